@@ -1,0 +1,88 @@
+"""The words of the domain: what a SIM, an endpoint, a step and a verdict can be called.
+
+The values are what stands in files, in the ledger and on the command line. Carriers have their own words and numbers for
+the first two; each adapter in `simtandem.carriers` translates at its edge.
+"""
+
+from enum import StrEnum
+
+
+class SimStatus(StrEnum):
+    """What a SIM can be. Only `ACTIVATED` is charged."""
+
+    ISSUED = "Issued"
+    ACTIVATED = "Activated"
+    SUSPENDED = "Suspended"
+    DELETED = "Deleted"
+    FACTORY_TEST = "Factory Test"
+
+
+class EndpointStatus(StrEnum):
+    """What an endpoint, the device's half with its policies, can be."""
+
+    ENABLED = "Enabled"
+    DISABLED = "Disabled"
+    DELETED = "Deleted"
+
+
+class Target(StrEnum):
+    """What an operator can ask for. Nothing goes back to Issued, and deleting is not ours to do."""
+
+    ACTIVATED = "activated"
+    SUSPENDED = "suspended"
+    FACTORY_TEST = "factory_test"
+
+    @property
+    def sim(self) -> SimStatus:
+        """The SIM's status when the target is reached."""
+        return _ALIGNED[self][0]
+
+    @property
+    def endpoint(self) -> EndpointStatus:
+        """The endpoint's status that agrees with `sim`."""
+        return _ALIGNED[self][1]
+
+
+_ALIGNED = {
+    Target.ACTIVATED: (SimStatus.ACTIVATED, EndpointStatus.ENABLED),
+    Target.SUSPENDED: (SimStatus.SUSPENDED, EndpointStatus.DISABLED),
+    Target.FACTORY_TEST: (SimStatus.FACTORY_TEST, EndpointStatus.ENABLED),
+}
+
+
+class Half(StrEnum):
+    """The two halves of a device; each is changed by a call of its own."""
+
+    SIM = "sim"
+    ENDPOINT = "endpoint"
+
+
+class Action(StrEnum):
+    """What a plan does with an input row."""
+
+    CHANGE = "change"
+    UNCHANGED = "unchanged"
+    REFUSED = "refused"
+    REPEAT = "repeat"  # the same device and status as an earlier row: sent once, with that row
+
+
+class Outcome(StrEnum):
+    """How a planned step ended, exactly one of these."""
+
+    APPLIED = "applied"  # the carrier confirmed it, or reading it back showed it
+    UNCHANGED = "unchanged"  # it was there already when we came to it
+    REFUSED = "refused"  # the carrier said no, and trying again would not help
+    HELD = "held"  # never sent, or put back, because its partner or its batch failed
+    FAILED = "failed"  # sent, and known not to have happened
+    UNKNOWN = "unknown"  # sent, unanswered, and it could not be read back
+
+
+class Verdict(StrEnum):
+    """What a fresh look at the carrier says about an input row after the run, exactly one of these."""
+
+    IN_SYNC = "in_sync"  # both halves are as asked
+    CHANGED_BY_OTHERS = "changed_by_others"  # neither as asked nor where we left it
+    FAILED = "failed"  # we tried, and it is not as asked
+    UNKNOWN = "unknown"  # it could not be read
+    REJECTED = "rejected"  # the row or the move was refused before anything was sent
+    SKIPPED = "skipped"  # nothing was sent: held back by the stop rule or an interruption

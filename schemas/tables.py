@@ -1,0 +1,118 @@
+"""The tables that pass between steps, as pandera models.
+
+Every id is text, digits only: an ICCID has 19 digits and would lose some as a number. `row` is the row number as a
+spreadsheet shows it: the header is row 1, the first device row 2.
+
+Validate on a DataFrame, never on a LazyFrame: on the latter, pandera passes bad data without a word.
+"""
+
+import pandera.polars as pa
+import polars as pl
+from pandera.typing.polars import Series
+
+from schemas.statuses import Action, EndpointStatus, Half, Outcome, SimStatus, Target, Verdict
+
+DIGITS = r"^[0-9]+$"
+ICCID = r"^[0-9]{19}$"
+
+
+class _Table(pa.DataFrameModel):
+    class Config:
+        strict = True
+        coerce = False
+
+
+class Devices(_Table):
+    """What an operator asks for: one usable input row each, at least one of the three ids given."""
+
+    row: Series[pl.Int64] = pa.Field(ge=2, unique=True)
+    sim_id: Series[pl.String] = pa.Field(nullable=True, str_matches=DIGITS)
+    endpoint_id: Series[pl.String] = pa.Field(nullable=True, str_matches=DIGITS)
+    iccid: Series[pl.String] = pa.Field(nullable=True, str_matches=ICCID)
+    desired: Series[pl.String] = pa.Field(isin=[*Target])
+
+
+class Rejected(_Table):
+    """Input rows that can't be used, one line each: where, what stood there, and why it won't do."""
+
+    row: Series[pl.Int64] = pa.Field(ge=2, unique=True)
+    column: Series[pl.String]
+    value: Series[pl.String]
+    reason: Series[pl.String]
+
+
+class Repeats(_Table):
+    """Input rows that ask again for what row `same_as` asks; the device is changed once."""
+
+    row: Series[pl.Int64] = pa.Field(ge=2, unique=True)
+    same_as: Series[pl.Int64] = pa.Field(ge=2)
+
+
+class Inventory(_Table):
+    """What the carrier holds: one device each. Without endpoint, or endpoint without SIM: those columns are null."""
+
+    sim_id: Series[pl.String] = pa.Field(nullable=True, str_matches=DIGITS)
+    iccid: Series[pl.String] = pa.Field(nullable=True)
+    sim_status: Series[pl.String] = pa.Field(nullable=True, isin=[*SimStatus])
+    endpoint_id: Series[pl.String] = pa.Field(nullable=True, str_matches=DIGITS)
+    endpoint_status: Series[pl.String] = pa.Field(nullable=True, isin=[*EndpointStatus])
+
+
+class Plan(_Table):
+    """What is to be done for each usable input row, repeats included, sorted by `row`.
+
+    `sim_step` and `endpoint_step` say which halves get a call, `first` which of the two halves goes first. `*_after` is
+    where the halves should be in the end (null where the row is refused or that half does not exist).
+    """
+
+    row: Series[pl.Int64] = pa.Field(ge=2, unique=True)
+    sim_id: Series[pl.String] = pa.Field(nullable=True)
+    iccid: Series[pl.String] = pa.Field(nullable=True)
+    endpoint_id: Series[pl.String] = pa.Field(nullable=True)
+    sim_before: Series[pl.String] = pa.Field(nullable=True, isin=[*SimStatus])
+    endpoint_before: Series[pl.String] = pa.Field(nullable=True, isin=[*EndpointStatus])
+    desired: Series[pl.String] = pa.Field(isin=[*Target])
+    sim_after: Series[pl.String] = pa.Field(nullable=True, isin=[*SimStatus])
+    endpoint_after: Series[pl.String] = pa.Field(nullable=True, isin=[*EndpointStatus])
+    sim_step: Series[pl.Boolean]
+    endpoint_step: Series[pl.Boolean]
+    first: Series[pl.String] = pa.Field(nullable=True, isin=[*Half])
+    action: Series[pl.String] = pa.Field(isin=[*Action])
+    reason: Series[pl.String]
+    newly_billed: Series[pl.Boolean]
+    same_as: Series[pl.Int64] = pa.Field(nullable=True)
+
+
+class Outcomes(_Table):
+    """How planned steps ended, one line a step."""
+
+    row: Series[pl.Int64] = pa.Field(ge=2)
+    half: Series[pl.String] = pa.Field(isin=[*Half])
+    outcome: Series[pl.String] = pa.Field(isin=[*Outcome])
+    attempts: Series[pl.Int64] = pa.Field(ge=0)
+    http_status: Series[pl.Int64] = pa.Field(nullable=True)
+    error: Series[pl.String]
+
+
+class Results(_Table):
+    """What became of every input row, rejected ones included, sorted by `row`."""
+
+    row: Series[pl.Int64] = pa.Field(ge=2, unique=True)
+    sim_id: Series[pl.String] = pa.Field(nullable=True)
+    iccid: Series[pl.String] = pa.Field(nullable=True)
+    endpoint_id: Series[pl.String] = pa.Field(nullable=True)
+    desired: Series[pl.String] = pa.Field(nullable=True, isin=[*Target])
+    before: Series[pl.String]
+    after: Series[pl.String]
+    sim_outcome: Series[pl.String] = pa.Field(nullable=True, isin=[*Outcome])
+    endpoint_outcome: Series[pl.String] = pa.Field(nullable=True, isin=[*Outcome])
+    verdict: Series[pl.String] = pa.Field(isin=[*Verdict])
+    reason: Series[pl.String]
+    attempts: Series[pl.Int64] = pa.Field(ge=0)
+    http_status: Series[pl.Int64] = pa.Field(nullable=True)
+    error: Series[pl.String]
+
+
+def empty(table: type[_Table]) -> pl.DataFrame:
+    """No rows, the right columns."""
+    return pl.DataFrame(schema={name: column.dtype.type for name, column in table.to_schema().columns.items()})

@@ -1,0 +1,148 @@
+"""What a carrier is to the rest of simtandem: the protocol an adapter implements, and what passes through it.
+
+A carrier speaks in `SimStatus` and `EndpointStatus`; its own words, numbers, paths and error codes stay in its adapter.
+A carrier without an endpoint half plans no endpoint steps, and its `change_endpoints` is never called.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+import polars as pl
+
+from schemas.statuses import EndpointStatus, Half, Outcome, SimStatus, Target
+
+
+@dataclass(frozen=True, slots=True)
+class Move:
+    """The way from where a device is to where it should be.
+
+    `first` is the half that must be changed before the other. `refusal` is set where there is no allowed way; it is a
+    sentence that names the legal one.
+    """
+
+    sim_after: SimStatus | None = None
+    endpoint_after: EndpointStatus | None = None
+    first: Half | None = None
+    refusal: str = ""
+
+
+class Lifecycle(Protocol):
+    """A carrier's rules: which moves are legal, and in which order a pair's halves go. Pure."""
+
+    bulk_endpoints: int
+    """How many endpoints one call can change."""
+
+    def move(self, sim: SimStatus | None, endpoint: EndpointStatus | None, target: Target) -> Move:
+        """The way for a device in this state; `None` where that half does not exist."""
+        ...
+
+    def free_to_put_back(self, sim: SimStatus, endpoint_before: EndpointStatus) -> bool:
+        """Whether an endpoint changed for a SIM that then stayed `sim` may return to `endpoint_before` at no cost."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """A call about to be sent, as the record keeps it. `path` has no query and `body` never a secret."""
+
+    method: str
+    path: str
+    purpose: str  # authenticate, list, read, read_back, change, put_back
+    attempt: int = 1
+    body: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What came back: an HTTP status, or a fault where no usable answer came."""
+
+    status: int | None
+    seconds: float
+    error_code: int | None = None
+    fault: str = ""
+    request_id: str = ""
+
+
+class Journal(Protocol):
+    """Where calls are written down: the intent before a call is sent, its answer after. Both return once durable."""
+
+    async def intent(self, call: Call) -> str:
+        """Write a call down before it is sent; returns the id to answer with."""
+        ...
+
+    async def answer(self, call_id: str, answer: Answer) -> None:
+        """Write down what came back."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """One half of one device to be changed. `ident` is the SIM's or the endpoint's id."""
+
+    row: int
+    ident: str
+    before: SimStatus | EndpointStatus
+    after: SimStatus | EndpointStatus
+
+
+@dataclass(frozen=True, slots=True)
+class StepResult:
+    """How a change ended. `now` is the status last read, where one was read; `error` a sentence, empty if all is well."""
+
+    row: int
+    outcome: Outcome
+    attempts: int
+    http_status: int | None = None
+    error: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Listing:
+    """What was read of the carrier.
+
+    `inventory` is a table as in `schemas.tables.Inventory`. `whole` is true where it is the complete fleet; else it
+    holds the devices that were asked for. `sims`, `activated`: the fleet's counts where they are known.
+    """
+
+    inventory: pl.DataFrame
+    whole: bool
+    sims: int | None
+    activated: int | None
+
+
+class Carrier(Protocol):
+    """A carrier, authenticated on first use, paced by itself, every call of it journalled."""
+
+    name: str
+    lifecycle: Lifecycle
+
+    async def find(self, devices: pl.DataFrame) -> Listing:
+        """Read the devices asked for (`schemas.tables.Devices`), by listing or by id, whichever costs fewer calls."""
+        ...
+
+    async def read(self, pairs: pl.DataFrame) -> pl.DataFrame:
+        """Read known pairs (columns `sim_id`, `endpoint_id`, either may be null) afresh: an `Inventory` table.
+
+        What the carrier does not have any more is missing from the answer.
+        """
+        ...
+
+    async def count_fleet(self) -> tuple[int, int]:
+        """How many SIMs the fleet has, and how many of them are charged now."""
+        ...
+
+    async def change_sim(self, change: Change) -> StepResult:
+        """Change one SIM's status. Unanswered attempts are read back before they are sent again.
+
+        Raises `CarrierUnavailable` where the attempts are used up without an answer.
+        """
+        ...
+
+    async def change_endpoints(self, changes: Sequence[Change], *, put_back: bool = False) -> list[StepResult]:
+        """Change many endpoints' status, one result for each, in the order given. Never two at a time."""
+        ...
+
+    async def aclose(self) -> None:
+        """Close connections. The carrier can't be used afterwards."""
+        ...

@@ -1,0 +1,99 @@
+"""Every error an operator can meet, in one tree.
+
+    SimtandemError                      exit code
+    ├── InputError                      2   the file or an argument can't be used; nothing was sent
+    ├── PlanRefused                     3   a safety limit or a digest says no; nothing was sent
+    ├── CarrierError
+    │   ├── CarrierRefused              1   the carrier said no, for good, to one call
+    │   ├── CarrierUnavailable          4   no usable answer within the attempts and the time allowed
+    │   └── AuthenticationFailed        4   the carrier won't let us in
+    ├── LedgerError                     1   the record can't be kept, so nothing more is sent
+    ├── OrchestrationError              4   the Prefect server can't be started or reached
+    └── Interrupted                   130   the operator stopped the run; what was done is recorded
+
+Errors of httpx, pandera and SQLAlchemy are translated where they arise. A message says what, how many, the first example,
+whether anything was sent, and what to do. All of them survive pickling, and none carries a secret.
+"""
+
+from typing import ClassVar
+
+
+class SimtandemError(Exception):
+    """The root: catch this to catch everything that is meant for an operator's eyes."""
+
+    exit_code: ClassVar[int] = 1
+
+
+class InputError(SimtandemError):
+    """The file or an argument can't be used. Nothing was sent."""
+
+    exit_code = 2
+
+
+class PlanRefused(SimtandemError):
+    """The plan goes beyond a safety limit, or is not the plan that was approved. Nothing was sent."""
+
+    exit_code = 3
+
+
+class CarrierError(SimtandemError):
+    """Something between us and the carrier."""
+
+
+class CarrierRefused(CarrierError):
+    """The carrier answered, and the answer is no.
+
+    `kind` is one of the words in the adapter's answer table, `status` the HTTP status, `code` the carrier's own
+    error code where it gave one.
+    """
+
+    def __init__(self, message: str, kind: str = "rejected", status: int | None = None, code: int | None = None) -> None:
+        super().__init__(message, kind, status, code)
+        self.message = message
+        self.kind = kind
+        self.status = status
+        self.code = code
+
+    def __str__(self) -> str:
+        return self.message
+
+
+class CarrierUnavailable(CarrierError):
+    """No usable answer within the attempts and the time allowed. `maybe_processed`: a write may have been carried out."""
+
+    exit_code = 4
+
+    def __init__(self, message: str, *, maybe_processed: bool = False, status: int | None = None) -> None:
+        super().__init__(message)
+        self.message = message
+        self.maybe_processed = maybe_processed
+        self.status = status
+
+    def __reduce__(self) -> tuple[object, ...]:
+        return (_rebuild_unavailable, (self.message, self.maybe_processed, self.status))
+
+
+def _rebuild_unavailable(message: str, maybe_processed: bool, status: int | None) -> CarrierUnavailable:  # noqa: FBT001 - pickle passes positions
+    return CarrierUnavailable(message, maybe_processed=maybe_processed, status=status)
+
+
+class AuthenticationFailed(CarrierError):
+    """The carrier won't let us in: the token is wrong, revoked, or the account is locked for some minutes."""
+
+    exit_code = 4
+
+
+class LedgerError(SimtandemError):
+    """The record can't be read or written. Without a record nothing is sent."""
+
+
+class OrchestrationError(SimtandemError):
+    """The Prefect server can't be started or reached."""
+
+    exit_code = 4
+
+
+class Interrupted(SimtandemError):
+    """The operator stopped the run. What was sent is recorded; run it again to go on."""
+
+    exit_code = 130
