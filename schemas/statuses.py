@@ -1,7 +1,7 @@
 """The words of the domain: what a SIM, an endpoint, a step and a verdict can be called.
 
-The values are what stands in files, in the ledger and on the command line. Carriers have their own words and numbers for
-the first two; each adapter in `simtandem.carriers` translates at its edge.
+The values are what stands in files, in the ledger and on the command line. Carriers have their own words and numbers
+for the first two; each adapter in `simtandem.carriers` translates at its edge.
 """
 
 from enum import StrEnum

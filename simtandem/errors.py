@@ -1,7 +1,7 @@
 """Every error an operator can meet, in one tree.
 
     SimtandemError                      exit code
-    ├── InputError                      2   the file or an argument can't be used; nothing was sent
+    ├── InputError                      2   the file or an argument can't be used; nothing sent
     ├── PlanRefused                     3   a safety limit or a digest says no; nothing was sent
     ├── CarrierError
     │   ├── CarrierRefused              1   the carrier said no, for good, to one call
@@ -11,8 +11,8 @@
     ├── OrchestrationError              4   the Prefect server can't be started or reached
     └── Interrupted                   130   the operator stopped the run; what was done is recorded
 
-Errors of httpx, pandera and SQLAlchemy are translated where they arise. A message says what, how many, the first example,
-whether anything was sent, and what to do. All of them survive pickling, and none carries a secret.
+Errors of httpx, pandera and SQLAlchemy are translated where they arise. A message says what, how many, the first
+example, whether anything was sent, and what to do. All of them survive pickling, and none carries a secret.
 """
 
 from typing import ClassVar
@@ -47,7 +47,9 @@ class CarrierRefused(CarrierError):
     error code where it gave one.
     """
 
-    def __init__(self, message: str, kind: str = "rejected", status: int | None = None, code: int | None = None) -> None:
+    def __init__(
+        self, message: str, kind: str = "rejected", status: int | None = None, code: int | None = None
+    ) -> None:
         super().__init__(message, kind, status, code)
         self.message = message
         self.kind = kind
@@ -59,7 +61,10 @@ class CarrierRefused(CarrierError):
 
 
 class CarrierUnavailable(CarrierError):
-    """No usable answer within the attempts and the time allowed. `maybe_processed`: a write may have been carried out."""
+    """No usable answer within the attempts and the time allowed.
+
+    `maybe_processed`: it was a write, and it may have been carried out all the same.
+    """
 
     exit_code = 4
 

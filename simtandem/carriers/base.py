@@ -88,21 +88,23 @@ class Change:
 
 @dataclass(frozen=True, slots=True)
 class StepResult:
-    """How a change ended. `now` is the status last read, where one was read; `error` a sentence, empty if all is well."""
+    """How a change ended. `now` is the status last read, if any was; `error` a sentence, empty if all is well."""
 
     row: int
     outcome: Outcome
     attempts: int
     http_status: int | None = None
     error: str = ""
+    now: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Listing:
     """What was read of the carrier.
 
-    `inventory` is a table as in `schemas.tables.Inventory`. `whole` is true where it is the complete fleet; else it
-    holds the devices that were asked for. `sims`, `activated`: the fleet's counts where they are known.
+    `inventory` is a table as in `schemas.tables.Inventory`. `whole`: it is the complete fleet; else it holds the
+    devices that were asked for, and perhaps others. `sims` and `activated` count the fleet's SIMs and those that are
+    charged: exactly if `whole`, else at least so many; None where nothing can be said.
     """
 
     inventory: pl.DataFrame
@@ -141,6 +143,18 @@ class Carrier(Protocol):
 
     async def change_endpoints(self, changes: Sequence[Change], *, put_back: bool = False) -> list[StepResult]:
         """Change many endpoints' status, one result for each, in the order given. Never two at a time."""
+        ...
+
+    def waiting_s(self) -> float:
+        """How long the call budget makes the next call wait just now; 0 if it need not."""
+        ...
+
+    def halt(self) -> None:
+        """Send nothing more: calls that wait for their turn raise `Interrupted`, those on the way are finished."""
+        ...
+
+    def resume(self) -> None:
+        """Undo `halt`."""
         ...
 
     async def aclose(self) -> None:

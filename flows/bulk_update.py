@@ -1,0 +1,60 @@
+"""Bring the devices of a CSV to a status: read, list, plan, check, patch in paired batches, reconcile, report."""
+
+import asyncio
+from pathlib import Path
+from typing import Any
+
+from prefect import flow
+from prefect.client.schemas.objects import State
+from prefect.runtime import flow_run
+
+from schemas.parameters import BulkUpdate, Mode
+from tasks.closing import reconcile, write_report
+from tasks.patching import patch_first_half, patch_second_half
+from tasks.preparing import check_safety, list_inventory, plan_changes, read_devices
+from tasks.session import Session, final_state, open_session
+
+BATCHES_UNDER_WAY = 3
+"""While one batch's SIMs are patched, the next one's endpoints are: then the call budget never idles."""
+
+
+def run_name() -> str:
+    """What the run does, as its name: `apply activated: depot-7.csv`."""
+    params = BulkUpdate.model_validate(flow_run.parameters["params"])
+    return f"{params.mode} {params.to or 'per row'}: {Path(params.file).name}"
+
+
+@flow(name="bulk-update", flow_run_name=run_name, validate_parameters=True)
+async def bulk_update(params: BulkUpdate) -> State[Any]:
+    """Bring the devices of a CSV to a status, SIM and endpoint together, and prove it."""
+    async with open_session(params) as session:
+        await read_devices(session)
+        await list_inventory(session)
+        await plan_changes(session)
+        if params.mode is Mode.APPLY:
+            await check_safety(session)
+            await patch_batches(session)
+            await reconcile(session)
+        document = await write_report(session)
+        session.raise_if_fatal()
+    return final_state(document)
+
+
+async def patch_batches(session: Session) -> None:
+    """A few batches at a time, in order."""
+    window = asyncio.Semaphore(BATCHES_UNDER_WAY)
+    under_way: list[asyncio.Task[None]] = []
+    for work in session.applying.batches():
+        await window.acquire()
+        pair = asyncio.create_task(patch_pair(session, session.take_up(work)))
+        pair.add_done_callback(lambda _: window.release())
+        under_way.append(pair)
+    await asyncio.gather(*under_way)
+
+
+async def patch_pair(session: Session, number: int) -> None:
+    """One batch: its first halves, then the second halves that may follow."""
+    first, second = session.halves(number)  # the ignores: Prefect's types forget that these are awaited
+    session.stop_if_fatal(await patch_first_half(session, number, first, return_state=True))  # type: ignore[misc]
+    session.stop_if_fatal(await patch_second_half(session, number, second, return_state=True))  # type: ignore[misc]
+    await session.settle(number)

@@ -1,0 +1,175 @@
+"""The device CSV as text: the shape of its cells, and what can be wrong with them.
+
+The table is checked before anything in it is turned into a number or a status: type inference turns an ICCID into a
+float and loses digits. Every check is one kind of problem. A cell can fail several of them; the first one in the order
+below says most about it, and is the one that counts.
+"""
+
+from collections.abc import Callable
+
+import pandera.polars as pa
+import polars as pl
+from pandera.config import ValidationDepth, config_context
+from pandera.errors import SchemaErrors
+from pandera.typing.polars import Series
+
+from schemas.statuses import Target
+
+WISHES = {
+    "activated": Target.ACTIVATED,
+    "activate": Target.ACTIVATED,
+    "active": Target.ACTIVATED,
+    "1": Target.ACTIVATED,
+    "suspended": Target.SUSPENDED,
+    "suspend": Target.SUSPENDED,
+    "2": Target.SUSPENDED,
+    "factorytest": Target.FACTORY_TEST,
+    "4": Target.FACTORY_TEST,
+}
+"""What can stand in a status cell, in lower case and without spaces, underscores and dashes."""
+
+ISSUED = ("issued", "0")
+DELETED = ("deleted", "delete", "3")
+ENDPOINT_WORDS = ("enabled", "enable", "disabled", "disable")
+
+_CELLS = ("sim_id", "endpoint_id", "iccid", "status")
+_NUMBERS = ("sim_id", "endpoint_id", "iccid")
+_IDS = ("sim_id", "endpoint_id")
+
+_FORMULA = r"^[=+\-@]"
+_SCIENTIFIC = r"^[0-9]+([.,][0-9]*)?[eE]\+?[0-9]+$"
+_THOUSANDS = r"^[0-9]{1,3}([.,'’\s][0-9]{3})+$"  # noqa: RUF001 - the Swiss separator
+_ROUNDED_ICCID = r"^[0-9]{15}0{4,5}$"
+
+
+def check_digit(iccid: pl.Expr) -> pl.Expr:
+    """The Luhn check digit of the first 19 digits, as an integer; null where they are not 19 digits."""
+    head = iccid.str.slice(0, 9).cast(pl.Int64, strict=False)
+    tail = iccid.str.slice(9, 10).cast(pl.Int64, strict=False)
+    total = pl.lit(0, dtype=pl.Int64)
+    for place in range(19):
+        digit = (tail // 10**place if place < 10 else head // 10 ** (place - 10)) % 10
+        # Every second digit is doubled, beginning with the last; a product of two digits counts as their sum.
+        total += (digit * 2 - pl.when(digit > 4).then(9).otherwise(0)) if place % 2 == 0 else digit
+    return (10 - total % 10) % 10
+
+
+def _every(data: pa.PolarsData, test: Callable[[pl.Expr], pl.Expr]) -> pl.LazyFrame:
+    """The outcome of a check on one column. An empty cell, null, fails none."""
+    return data.lazyframe.select(test(pl.col(data.key)))
+
+
+class DeviceCsv(pa.DataFrameModel):
+    """The columns that matter, all of them text, trimmed, null where nothing was written.
+
+    `row` is the row number a spreadsheet shows. A status is in lower case and without spaces, underscores and dashes;
+    an ICCID is without the spaces and dashes between its groups and without its padding.
+    """
+
+    row: Series[pl.Int64] = pa.Field(ge=2, unique=True)
+    sim_id: Series[pl.String] = pa.Field(nullable=True)
+    endpoint_id: Series[pl.String] = pa.Field(nullable=True)
+    iccid: Series[pl.String] = pa.Field(nullable=True)
+    status: Series[pl.String] = pa.Field(nullable=True)
+
+    class Config:
+        """No other columns, and nothing converted on the way."""
+
+        strict = True
+        coerce = False
+
+    @pa.check(*_CELLS, name="formula")
+    @classmethod
+    def _formula(cls, data: pa.PolarsData) -> pl.LazyFrame:
+        return _every(data, lambda cell: ~cell.str.contains(_FORMULA))
+
+    @pa.check(*_NUMBERS, name="scientific")
+    @classmethod
+    def _scientific(cls, data: pa.PolarsData) -> pl.LazyFrame:
+        return _every(data, lambda cell: ~cell.str.contains(_SCIENTIFIC))
+
+    @pa.check(*_IDS, name="thousands")
+    @classmethod
+    def _thousands(cls, data: pa.PolarsData) -> pl.LazyFrame:
+        return _every(data, lambda cell: ~cell.str.contains(_THOUSANDS))
+
+    @pa.check(*_NUMBERS, name="not_digits")
+    @classmethod
+    def _not_digits(cls, data: pa.PolarsData) -> pl.LazyFrame:
+        return _every(data, lambda cell: cell.str.contains(r"^[0-9]+$"))
+
+    @pa.check(*_IDS, name="zero")
+    @classmethod
+    def _zero(cls, data: pa.PolarsData) -> pl.LazyFrame:
+        return _every(data, lambda cell: ~cell.str.contains(r"^0+$"))
+
+    @pa.check(*_IDS, name="too_long")
+    @classmethod
+    def _too_long(cls, data: pa.PolarsData) -> pl.LazyFrame:
+        return _every(data, lambda cell: cell.str.len_bytes() <= 18)
+
+    @pa.check("iccid", name="length")
+    @classmethod
+    def _length(cls, data: pa.PolarsData) -> pl.LazyFrame:
+        return _every(data, lambda cell: cell.str.len_bytes().is_between(19, 20))
+
+    @pa.check("iccid", name="not_89")
+    @classmethod
+    def _not_89(cls, data: pa.PolarsData) -> pl.LazyFrame:
+        return _every(data, lambda cell: cell.str.starts_with("89"))
+
+    @pa.check("iccid", name="rounded")
+    @classmethod
+    def _rounded(cls, data: pa.PolarsData) -> pl.LazyFrame:
+        return _every(data, lambda cell: ~cell.str.contains(_ROUNDED_ICCID))
+
+    @pa.check("iccid", name="luhn")
+    @classmethod
+    def _luhn(cls, data: pa.PolarsData) -> pl.LazyFrame:
+        def fits(cell: pl.Expr) -> pl.Expr:
+            last = cell.str.slice(19, 1).cast(pl.Int64, strict=False)
+            return (cell.str.len_bytes() != 20) | (last == check_digit(cell))
+
+        return _every(data, fits)
+
+    @pa.check("status", name="issued")
+    @classmethod
+    def _issued(cls, data: pa.PolarsData) -> pl.LazyFrame:
+        return _every(data, lambda cell: ~cell.is_in(ISSUED))
+
+    @pa.check("status", name="deleted")
+    @classmethod
+    def _deleted(cls, data: pa.PolarsData) -> pl.LazyFrame:
+        return _every(data, lambda cell: ~cell.is_in(DELETED))
+
+    @pa.check("status", name="endpoint_word")
+    @classmethod
+    def _endpoint_word(cls, data: pa.PolarsData) -> pl.LazyFrame:
+        return _every(data, lambda cell: ~cell.is_in(ENDPOINT_WORDS))
+
+    @pa.check("status", name="unknown")
+    @classmethod
+    def _unknown(cls, data: pa.PolarsData) -> pl.LazyFrame:
+        return _every(data, lambda cell: cell.is_in(list(WISHES)))
+
+
+def failures(table: pl.DataFrame) -> pl.DataFrame:
+    """The cells of a `DeviceCsv` table that won't do, one line each: `row`, `column`, `kind` and `text`.
+
+    `kind` is the name of the check that counts. Raises pandera's `SchemaErrors` where the table itself, not a cell, is
+    wrong: that is a mistake in the program.
+    """
+    try:
+        # An environment variable can switch pandera off or to a shallow look; these checks guard live SIMs.
+        with config_context(validation_enabled=True, validation_depth=ValidationDepth.SCHEMA_AND_DATA):
+            DeviceCsv.validate(table, lazy=True)
+    except SchemaErrors as errors:
+        cases: pl.DataFrame = errors.failure_cases
+        if cases["index"].has_nulls() or not cases["column"].is_in(_CELLS).all():
+            raise
+        first = cases.sort("index", "check_number").unique(["index", "column"], keep="first", maintain_order=True)
+        rows = table["row"].gather(first["index"])
+        return first.select(
+            rows.alias("row"), "column", pl.col("check").alias("kind"), pl.col("failure_case").alias("text")
+        )
+    return pl.DataFrame(schema={"row": pl.Int64, "column": pl.String, "kind": pl.String, "text": pl.String})

@@ -1,0 +1,40 @@
+"""Cut a plan into batches whose devices all move the same way. Pure."""
+
+from dataclasses import dataclass
+
+import polars as pl
+
+from schemas.statuses import Action, Half, Target
+
+_ORDER = (Target.SUSPENDED, Target.ACTIVATED, Target.FACTORY_TEST)  # what saves money goes before what costs it
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """Devices that go to the same target with the same half first. `rows` are plan rows, all of them changes."""
+
+    number: int
+    first: Half
+    target: Target
+    rows: pl.DataFrame
+
+
+def split(plan: pl.DataFrame, size: int, bulk_endpoints: int = 2000) -> list[Batch]:
+    """The fewest batches of at most `size` devices that hold every change of the plan once, numbered from 1.
+
+    `bulk_endpoints`, what one call to the carrier can change, bounds a batch as well. Suspends come first; within a
+    target and an order the rows stay sorted, so the same plan gives the same batches.
+    """
+    if size < 1:
+        raise ValueError(f"a batch holds at least one device, not {size}")
+    limit = min(size, bulk_endpoints)
+    changes = plan.filter(pl.col("action") == Action.CHANGE).sort("row")
+    batches: list[Batch] = []
+    for target in _ORDER:
+        for first in Half:
+            group = changes.filter((pl.col("desired") == target) & (pl.col("first") == first))
+            batches += [
+                Batch(number=len(batches) + number, first=first, target=target, rows=rows)
+                for number, rows in enumerate(group.iter_slices(limit), start=1)
+            ]
+    return batches

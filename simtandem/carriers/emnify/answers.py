@@ -1,0 +1,115 @@
+"""What an emnify answer means: one table from error code and HTTP status to what to do about it.
+
+The API answers errors as `{error_code, error_token, message}`, the same with a list `errors`, a gateway's `{message}`,
+nothing at all, or an HTML page from the edge. Where there is an error code, it decides; else the HTTP status does.
+"""
+
+import json
+from dataclasses import dataclass
+from enum import StrEnum
+
+import httpx
+
+
+class Kind(StrEnum):
+    """What to do about an answer."""
+
+    OK = "ok"
+    UNAUTHORIZED = "unauthorized"  # a new token, then again
+    THROTTLED = "throttled"  # wait, then again
+    UNREACHED = "unreached"  # certainly not processed: again
+    UNANSWERED = "unanswered"  # perhaps processed: read back before a write is sent again
+    FORBIDDEN = "forbidden"
+    NOT_FOUND = "not_found"
+    INVALID = "invalid"
+    CONFLICT = "conflict"
+
+    @property
+    def refused(self) -> bool:
+        """Whether trying again would not help."""
+        return self in (Kind.FORBIDDEN, Kind.NOT_FOUND, Kind.INVALID, Kind.CONFLICT)
+
+
+BY_CODE = {
+    1104: (Kind.FORBIDDEN, "the application token may not do this"),
+    1105: (Kind.THROTTLED, "too many requests"),
+    1201: (Kind.NOT_FOUND, "the carrier does not have it (any more)"),
+    1400: (Kind.INVALID, "the carrier found the request invalid"),
+    1401: (Kind.INVALID, "the carrier found a reference in the request invalid"),
+    1402: (Kind.INVALID, "the carrier found the request invalid"),
+    1403: (Kind.INVALID, "the carrier found the request invalid"),
+    1405: (Kind.CONFLICT, "the carrier has that already"),
+    1406: (Kind.CONFLICT, "the carrier does not allow this change"),
+    1601: (Kind.UNANSWERED, "the carrier is unavailable for the moment"),
+}
+
+BY_STATUS = {
+    400: (Kind.INVALID, "the carrier found the request invalid"),
+    401: (Kind.UNAUTHORIZED, "the token has expired or was revoked"),
+    403: (Kind.FORBIDDEN, "the application token may not do this"),
+    404: (Kind.NOT_FOUND, "the carrier does not have it (any more)"),
+    405: (Kind.FORBIDDEN, "the carrier does not offer this call"),
+    408: (Kind.UNANSWERED, "the carrier gave up waiting for the request"),
+    409: (Kind.CONFLICT, "the carrier does not allow this change"),
+    422: (Kind.INVALID, "the carrier found the request invalid"),
+    429: (Kind.THROTTLED, "too many requests"),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """An answer, read. `data` is the parsed body of a good answer; `sentence` is for a person and quotes no secret."""
+
+    kind: Kind
+    status: int | None
+    sentence: str = ""
+    code: int | None = None
+    data: object = None
+    headers: httpx.Headers | None = None
+
+
+def read(response: httpx.Response, *, wants_body: bool) -> Reply:
+    """What the answer means. `wants_body`: a good answer carries JSON, and one without it is no answer at all."""
+    status = response.status_code
+    data = _json(response)
+    code, message = _error(data)
+    if 200 <= status < 300 and code is None:
+        usable = isinstance(data, list | dict) if wants_body else data is not None or not response.content
+        if not usable:
+            return Reply(Kind.UNANSWERED, status, "the carrier's answer was cut short or is not JSON")
+        return Reply(Kind.OK, status, data=data, headers=response.headers)
+    kind, sentence = _meaning(status, code)
+    detail = f"HTTP {status}" + (f", code {code}" if code is not None else "") + (f": {message}" if message else "")
+    return Reply(kind, status, f"{sentence} ({detail})", code, headers=response.headers)
+
+
+def _meaning(status: int, code: int | None) -> tuple[Kind, str]:
+    if code in BY_CODE:
+        return BY_CODE[code]
+    if status in BY_STATUS:
+        return BY_STATUS[status]
+    if status >= 500:
+        return Kind.UNANSWERED, "the carrier failed to answer"
+    if 300 <= status < 400:
+        return Kind.FORBIDDEN, "the carrier sends us elsewhere: is the base address right?"
+    return Kind.INVALID, "the carrier refused the request"
+
+
+def _json(response: httpx.Response) -> object:
+    if not response.content:
+        return None
+    try:
+        return json.loads(response.content)
+    except ValueError:
+        return None
+
+
+def _error(data: object) -> tuple[int | None, str]:
+    """Error code and message of an error body, from its first inner error where the outer one has none."""
+    if not isinstance(data, dict):
+        return None, ""
+    inner = data.get("errors")
+    first = inner[0] if isinstance(inner, list) and inner and isinstance(inner[0], dict) else {}
+    code = data.get("error_code", first.get("error_code"))
+    message = first.get("message") or data.get("message") or ""
+    return (int(code) if isinstance(code, int | float) else None), " ".join(str(message).split())[:160]

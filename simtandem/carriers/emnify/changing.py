@@ -1,0 +1,171 @@
+"""Changing statuses at emnify: SIMs one by one, side by side; endpoints in bulk, strictly one call after another.
+
+An unanswered PATCH may have been carried out. It is read back, and sent again only if the status has not moved: a
+repeat would be a PATCH to the status already held, and what the carrier answers to that nobody knows.
+"""
+
+import asyncio
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from filelock import AsyncFileLock
+
+from schemas.statuses import EndpointStatus, Outcome, SimStatus
+from simtandem.carriers.base import Call, Change, StepResult
+from simtandem.carriers.emnify.answers import Kind, Reply
+from simtandem.carriers.emnify.lifecycle import ENDPOINT_STATUS_IDS, SIM_STATUS_IDS
+from simtandem.carriers.emnify.listing import ENDPOINTS, SIMS
+from simtandem.carriers.emnify.reading import Reader
+from simtandem.carriers.emnify.transport import ATTEMPTS, Transport
+from simtandem.errors import CarrierUnavailable, Interrupted
+
+BULK = "/api/v2/endpoint/multi"
+MOST_AT_ONCE = 2000
+
+_DISPUTED = (Kind.INVALID, Kind.CONFLICT)
+"""Refusals that may only mean that the status is there already: the status is read before the refusal is believed."""
+
+
+async def change_sim(transport: Transport, reader: Reader, change: Change) -> StepResult:
+    """Change one SIM's status. Raises `CarrierUnavailable` if it can neither be changed nor read."""
+    body = json.dumps({"status": {"id": SIM_STATUS_IDS[SimStatus(change.after)]}})
+    path = f"{SIMS.path}/{change.ident}"
+    for attempt in range(1, ATTEMPTS + 1):
+        reply = await transport.settle(Call("PATCH", path, "change", attempt, body))
+        if reply.kind is Kind.OK:
+            return StepResult(change.row, Outcome.APPLIED, attempt, reply.status)
+        if reply.kind.refused and reply.kind not in _DISPUTED:
+            return StepResult(change.row, Outcome.REFUSED, attempt, reply.status, reply.sentence)
+        if reply.kind is Kind.UNANSWERED:
+            await transport.back_off(attempt)
+        now = await _read_back(reader, change)
+        if now == change.after:
+            outcome = Outcome.APPLIED if reply.kind is Kind.UNANSWERED else Outcome.UNCHANGED
+            return StepResult(change.row, outcome, attempt, reply.status)
+        if reply.kind.refused:
+            return StepResult(change.row, Outcome.REFUSED, attempt, reply.status, reply.sentence, now)
+        if now != change.before:
+            moved = f"the SIM is {now or 'gone'} now: somebody else changed it"
+            return StepResult(change.row, Outcome.FAILED, attempt, reply.status, moved, now)
+    return StepResult(change.row, Outcome.FAILED, ATTEMPTS, reply.status, f"{reply.sentence}, {ATTEMPTS} times", now)
+
+
+async def _read_back(reader: Reader, change: Change) -> SimStatus | None:
+    try:
+        return await reader.sim_status(change.ident)
+    except (CarrierUnavailable, Interrupted) as error:
+        raise CarrierUnavailable(
+            f"SIM {change.ident}: the change was not answered and could not be read back. {error}", maybe_processed=True
+        ) from error
+
+
+@dataclass(slots=True)
+class EndpointWriter:
+    """Changes endpoints, one call at a time: within this process and, by a lock file, on this host.
+
+    `rejects_whole`: whether a refused bulk call was seen to change nothing at all. Unknown until one was refused.
+    """
+
+    transport: Transport
+    reader: Reader
+    lock_file: Path
+    rejects_whole: bool | None = None
+    bulk_allowed: bool = True
+    _turn: asyncio.Lock = field(default_factory=asyncio.Lock)
+
+    async def change(self, changes: Sequence[Change], *, put_back: bool = False) -> list[StepResult]:
+        """Change them all; one result each, in order. Raises `CarrierUnavailable` if nothing can be learnt any more."""
+        results: dict[int, StepResult] = {}
+        async with self._turn, AsyncFileLock(self.lock_file):
+            for start in range(0, len(changes), MOST_AT_ONCE):
+                some = changes[start : start + MOST_AT_ONCE]
+                for result in await self._send(some, "put_back" if put_back else "change"):
+                    results[result.row] = result
+        return [results[change.row] for change in changes]
+
+    async def _send(self, changes: Sequence[Change], purpose: str, attempt: int = 1) -> list[StepResult]:
+        if not changes:
+            return []
+        if len(changes) > 1 and not self.bulk_allowed:
+            return await self._one_by_one(changes, purpose)
+        reply = await self.transport.settle(_call(changes, purpose, attempt))
+        if reply.kind is Kind.OK:
+            return [StepResult(change.row, Outcome.APPLIED, attempt, reply.status) for change in changes]
+        if reply.kind is Kind.UNANSWERED:
+            return await self._after_silence(changes, purpose, attempt, reply)
+        if reply.kind is Kind.FORBIDDEN and len(changes) > 1:
+            self.bulk_allowed = False
+            return await self._one_by_one(changes, purpose)
+        return await self._after_refusal(changes, purpose, attempt, reply)
+
+    async def _after_silence(
+        self, changes: Sequence[Change], purpose: str, attempt: int, reply: Reply
+    ) -> list[StepResult]:
+        await self.transport.back_off(attempt)
+        done, left = await self._sort_out(changes, Outcome.APPLIED, attempt, reply)
+        if attempt < ATTEMPTS:
+            return done + await self._send(left, purpose, attempt + 1)
+        error = f"{reply.sentence}, {attempt} times"
+        return done + [StepResult(change.row, Outcome.FAILED, attempt, reply.status, error) for change in left]
+
+    async def _after_refusal(
+        self, changes: Sequence[Change], purpose: str, attempt: int, reply: Reply
+    ) -> list[StepResult]:
+        """Find the rows the carrier means: those that moved are done, the others are sent again in halves."""
+        single = len(changes) == 1
+        done: list[StepResult] = []
+        left = list(changes)
+        if reply.kind in _DISPUTED if single else not self.rejects_whole:
+            outcome = Outcome.UNCHANGED if single else Outcome.APPLIED
+            done, left = await self._sort_out(changes, outcome, attempt, reply)
+            if not single:
+                self.rejects_whole = not done
+        if len(left) <= 1 and single:
+            return done + [
+                StepResult(change.row, Outcome.REFUSED, attempt, reply.status, reply.sentence) for change in left
+            ]
+        middle = (len(left) + 1) // 2
+        return done + await self._send(left[:middle], purpose) + await self._send(left[middle:], purpose)
+
+    async def _one_by_one(self, changes: Sequence[Change], purpose: str) -> list[StepResult]:
+        """Without the right to bulk calls. If single ones are forbidden too, one refusal speaks for all the rest."""
+        results: list[StepResult] = []
+        for index, change in enumerate(changes):
+            reply = await self.transport.settle(_call([change], purpose, 1))
+            if reply.kind is Kind.FORBIDDEN:
+                refused = (Outcome.REFUSED, 1, reply.status, reply.sentence)
+                return results + [StepResult(left.row, *refused) for left in changes[index:]]
+            if reply.kind is Kind.OK:
+                results.append(StepResult(change.row, Outcome.APPLIED, 1, reply.status))
+            elif reply.kind is Kind.UNANSWERED:
+                results += await self._after_silence([change], purpose, 1, reply)
+            else:
+                results += await self._after_refusal([change], purpose, 1, reply)
+        return results
+
+    async def _sort_out(
+        self, changes: Sequence[Change], outcome: Outcome, attempt: int, reply: Reply
+    ) -> tuple[list[StepResult], list[Change]]:
+        """Read the endpoints again: results for those that are where they should be, and the changes still to make."""
+        try:
+            statuses = await self.reader.endpoint_statuses([change.ident for change in changes])
+        except (CarrierUnavailable, Interrupted) as error:
+            message = f"{len(changes)} endpoints: the change was not answered and could not be read back. {error}"
+            raise CarrierUnavailable(message, maybe_processed=True) from error
+        done = [change for change in changes if statuses.get(change.ident) == change.after]
+        left = [change for change in changes if statuses.get(change.ident) != change.after]
+        return [StepResult(change.row, outcome, attempt, reply.status) for change in done], left
+
+
+def _call(changes: Sequence[Change], purpose: str, attempt: int) -> Call:
+    if len(changes) == 1:
+        path, body = f"{ENDPOINTS.path}/{changes[0].ident}", json.dumps(_wish(changes[0]))
+        return Call("PATCH", path, purpose, attempt, body)
+    bodies = [{"id": int(change.ident), **_wish(change)} for change in changes]
+    return Call("PATCH", BULK, purpose, attempt, json.dumps(bodies, separators=(",", ":")))
+
+
+def _wish(change: Change) -> dict[str, dict[str, int]]:
+    return {"status": {"id": ENDPOINT_STATUS_IDS[EndpointStatus(change.after)]}}

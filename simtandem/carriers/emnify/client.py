@@ -1,0 +1,111 @@
+"""emnify as a `simtandem.carriers.base.Carrier`."""
+
+import asyncio
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+import httpx
+import polars as pl
+
+from simtandem import __version__
+from simtandem.carriers.base import Change, Journal, Lifecycle, Listing, StepResult
+from simtandem.carriers.emnify.changing import EndpointWriter, change_sim
+from simtandem.carriers.emnify.lifecycle import EmnifyLifecycle
+from simtandem.carriers.emnify.reading import Reader
+from simtandem.carriers.emnify.transport import Limits, Transport
+from simtandem.carriers.pacing import CallBudget, Window
+
+_TIMEOUT = httpx.Timeout(30.0, connect=10.0, pool=None)
+_AUTHENTICATIONS, _AUTHENTICATIONS_S = 95, 300.0  # 100 are allowed per address
+
+
+@dataclass(frozen=True, slots=True)
+class Account:
+    """Where and as whom to call, and how much. `calls` in `window_s` seconds are ours to use, the reserve taken off."""
+
+    base_url: str
+    token: str
+    calls: int
+    window_s: float
+    sim_concurrency: int
+    home: Path
+
+    @property
+    def state_name(self) -> str:
+        """The carrier's host as a file name, for state that processes of this host share."""
+        return httpx.URL(self.base_url).netloc.decode().replace(":", "_")
+
+
+class Emnify:
+    """The emnify adapter. Use as an async context manager; nothing is called before it is asked something."""
+
+    name = "emnify"
+
+    def __init__(self, account: Account, journal: Journal) -> None:
+        self.lifecycle: Lifecycle = EmnifyLifecycle()
+        self.budget = CallBudget(account.home / f"budget-{account.state_name}.sqlite")
+        self._http = httpx.AsyncClient(
+            base_url=account.base_url,
+            timeout=_TIMEOUT,
+            headers={"User-Agent": f"simtandem/{__version__}", "Accept": "application/json"},
+            limits=httpx.Limits(max_connections=None, max_keepalive_connections=account.sim_concurrency + 8),
+        )
+        limits = Limits(
+            Window("calls", account.calls, account.window_s),
+            Window("authenticate", _AUTHENTICATIONS, _AUTHENTICATIONS_S),
+        )
+        self._transport = Transport(self._http, self.budget, journal, limits, account.token)
+        self._reader = Reader(self._transport, account.sim_concurrency)
+        self._endpoints = EndpointWriter(
+            self._transport, self._reader, account.home / f"endpoint-writes-{account.state_name}.lock"
+        )
+        self._sims_at_once = asyncio.Semaphore(account.sim_concurrency)
+
+    async def find(self, devices: pl.DataFrame) -> Listing:
+        """See `Carrier.find`."""
+        return await self._reader.find(devices)
+
+    async def read(self, pairs: pl.DataFrame) -> pl.DataFrame:
+        """See `Carrier.read`."""
+        return await self._reader.read(pairs)
+
+    async def count_fleet(self) -> tuple[int, int]:
+        """See `Carrier.count_fleet`."""
+        return await self._reader.count_fleet()
+
+    async def change_sim(self, change: Change) -> StepResult:
+        """See `Carrier.change_sim`. At most `sim_concurrency` at a time, however many callers there are."""
+        async with self._sims_at_once:
+            return await change_sim(self._transport, self._reader, change)
+
+    async def change_endpoints(self, changes: Sequence[Change], *, put_back: bool = False) -> list[StepResult]:
+        """See `Carrier.change_endpoints`."""
+        return await self._endpoints.change(changes, put_back=put_back)
+
+    def waiting_s(self) -> float:
+        """See `Carrier.waiting_s`."""
+        return self.budget.waiting_s()
+
+    def halt(self) -> None:
+        """See `Carrier.halt`."""
+        self.budget.halt()
+
+    def resume(self) -> None:
+        """See `Carrier.resume`."""
+        self.budget.resume()
+
+    async def aclose(self) -> None:
+        """See `Carrier.aclose`."""
+        await self._http.aclose()
+        self.budget.close()
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self.aclose()

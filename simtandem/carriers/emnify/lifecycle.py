@@ -1,0 +1,115 @@
+"""emnify's rules for a device: status numbers, legal moves, which half goes first, what a half-done pair may do.
+
+Legal SIM moves: Issued to Activated, Issued to Factory Test, Factory Test to Activated, Activated to Suspended and
+back. Nothing else. An endpoint goes between Enabled and Disabled freely, with one trap: changing it while its SIM is in
+Factory Test makes the carrier activate the SIM, which charges it and can't be undone.
+
+A SIM is charged while it is Activated, whatever its endpoint. So it goes on last and off first, and a stop between two
+halves leaves no pair that is paying but off.
+"""
+
+from collections.abc import Mapping
+from typing import Final
+
+from schemas.statuses import EndpointStatus, Half, SimStatus, Target
+from simtandem.carriers.base import Move
+
+SIM_STATUS_IDS: Final[Mapping[SimStatus, int]] = {
+    SimStatus.ISSUED: 0,
+    SimStatus.ACTIVATED: 1,
+    SimStatus.SUSPENDED: 2,
+    SimStatus.DELETED: 3,
+    SimStatus.FACTORY_TEST: 4,
+}
+"""The carrier's number for each SIM status."""
+
+ENDPOINT_STATUS_IDS: Final[Mapping[EndpointStatus, int]] = {
+    EndpointStatus.ENABLED: 0,
+    EndpointStatus.DISABLED: 1,
+    EndpointStatus.DELETED: 2,
+}
+"""The carrier's number for each endpoint status."""
+
+SIM_STATUS_BY_ID: Final[Mapping[int, SimStatus]] = {number: status for status, number in SIM_STATUS_IDS.items()}
+ENDPOINT_STATUS_BY_ID: Final[Mapping[int, EndpointStatus]] = {
+    number: status for status, number in ENDPOINT_STATUS_IDS.items()
+}
+
+_ILLEGAL: Final[Mapping[tuple[SimStatus, Target], str]] = {
+    (SimStatus.ISSUED, Target.SUSPENDED): (
+        "an Issued SIM can't be suspended, and isn't charged as it is; "
+        "to suspend it, activate it first, which charges the month"
+    ),
+    (SimStatus.FACTORY_TEST, Target.SUSPENDED): (
+        "a SIM in Factory Test can't be suspended; to suspend it, activate it first, which charges the month"
+    ),
+    (SimStatus.ACTIVATED, Target.FACTORY_TEST): (
+        "an Activated SIM can't go to Factory Test, only an Issued one can; to stop its charges, suspend it"
+    ),
+    (SimStatus.SUSPENDED, Target.FACTORY_TEST): (
+        "a Suspended SIM can't go to Factory Test, only an Issued one can; to use it, activate it"
+    ),
+}
+_FACTORY_TEST_TRAP: Final = (
+    "the SIM is in Factory Test already and its endpoint is Disabled; enabling the endpoint now would make the carrier "
+    "activate the SIM, which charges it and can't be undone; leave the pair as it is, or ask for activated"
+)
+
+
+class EmnifyLifecycle:
+    """The legal moves at emnify. Pure; where there is no legal move, the answer says what is legal instead."""
+
+    bulk_endpoints: int = 2000
+
+    def move(self, sim: SimStatus | None, endpoint: EndpointStatus | None, target: Target) -> Move:
+        """The way for a device in this state. Halves that are right already are part of the answer, too.
+
+        Suspending works without an endpoint, because it saves money. Everything else needs the whole pair.
+        """
+        refusal = _refusal(sim, endpoint, target)
+        if refusal:
+            return Move(refusal=refusal)
+        return Move(
+            sim_after=target.sim,
+            endpoint_after=None if endpoint is None else target.endpoint,
+            first=_first(sim, target),
+        )
+
+    def free_to_put_back(self, sim: SimStatus, endpoint_before: EndpointStatus) -> bool:
+        """Whether the endpoint may go back for a SIM that is `sim` now: only beside an Issued or a Suspended SIM.
+
+        In Factory Test the call would activate the SIM; beside an Activated SIM it would leave a pair paying but off.
+        """
+        return sim in (SimStatus.ISSUED, SimStatus.SUSPENDED) and endpoint_before is not EndpointStatus.DELETED
+
+
+def _first(sim: SimStatus | None, target: Target) -> Half:
+    """The half that goes first: on last, off first, and the SIM before anything touches an endpoint in Factory Test."""
+    if target is Target.SUSPENDED or (sim is SimStatus.FACTORY_TEST and target is Target.ACTIVATED):
+        return Half.SIM
+    return Half.ENDPOINT
+
+
+def _refusal(sim: SimStatus | None, endpoint: EndpointStatus | None, target: Target) -> str:
+    """Why there is no legal way, or an empty text. What is final comes before what could be put right."""
+    if sim is None:
+        return "there is no SIM, so it can never be online; assign one first"
+    if sim is SimStatus.DELETED:
+        return "the SIM is Deleted, which is final; take the row out"
+    if endpoint is EndpointStatus.DELETED:
+        return "the endpoint is Deleted, which is final; assign the SIM to another endpoint first"
+    if (sim, target) in _ILLEGAL:
+        return _ILLEGAL[sim, target]
+    if endpoint is None:
+        return "" if target is Target.SUSPENDED else _without_endpoint(sim, target)
+    trap = (sim, endpoint, target) == (SimStatus.FACTORY_TEST, EndpointStatus.DISABLED, Target.FACTORY_TEST)
+    return _FACTORY_TEST_TRAP if trap else ""
+
+
+def _without_endpoint(sim: SimStatus, target: Target) -> str:
+    """Why an endpoint has to be there first."""
+    if sim is SimStatus.ACTIVATED:
+        return "the SIM has no endpoint and is charged for nothing; assign an endpoint, or suspend it"
+    if target is Target.ACTIVATED:
+        return "the SIM has no endpoint, so activated it would be charged for nothing; assign an endpoint first"
+    return "the SIM has no endpoint, so it can't be tested; assign an endpoint first"

@@ -1,0 +1,125 @@
+"""Reading a whole listing, page by page, while it may shift under our hands.
+
+Paging stands in the headers. A page past the end is the last page again, so `X-Total-Pages` says where to stop; where a
+proxy has stripped the headers, a page without anything new does. Items added or removed between two pages move others
+across a page's edge, unseen or seen twice: a reading counts as complete only if every page named the same total and
+that many different ids were read. Otherwise the listing is read again, and in the end what was seen at all is joined.
+"""
+
+import asyncio
+import logging
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+from typing import Literal
+
+import httpx
+import polars as pl
+
+from simtandem.carriers.emnify.answers import Kind
+from simtandem.carriers.emnify.items import Item, Row, from_endpoint, from_sim, table
+from simtandem.carriers.emnify.transport import Transport
+from simtandem.carriers.together import together
+from simtandem.errors import CarrierRefused
+
+log = logging.getLogger(__name__)
+
+_READINGS = 4
+_PAGES_AT_ONCE = 8
+
+
+@dataclass(frozen=True, slots=True)
+class Route:
+    """A listing's path, the largest page it gives, and how to read its items. `key` is the id of its items."""
+
+    path: str
+    per_page: int
+    key: Literal["sim_id", "endpoint_id"]
+    row: Callable[[Item], Row]
+
+
+SIMS = Route("/api/v1/sim", 2500, "sim_id", from_sim)
+ENDPOINTS = Route("/api/v1/endpoint", 1000, "endpoint_id", from_endpoint)
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """One page: its rows, and what its headers say of the whole. `total` and `pages` are None without headers."""
+
+    rows: pl.DataFrame
+    total: int | None
+    pages: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """A listing, read. `complete`: nothing was added or removed while it was read."""
+
+    rows: pl.DataFrame
+    total: int
+    complete: bool
+
+
+async def read_page(transport: Transport, route: Route, number: int, q: str = "") -> Page:
+    """Read one page. Raises `CarrierUnavailable`, `CarrierRefused`."""
+    query = {"page": str(number), "per_page": str(route.per_page), "sort": "id", **({"q": q} if q else {})}
+    reply = await transport.get(route.path, spacing="list", purpose="list", query=query)
+    if reply.kind is not Kind.OK:
+        raise CarrierRefused(
+            f"The listing {route.path} was refused: {reply.sentence}.", reply.kind, reply.status, reply.code
+        )
+    items = reply.data if isinstance(reply.data, list) else []
+    headers = reply.headers if reply.headers is not None else httpx.Headers()
+    total, pages = _number(headers.get("X-Total-Count")), _number(headers.get("X-Total-Pages"))
+    if pages is None and total is not None:
+        pages = math.ceil(total / (_number(headers.get("X-Count-Per-Page")) or route.per_page))
+    return Page(table(route.row(item) for item in items if isinstance(item, dict) and "id" in item), total, pages)
+
+
+async def read_rest(transport: Transport, route: Route, first: Page) -> Reading:
+    """Read the listing whose first page is `first`, again if it shifted meanwhile, a few times at most."""
+    seen: list[pl.DataFrame] = []
+    page, total = first, 0
+    for reading in range(_READINGS):
+        if reading:
+            page = await read_page(transport, route, 1)
+        pages = await (
+            _by_headers(transport, route, page) if page.pages else _until_nothing_new(transport, route, page)
+        )
+        rows = pl.concat([each.rows for each in pages]).unique(route.key, keep="last", maintain_order=True)
+        totals = {each.total for each in pages}
+        total = max((each for each in totals if each is not None), default=rows.height)
+        if len(totals) == 1 and rows.height == total:
+            return Reading(rows, total, complete=True)
+        log.info("%s shifted while it was read: %d of %d different items seen", route.path, rows.height, total)
+        seen.append(rows)
+    joined = pl.concat(seen).unique(route.key, keep="last", maintain_order=True)
+    log.warning("%s kept shifting through %d readings; what is missing is read by id", route.path, _READINGS)
+    return Reading(joined, total, complete=False)
+
+
+async def _by_headers(transport: Transport, route: Route, first: Page) -> list[Page]:
+    """All pages, those after the first side by side. Listings that grow meanwhile are followed to their new end."""
+    at_once = asyncio.Semaphore(_PAGES_AT_ONCE)
+    pages, end = [first], first.pages or 1
+    while len(pages) < end:
+        pages += await together(range(len(pages) + 1, end + 1), partial(read_page, transport, route), at_once)
+        end = pages[-1].pages or end
+    return pages
+
+
+async def _until_nothing_new(transport: Transport, route: Route, first: Page) -> list[Page]:
+    pages, ids = [first], set(first.rows[route.key])
+    while pages[-1].rows.height:
+        page = await read_page(transport, route, len(pages) + 1)
+        new = set(page.rows[route.key]) - ids
+        if not new:
+            break
+        ids |= new
+        pages.append(page)
+    return pages
+
+
+def _number(text: str | None) -> int | None:
+    return int(text) if text and text.isdigit() else None

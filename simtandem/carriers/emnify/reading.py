@@ -1,0 +1,203 @@
+"""Reading devices at emnify with the fewest calls: by listing or by id, whichever costs less.
+
+The endpoint listing shows both halves of every pair, so it alone answers for most fleets. The SIM listing is read only
+for rows the first left open: SIMs without an endpoint, or ids that don't exist.
+"""
+
+import asyncio
+from collections.abc import Sequence
+
+import polars as pl
+
+from schemas.statuses import SimStatus
+from simtandem.carriers.base import Listing
+from simtandem.carriers.emnify.answers import Kind
+from simtandem.carriers.emnify.items import Item, Row, from_endpoint, from_sim, table
+from simtandem.carriers.emnify.listing import ENDPOINTS, SIMS, Page, read_page, read_rest
+from simtandem.carriers.emnify.transport import Transport
+from simtandem.carriers.together import together
+from simtandem.errors import CarrierRefused
+
+_KEYS = ("sim_id", "endpoint_id", "iccid")
+
+
+class Reader:
+    """Reads devices. Remembers how many endpoints the fleet had, to choose well the next time."""
+
+    def __init__(self, transport: Transport, at_once: int) -> None:
+        self._transport = transport
+        self._at_once = asyncio.Semaphore(at_once)
+        self._endpoint_pages: int | None = None
+
+    async def find(self, devices: pl.DataFrame) -> Listing:
+        """Read the devices asked for. See `simtandem.carriers.base.Carrier.find`."""
+        if _cost_by_id(devices) <= 2:
+            return Listing(await self._by_id(devices), whole=False, sims=None, activated=None)
+        first = await self._first_endpoints()
+        left = _open(devices, first.rows)
+        if _cost_by_id(left) < (first.pages or 1) - 1:
+            inventory = _join(first.rows, await self._by_id(left))
+            return Listing(inventory, whole=False, sims=None, activated=None)
+        endpoints = await read_rest(self._transport, ENDPOINTS, first)
+        inventory, whole = await self._find_open(devices, endpoints.rows)
+        if not endpoints.complete:
+            inventory = _join(inventory, await self._by_id(_open(devices, inventory)))
+        activated = inventory.filter(pl.col("sim_status") == SimStatus.ACTIVATED)["sim_id"].n_unique()
+        sims = inventory["sim_id"].drop_nulls().n_unique()
+        return Listing(inventory, whole=whole and endpoints.complete, sims=sims, activated=activated)
+
+    async def _find_open(self, devices: pl.DataFrame, inventory: pl.DataFrame) -> tuple[pl.DataFrame, bool]:
+        """Add the SIMs asked for that no endpoint shows; says too whether the SIM listing was read whole."""
+        by_sim = _open(devices, inventory).filter(pl.col("sim_id").is_not_null() | pl.col("iccid").is_not_null())
+        if by_sim.is_empty():
+            return inventory, False
+        if _cost_by_id(by_sim) <= 2:
+            return _join(inventory, await self._by_id(by_sim)), False
+        first = await read_page(self._transport, SIMS, 1)
+        left = _open(by_sim, _join(inventory, first.rows))
+        if _cost_by_id(left) < (first.pages or 1) - 1:
+            return _join(inventory, await self._whole_pairs(first.rows, by_sim), await self._by_id(left)), False
+        sims = await read_rest(self._transport, SIMS, first)
+        found = _join(inventory, await self._whole_pairs(sims.rows, by_sim))
+        if not sims.complete:
+            found = _join(found, await self._by_id(_open(by_sim, found)))
+        return found, sims.complete
+
+    async def _whole_pairs(self, sims: pl.DataFrame, asked: pl.DataFrame) -> pl.DataFrame:
+        """SIM rows; where one that was asked for names an endpoint no listing showed, the endpoint is read by id."""
+        wanted = pl.col("sim_id").is_in(asked["sim_id"].drop_nulls().implode()) | pl.col("iccid").is_in(
+            asked["iccid"].drop_nulls().implode()
+        )
+        unseen = sims.filter(wanted & pl.col("endpoint_id").is_not_null())
+        return _join(await self._read_endpoints_by_id(unseen["endpoint_id"].to_list()), sims)
+
+    async def read(self, pairs: pl.DataFrame) -> pl.DataFrame:
+        """Read known pairs afresh. See `simtandem.carriers.base.Carrier.read`."""
+        lone = pairs.filter(pl.col("endpoint_id").is_null())
+        endpoints = await self._read_endpoints(pairs["endpoint_id"].drop_nulls().to_list())
+        sims = await self._read_lone_sims(lone["sim_id"].drop_nulls().to_list())
+        return _join(endpoints, sims)
+
+    async def _read_endpoints(self, idents: Sequence[str]) -> pl.DataFrame:
+        first = None
+        if self._endpoint_pages is None and len(idents) > 1:
+            first = await self._first_endpoints()
+        if len(idents) <= (self._endpoint_pages or 1):
+            return await self._read_endpoints_by_id(idents)
+        reading = await read_rest(self._transport, ENDPOINTS, first or await self._first_endpoints())
+        if reading.complete:
+            return reading.rows
+        unseen = set(idents).difference(reading.rows["endpoint_id"])
+        return pl.concat([reading.rows, await self._read_endpoints_by_id(sorted(unseen))])
+
+    async def _read_endpoints_by_id(self, idents: Sequence[str]) -> pl.DataFrame:
+        return table(row for row in await together(idents, self._endpoint, self._at_once) if row)
+
+    async def _read_lone_sims(self, idents: Sequence[str]) -> pl.DataFrame:
+        if len(idents) > 1:
+            first = await read_page(self._transport, SIMS, 1)
+            if len(idents) > (first.pages or 1) - 1:
+                sims = (await read_rest(self._transport, SIMS, first)).rows
+                return sims.filter(pl.col("sim_id").is_in(list(idents)))
+        return table(row for row in await together(idents, self._sim, self._at_once) if row)
+
+    async def endpoint_statuses(self, idents: Sequence[str]) -> dict[str, str]:
+        """The status of each endpoint that still exists, read afresh."""
+        asked = pl.DataFrame(
+            {"sim_id": None, "endpoint_id": list(idents)}, schema={"sim_id": pl.String, "endpoint_id": pl.String}
+        )
+        rows = await self.read(asked)
+        return dict(
+            rows.filter(pl.col("endpoint_id").is_not_null()).select("endpoint_id", "endpoint_status").iter_rows()
+        )
+
+    async def sim_status(self, ident: str) -> SimStatus | None:
+        """The status of one SIM, read afresh; None where the carrier does not have it."""
+        row = await self._sim(ident, purpose="read_back")
+        return row[2] if row else None
+
+    async def count_fleet(self) -> tuple[int, int]:
+        """SIMs of the fleet, and Activated ones: by a filtered page's total, or by listing if filters don't work."""
+        everything = await read_page(self._transport, SIMS, 1)
+        if (everything.pages or 1) > 1 and everything.total is not None:
+            filtered = await read_page(self._transport, SIMS, 1, q="status:1")
+            honoured = (filtered.rows["sim_status"] == SimStatus.ACTIVATED).all()
+            if honoured and filtered.total is not None:
+                return everything.total, filtered.total
+        sims = await read_rest(self._transport, SIMS, everything)
+        return sims.rows.height, sims.rows.filter(pl.col("sim_status") == SimStatus.ACTIVATED).height
+
+    async def _first_endpoints(self) -> Page:
+        page = await read_page(self._transport, ENDPOINTS, 1)
+        self._endpoint_pages = page.pages
+        return page
+
+    async def _by_id(self, devices: pl.DataFrame) -> pl.DataFrame:
+        """The pairs that the rows' ids lead to; each id is followed, so that ids of different pairs show as such."""
+        rows = await together(devices.select(_KEYS).iter_rows(), self._pairs, self._at_once)
+        return _join(table(row for some in rows for row in some))
+
+    async def _pairs(self, ids: tuple[str | None, str | None, str | None]) -> list[Row]:
+        sim_id, endpoint_id, iccid = ids
+        rows: list[Row] = []
+        if endpoint_id and (row := await self._endpoint(endpoint_id)):
+            rows.append(row)
+        if sim_id and sim_id not in {row[0] for row in rows}:
+            rows += await self._pair_of(await self._sim(sim_id))
+        if iccid and iccid not in {row[1] for row in rows}:
+            rows += await self._pair_of(await self._sim_by_iccid(iccid))
+        return rows
+
+    async def _pair_of(self, sim: Row | None) -> list[Row]:
+        if sim is None:
+            return []
+        endpoint = await self._endpoint(sim[3]) if sim[3] else None
+        return [endpoint or sim]
+
+    async def _endpoint(self, ident: str) -> Row | None:
+        item = await self._one(f"{ENDPOINTS.path}/{ident}", "endpoint", "read")
+        return from_endpoint(item) if item else None
+
+    async def _sim(self, ident: str, *, purpose: str = "read") -> Row | None:
+        item = await self._one(f"{SIMS.path}/{ident}", "sim", purpose)
+        return from_sim(item) if item else None
+
+    async def _sim_by_iccid(self, iccid: str) -> Row | None:
+        page = await read_page(self._transport, SIMS, 1, q=f"iccid:{iccid}")
+        rows = page.rows
+        if rows.height > 1:  # the filter is not honoured here: only the whole listing can tell
+            rows = (await read_rest(self._transport, SIMS, await read_page(self._transport, SIMS, 1))).rows
+        match = rows.filter(pl.col("iccid") == iccid)
+        return match.row(0) if match.height else None
+
+    async def _one(self, path: str, spacing: str, purpose: str) -> Item | None:
+        reply = await self._transport.get(path, spacing=spacing, purpose=purpose)
+        if reply.kind is Kind.NOT_FOUND:
+            return None
+        if reply.kind is not Kind.OK or not isinstance(reply.data, dict):
+            raise CarrierRefused(f"GET {path} was refused: {reply.sentence}.", reply.kind, reply.status, reply.code)
+        return reply.data
+
+
+def _cost_by_id(devices: pl.DataFrame) -> int:
+    """Calls to read each of these by id: one where the endpoint is named, else one for the SIM and one more."""
+    return 2 * devices.height - devices["endpoint_id"].count()
+
+
+def _open(devices: pl.DataFrame, inventory: pl.DataFrame) -> pl.DataFrame:
+    """The rows of which some id does not stand in the inventory yet."""
+    found = pl.lit(value=True)
+    for key in _KEYS:
+        found &= pl.col(key).is_null() | pl.col(key).is_in(inventory[key].drop_nulls().implode())
+    return devices.filter(~found)
+
+
+def _join(*tables: pl.DataFrame) -> pl.DataFrame:
+    """One table of devices: the first mention of a SIM or an endpoint counts, unless a later one knows more."""
+    rows = pl.concat(tables)
+    with_endpoint = rows.filter(pl.col("endpoint_status").is_not_null()).unique(
+        "endpoint_id", keep="last", maintain_order=True
+    )
+    lone = rows.filter(pl.col("endpoint_status").is_null() & pl.col("sim_id").is_not_null())
+    lone = lone.unique("sim_id", keep="last", maintain_order=True).join(with_endpoint, on="sim_id", how="anti")
+    return pl.concat([with_endpoint, lone])

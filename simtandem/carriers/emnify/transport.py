@@ -1,0 +1,207 @@
+"""One call to emnify, from its place in the budget to an answer that means something.
+
+Who mends what: the budget waits (our limits, 429). This module renews tokens and repeats what certainly was not
+processed, and reads, which may be repeated freely. An unanswered write is handed back: only its caller knows how to
+read it back.
+"""
+
+import asyncio
+import random
+import time
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
+
+import httpx
+
+from simtandem.carriers.base import Answer, Call, Journal
+from simtandem.carriers.emnify.answers import Kind, Reply, read
+from simtandem.carriers.emnify.tokens import Tokens
+from simtandem.carriers.pacing import LONGEST_CALL_S, CallBudget, Spacing, Window
+from simtandem.errors import AuthenticationFailed, CarrierUnavailable
+
+ATTEMPTS = 6
+_FIRST_DELAY_S, _LONGEST_DELAY_S = 0.25, 8.0
+_RENEWALS = 3  # of the token, for one call
+_PATIENCE_S = 900.0  # with 429s, for one call
+_AUTHENTICATE = "/api/v1/authenticate"
+_REQUEST_ID_HEADERS = ("x-request-id", "x-correlation-id", "x-amzn-requestid", "cf-ray")
+
+# Rates of the carrier's documentation, kept a tenth below: calls may arrive closer together than they were sent.
+SPACINGS = {
+    "list": Spacing("list", 1.1 / 10),
+    "sim": Spacing("sim", 1.1 / 100),
+    "endpoint": Spacing("endpoint", 1.1 / 50),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """The windows every call counts in, and the one of authenticating."""
+
+    every_call: Window
+    authenticating: Window
+
+
+class Transport:
+    """Sends calls. `sleep` and `rng` are there for tests."""
+
+    def __init__(
+        self,
+        http: httpx.AsyncClient,
+        budget: CallBudget,
+        journal: Journal,
+        limits: Limits,
+        application_token: str,
+        *,
+        sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
+        rng: random.Random | None = None,
+    ) -> None:
+        self._http = http
+        self._budget = budget
+        self._journal = journal
+        self._limits = limits
+        self._application_token = application_token
+        self._sleep = sleep
+        self._rng = rng or random.Random()  # noqa: S311 - spreads retries, guards nothing
+        self.tokens = Tokens(self._authenticate)
+
+    async def get(self, path: str, *, spacing: str, purpose: str, query: dict[str, str] | None = None) -> Reply:
+        """Read, repeating what goes wrong on the way. The reply is `OK` or refused.
+
+        Raises `CarrierUnavailable` when the attempts are used up.
+        """
+        call = Call("GET", path, purpose)
+        for attempt in range(1, ATTEMPTS + 1):
+            reply = await self.settle(replace(call, attempt=attempt), spacing=SPACINGS[spacing], query=query)
+            if reply.kind is not Kind.UNANSWERED:
+                return reply
+            if attempt < ATTEMPTS:
+                await self.back_off(attempt)
+        raise CarrierUnavailable(
+            f"GET {path}: no answer in {ATTEMPTS} attempts; {reply.sentence}.", status=reply.status
+        )
+
+    async def settle(self, call: Call, *, spacing: Spacing | None = None, query: dict[str, str] | None = None) -> Reply:
+        """Send a call until it has a reply of its own: not a 429, a stale token or a connection that never stood.
+
+        The reply may be `UNANSWERED`. Raises `CarrierUnavailable` and `AuthenticationFailed`.
+        """
+        token, unreached, renewals, throttled_s = await self.tokens.current(), 0, 0, 0.0
+        while True:
+            reply = await self._once(call, token, spacing, query)
+            if reply.kind is Kind.UNAUTHORIZED:
+                renewals += 1
+                if renewals > _RENEWALS:
+                    raise AuthenticationFailed(
+                        "The carrier refuses tokens that it has just made; nothing more is sent."
+                    )
+                token = await self.tokens.current(rejected=token)
+            elif reply.kind is Kind.THROTTLED:
+                throttled_s += self._budget.throttled(retry_after(reply.headers))
+                if throttled_s > _PATIENCE_S:
+                    raise CarrierUnavailable(f"{call.method} {call.path}: 429 for {throttled_s:.0f} s.", status=429)
+            elif reply.kind is Kind.UNREACHED:
+                unreached += 1
+                if unreached >= ATTEMPTS:
+                    raise CarrierUnavailable(f"{call.method} {call.path}: {reply.sentence}, {unreached} times.")
+                await self.back_off(unreached)
+            else:
+                self._budget.answered()
+                return reply
+            call = replace(call, attempt=call.attempt + 1)
+
+    async def back_off(self, attempt: int) -> None:
+        """Wait before attempt number `attempt` + 1: longer each time, spread at random."""
+        longest = min(_FIRST_DELAY_S * 2.0**attempt, _LONGEST_DELAY_S)
+        await self._sleep(self._rng.uniform(longest / 2, longest))
+
+    async def _once(self, call: Call, token: str, spacing: Spacing | None, query: dict[str, str] | None) -> Reply:
+        headers = {"Authorization": f"Bearer {token}"}
+        return await self._send(call, (self._limits.every_call,), spacing, headers=headers, params=query)
+
+    async def _send(
+        self,
+        call: Call,
+        windows: tuple[Window, ...],
+        spacing: Spacing | None = None,
+        *,
+        headers: dict[str, str] | None = None,
+        params: dict[str, str] | None = None,
+        secret_body: dict[str, str] | None = None,
+    ) -> Reply:
+        """Send once: place in the budget, intent in the journal, call, answer in the journal."""
+        async with self._budget.place(windows, spacing):
+            call_id = await self._journal.intent(call)
+            begun = time.monotonic()
+            request = self._http.build_request(
+                call.method,
+                call.path,
+                params=params,
+                headers={**(headers or {}), **({"Content-Type": "application/json"} if call.body else {})},
+                content=call.body,
+                json=secret_body,
+            )
+            reply, fault, request_id = await self._exchange(request, wants_body=call.method != "PATCH")
+        seconds = time.monotonic() - begun
+        await self._journal.answer(call_id, Answer(reply.status, seconds, reply.code, fault, request_id))
+        return reply
+
+    async def _exchange(self, request: httpx.Request, *, wants_body: bool) -> tuple[Reply, str, str]:
+        """The reply, the fault's name where there was one, and the carrier's id of the request."""
+        try:
+            async with asyncio.timeout(LONGEST_CALL_S - 5):
+                response = await self._http.send(request)
+        except (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout) as error:
+            return Reply(Kind.UNREACHED, None, f"no connection to {request.url.host}"), type(error).__name__, ""
+        except (httpx.HTTPError, TimeoutError) as error:
+            return Reply(Kind.UNANSWERED, None, "the connection broke before an answer"), type(error).__name__, ""
+        reply = read(response, wants_body=wants_body)
+        request_id = next((response.headers[name] for name in _REQUEST_ID_HEADERS if name in response.headers), "")
+        return reply, "" if reply.status and reply.kind is not Kind.UNANSWERED else reply.sentence, request_id[:64]
+
+    async def _authenticate(self) -> str:
+        windows = (self._limits.every_call, self._limits.authenticating)
+        for attempt in range(1, ATTEMPTS + 1):
+            call = Call("POST", _AUTHENTICATE, "authenticate", attempt)
+            reply = await self._send(call, windows, secret_body={"application_token": self._application_token})
+            token = reply.data.get("auth_token") if isinstance(reply.data, dict) else None
+            if reply.kind is Kind.OK and isinstance(token, str) and token:
+                return token
+            if reply.kind is Kind.THROTTLED and reply.status == 429:
+                self._budget.throttled(retry_after(reply.headers))
+            elif reply.kind in (Kind.UNANSWERED, Kind.UNREACHED):
+                await self.back_off(attempt)
+            else:
+                raise AuthenticationFailed(_locked_out(reply))
+        raise CarrierUnavailable(
+            f"The carrier can't be reached to authenticate: {reply.sentence}.", status=reply.status
+        )
+
+
+def _locked_out(reply: Reply) -> str:
+    if reply.kind is Kind.THROTTLED:
+        return (
+            "The carrier has locked the account after failed attempts: wait five minutes, check the token, run again."
+        )
+    said = f"HTTP {reply.status}" if reply.kind is Kind.UNAUTHORIZED else reply.sentence or f"HTTP {reply.status}"
+    return (
+        f"The carrier does not accept the application token ({said}). It was tried once only, because three failures "
+        "lock the account.\nCheck SIMTANDEM_EMNIFY_TOKEN and SIMTANDEM_EMNIFY_URL, then run again."
+    )
+
+
+def retry_after(headers: httpx.Headers | None) -> float | None:
+    """Seconds to wait by the Retry-After header, given in seconds or as a date; None where there is none to read."""
+    text = headers.get("Retry-After", "").strip() if headers else ""
+    if not text:
+        return None
+    try:
+        return max(0.0, float(text))
+    except ValueError:
+        pass
+    try:
+        return max(0.0, (parsedate_to_datetime(text) - datetime.now(UTC)).total_seconds())
+    except (ValueError, TypeError):
+        return None

@@ -1,0 +1,158 @@
+"""What the commands of the command line do, and what they show."""
+
+import asyncio
+import json
+import logging
+import signal
+import sys
+from collections.abc import Awaitable, Mapping
+from dataclasses import dataclass
+from typing import Any, Literal, TypeVar
+
+from rich.console import Console
+from rich.logging import RichHandler
+
+from schemas.parameters import BulkUpdate
+from simtandem import console as shown
+from simtandem.errors import InputError, Interrupted
+from simtandem.job import comparing, preparing
+from simtandem.job.run import Run, RunFolder
+from simtandem.ledger.records import RunKind
+from simtandem.orchestration import Orchestration, run_bulk_update
+from simtandem.settings import Settings, load
+from simtandem.watching import Watcher
+
+Result = TypeVar("Result")
+
+
+@dataclass(frozen=True, slots=True)
+class Output:
+    """How a command speaks. Results go to `out`, the rest to `err`."""
+
+    as_json: bool = False
+    quiet: bool = False
+    verbose: bool = False
+
+    @property
+    def out(self) -> Console:
+        """For results."""
+        return Console(highlight=False)
+
+    @property
+    def err(self) -> Console:
+        """For progress, notes and questions."""
+        return Console(stderr=True, highlight=False)
+
+    def watcher(self) -> shown.TerminalWatcher | shown.QuietWatcher:
+        """Who looks on while the command runs."""
+        return shown.QuietWatcher() if self.quiet else shown.TerminalWatcher(self.err)
+
+    def log(self) -> None:
+        """Send our own log to stderr, as much of it as was asked for."""
+        level = logging.INFO if self.verbose else logging.ERROR
+        handler = RichHandler(console=self.err, show_path=False, markup=False)
+        handler.setLevel(level)
+        logging.getLogger("simtandem").addHandler(handler)
+        logging.getLogger("simtandem").setLevel(logging.INFO)
+
+
+def look(kind: Literal["plan", "reconcile"], request: BulkUpdate, output: Output) -> int:
+    """Compare a file with the carrier; show it. Returns the exit code."""
+    output.log()
+    with output.watcher() as watcher:
+        run = Run.begin(request, RunKind(kind), load())
+        try:
+            with run.failing():
+                document, refusal = asyncio.run(_stoppable(comparing.compare(run), watcher))
+        finally:
+            run.close()
+    if output.as_json:
+        _print(document)
+    else:
+        shown.show_plan(output.out, document, _notes(run.folder), refusal if kind == "plan" else "")
+        if kind == "reconcile":
+            shown.show_result(output.out, document)
+        shown.show_files(output.out, document)
+    return int(document["exit_code"])
+
+
+def apply(request: BulkUpdate, output: Output, *, yes: bool) -> int:
+    """Bring the devices of a file to a status; show it. Returns the exit code."""
+    ask = not yes and sys.stdin.isatty() and sys.stderr.isatty()
+    if not yes and not ask:
+        raise InputError("There is no terminal to ask on, so --yes is needed. Nothing was sent.")
+    output.log()
+    with output.watcher() as watcher:
+        settings = load()
+        settings.token()
+        document = asyncio.run(_stoppable(_apply(request, settings, output, ask=ask), watcher))
+    if document is None:
+        output.err.print("Nothing was sent.")
+        return Interrupted.exit_code
+    if output.as_json:
+        _print(document)
+    else:
+        shown.show_result(output.out, document)
+        shown.show_files(output.out, document)
+    return int(document["exit_code"])
+
+
+async def _apply(request: BulkUpdate, settings: Settings, output: Output, *, ask: bool) -> dict[str, Any] | None:
+    """The run's document, or None where the operator said no."""
+    run = Run.begin(request, RunKind.RETRY if request.retry_of else RunKind.APPLY, settings)
+    try:
+        with run.failing():
+            preparing.read_devices(run)
+            with Orchestration(settings) as prefect:
+                if ask:
+                    await comparing.prepare(run)
+                    if not _agreed(run, output):
+                        run.decline()
+                        return None
+                await prefect.ready()
+                error = await run_bulk_update(request.model_copy(update={"prepared_run": run.run_id}))
+    finally:
+        run.close()
+    if error is not None:
+        raise error
+    return run.folder.data("document.json")
+
+
+def _agreed(run: Run, output: Output) -> bool:
+    """Show the plan and ask. A plan without changes needs no question."""
+    intake, plan = run.folder.data("intake.json"), run.folder.data("plan.json")
+    shown.show_plan(output.err, {"digest": plan["digest"], "input": intake, "plan": plan}, _notes(run.folder))
+    changes = plan["sim_changes"] + plan["endpoint_changes"]
+    if not changes:
+        return True
+    output.err.print(f"Send these changes to {run.settings.carrier_host}? \\[y/N] ", end="")
+    return sys.stdin.readline().strip().lower() in ("y", "yes")
+
+
+async def _stoppable(work: Awaitable[Result], watcher: Watcher) -> Result:
+    """Do the work. A first Ctrl-C asks it to stop in good order, a second one ends it at once."""
+    task = asyncio.ensure_future(work)
+
+    def interrupted() -> None:
+        if watcher.stop_requested or not watcher.can_stop:
+            task.cancel()
+        else:
+            watcher.stop()
+            watcher.notes("Stopping: nothing new is sent; once more Ctrl-C ends at once.")
+
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(number, interrupted)
+    try:
+        return await task
+    except asyncio.CancelledError:
+        raise Interrupted("Stopped. What was sent is recorded; run it again to go on.") from None
+
+
+def _notes(folder: RunFolder) -> list[str]:
+    notes: list[str] = folder.data("intake.json")["notes"]
+    return notes
+
+
+def _print(document: Mapping[str, Any]) -> None:
+    print(json.dumps(document, indent=2))

@@ -1,0 +1,192 @@
+"""What an operator sees in a terminal: the progress of a run on stderr, its result on stdout."""
+
+import math
+import time
+from collections import Counter
+from collections.abc import Callable, Mapping
+from types import TracebackType
+from typing import Any, Self
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, Task, TextColumn, TimeElapsedColumn
+from rich.table import Table
+from rich.text import Text
+
+from schemas.statuses import Half, Outcome, Verdict
+from simtandem.watching import Watcher, watch
+
+_GOOD = (Outcome.APPLIED, Outcome.UNCHANGED)
+_PLAIN_EVERY_S = 10.0
+
+_VERDICTS = {
+    Verdict.IN_SYNC: ("in sync", "green"),
+    Verdict.CHANGED_BY_OTHERS: ("changed by others", "yellow"),
+    Verdict.FAILED: ("failed", "red"),
+    Verdict.UNKNOWN: ("unknown", "red"),
+    Verdict.REJECTED: ("rejected", "yellow"),
+    Verdict.SKIPPED: ("skipped", "yellow"),
+}
+
+
+class TerminalWatcher(Watcher):
+    """Live bars where stderr is a terminal, a line now and then where it isn't. Use as a context manager."""
+
+    def __init__(self, console: Console) -> None:
+        super().__init__()
+        self._console = console
+        self._progress = Progress(
+            SpinnerColumn(finished_text="✓"),
+            TextColumn("{task.description}"),
+            BarColumn(bar_width=32),
+            MofNCompleteColumn(),
+            TimeElapsedColumn(),
+            _Note(self),
+            console=console,
+            transient=False,
+            disable=not console.is_terminal,
+        )
+        self._bars: dict[Half, Any] = {}
+        self._steps = Counter[Half]()
+        self._done = Counter[Half]()
+        self._ended = Counter[Outcome]()
+        self._waiting_s: Callable[[], float] = lambda: 0.0
+        self._told_at = time.monotonic()
+
+    def __enter__(self) -> Self:
+        watch(self)
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._progress.stop()
+
+    def begins(self, what: str) -> None:
+        """A line for each stage."""
+        self._progress.console.print(Text("  " + what, style="dim"))
+
+    def notes(self, sentence: str) -> None:
+        """A line that stands out."""
+        self._progress.console.print(Text("! " + sentence, style="yellow"))
+
+    def applies(self, sim_steps: int, endpoint_steps: int, waiting_s: Callable[[], float]) -> None:
+        """Two bars, one for each half."""
+        self._steps.update({Half.ENDPOINT: endpoint_steps, Half.SIM: sim_steps})
+        self._waiting_s = waiting_s
+        self.begins(f"sending {sim_steps} SIM and {endpoint_steps} endpoint changes")
+        if self._console.is_terminal:
+            for half, name in ((Half.ENDPOINT, "endpoints"), (Half.SIM, "SIMs")):
+                if self._steps[half]:
+                    self._bars[half] = self._progress.add_task(f"  {name:<9}", total=self._steps[half])
+            self._progress.start()
+
+    def ended(self, half: Half, outcome: Outcome, count: int = 1) -> None:
+        """Move the half's bar on."""
+        self._done[half] += count
+        self._ended[outcome] += count
+        if half in self._bars:
+            self._progress.advance(self._bars[half], count)
+        elif time.monotonic() - self._told_at > _PLAIN_EVERY_S and not self._console.is_terminal:
+            self._told_at = time.monotonic()
+            self.begins(f"{self._done.total()} of {self._steps.total()} changes{self.note()}")
+
+    def note(self) -> str:
+        """What stands behind the bars: steps that went wrong, and how long the call budget makes us wait."""
+        bad = {outcome: count for outcome, count in self._ended.items() if outcome not in _GOOD}
+        parts = [f"{count} {outcome}" for outcome, count in bad.items()]
+        if (wait := self._waiting_s()) >= 1:
+            parts.append(f"call budget used up, next call in {math.ceil(wait)} s")
+        if self.stop_requested:
+            parts.append("stopping")
+        return "  " + ", ".join(parts) if parts else ""
+
+
+class _Note(TextColumn):
+    def __init__(self, watcher: TerminalWatcher) -> None:
+        super().__init__("")
+        self._watcher = watcher
+
+    def render(self, task: Task) -> Text:
+        return Text(self._watcher.note(), style="yellow") if task.id == 0 else Text("")
+
+
+class QuietWatcher(Watcher):
+    """Looks on without a word; lets a Ctrl-C through."""
+
+    def __enter__(self) -> Self:
+        watch(self)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        pass
+
+
+def show_plan(console: Console, document: Mapping[str, Any], notes: list[str], refusal: str = "") -> None:
+    """The plan's counts, and what the gate would say."""
+    asked, plan = document["input"], document["plan"]
+    console.print()
+    console.print(Text.assemble(("Plan ", "bold"), document["digest"], (f"  for {asked['file']}", "dim")))
+    table = Table(box=None, show_header=False, padding=(0, 1))
+    table.add_column(justify="right", style="bold")
+    table.add_column()
+    table.add_row(f"{asked['rows']:,}", "rows in the file")
+    if asked["rejected"]:
+        table.add_row(f"{asked['rejected']:,}", Text("rejected: they can't be used as they stand", style="yellow"))
+    table.add_row(f"{plan['devices']:,}", "devices")
+    table.add_row(f"{plan['unchanged']:,}", "as asked already: nothing is sent for them")
+    if plan["refused"]:
+        table.add_row(f"{plan['refused']:,}", Text("refused, each with its reason in plan.csv", style="yellow"))
+    table.add_row(f"{plan['sim_changes']:,}", "SIMs to change")
+    table.add_row(f"{plan['endpoint_changes']:,}", "endpoints to change")
+    table.add_row(f"{plan['newly_billed']:,}", "SIMs newly billed")
+    table.add_row(f"{plan['calls']:,}", f"calls, {duration(plan['eta_s'])} at least")
+    console.print(table)
+    for note in notes:
+        console.print(Text("  " + note, style="dim"))
+    if refusal:
+        console.print(Text("\n" + refusal, style="yellow"))
+
+
+def show_result(console: Console, document: Mapping[str, Any]) -> None:
+    """Verdicts, outcomes, calls, and where to look next."""
+    rows = document["input"]["rows"]
+    good = document["verdicts"][Verdict.IN_SYNC]
+    console.print()
+    style = "bold green" if good == rows else "bold yellow"
+    console.print(Text(f"{good:,} of {rows:,} rows are in sync.", style=style))
+    table = Table(box=None, show_header=False, padding=(0, 1))
+    table.add_column(justify="right", style="bold")
+    table.add_column()
+    for verdict, (name, colour) in _VERDICTS.items():
+        if document["verdicts"][verdict]:
+            table.add_row(f"{document['verdicts'][verdict]:,}", Text(name, style=colour))
+    calls = document["calls"]
+    table.add_row(
+        f"{calls['total']:,}",
+        f"calls ({calls['retried']:,} retried, {calls['throttled']:,} throttled) in {duration(document['seconds'])}",
+    )
+    console.print(table)
+
+
+def show_files(console: Console, document: Mapping[str, Any]) -> None:
+    """Where the run left what."""
+    files = document["files"]
+    console.print()
+    told = {
+        "report": "the whole story, for a browser",
+        "results": "every row and what became of it",
+        "retry": "rows to feed back",
+        "rejected": "rows that can't be used, and why",
+        "plan": "what was planned",
+    }
+    for name in (name for name in told if name in files):
+        console.print(Text.assemble(("  ", ""), (files[name], "cyan"), (f"  {told[name]}", "dim")), soft_wrap=True)
+
+
+def duration(seconds: float) -> str:
+    """Seconds as a person says them: `40 s`, `25 min`, `4.2 h`."""
+    if seconds < 90:
+        return f"{max(1, round(seconds))} s"
+    if seconds < 5400:
+        return f"{round(seconds / 60)} min"
+    return f"{seconds / 3600:.1f} h"

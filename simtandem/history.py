@@ -1,0 +1,118 @@
+"""Looking back: runs of the past, their reports, and what they left open."""
+
+import json
+from pathlib import Path
+from typing import Any, cast
+
+import polars as pl
+from rich.console import Console
+from rich.table import Table
+
+from schemas.statuses import Action
+from simtandem import reconciling
+from simtandem.errors import InputError
+from simtandem.job.closing import write_report
+from simtandem.job.run import RunFolder
+from simtandem.ledger.records import RunKind, RunSummary
+from simtandem.ledger.store import Ledger
+from simtandem.reports.document import Document
+from simtandem.reports.tables import write_retry
+from simtandem.settings import load
+
+
+def show_runs(limit: int, *, as_json: bool) -> None:
+    """The latest runs, newest first, on stdout."""
+    ledger = Ledger.open(load().ledger())
+    try:
+        runs = ledger.runs(limit)
+    finally:
+        ledger.close()
+    if as_json:
+        print(json.dumps([_told(run) for run in runs], indent=2))
+        return
+    table = Table(box=None, padding=(0, 2, 0, 0))
+    for heading in ("run", "started (UTC)", "kind", "state", "file"):
+        table.add_column(heading, overflow="fold")
+    table.add_column("rows", justify="right")
+    table.add_column("in sync", justify="right")
+    for run in runs:
+        told = _told(run)
+        in_sync = "" if told["in_sync"] is None else f"{told['in_sync']:,}"
+        table.add_row(
+            told["run_id"], told["started"], told["kind"], told["state"], told["file"], f"{told['rows']:,}", in_sync
+        )
+    console = Console(highlight=False)
+    console.print(table if runs else "No runs yet.")
+
+
+def _told(run: RunSummary) -> dict[str, Any]:
+    document = run.detail.get("document")
+    return {
+        "run_id": run.record.run_id,
+        "started": f"{run.record.started_at:%Y-%m-%d %H:%M:%S}",
+        "kind": str(run.record.kind),
+        "state": str(run.state or "begun"),
+        "file": run.record.file,
+        "rows": run.record.rows,
+        "in_sync": document["verdicts"]["in_sync"] if isinstance(document, dict) else None,
+        "exit_code": document["exit_code"] if isinstance(document, dict) else None,
+    }
+
+
+def show_report(run_id: str, *, as_json: bool) -> None:
+    """Write a run's report again from the ledger alone, and say where it is."""
+    settings = load()
+    ledger = Ledger.open(settings.ledger())
+    try:
+        run = ledger.run(run_id)
+        document = run.detail.get("document")
+        if run.record.kind is RunKind.PLAN or not isinstance(document, dict):
+            raise InputError(
+                f"Run {run.record.run_id} ({_told(run)['state']}) has nothing to report: it sent nothing, "
+                "or it was stopped before its end. Its plan is in the ledger; `simtandem retry` goes on."
+            )
+        folder = RunFolder(settings.runs_folder / run.record.run_id)
+        folder.path.mkdir(parents=True, exist_ok=True)
+        write_report(
+            ledger,
+            folder,
+            cast("Document", document),
+            ledger.results(run.record.run_id),
+            ledger.rejected(run.record.run_id),
+            run.record.started_at,
+            run.at,
+        )
+    finally:
+        ledger.close()
+    path = folder.file("report.html")
+    if as_json:
+        print(json.dumps(document, indent=2))
+    else:
+        Console(highlight=False).print(str(path), soft_wrap=True)
+
+
+def open_rows(run_id: str) -> tuple[str, Path]:
+    """The run's full id, and a device CSV of what it left open. Raises `InputError` where that is nothing."""
+    settings = load()
+    ledger = Ledger.open(settings.ledger())
+    try:
+        run = ledger.run(run_id)
+        if run.record.kind not in (RunKind.APPLY, RunKind.RETRY, RunKind.RECONCILE):
+            raise InputError(f"Run {run.record.run_id} only planned: apply its file instead. Nothing was sent.")
+        results = ledger.results(run.record.run_id)
+        rows = reconciling.to_retry(results) if results.height else _planned(ledger.plan(run.record.run_id))
+    finally:
+        ledger.close()
+    if rows.is_empty():
+        raise InputError(f"Run {run.record.run_id} left nothing open that could be tried again. Nothing was sent.")
+    folder = RunFolder(settings.runs_folder / run.record.run_id)
+    folder.path.mkdir(parents=True, exist_ok=True)
+    write_retry(rows, folder.file("retry.csv"))
+    return run.record.run_id, folder.file("retry.csv")
+
+
+def _planned(plan: pl.DataFrame) -> pl.DataFrame:
+    """All rows of a run that was killed before it could judge any: what is right already costs nothing."""
+    return plan.filter(pl.col("action") != Action.REPEAT).select(
+        "sim_id", "endpoint_id", "iccid", pl.col("desired").alias("status")
+    )

@@ -1,0 +1,90 @@
+"""One batch on its way: what each half has still to do, and how each step ended."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+
+from schemas.statuses import Action, EndpointStatus, Half, Outcome, SimStatus
+from simtandem.batching import Batch
+from simtandem.carriers.base import Change, StepResult
+
+_DONE = (Outcome.APPLIED, Outcome.UNCHANGED)
+_BAD = (Outcome.REFUSED, Outcome.FAILED, Outcome.UNKNOWN)
+
+
+def other(half: Half) -> Half:
+    """The partner."""
+    return Half.ENDPOINT if half is Half.SIM else Half.SIM
+
+
+@dataclass(slots=True)
+class BatchWork:
+    """A batch, its steps as changes by half and row, and the results so far.
+
+    `attempted`: rows of which a call was sent; `doubtful`: those that may have been changed by one never answered.
+    """
+
+    batch: Batch
+    changes: dict[Half, dict[int, Change]] = field(init=False)
+    results: dict[Half, dict[int, StepResult]] = field(default_factory=lambda: {half: {} for half in Half})
+    attempted: dict[Half, set[int]] = field(default_factory=lambda: {half: set() for half in Half})
+    doubtful: dict[Half, set[int]] = field(default_factory=lambda: {half: set() for half in Half})
+
+    def __post_init__(self) -> None:
+        self.changes = {Half.SIM: {}, Half.ENDPOINT: {}}
+        for plan in self.batch.rows.iter_rows(named=True):
+            if plan["action"] == Action.CHANGE and plan["sim_step"]:
+                before, after = SimStatus(plan["sim_before"]), SimStatus(plan["sim_after"])
+                self.changes[Half.SIM][plan["row"]] = Change(plan["row"], plan["sim_id"], before, after)
+            if plan["action"] == Action.CHANGE and plan["endpoint_step"]:
+                start, end = EndpointStatus(plan["endpoint_before"]), EndpointStatus(plan["endpoint_after"])
+                self.changes[Half.ENDPOINT][plan["row"]] = Change(plan["row"], plan["endpoint_id"], start, end)
+
+    @property
+    def first(self) -> Half:
+        """The half that goes first in this batch."""
+        return self.batch.first
+
+    def open(self, half: Half) -> list[Change]:
+        """What is still to be sent: no result yet, and the first half, where there is one, is known to be applied."""
+        return [
+            change
+            for row, change in self.changes[half].items()
+            if row not in self.results[half] and (half is self.first or self._first_done(row))
+        ]
+
+    def blocked(self) -> list[Change]:
+        """Second halves that must not be sent, because their first half is not known to be applied."""
+        second = other(self.first)
+        return [
+            change
+            for row, change in self.changes[second].items()
+            if row not in self.results[second] and not self._first_done(row)
+        ]
+
+    def to_put_back(self) -> list[tuple[Change, StepResult]]:
+        """Endpoints that were changed first, for SIMs that then did not follow: the change back, and the SIM's end."""
+        if self.first is not Half.ENDPOINT:
+            return []
+        return [
+            (Change(row, forth.ident, forth.after, forth.before), self.results[Half.SIM][row])
+            for row, forth in self.changes[Half.ENDPOINT].items()
+            if self.results[Half.ENDPOINT][row].outcome is Outcome.APPLIED
+            and row in self.results[Half.SIM]
+            and self.results[Half.SIM][row].outcome in (Outcome.REFUSED, Outcome.FAILED)
+        ]
+
+    def keep(self, half: Half, results: Iterable[StepResult]) -> None:
+        """These steps have ended."""
+        for result in results:
+            self.results[half][result.row] = result
+
+    def failures(self) -> int:
+        """Devices of which a half was refused, failed, or ended unknown."""
+        rows = {row for results in self.results.values() for row, end in results.items() if end.outcome in _BAD}
+        return len(rows)
+
+    def _first_done(self, row: int) -> bool:
+        if row not in self.changes[self.first]:
+            return True
+        end = self.results[self.first].get(row)
+        return end is not None and end.outcome in _DONE

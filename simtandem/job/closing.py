@@ -1,0 +1,147 @@
+"""After the last batch: look at the carrier afresh, judge every row, write the files and the report."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, cast
+
+import polars as pl
+
+from schemas.statuses import Action
+from schemas.tables import Outcomes, empty
+from simtandem import reconciling, watching
+from simtandem.carriers.base import Carrier
+from simtandem.errors import CarrierError, Interrupted
+from simtandem.job.run import CARRIER, Run, RunFolder
+from simtandem.ledger.records import RunKind, RunState
+from simtandem.ledger.store import Ledger
+from simtandem.reports import document, page, tables
+
+_BRIEFLY_S = 20.0
+_LOOK_AGAIN_AFTER_S = (1.0, 3.0, 6.0)
+"""Pauses before devices that don't show what was confirmed are read again. Then what they show counts."""
+
+
+async def reconcile(run: Run, carrier: Carrier, *, sleep: Callable[[float], Awaitable[None]] = asyncio.sleep) -> None:
+    """Read the plan's devices afresh and keep what was seen. Where nothing was sent, the plan's listing stands.
+
+    Never raises for a carrier that can't be read: its devices end `unknown`, which the report says.
+    """
+    plan, outcomes = run.folder.table("plan.parquet"), run.ledger.outcomes(run.run_id)
+    if outcomes.is_empty() or run.folder.has("after.parquet"):
+        return
+    watching.current().begins("reading the fleet afresh")
+    run.ledger.record_state(run.run_id, RunState.RECONCILING, {})
+    pairs = plan.filter(pl.col("action").is_in([Action.CHANGE, Action.UNCHANGED])).select("sim_id", "endpoint_id")
+    after = empty_after = run.folder.table("inventory.parquet").clear()
+    try:
+        after = await carrier.read(pairs)
+        for pause in _LOOK_AGAIN_AFTER_S:
+            late = reconciling.stragglers(plan, outcomes, after)
+            if late.is_empty():
+                break
+            await sleep(pause)
+            after = _refreshed(after, await carrier.read(late.select("sim_id", "endpoint_id")))
+    except (CarrierError, Interrupted) as error:
+        watching.current().notes(f"The fleet could not be read afresh: {error}")
+        after = after if after.height else empty_after
+    run.folder.save_table("after.parquet", after)
+
+
+async def reconcile_briefly(run: Run, carrier: Carrier) -> None:
+    """As `reconcile`, for an operator who waits for the run to stop: what takes too long is left unread."""
+    carrier.resume()
+    try:
+        async with asyncio.timeout(_BRIEFLY_S):
+            await reconcile(run, carrier)
+    except TimeoutError:
+        watching.current().notes("There was no time to read the fleet afresh; run `simtandem reconcile` later.")
+        run.folder.save_table("after.parquet", run.folder.table("inventory.parquet").clear())
+
+
+def _refreshed(before: pl.DataFrame, fresh: pl.DataFrame) -> pl.DataFrame:
+    """`before`, with the devices of `fresh` in place of what was known of them."""
+    kept = before.filter(
+        (pl.col("endpoint_id").is_null() | ~pl.col("endpoint_id").is_in(fresh["endpoint_id"].drop_nulls().implode()))
+        & (pl.col("sim_id").is_null() | ~pl.col("sim_id").is_in(fresh["sim_id"].drop_nulls().implode()))
+    )
+    return pl.concat([kept, fresh])
+
+
+def finish(run: Run, *, interrupted: bool = False) -> dict[str, Any]:
+    """Judge every row, record the verdicts, write the files; returns the run's document.
+
+    The document is also kept in the run's folder and in the ledger.
+    """
+    folder, ledger = run.folder, run.ledger
+    watching.current().begins("writing the report")
+    outcomes = ledger.outcomes(run.run_id) if run.kind in (RunKind.APPLY, RunKind.RETRY) else empty(Outcomes)
+    after = folder.table("after.parquet") if folder.has("after.parquet") else None
+    rejected = folder.table("rejected.parquet")
+    results = reconciling.results(folder.table("plan.parquet"), rejected, outcomes, after)
+    files = ["plan.csv", "rejected.csv"]
+    if run.kind is not RunKind.PLAN:
+        ledger.record_verdicts(run.run_id, results)
+        tables.write_results(results, folder.file("results.csv"))
+        tables.write_retry(reconciling.to_retry(results), folder.file("retry.csv"))
+        files += ["results.csv", "retry.csv", "report.html"]
+    told = _document(
+        run, results, outcomes, {Path(name).stem: str(folder.file(name)) for name in files}, interrupted=interrupted
+    )
+    if run.kind is not RunKind.PLAN:
+        write_report(ledger, folder, told, results, rejected, run.started, datetime.now(UTC))
+    folder.save("document.json", dict(told))
+    ledger.record_state(run.run_id, RunState.INTERRUPTED if interrupted else RunState.FINISHED, {"document": told})
+    return dict(told)
+
+
+def write_report(
+    ledger: Ledger,
+    folder: RunFolder,
+    told: document.Document,
+    results: pl.DataFrame,
+    rejected: pl.DataFrame,
+    started: datetime,
+    finished: datetime | None,
+) -> None:
+    """Write a run's `report.html` from what the ledger keeps."""
+    run_id = told["run_id"]
+    html = page.render(
+        told,
+        results,
+        rejected=rejected,
+        calls=ledger.calls(run_id),
+        title=f"simtandem run {run_id}",
+        started=started,
+        finished=finished,
+    )
+    page.write_report(folder.file("report.html"), html)
+
+
+def _document(
+    run: Run, results: pl.DataFrame, outcomes: pl.DataFrame, files: dict[str, str], *, interrupted: bool
+) -> document.Document:
+    intake, plan = run.folder.data("intake.json"), run.folder.data("plan.json")
+    verdicts = reconciling.verdict_counts(results)
+    if interrupted:
+        exit_code = Interrupted.exit_code
+    elif run.kind is RunKind.PLAN:
+        exit_code = document.exit_code_for_plan(refused=plan["refused"], rejected=intake["rejected"])
+    else:
+        exit_code = document.exit_code_for(verdicts)
+    calls = run.ledger.call_counts(run.run_id)
+    made = document.document(
+        run_id=run.run_id,
+        carrier=CARRIER,
+        digest=plan["digest"],
+        exit_code=exit_code,
+        input=cast("document.InputCounts", {key: intake[key] for key in document.InputCounts.__annotations__}),
+        plan=cast("document.PlanCounts", {key: plan[key] for key in document.PlanCounts.__annotations__}),
+        outcomes=reconciling.outcome_counts(outcomes),
+        verdicts=verdicts,
+        calls={"total": calls.total, "retried": calls.retried, "throttled": calls.throttled},
+        seconds=(datetime.now(UTC) - run.started).total_seconds(),
+        files=files,
+    )
+    return cast("document.Document", made)

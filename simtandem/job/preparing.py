@@ -1,0 +1,132 @@
+"""Before anything is sent: read the file, list the carrier, plan the difference, ask the safety gate.
+
+Each step leaves its result in the run's folder and is not done again where that is there already.
+"""
+
+import dataclasses
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+
+from simtandem import safety, watching
+from simtandem.carriers.base import Carrier
+from simtandem.carriers.opening import lifecycle
+from simtandem.intake import Intake
+from simtandem.intake import read_devices as read_file
+from simtandem.job.run import CARRIER, Run
+from simtandem.ledger.records import RunKind, RunState
+from simtandem.planning import calls_needed, counts, digest, eta_seconds, make_plan
+from simtandem.reports.tables import write_plan, write_rejected
+
+_LATENCY_S = 0.1  # assumed for the ETA; what counts is the call budget
+_LISTED_PER_CALL = 1000
+
+
+def read_devices(run: Run) -> dict[str, Any]:
+    """Read and validate the run's file, and begin its record. Raises `InputError`."""
+    if not run.folder.has("intake.json"):
+        watching.current().begins(f"reading {run.request.file}")
+        intake = read_file(Path(run.request.file), run.request.to)
+        kept = _keep(run, intake)
+        run.ledger.start_run(run.record(kept))
+        run.ledger.record_rejected(run.run_id, intake.rejected)
+    return run.folder.data("intake.json")
+
+
+def _keep(run: Run, intake: Intake) -> dict[str, Any]:
+    for name in ("devices", "rejected", "repeats"):
+        run.folder.save_table(f"{name}.parquet", getattr(intake, name))
+    write_rejected(intake.rejected, run.folder.file("rejected.csv"))
+    kept = {
+        "file": intake.file,
+        "sha256": intake.sha256,
+        "rows": intake.rows,
+        "rejected": intake.rejected.height,
+        "notes": list(intake.notes),
+    }
+    run.folder.save("intake.json", kept)
+    return kept
+
+
+async def list_inventory(run: Run, carrier: Carrier) -> dict[str, Any]:
+    """Read the devices asked for from the carrier. Raises `CarrierError`."""
+    if not run.folder.has("listing.json"):
+        watching.current().begins(f"listing the fleet at {run.settings.carrier_host}")
+        listing = await carrier.find(run.folder.table("devices.parquet"))
+        run.folder.save_table("inventory.parquet", listing.inventory)
+        kept = {"whole": listing.whole, "sims": listing.sims, "activated": listing.activated}
+        run.folder.save("listing.json", {"devices": listing.inventory.height, **kept})
+    return run.folder.data("listing.json")
+
+
+def plan_changes(run: Run) -> dict[str, Any]:
+    """Plan the difference between file and inventory, and record the plan."""
+    if not run.folder.has("plan.json"):
+        watching.current().begins("planning")
+        folder = run.folder
+        plan = make_plan(
+            folder.table("devices.parquet"),
+            folder.table("repeats.parquet"),
+            folder.table("inventory.parquet"),
+            lifecycle(),
+        )
+        write_plan(plan, folder.file("plan.csv"))
+        folder.save_table("plan.parquet", plan)
+        kept = _describe(run, plan)
+        if run.kind is not RunKind.PLAN:
+            run.ledger.record_plan(run.run_id, plan)
+        run.ledger.record_state(run.run_id, RunState.PLANNED, kept)
+        folder.save("plan.json", kept)
+    return run.folder.data("plan.json")
+
+
+def _describe(run: Run, plan: pl.DataFrame) -> dict[str, Any]:
+    counted = counts(plan)
+    changes = counted.sim_changes + counted.endpoint_changes
+    calls = calls_needed(plan, run.request.batch_size, lifecycle())
+    if changes:  # and what looking at the result takes
+        fleet = run.folder.data("listing.json")["devices"]
+        calls += min(counted.devices, -(-fleet // _LISTED_PER_CALL))
+    settings = run.settings
+    eta = eta_seconds(
+        calls, settings.capacity, settings.calls_window_s, counted.sim_changes, settings.sim_concurrency, _LATENCY_S
+    )
+    return {"digest": digest(plan, CARRIER), "calls": calls, "eta_s": eta, **dataclasses.asdict(counted)}
+
+
+async def check_safety(run: Run, carrier: Carrier) -> None:
+    """Let the plan pass or raise `PlanRefused`."""
+    plan = run.folder.table("plan.parquet")
+    sims, activated = await _count_fleet(run, carrier, plan)
+    _check(run, plan, sims, activated)
+
+
+async def _count_fleet(run: Run, carrier: Carrier, plan: pl.DataFrame) -> tuple[int | None, int | None]:
+    """SIMs of the fleet and Activated ones; the carrier is asked only where what was listed can't tell enough."""
+    listing, suspending = run.folder.data("listing.json"), safety.suspending(plan)
+    sims, activated = listing["sims"], listing["activated"]
+    limits = _limits(run)
+    enough = sims and sims >= limits.suspend_fleet_min and suspending <= limits.suspend_share * activated
+    if listing["whole"] or not suspending or enough or run.request.accept_large:
+        return sims, activated
+    return await carrier.count_fleet()
+
+
+def _limits(run: Run) -> safety.Limits:
+    settings = run.settings
+    return safety.Limits(suspend_share=settings.max_suspend_share, newly_billed=settings.max_newly_billed)
+
+
+def _check(run: Run, plan: pl.DataFrame, sims: int | None, activated: int | None) -> None:
+    request = run.request
+    safety.check(
+        plan,
+        carrier=CARRIER,
+        fleet_sims=sims,
+        fleet_activated=activated,
+        limits=_limits(run),
+        accept_large=request.accept_large,
+        expected_digest=request.plan_digest,
+        digest=run.folder.data("plan.json")["digest"],
+    )

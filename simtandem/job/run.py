@@ -1,0 +1,170 @@
+"""A run: what is asked, where its files are, and where it is recorded."""
+
+import getpass
+import json
+import logging
+import os
+import secrets
+import socket
+from collections.abc import AsyncIterator, Iterator, Mapping
+from contextlib import asynccontextmanager, contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+
+from schemas.parameters import BulkUpdate
+from simtandem.carriers.base import Carrier
+from simtandem.carriers.opening import open_carrier
+from simtandem.errors import InputError, LedgerError, PlanRefused, SimtandemError
+from simtandem.ledger.records import RunKind, RunRecord, RunState
+from simtandem.ledger.store import Ledger
+from simtandem.ledger.writing import CallWriter
+from simtandem.settings import Settings
+
+log = logging.getLogger(__name__)
+
+CARRIER = "emnify"
+
+
+@dataclass(frozen=True, slots=True)
+class RunFolder:
+    """The files of a run. Those for people are named in the operator's interface; those in `work` are between steps."""
+
+    path: Path
+
+    def file(self, name: str) -> Path:
+        """One of the files for people: `plan.csv`, `rejected.csv`, `results.csv` and so on."""
+        return self.path / name
+
+    def has(self, name: str) -> bool:
+        """Whether a step left `name` here already."""
+        return (self.path / "work" / name).exists()
+
+    def save_table(self, name: str, table: pl.DataFrame) -> None:
+        """Keep a table for a later step."""
+        with _kept(self.path):
+            table.write_parquet(self._place(name))
+
+    def table(self, name: str) -> pl.DataFrame:
+        """A table an earlier step kept."""
+        return pl.read_parquet(self.path / "work" / name)
+
+    def save(self, name: str, data: Mapping[str, object]) -> None:
+        """Keep plain data for a later step."""
+        with _kept(self.path):
+            partial = self._place(name + ".partial")
+            partial.write_text(json.dumps(data, indent=1), encoding="utf-8")
+            partial.replace(self._place(name))
+
+    def data(self, name: str) -> dict[str, Any]:
+        """Plain data an earlier step kept."""
+        loaded: dict[str, Any] = json.loads((self.path / "work" / name).read_text(encoding="utf-8"))
+        return loaded
+
+    def _place(self, name: str) -> Path:
+        folder = self.path / "work"
+        folder.mkdir(parents=True, exist_ok=True)
+        return folder / name
+
+
+class _kept:  # noqa: N801 - reads as a word: with _kept(folder)
+    """Says in an operator's words what keeping a file failed of."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+
+    def __enter__(self) -> None:
+        pass
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: object) -> None:
+        if isinstance(error, OSError | pl.exceptions.ComputeError):
+            raise LedgerError(
+                f"The run's files can't be written to {self._folder} ({error}).\n"
+                "Check the disk's free space and permissions, then run again: what was done is not done twice."
+            ) from error
+
+
+@dataclass(slots=True)
+class Run:
+    """One run. `kind` tells what it may do; only `apply` and its like send changes."""
+
+    run_id: str
+    kind: RunKind
+    request: BulkUpdate
+    settings: Settings
+    ledger: Ledger
+    folder: RunFolder
+    started: datetime
+
+    @classmethod
+    def begin(cls, request: BulkUpdate, kind: RunKind, settings: Settings) -> "Run":
+        """Open the ledger and name the run: a new one, or the prepared one that the request names."""
+        started = datetime.now(UTC)
+        run_id = request.prepared_run or f"{started:%Y%m%dT%H%M%S}-{secrets.token_hex(3)}"
+        folder = RunFolder(settings.runs_folder / run_id)
+        if request.prepared_run and not folder.has("intake.json"):
+            raise InputError(f"There is no prepared run {run_id}. Nothing was sent.")
+        return cls(run_id, kind, request, settings, Ledger.open(settings.ledger()), folder, started)
+
+    def record(self, intake: Mapping[str, Any]) -> RunRecord:
+        """What the ledger keeps of this run from its start."""
+        return RunRecord(
+            run_id=self.run_id,
+            kind=self.kind,
+            carrier=CARRIER,
+            carrier_host=self.settings.carrier_host,
+            file=str(intake["file"]),
+            sha256=str(intake["sha256"]),
+            rows=int(intake["rows"]),
+            rejected=int(intake["rejected"]),
+            parameters=self.request.model_dump(mode="json", exclude={"prepared_run"}),
+            os_user=_user(),
+            host=socket.gethostname(),
+            pid=os.getpid(),
+            started_at=self.started,
+        )
+
+    @asynccontextmanager
+    async def carrier(self) -> AsyncIterator[tuple[Carrier, CallWriter]]:
+        """The carrier, and the writer that records what is sent to it."""
+        async with CallWriter(self.ledger, self.run_id) as journal:
+            carrier = open_carrier(self.settings, journal)
+            try:
+                yield carrier, journal
+            finally:
+                await carrier.aclose()
+
+    @contextmanager
+    def failing(self) -> Iterator[None]:
+        """Record what ends the run in this block, if it can be recorded at all, and raise it on."""
+        try:
+            yield
+        except SimtandemError as error:
+            state = RunState.REFUSED if isinstance(error, PlanRefused) else RunState.FAILED
+            self._last_state(state, str(error))
+            raise
+
+    def decline(self) -> None:
+        """The operator looked at the plan and said no."""
+        self._last_state(RunState.REFUSED, "not confirmed on the terminal")
+
+    def _last_state(self, state: RunState, error: str) -> None:
+        if self.folder.has("intake.json"):
+            try:
+                self.ledger.record_state(self.run_id, state, {"error": error})
+            except LedgerError as second:
+                log.warning("The run's end could not be recorded: %s", second)
+
+    def close(self) -> None:
+        """Let go of the ledger."""
+        self.ledger.close()
+
+
+def _user() -> str:
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):  # no name for this user id, as in some containers
+        return str(os.getuid())

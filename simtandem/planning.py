@@ -1,0 +1,179 @@
+"""Compare what is asked for with what the carrier holds, and write down the difference. Pure.
+
+One plan row for each input row, sorted, and the same plan for the same input whatever the order of the inventory. A row
+gets the steps it needs, none, or a refusal that says why and names the legal way.
+"""
+
+import hashlib
+import math
+from dataclasses import dataclass
+
+import polars as pl
+
+from schemas.statuses import Action, EndpointStatus, Half, SimStatus, Target
+from schemas.tables import Plan
+from simtandem.batching import split
+from simtandem.carriers.base import Lifecycle
+from simtandem.resolving import resolve
+
+_COLUMNS = list(Plan.to_schema().columns)
+_STATES = _COLUMNS[: _COLUMNS.index("endpoint_after") + 1]  # row, device, where it is, and where it should be
+_HASHED_ROWS = 65_536  # hashed at a time, so that a digest needs little memory
+
+
+@dataclass(frozen=True, slots=True)
+class PlanCounts:
+    """A plan in numbers. `devices` are its rows without repeats; the two changes count steps; the rest counts rows."""
+
+    devices: int
+    sim_changes: int
+    endpoint_changes: int
+    unchanged: int
+    refused: int
+    newly_billed: int
+    repeats: int
+
+
+def make_plan(
+    devices: pl.DataFrame, repeats: pl.DataFrame, inventory: pl.DataFrame, lifecycle: Lifecycle
+) -> pl.DataFrame:
+    """The plan (`schemas.tables.Plan`) for the input rows, given what the carrier holds.
+
+    A device named by two rows in different ways is changed once if they ask the same, and refused for both if they
+    don't. Every row of `repeats` must repeat a row of `devices`; else the caller has a fault, and a ValueError says so.
+    """
+    planned = _add_steps(_add_moves(resolve(devices, inventory), lifecycle))
+    return pl.concat([planned, _repeat_rows(planned, repeats)]).sort("row")
+
+
+def _add_moves(resolved: pl.DataFrame, lifecycle: Lifecycle) -> pl.DataFrame:
+    """Add where the halves should go. The lifecycle is asked once for each state that occurs: some dozens at most."""
+    state = ["sim_before", "endpoint_before", "desired"]
+    found = pl.col("reason") == ""
+    moves = [
+        (sim, endpoint, desired, *_move(lifecycle, sim, endpoint, desired))
+        for sim, endpoint, desired in resolved.filter(found).select(state).unique().iter_rows()
+    ]
+    columns = [*state, "sim_after", "endpoint_after", "first", "refusal"]
+    table = pl.DataFrame(moves, schema=dict.fromkeys(columns, pl.String), orient="row")
+    device = pl.coalesce(pl.format("SIM {}", "sim_id"), pl.format("endpoint {}", "endpoint_id"), pl.lit("row"))
+    refusal = pl.when(pl.col("refusal") != "").then(pl.format("{}: {}", device, "refusal")).otherwise(pl.lit(""))
+    return resolved.join(table, on=state, how="left", nulls_equal=True).with_columns(
+        reason=pl.when(found).then(refusal).otherwise("reason")
+    )
+
+
+def _move(
+    lifecycle: Lifecycle, sim: str | None, endpoint: str | None, desired: str
+) -> tuple[SimStatus | None, EndpointStatus | None, Half | None, str]:
+    sim_now = None if sim is None else SimStatus(sim)
+    endpoint_now = None if endpoint is None else EndpointStatus(endpoint)
+    move = lifecycle.move(sim_now, endpoint_now, Target(desired))
+    return move.sim_after, move.endpoint_after, move.first, move.refusal
+
+
+def _add_steps(moved: pl.DataFrame) -> pl.DataFrame:
+    """Turn moves into steps: only the halves that differ, and none for rows that are refused or repeat another."""
+    repeat, refused = pl.col("same_as").is_not_null(), pl.col("reason") != ""
+    sends = ~repeat & ~refused
+    stepped = moved.with_columns(
+        sim_step=(sends & (pl.col("sim_after") != pl.col("sim_before"))).fill_null(value=False),
+        endpoint_step=(sends & (pl.col("endpoint_after") != pl.col("endpoint_before"))).fill_null(value=False),
+    )
+    changes = pl.col("sim_step") | pl.col("endpoint_step")
+    return stepped.select(
+        *_STATES,
+        "sim_step",
+        "endpoint_step",
+        first=pl.when(changes).then("first"),
+        action=pl.when(repeat)
+        .then(pl.lit(Action.REPEAT.value))
+        .when(refused)
+        .then(pl.lit(Action.REFUSED.value))
+        .when(changes)
+        .then(pl.lit(Action.CHANGE.value))
+        .otherwise(pl.lit(Action.UNCHANGED.value)),
+        reason=pl.when(repeat).then(_repeats("same_as")).otherwise("reason"),
+        newly_billed=pl.col("sim_step") & (pl.col("sim_after") == SimStatus.ACTIVATED.value),
+        same_as="same_as",
+    )
+
+
+def _repeat_rows(planned: pl.DataFrame, repeats: pl.DataFrame) -> pl.DataFrame:
+    """Plan rows for the repeats found at intake: the kept row's device and states, no steps of their own.
+
+    Where the kept row turned out to repeat a still earlier one, that one is named.
+    """
+    kept = planned.select(*_STATES, earlier="same_as").rename({"row": "kept"})
+    joined = repeats.join(kept, left_on="same_as", right_on="kept", how="left")
+    lost = joined.filter(pl.col("desired").is_null())
+    if lost.height:
+        raise ValueError(f"row {lost['row'][0]} repeats row {lost['same_as'][0]}, which is not among the devices")
+    same_as = pl.coalesce("earlier", "same_as")
+    return joined.with_columns(same_as=same_as).select(
+        *_STATES,
+        sim_step=pl.lit(value=False),
+        endpoint_step=pl.lit(value=False),
+        first=pl.lit(None, pl.String),
+        action=pl.lit(Action.REPEAT.value),
+        reason=_repeats("same_as"),
+        newly_billed=pl.lit(value=False),
+        same_as="same_as",
+    )
+
+
+def _repeats(kept: str) -> pl.Expr:
+    return pl.format("same device and status as row {}; sent once", kept)
+
+
+def digest(plan: pl.DataFrame, carrier: str) -> str:
+    """16 hex characters that stand for this plan at this carrier.
+
+    They change with anything that would be sent, and with any state the plan was made from; not with the wording of a
+    reason, nor with devices the plan has no row for.
+    """
+    sha = hashlib.sha256(f"simtandem plan 1 {carrier}\n".encode())
+    rows = plan.sort("row").select(column for column in _COLUMNS if column != "reason")
+    for part in rows.iter_slices(_HASHED_ROWS):
+        sha.update(part.write_ndjson().encode())
+    return sha.hexdigest()[:16]
+
+
+def counts(plan: pl.DataFrame) -> PlanCounts:
+    """Count a plan's rows and steps. Changes, unchanged and refused rows add up to `devices`."""
+    action = plan["action"]
+    repeats = int((action == Action.REPEAT).sum())
+    return PlanCounts(
+        devices=plan.height - repeats,
+        sim_changes=int(plan["sim_step"].sum()),
+        endpoint_changes=int(plan["endpoint_step"].sum()),
+        unchanged=int((action == Action.UNCHANGED).sum()),
+        refused=int((action == Action.REFUSED).sum()),
+        newly_billed=int(plan["newly_billed"].sum()),
+        repeats=repeats,
+    )
+
+
+def calls_needed(plan: pl.DataFrame, batch_size: int, lifecycle: Lifecycle) -> int:
+    """How many calls change the plan's devices if none fails: one a SIM, one for each batch that changes endpoints.
+
+    Listing before and after is not part of it.
+    """
+    batches = split(plan, batch_size, lifecycle.bulk_endpoints)
+    endpoint_calls = sum(bool(batch.rows["endpoint_step"].any()) for batch in batches)
+    return int(plan["sim_step"].sum()) + endpoint_calls
+
+
+def eta_seconds(
+    calls: int, capacity: int, window_s: float, sim_changes: int, concurrency: int, latency_s: float
+) -> float:
+    """The least a run can take: `capacity` calls in each window, and `concurrency` SIM calls of `latency_s` at a time.
+
+    The first window's calls go at once; each full window after that is waited for, and the last calls take their time.
+    """
+    waits = max(0, math.ceil(calls / capacity) - 1)
+    last = min(sim_changes, calls - waits * capacity)
+    return max(
+        math.ceil(sim_changes / concurrency) * latency_s,
+        waits * window_s + math.ceil(last / concurrency) * latency_s,
+    )

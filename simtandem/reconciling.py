@@ -1,0 +1,201 @@
+"""Compare what was asked for with a fresh look at the carrier, and say of every input row what became of it. Pure.
+
+The fresh look decides, not what the calls answered: a step that failed and still shows is in sync, and a step that was
+confirmed and does not show was changed by somebody else. Every input row gets one verdict, so the verdicts add up.
+"""
+
+import polars as pl
+
+from schemas.statuses import Action, Half, Outcome, Verdict
+from schemas.tables import Plan, Results
+from simtandem.explaining import pair, sentence
+from simtandem.resolving import index
+
+_PLAN = list(Plan.to_schema().columns)
+_RESULTS = list(Results.to_schema().columns)
+_DONE = [Outcome.APPLIED.value, Outcome.UNCHANGED.value]
+_SEVERITY = {Outcome.REFUSED.value: 4, Outcome.FAILED.value: 3, Outcome.UNKNOWN.value: 2, Outcome.HELD.value: 1}
+
+
+def results(
+    plan: pl.DataFrame, rejected: pl.DataFrame, outcomes: pl.DataFrame, after: pl.DataFrame | None
+) -> pl.DataFrame:
+    """One line for each input row (`schemas.tables.Results`): rejected rows, plan rows and repeats, sorted by row.
+
+    `after` is an inventory read after the last step; None says that nothing was sent and the listing the plan was made
+    from still stands. The last line of a step in `outcomes` counts; a step without a line counts as never sent.
+    """
+    looked = _look(_add_outcomes(plan, outcomes), after)
+    judged = looked.with_columns(
+        verdict=_verdict(),
+        before=pl.coalesce(pair("sim_before", "endpoint_before"), pl.lit("")),
+        after=pl.coalesce(pl.when("seen").then(pair("sim_now", "endpoint_now")), pl.lit("")),
+        asked=pl.coalesce(pair("sim_after", "endpoint_after"), pl.lit("")),
+    )
+    kept = judged.filter(pl.col("action") != Action.REPEAT).with_columns(reason=sentence()).select(_RESULTS)
+    repeats = plan.filter(pl.col("action") == Action.REPEAT).select("row", "same_as", repeats="reason")
+    # A repeat is told what became of the row it repeats, but the calls are counted there alone.
+    followed = repeats.join(kept, left_on="same_as", right_on="row").with_columns(
+        reason="repeats", attempts=pl.lit(0, pl.Int64)
+    )
+    return pl.concat([kept, followed.select(_RESULTS), _rejected_rows(rejected)]).sort("row")
+
+
+def stragglers(plan: pl.DataFrame, outcomes: pl.DataFrame, after: pl.DataFrame) -> pl.DataFrame:
+    """The plan rows worth reading once more: nothing says they failed, and yet the look does not show them as asked.
+
+    Rows that needed no step are among them if the look shows them differently, or not at all.
+    """
+    looked = _look(_add_outcomes(plan, outcomes), after)
+    done = pl.all_horizontal(~_step(half) | _outcome(half).is_in([*_DONE, Outcome.UNKNOWN.value]) for half in Half)
+    open_rows = looked.filter(_sendable() & done.fill_null(value=False) & ~_as_asked())
+    return open_rows.select(_PLAN).sort("row")
+
+
+def to_retry(results: pl.DataFrame) -> pl.DataFrame:
+    """What to feed back: the rows that have an id and are not in sync, each device and status once.
+
+    Columns `sim_id, endpoint_id, iccid, status`, as an input file has them.
+    """
+    device = ["sim_id", "endpoint_id", "iccid"]
+    usable = pl.col("desired").is_not_null() & pl.any_horizontal(pl.col(device).is_not_null())
+    return (
+        results.filter(usable & (pl.col("verdict") != Verdict.IN_SYNC))
+        .sort("row")
+        .unique([*device, "desired"], keep="first", maintain_order=True)
+        .select(*device, status="desired")
+    )
+
+
+def verdict_counts(results: pl.DataFrame) -> dict[str, int]:
+    """How many input rows got each verdict; every verdict is a key."""
+    return _count(results["verdict"], [verdict.value for verdict in Verdict])
+
+
+def outcome_counts(outcomes: pl.DataFrame) -> dict[str, int]:
+    """How many steps ended in each way; every outcome is a key."""
+    return _count(outcomes["outcome"], [outcome.value for outcome in Outcome])
+
+
+def _count(words: pl.Series, known: list[str]) -> dict[str, int]:
+    found = dict(words.value_counts().iter_rows())
+    return {word: found.get(word, 0) for word in known}
+
+
+def _add_outcomes(plan: pl.DataFrame, outcomes: pl.DataFrame) -> pl.DataFrame:
+    """Add how the steps ended: each half's outcome, `attempts`, and of the step that ended worst what came back."""
+    joined = plan
+    for half in Half:
+        steps = outcomes.filter(pl.col("half") == half).unique("row", keep="last", maintain_order=True)
+        named = steps.select("row", pl.all().exclude("row", "half").name.prefix(f"{half}_"))
+        joined = joined.join(named, on="row", how="left")
+    sim, endpoint = (_outcome(half).replace_strict(_SEVERITY, default=0, return_dtype=pl.Int8) for half in Half)
+    worst = joined.with_columns(
+        worst_half=pl.when(pl.max_horizontal(sim, endpoint) == 0)
+        .then(None)
+        .when(sim >= endpoint)
+        .then(pl.lit(Half.SIM.value))
+        .otherwise(pl.lit(Half.ENDPOINT.value)),
+        attempts=pl.sum_horizontal(pl.col(f"{half}_attempts").fill_null(0) for half in Half),
+    )
+    return worst.with_columns(
+        worst_outcome=_of_worst("outcome"),
+        http_status=_of_worst("http_status"),
+        error=_of_worst("error").fill_null(""),
+    )
+
+
+def _of_worst(column: str) -> pl.Expr:
+    return pl.coalesce(pl.when(pl.col("worst_half") == half).then(f"{half}_{column}") for half in Half)
+
+
+def _look(plan: pl.DataFrame, after: pl.DataFrame | None) -> pl.DataFrame:
+    """Add where each device is now: `sim_now, endpoint_now, endpoint_id_now`, whether it was `seen`, and `moved`.
+
+    The endpoint looked at is the one the SIM has now; `moved` says that it is not the one the plan was made for.
+    """
+    if after is None:
+        known = pl.col("sim_before").is_not_null() | pl.col("endpoint_before").is_not_null()
+        return plan.with_columns(
+            sim_now="sim_before",
+            endpoint_now="endpoint_before",
+            endpoint_id_now="endpoint_id",
+            seen=known,
+            moved=pl.lit(value=False),
+        )
+    fresh = index(after)
+    sims = fresh.sims.select("sim_id", sim_now="sim_status", endpoint_id_now="endpoint_id", sim_unclear="disagrees")
+    endpoints = fresh.endpoints.select(
+        endpoint_id_now="endpoint_id", endpoint_now="endpoint_status", endpoint_unclear="disagrees"
+    )
+    looked = plan.join(sims, on="sim_id", how="left").join(endpoints, on="endpoint_id_now", how="left")
+    sim_seen = pl.col("sim_now").is_not_null() & ~pl.col("sim_unclear")
+    endpoint_seen = pl.col("endpoint_now").is_not_null() & ~pl.col("endpoint_unclear")
+    return looked.with_columns(
+        seen=(sim_seen & (pl.col("endpoint_id_now").is_null() | endpoint_seen)).fill_null(value=False),
+        moved=sim_seen.fill_null(value=False) & pl.col("endpoint_id_now").ne_missing(pl.col("endpoint_id")),
+    )
+
+
+def _verdict() -> pl.Expr:
+    never_sent = pl.all_horizontal(
+        ~_step(half) | _outcome(half).is_null() | (_outcome(half) == Outcome.HELD) for half in Half
+    )
+    all_done = pl.all_horizontal(~_step(half) | _outcome(half).is_in(_DONE).fill_null(value=False) for half in Half)
+    as_before = ~pl.col("moved") & pl.all_horizontal(_is_now(half, "before") for half in Half)
+    as_left = ~pl.col("moved") & pl.all_horizontal(_where_left(half) for half in Half)
+    return (
+        pl.when(~_sendable())
+        .then(pl.lit(Verdict.REJECTED.value))
+        .when(_as_asked())
+        .then(pl.lit(Verdict.IN_SYNC.value))
+        .when(~pl.col("seen"))
+        .then(pl.lit(Verdict.UNKNOWN.value))
+        .when(never_sent & as_before)
+        .then(pl.lit(Verdict.SKIPPED.value))
+        .when(all_done | ~as_left)
+        .then(pl.lit(Verdict.CHANGED_BY_OTHERS.value))
+        .otherwise(pl.lit(Verdict.FAILED.value))
+    )
+
+
+def _sendable() -> pl.Expr:
+    return pl.col("action").is_in([Action.CHANGE.value, Action.UNCHANGED.value])
+
+
+def _as_asked() -> pl.Expr:
+    return pl.col("seen") & ~pl.col("moved") & pl.all_horizontal(_is_now(half, "after") for half in Half)
+
+
+def _where_left(half: Half) -> pl.Expr:
+    """Whether a half is where its step left it: there if it was done, here if not, either if nobody knows."""
+    done = (_step(half) & _outcome(half).is_in(_DONE)).fill_null(value=False)
+    unclear = (_step(half) & (_outcome(half) == Outcome.UNKNOWN)).fill_null(value=False)
+    here, there = _is_now(half, "before"), _is_now(half, "after")
+    return pl.when(done).then(there).when(unclear).then(here | there).otherwise(here)
+
+
+def _is_now(half: Half, when: str) -> pl.Expr:
+    return pl.col(f"{half}_now").eq_missing(pl.col(f"{half}_{when}"))
+
+
+def _step(half: Half) -> pl.Expr:
+    return pl.col(f"{half}_step")
+
+
+def _outcome(half: Half) -> pl.Expr:
+    return pl.col(f"{half}_outcome")
+
+
+def _rejected_rows(rejected: pl.DataFrame) -> pl.DataFrame:
+    values: dict[str, pl.Expr] = {
+        "row": pl.col("row"),
+        "before": pl.lit(""),
+        "after": pl.lit(""),
+        "verdict": pl.lit(Verdict.REJECTED.value),
+        "reason": pl.col("reason"),
+        "attempts": pl.lit(0, pl.Int64),
+        "http_status": pl.lit(None, pl.Int64),
+        "error": pl.lit(""),
+    }
+    return rejected.select(values.get(name, pl.lit(None, pl.String)).alias(name) for name in _RESULTS)

@@ -1,0 +1,112 @@
+"""What is set from outside, and the only module that reads or writes the environment."""
+
+import os
+from collections.abc import Mapping
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+from pydantic import Field, SecretStr, ValidationError, field_validator
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from simtandem.errors import InputError
+
+PREFIX = "SIMTANDEM_"
+
+
+class Settings(BaseSettings):
+    """The settings of the operator's interface, read from `SIMTANDEM_*` variables when made.
+
+    Use `load` where a person should read what is wrong with them.
+    """
+
+    model_config = SettingsConfigDict(env_prefix=PREFIX, frozen=True, extra="ignore", env_ignore_empty=True)
+
+    home: Path = Field(default=Path("~/.simtandem"), description="ledger, run folders, call budget, embedded Prefect")
+    ledger_url: SecretStr | None = Field(default=None, description="`postgresql+psycopg://…`; unset: SQLite in `home`")
+    emnify_url: str = Field(default="https://cdn.emnify.net", description="any host that serves the same API")
+    emnify_token: SecretStr | None = Field(default=None, description="application token; never logged, stored or shown")
+    calls: int = Field(default=2000, ge=1, description="calls the carrier allows in a window")
+    calls_window_s: float = Field(default=300.0, gt=0, description="that window, in seconds, sliding")
+    calls_reserve: float = Field(default=0.05, ge=0, lt=1, description="share of the calls left to others")
+    sim_concurrency: int = Field(default=8, ge=1, le=64, description="SIM PATCHes in flight")
+    max_suspend_share: float = Field(
+        default=0.30, ge=0, le=1, description="share of Activated SIMs one plan may suspend"
+    )
+    max_newly_billed: int | None = Field(
+        default=None, ge=0, description="SIMs one plan may newly bill; unset: any number"
+    )
+    stop_share: float = Field(
+        default=0.20, ge=0, le=1, description="share of a batch that may fail before the run stops"
+    )
+    stop_at_least: int = Field(default=10, ge=1, description="... and the number that must have failed as well")
+
+    @field_validator("home")
+    @classmethod
+    def _expand(cls, home: Path) -> Path:
+        return home.expanduser().absolute()
+
+    @field_validator("emnify_url")
+    @classmethod
+    def _plain_url(cls, url: str) -> str:
+        parts = urlsplit(url)
+        if parts.scheme not in ("http", "https") or not parts.hostname or parts.query or parts.username:
+            message = "must be an http(s) address of a host, without user, password or query"
+            raise ValueError(message)
+        return url.rstrip("/")
+
+    @property
+    def capacity(self) -> int:
+        """Calls we may make in a window: the carrier's limit less the reserve, one at least."""
+        return max(1, int(self.calls * (1 - self.calls_reserve) + 1e-9))
+
+    @property
+    def carrier_host(self) -> str:
+        """Host and port of the carrier, as the ledger and the file names of shared state keep it."""
+        return urlsplit(self.emnify_url).netloc
+
+    @cached_property
+    def runs_folder(self) -> Path:
+        """Where each run leaves its files."""
+        return self.home / "runs"
+
+    def ledger(self) -> str:
+        """The ledger's URL. It may hold a password: never show it."""
+        if self.ledger_url is not None:
+            return self.ledger_url.get_secret_value()
+        return f"sqlite:///{self.home / 'ledger.sqlite'}"
+
+    def token(self) -> str:
+        """The application token. Raises `InputError` where none is set."""
+        if self.emnify_token is None:
+            raise InputError(
+                f"No application token: {PREFIX}EMNIFY_TOKEN is not set. Nothing was sent.\n"
+                "Make one in the carrier's portal (Integrations, Application tokens) and set it in the environment."
+            )
+        return self.emnify_token.get_secret_value()
+
+
+def load(**overrides: Any) -> Settings:
+    """The settings as they stand now. Raises `InputError` naming each variable that can't be used, never its value."""
+    try:
+        return Settings(**overrides)
+    except ValidationError as error:
+        problems = [f"{PREFIX}{str(e['loc'][0]).upper()}: {e['msg']}" for e in error.errors(include_input=False)]
+        raise InputError("These settings can't be used, nothing was sent:\n  " + "\n  ".join(problems)) from None
+
+
+def prefect_api_url() -> str | None:
+    """The Prefect server this process should report to, where one is set."""
+    return os.environ.get("PREFECT_API_URL") or None
+
+
+def child_environment(extra: Mapping[str, str]) -> dict[str, str]:
+    """This process's environment with `extra` on top, for a process we start."""
+    return {**os.environ, **extra}
+
+
+def export(variables: Mapping[str, str]) -> None:
+    """Set variables for libraries that read the environment on import. Those already set are left as they are."""
+    for name, value in variables.items():
+        os.environ.setdefault(name, value)

@@ -1,0 +1,1 @@
+"""One Prefect task per step of a run: its name, its retries, and one call into `simtandem`."""

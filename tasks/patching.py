@@ -1,0 +1,44 @@
+"""The two tasks of a batch. A retry sends only what is still open, and only an outage is retried."""
+
+from typing import Any
+
+from prefect import task
+from prefect.cache_policies import NO_CACHE
+from prefect.client.schemas.objects import State, TaskRun
+from prefect.tasks import Task, exponential_backoff
+
+from simtandem.errors import CarrierUnavailable
+from tasks.session import Session
+
+
+def is_outage(task: Task[Any, Any], run: TaskRun, state: State[Any]) -> bool:  # noqa: ARG001 - Prefect's signature
+    """Whether trying again later can help."""
+    return isinstance(state.data, CarrierUnavailable)
+
+
+@task(
+    name="patch first halves",
+    task_run_name="batch {number}: {what}",
+    retries=3,
+    retry_delay_seconds=exponential_backoff(backoff_factor=10),
+    retry_jitter_factor=0.3,
+    retry_condition_fn=is_outage,
+    cache_policy=NO_CACHE,
+)
+async def patch_first_half(session: Session, number: int, what: str) -> str:  # noqa: ARG001 - `what` is in the name
+    """Change the half of each pair that has to go first."""
+    return await session.applying.apply_first_half(session.work(number))
+
+
+@task(
+    name="patch second halves",
+    task_run_name="batch {number}: {what}",
+    retries=3,
+    retry_delay_seconds=exponential_backoff(backoff_factor=10),
+    retry_jitter_factor=0.3,
+    retry_condition_fn=is_outage,
+    cache_policy=NO_CACHE,
+)
+async def patch_second_half(session: Session, number: int, what: str) -> str:  # noqa: ARG001 - `what` is in the name
+    """Change the other half of the pairs whose first is known to be applied; hold the others."""
+    return await session.applying.apply_second_half(session.work(number))

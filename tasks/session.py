@@ -1,0 +1,99 @@
+"""What the tasks of one run share: the run, the connection to its carrier, and the sending under way."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
+
+from prefect.client.schemas.objects import State
+from prefect.states import Cancelled, Completed, Failed
+
+from schemas.parameters import BulkUpdate, Mode
+from schemas.statuses import Half
+from simtandem.carriers.base import Carrier
+from simtandem.errors import CarrierUnavailable, Interrupted
+from simtandem.job.applying import Applying
+from simtandem.job.batchwork import BatchWork, other
+from simtandem.job.run import Run
+from simtandem.ledger.records import RunKind
+from simtandem.ledger.writing import CallWriter
+from simtandem.settings import load
+
+
+class Session:
+    """One run on its way. A plain object: Prefect hands it from task to task untouched and stores nothing of it."""
+
+    def __init__(self, run: Run, carrier: Carrier, journal: CallWriter) -> None:
+        self.run = run
+        self.carrier = carrier
+        self._journal = journal
+        self._applying: Applying | None = None
+        self._work: dict[int, BatchWork] = {}
+        self._fatal: BaseException | None = None
+
+    @property
+    def applying(self) -> Applying:
+        """The sending of the plan, begun when first asked for."""
+        if self._applying is None:
+            self._applying = Applying(self.run, self.carrier, self._journal)
+        return self._applying
+
+    @property
+    def interrupted(self) -> bool:
+        """Whether the operator stopped the sending."""
+        return self._applying is not None and self._applying.interrupted
+
+    def take_up(self, work: BatchWork) -> int:
+        """Remember a batch while it is on its way; returns its number."""
+        self._work[work.batch.number] = work
+        return work.batch.number
+
+    def work(self, number: int) -> BatchWork:
+        """The batch of that number."""
+        return self._work[number]
+
+    def halves(self, number: int) -> tuple[str, str]:
+        """What a batch's two tasks do, in order, as a person reads it."""
+        names = {Half.SIM: "SIMs", Half.ENDPOINT: "endpoints"}
+        first = self.work(number).first
+        return names[first], names[other(first)]
+
+    async def settle(self, number: int) -> None:
+        """Both tasks of a batch have ended: every step gets an outcome, and the batch is let go of."""
+        await self.applying.finish(self._work.pop(number))
+
+    def stop_if_fatal(self, state: State[Any]) -> None:
+        """An outage is judged by what it did to the batch. Anything else ends the run: nothing more is sent."""
+        if state.is_failed() and not isinstance(state.data, CarrierUnavailable):
+            error = (
+                state.data if isinstance(state.data, BaseException) else Interrupted(state.message or "A task failed.")
+            )
+            self._fatal = self._fatal or error
+            self.applying.interrupt()
+
+    def raise_if_fatal(self) -> None:
+        """Raise what ended the run, after its report was written."""
+        if self._fatal is not None:
+            raise self._fatal
+
+
+@asynccontextmanager
+async def open_session(params: BulkUpdate) -> AsyncIterator[Session]:
+    """A session for these parameters. What ends it is recorded and raised on."""
+    kind = RunKind.PLAN if params.mode is Mode.PLAN else RunKind.RETRY if params.retry_of else RunKind.APPLY
+    run = Run.begin(params, kind, load())
+    try:
+        with run.failing():
+            async with run.carrier() as (carrier, journal):
+                yield Session(run, carrier, journal)
+    finally:
+        run.close()
+
+
+def final_state(document: dict[str, Any]) -> State[Any]:
+    """How the flow run ends: completed if all is as asked, failed if something is left to do."""
+    rows, verdicts = document["input"]["rows"], document["verdicts"]
+    if document["exit_code"] == Interrupted.exit_code:
+        return Cancelled(message="Interrupted; what was done is recorded. Run again to go on.")
+    told = ", ".join(f"{count} {verdict.replace('_', ' ')}" for verdict, count in verdicts.items() if count)
+    message = f"{rows} rows: {told}. Run {document['run_id']}."
+    return Completed(message=message) if document["exit_code"] == 0 else Failed(message=message)
