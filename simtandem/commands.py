@@ -9,11 +9,14 @@ from collections.abc import Awaitable, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal, TypeVar
 
+import polars as pl
 from rich.console import Console
 from rich.logging import RichHandler
 
 from schemas.parameters import BulkUpdate
+from schemas.statuses import Action
 from simtandem import console as shown
+from simtandem import watching
 from simtandem.errors import InputError, Interrupted
 from simtandem.job import comparing, preparing
 from simtandem.job.run import Run, RunFolder
@@ -69,7 +72,8 @@ def look(kind: Literal["plan", "reconcile"], request: BulkUpdate, output: Output
     if output.as_json:
         _print(document)
     else:
-        shown.show_plan(output.out, document, _notes(run.folder), refusal if kind == "plan" else "")
+        refusal = refusal if kind == "plan" else ""
+        shown.show_plan(output.out, document, _notes(run.folder), _problems(run.folder), refusal)
         if kind == "reconcile":
             shown.show_result(output.out, document)
         shown.show_files(output.out, document)
@@ -109,6 +113,7 @@ async def _apply(request: BulkUpdate, settings: Settings, output: Output, *, ask
                     if not _agreed(run, output):
                         run.decline()
                         return None
+                watching.current().begins("starting Prefect" if prefect.own else "reporting to Prefect")
                 await prefect.ready()
                 error = await run_bulk_update(request.model_copy(update={"prepared_run": run.run_id}))
     finally:
@@ -121,7 +126,8 @@ async def _apply(request: BulkUpdate, settings: Settings, output: Output, *, ask
 def _agreed(run: Run, output: Output) -> bool:
     """Show the plan and ask. A plan without changes needs no question."""
     intake, plan = run.folder.data("intake.json"), run.folder.data("plan.json")
-    shown.show_plan(output.err, {"digest": plan["digest"], "input": intake, "plan": plan}, _notes(run.folder))
+    told = {"digest": plan["digest"], "input": intake, "plan": plan}
+    shown.show_plan(output.err, told, _notes(run.folder), _problems(run.folder))
     changes = plan["sim_changes"] + plan["endpoint_changes"]
     if not changes:
         return True
@@ -152,6 +158,14 @@ async def _stoppable(work: Awaitable[Result], watcher: Watcher) -> Result:
 def _notes(folder: RunFolder) -> list[str]:
     notes: list[str] = folder.data("intake.json")["notes"]
     return notes
+
+
+def _problems(folder: RunFolder) -> list[tuple[int, str]]:
+    """Row and reason of everything rejected or refused, in the file's order."""
+    rejected = folder.table("rejected.parquet")
+    refused = folder.table("plan.parquet").filter(pl.col("action") == Action.REFUSED)
+    told = [(row, f"{column} {value!r}: {reason}") for row, column, value, reason in rejected.iter_rows()]
+    return sorted(told + list(refused.select("row", "reason").iter_rows()))
 
 
 def _print(document: Mapping[str, Any]) -> None:

@@ -3,7 +3,7 @@
 import math
 import time
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from types import TracebackType
 from typing import Any, Self
 
@@ -17,6 +17,7 @@ from simtandem.watching import Watcher, watch
 
 _GOOD = (Outcome.APPLIED, Outcome.UNCHANGED)
 _PLAIN_EVERY_S = 10.0
+_EXAMPLES = 6
 
 _VERDICTS = {
     Verdict.IN_SYNC: ("in sync", "green"),
@@ -73,7 +74,8 @@ class TerminalWatcher(Watcher):
         """Two bars, one for each half."""
         self._steps.update({Half.ENDPOINT: endpoint_steps, Half.SIM: sim_steps})
         self._waiting_s = waiting_s
-        self.begins(f"sending {sim_steps} SIM and {endpoint_steps} endpoint changes")
+        self.begins(f"sending {sim_steps:,} SIM and {endpoint_steps:,} endpoint changes")
+        self._told_at = time.monotonic()
         if self._console.is_terminal:
             for half, name in ((Half.ENDPOINT, "endpoints"), (Half.SIM, "SIMs")):
                 if self._steps[half]:
@@ -121,8 +123,14 @@ class QuietWatcher(Watcher):
         pass
 
 
-def show_plan(console: Console, document: Mapping[str, Any], notes: list[str], refusal: str = "") -> None:
-    """The plan's counts, and what the gate would say."""
+def show_plan(
+    console: Console,
+    document: Mapping[str, Any],
+    notes: Sequence[str],
+    problems: Sequence[tuple[int, str]],
+    refusal: str = "",
+) -> None:
+    """The plan's counts, rows with problems (row and reason) as examples, and what the gate would say."""
     asked, plan = document["input"], document["plan"]
     console.print()
     console.print(Text.assemble(("Plan ", "bold"), document["digest"], (f"  for {asked['file']}", "dim")))
@@ -143,6 +151,18 @@ def show_plan(console: Console, document: Mapping[str, Any], notes: list[str], r
     console.print(table)
     for note in notes:
         console.print(Text("  " + note, style="dim"))
+    if problems:
+        told = Table(box=None, show_header=False, padding=(0, 1), title_justify="left")
+        told.add_column(justify="right", style="yellow", no_wrap=True)
+        told.add_column(overflow="fold")
+        for row, reason in problems[:_EXAMPLES]:
+            told.add_row(f"row {row}", reason)
+        if len(problems) > _EXAMPLES:
+            told.add_row(
+                "", Text(f"and {len(problems) - _EXAMPLES:,} more: see rejected.csv and plan.csv", style="dim")
+            )
+        console.print()
+        console.print(told)
     if refusal:
         console.print(Text("\n" + refusal, style="yellow"))
 

@@ -62,13 +62,13 @@ class Orchestration:
     def __init__(self, settings: Settings) -> None:
         self._home = settings.home / "prefect"
         self._url = prefect_api_url()
-        self._own = self._url is None
+        self.own = self._url is None
         self._using: int | None = None
         self._starting: int | None = None
         self._child: subprocess.Popen[bytes] | None = None
 
     def __enter__(self) -> Self:
-        if self._own:
+        if self.own:
             try:
                 self._attach()
             except OSError as error:
@@ -87,7 +87,7 @@ class Orchestration:
         """Wait until the API answers, and tell Prefect's client about it; import Prefect only after this."""
         give_up = time.monotonic() + _READY_WITHIN_S
         while not await asyncio.to_thread(_healthy, self._url):
-            if not self._own:
+            if not self.own:
                 raise OrchestrationError(
                     f"No Prefect server answers at PREFECT_API_URL ({self._url}). Nothing was sent.\n"
                     "Start it, or unset PREFECT_API_URL to use an embedded one."
@@ -98,7 +98,7 @@ class Orchestration:
                 )
             await asyncio.sleep(0.1)
         self._let_go_of_starting()
-        here = {"PREFECT_HOME": str(self._home)} if self._own else {}
+        here = {"PREFECT_HOME": str(self._home)} if self.own else {}
         export({**_CLIENT, **here, "PREFECT_API_URL": str(self._url)})
         return str(self._url)
 

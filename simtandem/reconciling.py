@@ -141,7 +141,6 @@ def _verdict() -> pl.Expr:
     never_sent = pl.all_horizontal(
         ~_step(half) | _outcome(half).is_null() | (_outcome(half) == Outcome.HELD) for half in Half
     )
-    all_done = pl.all_horizontal(~_step(half) | _outcome(half).is_in(_DONE).fill_null(value=False) for half in Half)
     as_before = ~pl.col("moved") & pl.all_horizontal(_is_now(half, "before") for half in Half)
     as_left = ~pl.col("moved") & pl.all_horizontal(_where_left(half) for half in Half)
     return (
@@ -153,7 +152,7 @@ def _verdict() -> pl.Expr:
         .then(pl.lit(Verdict.UNKNOWN.value))
         .when(never_sent & as_before)
         .then(pl.lit(Verdict.SKIPPED.value))
-        .when(all_done | ~as_left)
+        .when(~as_left)
         .then(pl.lit(Verdict.CHANGED_BY_OTHERS.value))
         .otherwise(pl.lit(Verdict.FAILED.value))
     )

@@ -106,7 +106,8 @@ def child_environment(extra: Mapping[str, str]) -> dict[str, str]:
     return {**os.environ, **extra}
 
 
-def export(variables: Mapping[str, str]) -> None:
-    """Set variables for libraries that read the environment on import. Those already set are left as they are."""
+def export(variables: Mapping[str, str], *, overwrite: bool = False) -> None:
+    """Set variables for what reads the environment later; those set already stay, unless told to overwrite."""
     for name, value in variables.items():
-        os.environ.setdefault(name, value)
+        if overwrite or name not in os.environ:
+            os.environ[name] = value

@@ -1,0 +1,165 @@
+"""What to do after a run, in sentences: made from the counts, the findings and the rows that were rejected."""
+
+import shlex
+from dataclasses import dataclass
+
+import polars as pl
+
+from schemas.statuses import Verdict
+from simtandem.reconciling import to_retry
+from simtandem.reports.document import Document
+from simtandem.reports.findings import Split, explanations
+from simtandem.reports.wording import named_rows, of
+
+_MOST_REJECTED = 10
+_RETRIED = (Verdict.FAILED, Verdict.UNKNOWN, Verdict.SKIPPED)
+_CHARGED = "charged this month (UTC) and every month it stays so"
+_SPLITS = {
+    Split.PAYING_BUT_OFF: (
+        "paying but off",
+        f"The SIM is Activated, its endpoint is not Enabled: {{}} {_CHARGED}, and can't work.",
+    ),
+    Split.SIM_WITHOUT_ENDPOINT: (
+        "paying for nothing",
+        f"The SIM is Activated and has no endpoint: {{}} {_CHARGED}. Assign an endpoint, or suspend the SIM.",
+    ),
+    Split.ON_BUT_DEAD: (
+        "on but dead",
+        "The endpoint is Enabled, its SIM Suspended: {} not charged, and can't connect although the device looks on.",
+    ),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Advice:
+    """One thing to do: `headline` says what is the matter, `text` what to do, `command` how. `details` are examples."""
+
+    headline: str
+    text: str
+    command: str = ""
+    details: tuple[str, ...] = ()
+    urgent: bool = False
+
+
+def next_steps(document: Document, examined: pl.DataFrame, rejected: pl.DataFrame) -> list[Advice]:
+    """What to do next, the most pressing first; never empty.
+
+    `examined` comes from `findings.examine`, `rejected` is a `schemas.tables.Rejected`.
+    """
+    steps = [*_splits(examined), *_retry(document, examined), *_moved(document, examined)]
+    steps += [*_refused(document, examined), *_cells(document, rejected)]
+    return [*(steps or [_rest(document)]), *_throttled(document)]
+
+
+def _splits(examined: pl.DataFrame) -> list[Advice]:
+    found = []
+    for split, (name, text) in _SPLITS.items():
+        rows = examined.filter(pl.col("split") == split)
+        if rows.is_empty():
+            continue
+        one = rows.height == 1
+        headline = f"{of(rows.height, 'device')} {'is' if one else 'are'} {name}"
+        how, command = _repair(rows)
+        details = (named_rows(rows["row"].to_list()),)
+        found.append(
+            Advice(headline, f"{text.format('it is' if one else 'each is')} {how}", command, details, urgent=True)
+        )
+    return found
+
+
+def _repair(rows: pl.DataFrame) -> tuple[str, str]:
+    """How split pairs are put right: by sending what is missing, or, where that was not ours to send, by an audit."""
+    if rows["verdict"].is_in(_RETRIED).all():
+        return "Retrying this run, as said below, sends what is missing.", ""
+    return "An audit finds every such pair of the fleet and writes a file that repairs them:", "simtandem audit"
+
+
+def _command(verb: str, document: Document) -> str:
+    return f"simtandem {verb} {shlex.quote(document['run_id'])}"
+
+
+def _retry(document: Document, examined: pl.DataFrame) -> list[Advice]:
+    verdicts = document["verdicts"]
+    open_kinds = [f"{verdicts[word]:,} {word}" for word in _RETRIED if verdicts.get(word, 0)]
+    if not open_kinds:
+        return []
+    count = to_retry(examined).height
+    are, them = ("is", "it") if count == 1 else ("are", "them")
+    why = [f"{of(rows, 'row')}: {sentence}" for sentence, rows in _why(examined)]
+    text = f"{', '.join(open_kinds)}. Retrying looks at {them} afresh and sends only what is still missing."
+    if not examined.filter(pl.col("verdict") == Verdict.REJECTED, pl.col("desired").is_not_null()).is_empty():
+        text += " Refused moves are in it too, and will be refused again."
+    return [Advice(f"{of(count, 'row')} {are} in retry.csv", text, _command("retry", document), tuple(why))]
+
+
+def _why(examined: pl.DataFrame) -> list[tuple[str, int]]:
+    return [pair for verdict in _RETRIED for pair in explanations(examined, verdict)]
+
+
+def _moved(document: Document, examined: pl.DataFrame) -> list[Advice]:
+    count = document["verdicts"].get(Verdict.CHANGED_BY_OTHERS, 0)
+    if not count:
+        return []
+    text = (
+        "After this run somebody in the portal, another program or an automatic move (as out of Factory Test) changed "
+        f"{'it' if count == 1 else 'them'} again. Find out who before you send the same once more, then compare."
+    )
+    rows = examined.filter(pl.col("verdict") == Verdict.CHANGED_BY_OTHERS)["row"].to_list()
+    command = f"simtandem reconcile {shlex.quote(document['input']['file'])}"
+    verb = "was" if count == 1 else "were"
+    return [Advice(f"{of(count, 'device')} {verb} changed by others", text, command, (named_rows(rows),))]
+
+
+def _refused(document: Document, examined: pl.DataFrame) -> list[Advice]:
+    count = document["plan"]["refused"]
+    if not count:
+        return []
+    planned = examined.filter(pl.col("desired").is_not_null())
+    why = [f"{of(rows, 'row')}: {sentence}" for sentence, rows in explanations(planned, Verdict.REJECTED, 5)]
+    text = "The carrier has no allowed way from the state they are in to the one asked for; nothing was sent for them."
+    return [Advice(f"{of(count, 'move')} {'was' if count == 1 else 'were'} refused", text, details=tuple(why))]
+
+
+def _cells(document: Document, rejected: pl.DataFrame) -> list[Advice]:
+    count = document["input"]["rejected"]
+    if not count:
+        return []
+    details = [
+        f"Row {row}, column {column}: “{value}”: {reason}"
+        for row, column, value, reason in rejected.select("row", "column", "value", "reason")
+        .head(_MOST_REJECTED)
+        .iter_rows()
+    ]
+    if count > len(details):
+        details.append(f"and {count - len(details):,} more in rejected.csv")
+    text = "Correct these cells in your file and run it again; what is right already costs nothing."
+    return [Advice(f"{of(count, 'row')} could not be read", text, details=tuple(details))]
+
+
+def _throttled(document: Document) -> list[Advice]:
+    count = document["calls"]["throttled"]
+    if not count:
+        return []
+    text = (
+        "Other programs or the portal spend from the same call limit. If this happens often, leave them a larger share "
+        "with SIMTANDEM_CALLS_RESERVE. Nothing was lost: these calls were sent again later."
+    )
+    return [Advice(f"The carrier asked for a slower pace {of(count, 'time')}", text)]
+
+
+def _rest(document: Document) -> Advice:
+    """What is left to say where nothing above applies."""
+    rows = document["input"]["rows"]
+    others = rows - document["verdicts"].get(Verdict.IN_SYNC, 0)
+    if others:
+        text = (
+            "They were not compared with the carrier afterwards, or the record does not say why they differ. Compare:"
+        )
+        command = f"simtandem reconcile {shlex.quote(document['input']['file'])}"
+        return Advice(f"{of(others, 'row')} {'is' if others == 1 else 'are'} not known to be in sync", text, command)
+    if not rows:
+        return Advice("Nothing to do", "The file names no devices.")
+    text = (
+        "Every device is as asked. Should it have been a mistake, this takes it back, after showing what it would do:"
+    )
+    return Advice("Nothing to do", text, _command("undo", document))

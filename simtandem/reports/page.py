@@ -1,0 +1,163 @@
+"""The report of a run as one self-contained page: nothing is fetched, everything from outside is shown as text."""
+
+import base64
+import hashlib
+from collections.abc import Mapping
+from datetime import datetime
+from importlib.resources import files
+from pathlib import Path, PurePath
+from typing import cast
+from urllib.parse import quote
+
+import polars as pl
+from jinja2 import Environment, FunctionLoader, StrictUndefined
+from markupsafe import Markup
+
+from schemas.statuses import Target, Verdict
+from simtandem.reports import charts, findings, rows, wording
+from simtandem.reports.advice import next_steps
+from simtandem.reports.document import Document
+from simtandem.reports.files import replace_file
+
+PRINTED_ROWS = 200
+"""How many rows that need attention stand in the page for print and for browsers without scripts."""
+
+_SHOWN_MOVES = 30
+_MARKS = {
+    Verdict.IN_SYNC: "✓",
+    Verdict.CHANGED_BY_OTHERS: "⇄",
+    Verdict.FAILED: "✕",
+    Verdict.UNKNOWN: "?",
+    Verdict.REJECTED: "⊘",
+    Verdict.SKIPPED: "–",  # noqa: RUF001 - a dash is what is meant
+}
+
+
+def render(
+    document: Mapping[str, object],
+    results: pl.DataFrame,
+    *,
+    rejected: pl.DataFrame,
+    calls: pl.DataFrame | None,
+    title: str,
+    started: datetime | None,
+    finished: datetime | None,
+) -> str:
+    """The page as HTML.
+
+    `document` is what `reports.document.document` makes, perhaps with `who` added; `results` and `rejected` are tables
+    as in `schemas.tables`; `calls` has `at` (UTC), `method`, `path`, `purpose`, `attempt`, `status`, `seconds` and
+    `fault`.
+    """
+    run = cast("Document", document)
+    examined = findings.examine(results)
+    return (
+        _environment()
+        .get_template("report.html.j2")
+        .render(
+            title=title,
+            run=run,
+            who=document.get("who"),
+            started=started,
+            finished=finished,
+            headline=_headline(run, examined),
+            asked=_counts(results, "desired", list(Target)),
+            changed=findings.changed(results),
+            funnel=charts.funnel(run),
+            moves=findings.moves(results),
+            shown_moves=_SHOWN_MOVES,
+            timeline=None if calls is None else charts.timeline(calls),
+            purposes=[] if calls is None else charts.purposes(calls),
+            advice=next_steps(run, examined, rejected),
+            attention=int(examined["attention"].sum()),
+            printed=examined.filter("attention").head(PRINTED_ROWS).to_dicts(),
+            findings=_counts(examined, "finding", list(findings.URGENCY)),
+            embedded=min(examined.height, rows.LIMIT),
+            rows=examined.height,
+            data=rows.embed(examined),
+            marks=_MARKS,
+            **_inline(),
+        )
+    )
+
+
+def write_report(path: Path, html: str) -> None:
+    """Write the page, all or nothing; a `LedgerError` names the file if it can't be written."""
+    replace_file(path, [html.encode()])
+
+
+def _headline(run: Document, examined: pl.DataFrame) -> dict[str, str]:
+    """The verdict on the whole run in a sentence, how good it is, and what is wrong in a few words."""
+    count, in_sync = run["input"]["rows"], run["verdicts"].get(Verdict.IN_SYNC, 0)
+    text = f"{in_sync:,} of {wording.of(count, 'device')} {'is' if count == 1 else 'are'} in sync"
+    wrong = [
+        f"{number:,} {wording.spoken(word)}"
+        for word, number in run["verdicts"].items()
+        if word != Verdict.IN_SYNC and number
+    ]
+    charged = int(examined["split"].is_in([findings.Split.PAYING_BUT_OFF, findings.Split.SIM_WITHOUT_ENDPOINT]).sum())
+    if charged:
+        wrong.insert(0, f"{wording.of(charged, 'SIM')} charged without working")
+    missing = count - sum(run["verdicts"].values())
+    if missing:
+        wrong.append(f"{missing:,} not compared")
+    if not wrong:
+        return {"level": "good", "word": "All in sync", "text": text, "detail": ""}
+    serious = charged or not in_sync
+    word = "Act now" if serious else "Needs attention"
+    return {"level": "bad" if serious else "mixed", "word": word, "text": text, "detail": ", ".join(wrong)}
+
+
+def _counts(table: pl.DataFrame, column: str, order: list[str]) -> list[tuple[str, int]]:
+    """How often each word stands in a column, words that don't left out."""
+    counts = dict(table.group_by(column).len().iter_rows())
+    return [(str(word), counts[word]) for word in order if word in counts]
+
+
+def _inline() -> dict[str, str]:
+    """Style and script, and a policy that lets the browser use these two and fetch nothing."""
+    style, script = _part("report.css"), _part("report.js")
+    policy = "; ".join(
+        (
+            "default-src 'none'",
+            "img-src data:",
+            f"style-src {_hash(style)}",
+            f"script-src {_hash(script)}",
+            "base-uri 'none'",
+            "form-action 'none'",
+        )
+    )
+    return {
+        "style": Markup(style),  # noqa: S704 - our own file, trusted as the code is
+        "script": Markup(script),  # noqa: S704 - the same
+        "policy": policy,
+    }
+
+
+def _hash(text: str) -> str:
+    return f"'sha256-{base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()}'"
+
+
+def _part(name: str) -> str:
+    return (files("simtandem.reports") / "templates" / name).read_text(encoding="utf-8")
+
+
+def _environment() -> Environment:
+    """Everything is escaped, and a name the template misspells is an error."""
+    environment = Environment(
+        autoescape=True, undefined=StrictUndefined, loader=FunctionLoader(_part), trim_blocks=True, lstrip_blocks=True
+    )
+    environment.filters.update(
+        number="{:,}".format,
+        of=wording.of,
+        spoken=wording.spoken,
+        duration=wording.duration,
+        stamp=wording.stamp,
+        link=_link,
+    )
+    return environment
+
+
+def _link(path: str) -> str:
+    """A file of the run from the page's own folder; never a scheme or another place."""
+    return f"./{quote(PurePath(path).name)}"

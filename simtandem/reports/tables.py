@@ -1,0 +1,121 @@
+"""The CSV files of a run: they open in a spreadsheet unharmed and load again as input.
+
+UTF-8 with byte order mark, comma, CRLF. A spreadsheet turns an ICCID into 8.98E+18 and runs a cell that begins like a
+formula; a leading apostrophe keeps both as the text they are, and the intake takes it off again.
+"""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import polars as pl
+
+from schemas.statuses import Action, Half
+from simtandem.reports.files import replace_file
+
+PLAN = (
+    "row",
+    "sim_id",
+    "iccid",
+    "endpoint_id",
+    "sim_before",
+    "endpoint_before",
+    "sim_after",
+    "endpoint_after",
+    "steps",
+    "reason",
+)
+REJECTED = ("row", "column", "value", "reason")
+RESULTS = (
+    "row",
+    "sim_id",
+    "iccid",
+    "endpoint_id",
+    "desired",
+    "before",
+    "after",
+    "sim_outcome",
+    "endpoint_outcome",
+    "verdict",
+    "reason",
+    "attempts",
+    "http_status",
+    "error",
+)
+RETRY = ("sim_id", "endpoint_id", "iccid", "status")
+
+_NUMBERS = frozenset({"row", "attempts", "http_status"})
+_ROWS_AT_A_TIME = 50_000
+_BYTE_ORDER_MARK = b"\xef\xbb\xbf"
+# Beginnings after which a spreadsheet may run a cell (OWASP, "CSV Injection"); the last four are full-width = + - @.
+_RUNS = r"^[=+\-@\t\r\n\uff1d\uff0b\uff0d\uff20]"
+# What a spreadsheet would show as another number: more than 11 digits, leading zeros, exponents.
+_CHANGES = r"^\s*(?:[0-9]{12,}|0[0-9]+|[0-9]+(?:[.,][0-9]*)?[eE][+\-]?[0-9]+)\s*$"
+
+
+def write_plan(plan: pl.DataFrame, path: Path) -> None:
+    """Write a `schemas.tables.Plan` as plan.csv: what will be sent for each row, in order, or why nothing will."""
+    _write(plan, path, PLAN, {"steps": _steps(), "reason": _plan_reason()})
+
+
+def write_rejected(rejected: pl.DataFrame, path: Path) -> None:
+    """Write a `schemas.tables.Rejected` as rejected.csv: where to look in the input, and what is wrong there."""
+    _write(rejected, path, REJECTED)
+
+
+def write_results(results: pl.DataFrame, path: Path) -> None:
+    """Write a `schemas.tables.Results` as results.csv: what became of each input row."""
+    _write(results, path, RESULTS)
+
+
+def write_retry(retry: pl.DataFrame, path: Path) -> None:
+    """Write rows with `sim_id`, `endpoint_id`, `iccid` and `status` as retry.csv, which is an input file itself."""
+    _write(retry, path, RETRY)
+
+
+def _write(table: pl.DataFrame, path: Path, columns: tuple[str, ...], made: dict[str, pl.Expr] | None = None) -> None:
+    cells = [_cell((made or {}).get(name, pl.col(name)), name) for name in columns]
+    replace_file(path, _lines(table, cells))
+
+
+def _lines(table: pl.DataFrame, cells: list[pl.Expr]) -> Iterator[bytes]:
+    """The file, some rows at a time, so that the size of the fleet does not matter."""
+    yield _BYTE_ORDER_MARK + _csv(table.clear().select(cells), header=True)
+    for part in table.iter_slices(_ROWS_AT_A_TIME):
+        yield _csv(part.select(cells), header=False)
+
+
+def _csv(part: pl.DataFrame, *, header: bool) -> bytes:
+    return part.write_csv(include_header=header, line_terminator="\r\n").encode()
+
+
+def _cell(value: pl.Expr, name: str) -> pl.Expr:
+    """The cell as it stands in the file: nothing for nothing, an apostrophe before what would not stay as it is."""
+    if name in _NUMBERS:
+        return value.alias(name)
+    text = value.cast(pl.String)
+    # One more before an apostrophe that was there: taking one off then always gives back what was put in.
+    unsafe = text.str.contains(_RUNS) | text.str.contains(_CHANGES) | text.str.starts_with("'")
+    protected = pl.concat_str(pl.lit("'"), text)
+    return (
+        pl.when(text == "")
+        .then(None)
+        .when(pl.lit(name == "iccid") | unsafe)
+        .then(protected)
+        .otherwise(text)
+        .alias(name)
+    )
+
+
+def _steps() -> pl.Expr:
+    """The calls of a row in the order they are sent, as in "endpoint Enabled, then SIM Activated"."""
+    sim = pl.when("sim_step").then(pl.format("SIM {}", "sim_after"))
+    endpoint = pl.when("endpoint_step").then(pl.format("endpoint {}", "endpoint_after"))
+    sim_first = pl.concat_str(sim, endpoint, separator=", then ", ignore_nulls=True)
+    endpoint_first = pl.concat_str(endpoint, sim, separator=", then ", ignore_nulls=True)
+    ordered = pl.when(pl.col("first") == Half.SIM).then(sim_first).otherwise(endpoint_first)
+    return pl.when(pl.col("action") == Action.CHANGE).then(ordered)
+
+
+def _plan_reason() -> pl.Expr:
+    repeat = pl.format("same device and status as row {}", "same_as")
+    return pl.when(pl.col("action") == Action.REPEAT).then(repeat).otherwise("reason")

@@ -1,0 +1,47 @@
+"""How numbers, times and lists read in a report."""
+
+from collections.abc import Sequence
+from datetime import UTC, datetime
+
+_MOST_NAMED = 8
+
+
+def of(count: int, noun: str) -> str:
+    """A count with its noun: "1 row", "1,180 rows"."""
+    return f"{count:,} {noun}" if count == 1 else f"{count:,} {noun}s"
+
+
+def spoken(word: str) -> str:
+    """A word of the domain as people say it: "in sync" for in_sync."""
+    return word.replace("_", " ")
+
+
+def duration(seconds: float) -> str:
+    """A time span to the precision that matters: "12.5 s", "4 min 05 s", "3 h 20 min"."""
+    if round(seconds, 1) < 60:
+        return f"{seconds:,.1f} s"
+    whole = round(seconds)
+    if whole < 3600:
+        return f"{whole // 60} min {whole % 60:02} s"
+    return f"{whole // 3600:,} h {whole % 3600 // 60:02} min"
+
+
+def utc(moment: datetime) -> datetime:
+    """The same moment in UTC; a time without zone is taken to be UTC."""
+    return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
+
+
+def stamp(moment: datetime) -> str:
+    """Date and time in UTC: "2026-03-01 09:15:02"."""
+    return f"{utc(moment):%Y-%m-%d %H:%M:%S}"
+
+
+def named_rows(rows: Sequence[int]) -> str:
+    """Which rows: "Row 17.", "Rows 17, 23 and 31.", "Rows 17, 23, … and 1,172 more."."""
+    named = [str(row) for row in rows[:_MOST_NAMED]]
+    rest = len(rows) - len(named)
+    if len(rows) == 1:
+        return f"Row {named[0]}."
+    if rest:
+        return f"Rows {', '.join(named)} and {rest:,} more."
+    return f"Rows {', '.join(named[:-1])} and {named[-1]}."
