@@ -1,0 +1,1 @@
+"""Carriers: the protocol, the call budget they share, and an adapter each."""

@@ -1,0 +1,110 @@
+"""Which column holds what. Only names that can mean nothing else are taken: a wrong guess changes live, billed SIMs.
+
+The carrier's own device lists have a column with the status a SIM has now ("SIM Status"). Read as a wish, it would undo
+what the operator is about to do, so the wish has few names, and any other column about a status is left alone.
+"""
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from simtandem.errors import InputError
+
+IDS = ("sim_id", "endpoint_id", "iccid")
+FIELDS = (*IDS, "status")
+
+_ALIASES = {
+    "simid": "sim_id",
+    "sim": "sim_id",
+    "endpointid": "endpoint_id",
+    "endpoint": "endpoint_id",
+    "deviceid": "endpoint_id",
+    "iccid": "iccid",
+    "iccidwithluhn": "iccid",
+    "status": "status",
+    "desired": "status",
+    "desiredstatus": "status",
+    "target": "status",
+    "targetstatus": "status",
+    "newstatus": "status",
+}
+_NOISE = re.compile(r"[\s_\-\u200b\ufeff]+")
+_DATA = re.compile(r"[0-9]+[fF]?|[0-9]+[.,][0-9]+[eE]\+?[0-9]+")
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """A column that is read: where it stands (from 0), what it holds, and what its header says."""
+
+    index: int
+    field: str
+    header: str
+
+    @property
+    def key(self) -> str:
+        """The column's name in our tables; headers need not be unique."""
+        return f"cell_{self.index}"
+
+
+def recognised(header: Sequence[str]) -> int:
+    """How many columns have a name we know."""
+    return sum(_field(name) is not None for name in header)
+
+
+def find_sources(header: Sequence[str]) -> tuple[Source, ...]:
+    """The columns to read, in the order of the file.
+
+    A field may have several columns, `ICCID` and `ICCID with Luhn` for instance. Raises `InputError` where no column
+    identifies a device, or two of the columns to read have the very same name.
+    """
+    sources = tuple(Source(index, field, tidy(name)) for index, name in enumerate(header) if (field := _field(name)))
+    if not any(source.field in IDS for source in sources):
+        raise InputError(_no_id(header))
+    seen: dict[str, Source] = {}
+    for source in sources:
+        twin = seen.setdefault(source.header, source)
+        if twin is not source:
+            message = (
+                f"columns {twin.index + 1} and {source.index + 1} are both called '{source.header}'.\n"
+                "Nothing was sent. Remove or rename one of them."
+            )
+            raise InputError(message)
+    return sources
+
+
+def ignored(header: Sequence[str]) -> tuple[list[str], list[str]]:
+    """The named columns that are not read: those that show a status of today, and the others."""
+    names = [tidy(name) for name in header if _field(name) is None and tidy(name)]
+    statuses = [name for name in names if "status" in name.casefold()]
+    return statuses, [name for name in names if name not in statuses]
+
+
+def listed(names: Sequence[str], limit: int = 10) -> str:
+    """Names for a sentence, quoted and cut short."""
+    shown = ", ".join(f"'{name[:40]}'" for name in names[:limit])
+    return shown if len(names) <= limit else f"{shown} and {len(names) - limit} more"
+
+
+def tidy(cell: str) -> str:
+    """A header or a first cell without what spreadsheets put around text."""
+    bare = cell.strip(" \t\r\n\u00a0\u200b\ufeff")
+    wrapped = re.fullmatch(r'="([^"]*)"', bare)
+    return (wrapped[1] if wrapped else bare.removeprefix("'")).strip()
+
+
+def _field(name: str) -> str | None:
+    return _ALIASES.get(_NOISE.sub("", tidy(name)).casefold())
+
+
+def _no_id(header: Sequence[str]) -> str:
+    data = next((cell for cell in header if _DATA.fullmatch(re.sub(r"[\s\-]", "", tidy(cell)))), None)
+    if data is not None:
+        return (
+            f"the first row holds data ({listed([tidy(data)])}), not the names of the columns.\n"
+            "Nothing was sent. Put a header row on top, for example: iccid,status"
+        )
+    names = [tidy(cell) for cell in header if tidy(cell)]
+    return (
+        f"no column identifies a device; the columns are {listed(names)}.\n"
+        "Nothing was sent. Name one of them sim_id, endpoint_id or iccid."
+    )

@@ -1,0 +1,156 @@
+"""From a file to the devices it asks for, every other row accounted for."""
+
+import hashlib
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import polars as pl
+
+from schemas.statuses import Target
+from schemas.tables import Devices, Rejected, Repeats
+from simtandem.errors import InputError
+from simtandem.intake.cells import meaning, tidied
+from simtandem.intake.duplicates import Contradiction, find_duplicates
+from simtandem.intake.header import FIELDS
+from simtandem.intake.judging import (
+    PROBLEMS,
+    at,
+    judge_agreement,
+    judge_cells,
+    judge_rows,
+    one_line_a_row,
+    set_aside,
+)
+from simtandem.intake.sheet import Sheet, read_sheet
+
+
+@dataclass(frozen=True, slots=True)
+class Intake:
+    """What a file asks for. Its rows are all here: `rows` = devices + rejected + repeats.
+
+    `devices`, `rejected` and `repeats` are tables as in `schemas.tables`, sorted by row; `rejected` has one line a row.
+    `sha256` is of the file's bytes. `notes` are sentences an operator should read.
+    """
+
+    devices: pl.DataFrame
+    rejected: pl.DataFrame
+    repeats: pl.DataFrame
+    rows: int
+    file: str
+    sha256: str
+    notes: tuple[str, ...]
+
+
+def read_devices(path: Path, to: Target | None = None) -> Intake:
+    """Read a device CSV. A row's own status wins, `to` fills the rest.
+
+    Raises `InputError` where the file as a whole is unusable: it can't be read, is no table, has no column that
+    identifies a device, no status at all, or not one usable row.
+    """
+    try:
+        data = _bytes(path)
+        sheet = read_sheet(data)
+        intake = _take_in(sheet, to, path.name or str(path), hashlib.sha256(data).hexdigest())
+    except InputError as problem:
+        raise InputError(f"{path.name or path}: {problem}") from problem
+    return intake
+
+
+def _bytes(path: Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except FileNotFoundError as error:
+        raise InputError("there is no such file.\nNothing was sent. Check the path.") from error
+    except IsADirectoryError as error:
+        raise InputError("this is a directory, not a file.\nNothing was sent. Name the CSV file in it.") from error
+    except (OSError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or error
+        raise InputError(f"the file can't be read: {reason}.\nNothing was sent.") from error
+
+
+def _take_in(sheet: Sheet, to: Target | None, file: str, sha256: str) -> Intake:
+    aside = set_aside(sheet)
+    texts = _each(sheet, sheet.cells.join(aside, on="row", how="anti"), tidied)
+    if sheet.cells.is_empty():
+        raise InputError("the file has a header but no rows.\nNothing was sent. It needs one row per device.")
+    _require_a_status(sheet, texts, to)
+
+    problems = pl.concat([aside, judge_cells(sheet, texts), judge_rows(sheet, texts, status_needed=to is None)])
+    values = _each(sheet, texts.join(problems, on="row", how="anti"), meaning)
+    disagreeing = judge_agreement(sheet, values)
+    usable = _devices(sheet, values.join(disagreeing, on="row", how="anti"), to)
+    repeated, contradictions = find_duplicates(usable)
+
+    repeats = pl.DataFrame(repeated, schema={"row": pl.Int64, "same_as": pl.Int64}, orient="row").sort("row")
+    rejected = one_line_a_row(pl.concat([problems, disagreeing, _contradicting(sheet, contradictions)]))
+    devices = usable.join(pl.concat([rejected.select("row"), repeats.select("row")]), on="row", how="anti").sort("row")
+    _require_a_device(devices, rejected)
+    return Intake(
+        devices=Devices.validate(devices),
+        rejected=Rejected.validate(rejected),
+        repeats=Repeats.validate(repeats),
+        rows=sheet.cells.height,
+        file=file,
+        sha256=sha256,
+        notes=(*sheet.notes(), *_repeat_notes(repeats)),
+    )
+
+
+def _each(sheet: Sheet, table: pl.DataFrame, change: Callable[[str, pl.Expr], pl.Expr]) -> pl.DataFrame:
+    """Every cell changed in the way that its field asks for."""
+    return table.with_columns(change(source.field, pl.col(source.key)).alias(source.key) for source in sheet.sources)
+
+
+def _devices(sheet: Sheet, values: pl.DataFrame, to: Target | None) -> pl.DataFrame:
+    """One column per field: of several columns for the same thing, whichever is filled in."""
+    fallback = {"status": pl.lit(to, pl.String)}
+    columns = {
+        "desired" if field == "status" else field: pl.coalesce(
+            *(source.key for source in sheet.sources if source.field == field),
+            fallback.get(field, pl.lit(None, pl.String)),
+        )
+        for field in FIELDS
+    }
+    return values.select("row", **columns)
+
+
+def _contradicting(sheet: Sheet, contradictions: list[Contradiction]) -> pl.DataFrame:
+    """Contradictions as problems of the column they are about."""
+    found = [PROBLEMS.to_frame()]
+    for field in FIELDS:
+        source = next((source for source in sheet.sources if source.field == field), None)
+        told = [(each.row, each.reason) for each in contradictions if each.field == field]
+        # Without a status column every row asks for the same, so what is contradicted always has a column.
+        if source is not None:
+            table = pl.DataFrame(told, schema={"row": pl.Int64, "reason": pl.String}, orient="row")
+            found.append(at(source, table, sheet))
+    return pl.concat(found)
+
+
+def _require_a_status(sheet: Sheet, texts: pl.DataFrame, to: Target | None) -> None:
+    stated = any(texts[source.key].count() for source in sheet.sources if source.field == "status")
+    if to is None and not stated:
+        message = (
+            "no row has a status, and none was given for all rows.\n"
+            f"Nothing was sent. Give --to ({', '.join(Target)}), or fill in a column called status."
+        )
+        raise InputError(" ".join([message, *(note for note in sheet.notes() if note.startswith("Not read"))]))
+
+
+def _require_a_device(devices: pl.DataFrame, rejected: pl.DataFrame) -> None:
+    if devices.is_empty():
+        row, column, value, reason = rejected.row(0)
+        message = (
+            f"no row is usable; {rejected.height:,} rejected, the first: row {row}, {column} {value!r}: {reason}.\n"
+            "Nothing was sent. Correct the rows and try again."
+        )
+        raise InputError(message)
+
+
+def _repeat_notes(repeats: pl.DataFrame) -> list[str]:
+    if repeats.is_empty():
+        return []
+    row, same_as = repeats.row(0)
+    example = f"row {row} repeats row {same_as}"
+    return [f"Rows that repeat an earlier row, and are changed once with it: {repeats.height:,} ({example})."]

@@ -1,0 +1,144 @@
+"""One engine and its two kinds of transaction, set up alike for SQLite and PostgreSQL."""
+
+import sqlite3
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import URL, Connection, Engine, create_engine, event, make_url
+from sqlalchemy.exc import ArgumentError
+
+from simtandem.errors import LedgerError
+from simtandem.ledger.translating import translated
+
+_DRIVERS = {
+    "sqlite": "sqlite+pysqlite",
+    "sqlite+pysqlite": "sqlite+pysqlite",
+    "postgres": "postgresql+psycopg",
+    "postgresql": "postgresql+psycopg",
+    "postgresql+psycopg": "postgresql+psycopg",
+}
+_CONNECT_SECONDS = 10
+_WAL_BYTES_KEPT = 64 * 1024 * 1024
+
+
+class Database:
+    """A database by URL. Its errors leave as `LedgerError`.
+
+    `busy_timeout` is how many seconds to wait for somebody else's lock.
+    """
+
+    def __init__(self, url: str, busy_timeout: float) -> None:
+        parsed = _parse(url)
+        self.place = _place(parsed)
+        self.is_postgres = parsed.drivername == "postgresql+psycopg"
+        if self.is_postgres:
+            self._engine = _postgres_engine(parsed, busy_timeout)
+        else:
+            self._engine = _sqlite_engine(parsed, busy_timeout)
+        self._writing = self._engine.execution_options(writes=True)
+
+    @contextmanager
+    def read(self) -> Iterator[Connection]:
+        """A transaction that only reads."""
+        with translated(self.place), self._engine.begin() as connection:
+            yield connection
+
+    @contextmanager
+    def write(self) -> Iterator[Connection]:
+        """A transaction that writes: committed at the end, or nothing of it is recorded."""
+        with translated(self.place), self._writing.begin() as connection:
+            yield connection
+
+    def close(self) -> None:
+        """Close every connection."""
+        self._engine.dispose()
+
+
+def _parse(url: str) -> URL:
+    try:
+        parsed = make_url(url)
+    except (ArgumentError, ValueError):
+        parsed = None  # their messages quote the URL, password and all
+    if parsed is None or parsed.drivername not in _DRIVERS or "@" in (parsed.host or ""):
+        raise LedgerError(
+            "The ledger's URL can't be used. Write sqlite:////folder/ledger.db or "
+            "postgresql+psycopg://user:password@host:port/database, with special characters in the password as %-codes."
+        )
+    parsed = parsed.set(drivername=_DRIVERS[parsed.drivername])
+    if parsed.drivername == "sqlite+pysqlite" and parsed.database in {None, "", ":memory:"}:
+        raise LedgerError(
+            "The ledger's URL names no file. Write sqlite:////folder/ledger.db: a record must outlive its run."
+        )
+    return parsed
+
+
+def _place(url: URL) -> str:
+    if url.host is None:
+        return str(url.database)
+    return f"{url.host}:{url.port or 5432}/{url.database or ''}"
+
+
+def _sqlite_engine(url: URL, busy_timeout: float) -> Engine:
+    path = Path(str(url.database))
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise LedgerError(
+            f"The ledger's folder {path.parent} can't be made: {error.strerror}. "
+            "Choose another or allow it, then run again."
+        ) from error
+    engine = create_engine(url, hide_parameters=True, connect_args={"timeout": busy_timeout})
+
+    @event.listens_for(engine, "connect")
+    def prepare(connection: sqlite3.Connection, _record: object) -> None:
+        connection.isolation_level = None  # transactions begin below, not when the driver thinks they should
+        _enter_wal(connection, busy_timeout)
+        # NORMAL: nothing acknowledged is lost when the process is killed. A power cut may lose the last commits, and
+        # costs no more than that: the next run compares with the carrier, whatever the record says.
+        connection.execute("PRAGMA synchronous = NORMAL")
+        connection.execute("PRAGMA foreign_keys = ON")
+        connection.execute(f"PRAGMA journal_size_limit = {_WAL_BYTES_KEPT}")  # a large plan's log isn't kept for ever
+
+    @event.listens_for(engine, "begin")
+    def begin(connection: Connection) -> None:
+        # A transaction that starts as a reader and then writes fails at once when another has written meanwhile; one
+        # that starts as a writer waits for its turn.
+        writes = connection.get_execution_options().get("writes", False)
+        connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
+
+    return engine
+
+
+def _enter_wal(connection: sqlite3.Connection, busy_timeout: float) -> None:
+    """Switch to write-ahead logging; a no-op after the first time.
+
+    The switch needs the file for a moment, and SQLite doesn't always wait for it: two programs that open a new file
+    together meet here.
+    """
+    deadline = time.monotonic() + busy_timeout
+    while True:
+        try:
+            connection.execute("PRAGMA journal_mode = WAL")
+        except sqlite3.OperationalError as error:
+            if error.sqlite_errorcode & 0xFF != sqlite3.SQLITE_BUSY or time.monotonic() >= deadline:
+                raise
+            time.sleep(0.05)
+        else:
+            return
+
+
+def _postgres_engine(url: URL, busy_timeout: float) -> Engine:
+    arguments = {} if "connect_timeout" in url.query else {"connect_timeout": _CONNECT_SECONDS}
+    # A run may wait minutes for its call budget, long enough for a network to forget an idle connection: ask first.
+    engine = create_engine(url, hide_parameters=True, pool_pre_ping=True, connect_args=arguments)
+
+    @event.listens_for(engine, "connect")
+    def prepare(connection: Any, _record: object) -> None:
+        with connection.cursor() as cursor:
+            cursor.execute(f"SET lock_timeout = {int(busy_timeout * 1000)}")
+        connection.commit()
+
+    return engine

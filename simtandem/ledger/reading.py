@@ -1,0 +1,196 @@
+"""Every question asked of the ledger. Each function works inside the caller's transaction."""
+
+import json
+from typing import Any
+
+import polars as pl
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    Row,
+    Select,
+    Table,
+    Text,
+    case,
+    column,
+    func,
+    inspect,
+    or_,
+    select,
+    table,
+    type_coerce,
+)
+
+from schemas.tables import Outcomes, Plan, Rejected, Results, empty
+from simtandem.errors import InputError
+from simtandem.ledger.records import (
+    CallCounts,
+    ProcessProbe,
+    RunKind,
+    RunRecord,
+    RunState,
+    RunSummary,
+    StateRecord,
+    state_to_show,
+)
+from simtandem.ledger.tables import answers, calls, outcomes, plan_rows, rejections, run_states, runs, verdicts
+
+_CHUNK = 50_000
+"""Rows read from the database at once."""
+
+_CALLS = pl.Schema(
+    {
+        "call_id": pl.String(),
+        "at": pl.String(),
+        "method": pl.String(),
+        "path": pl.String(),
+        "purpose": pl.String(),
+        "attempt": pl.Int64(),
+        "body": pl.String(),
+        "answered_at": pl.String(),
+        "status": pl.Int64(),
+        "seconds": pl.Float64(),
+        "error_code": pl.Int64(),
+        "fault": pl.String(),
+        "request_id": pl.String(),
+    }
+)
+
+
+def read_revision(connection: Connection) -> str | None:
+    """The revision the ledger is at, None where it is new."""
+    if not inspect(connection).has_table("alembic_version"):
+        return None
+    found: str | None = connection.scalar(select(table("alembic_version", column("version_num")).c.version_num))
+    return found
+
+
+def read_runs(connection: Connection, limit: int, may_run: ProcessProbe) -> list[RunSummary]:
+    """The newest runs, newest first."""
+    return [_summary(found, may_run) for found in connection.execute(_summaries().limit(limit))]
+
+
+def read_run(connection: Connection, prefix: str, may_run: ProcessProbe) -> RunSummary:
+    """The run with this id, or the only one whose id begins so. Raises `InputError` where there is none, or several."""
+    begins_so = func.substr(runs.c.run_id, 1, len(prefix)) == prefix
+    query = _summaries().where(begins_so).order_by(None).order_by(runs.c.run_id).limit(4)  # the id itself sorts first
+    found = connection.execute(query).all() if prefix else []
+    exact = [each for each in found if each.run_id == prefix] or found
+    if not exact:
+        raise InputError(f"There is no run {prefix!r}. `simtandem runs` lists them.")
+    if len(exact) > 1:
+        names = ", ".join(each.run_id for each in exact[:3])
+        raise InputError(
+            f"More than one run begins with {prefix!r}: {names}{', …' if len(exact) > 3 else ''}. Write more of the id."
+        )
+    return _summary(exact[0], may_run)
+
+
+def read_states(connection: Connection, run_id: str) -> list[StateRecord]:
+    """All states of a run, oldest first."""
+    query = select(run_states).where(run_states.c.run_id == run_id).order_by(run_states.c.seq)
+    return [
+        StateRecord(RunState(found.state), found.at, json.loads(found.detail)) for found in connection.execute(query)
+    ]
+
+
+def read_plan(connection: Connection, run_id: str) -> pl.DataFrame:
+    """The run's plan, as in `schemas.tables.Plan`."""
+    return _read_table(connection, plan_rows, run_id, empty(Plan).schema)
+
+
+def read_rejected(connection: Connection, run_id: str) -> pl.DataFrame:
+    """The run's unusable input rows, as in `schemas.tables.Rejected`."""
+    return _read_table(connection, rejections, run_id, empty(Rejected).schema)
+
+
+def read_results(connection: Connection, run_id: str) -> pl.DataFrame:
+    """The run's verdicts, as in `schemas.tables.Results`."""
+    return _read_table(connection, verdicts, run_id, empty(Results).schema)
+
+
+def read_outcomes(connection: Connection, run_id: str) -> pl.DataFrame:
+    """The newest outcome of every row's half, as in `schemas.tables.Outcomes`, sorted by row and half."""
+    schema = empty(Outcomes).schema
+    newest = (
+        select(func.max(outcomes.c.seq)).where(outcomes.c.run_id == run_id).group_by(outcomes.c.row, outcomes.c.half)
+    )
+    query = select(*(outcomes.c[name] for name in schema)).where(outcomes.c.seq.in_(newest))
+    return _read_frame(connection, query, schema).sort("row", "half")
+
+
+def read_calls(connection: Connection, run_id: str) -> pl.DataFrame:
+    """The run's calls and what came back, in the order they were written down.
+
+    `at` and `answered_at` are UTC; everything from `answered_at` on is null where no answer is recorded.
+    """
+    query = (
+        select(
+            calls.c.call_id,
+            type_coerce(calls.c.at, Text),  # polars makes instants of a column of text faster than Python does
+            calls.c.method,
+            calls.c.path,
+            calls.c.purpose,
+            calls.c.attempt,
+            calls.c.body,
+            type_coerce(answers.c.at, Text),
+            answers.c.status,
+            answers.c.seconds,
+            answers.c.error_code,
+            answers.c.fault,
+            answers.c.request_id,
+        )
+        .select_from(calls.outerjoin(answers))
+        .where(calls.c.run_id == run_id)
+        .order_by(calls.c.at, calls.c.call_id)
+    )
+    frame = _read_frame(connection, query, _CALLS)
+    return frame.with_columns(
+        pl.col("at", "answered_at").str.to_datetime("%Y-%m-%dT%H:%M:%S%.3fZ", time_unit="ms", time_zone="UTC")
+    )
+
+
+def count_calls(connection: Connection, run_id: str) -> CallCounts:
+    """How many calls the run made, and how they fared."""
+    no_answer = or_(answers.c.call_id.is_(None), answers.c.status.is_(None), answers.c.fault != "")
+    query = (
+        select(func.count(), _count(calls.c.attempt > 1), _count(answers.c.status == 429), _count(no_answer))
+        .select_from(calls.outerjoin(answers))
+        .where(calls.c.run_id == run_id)
+    )
+    total, retried, throttled, unanswered = connection.execute(query).one()
+    return CallCounts(total, retried, throttled, unanswered)
+
+
+def _count(condition: ColumnElement[bool]) -> ColumnElement[int]:
+    return func.count(case((condition, 1)))
+
+
+def _summaries() -> Select[Any]:
+    of_run = run_states.alias()
+    newest = select(func.max(of_run.c.seq)).where(of_run.c.run_id == runs.c.run_id).correlate(runs).scalar_subquery()
+    return (
+        select(runs, run_states.c.at, run_states.c.state, run_states.c.detail)
+        .select_from(runs.outerjoin(run_states, run_states.c.seq == newest))
+        .order_by(runs.c.started_at.desc(), runs.c.run_id.desc())
+    )
+
+
+def _summary(found: Row[Any], may_run: ProcessProbe) -> RunSummary:
+    values = {column.name: getattr(found, column.name) for column in runs.columns}
+    record = RunRecord(**values | {"kind": RunKind(found.kind), "parameters": json.loads(found.parameters)})
+    recorded = None if found.state is None else RunState(found.state)
+    detail = {} if found.detail is None else json.loads(found.detail)
+    return RunSummary(record, state_to_show(record, recorded, may_run), found.at, detail)
+
+
+def _read_table(connection: Connection, source: Table, run_id: str, schema: pl.Schema) -> pl.DataFrame:
+    query = select(*(source.c[name] for name in schema)).where(source.c.run_id == run_id).order_by(source.c.row)
+    return _read_frame(connection, query, schema)
+
+
+def _read_frame(connection: Connection, query: Select[Any], schema: pl.Schema) -> pl.DataFrame:
+    """Read chunk by chunk, so that a million rows are never a million Python objects at once."""
+    result = connection.execute(query, execution_options={"yield_per": _CHUNK})
+    chunks = (pl.DataFrame([tuple(row) for row in chunk], schema=schema, orient="row") for chunk in result.partitions())
+    return pl.concat([pl.DataFrame(schema=schema), *chunks])

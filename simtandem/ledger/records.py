@@ -1,0 +1,129 @@
+"""What goes into the ledger and comes out of it, other than tables."""
+
+import os
+import socket
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+
+from schemas.statuses import Half, Outcome
+
+
+class RunKind(StrEnum):
+    """What a run is for."""
+
+    PLAN = "plan"
+    APPLY = "apply"
+    RECONCILE = "reconcile"
+    RETRY = "retry"
+    UNDO = "undo"
+    AUDIT = "audit"
+
+
+class RunState(StrEnum):
+    """How far a run is."""
+
+    PLANNED = "planned"
+    REFUSED = "refused"
+    APPLYING = "applying"
+    RECONCILING = "reconciling"
+    FINISHED = "finished"
+    INTERRUPTED = "interrupted"
+    FAILED = "failed"
+
+
+_FINAL = {RunState.REFUSED, RunState.FINISHED, RunState.INTERRUPTED, RunState.FAILED}
+
+
+@dataclass(frozen=True, slots=True)
+class RunRecord:
+    """What is known of a run when it starts. `file` and `sha256` are empty where it reads no file.
+
+    `parameters` is kept as JSON and must hold no secret.
+    """
+
+    run_id: str
+    kind: RunKind
+    carrier: str
+    carrier_host: str
+    file: str
+    sha256: str
+    rows: int
+    rejected: int
+    parameters: Mapping[str, object]
+    os_user: str
+    host: str
+    pid: int
+    started_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class StateRecord:
+    """A run reached `state` at `at`; `detail` is what was known then."""
+
+    state: RunState
+    at: datetime
+    detail: Mapping[str, object]
+
+
+@dataclass(frozen=True, slots=True)
+class RunSummary:
+    """A run and where it stands. `state` is None, and `detail` empty, before its first state is recorded."""
+
+    record: RunRecord
+    state: RunState | None
+    at: datetime | None
+    detail: Mapping[str, object]
+
+
+@dataclass(frozen=True, slots=True)
+class OutcomeRecord:
+    """How a planned step ended, so far: the newest record of a row's half is the one that counts."""
+
+    row: int
+    half: Half
+    outcome: Outcome
+    attempts: int
+    http_status: int | None = None
+    error: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class CallCounts:
+    """How many calls a run made.
+
+    `retried` are second and later attempts, `throttled` were answered 429, `unanswered` had no usable answer or none at
+    all.
+    """
+
+    total: int
+    retried: int
+    throttled: int
+    unanswered: int
+
+
+ProcessProbe = Callable[[str, int], bool]
+"""Host and process id: whether that process may be running."""
+
+
+def process_may_run(host: str, pid: int) -> bool:
+    """False only where it is certain: the process would be on this machine, and there is none with that id."""
+    if host != socket.gethostname():
+        return True
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True
+    return True
+
+
+def state_to_show(record: RunRecord, recorded: RunState | None, may_run: ProcessProbe) -> RunState | None:
+    """The recorded state, or `interrupted` where the run had more to do and its process is gone.
+
+    A run that only plans is done when it is planned.
+    """
+    done = recorded in _FINAL or (recorded is RunState.PLANNED and record.kind is RunKind.PLAN)
+    return recorded if done or may_run(record.host, record.pid) else RunState.INTERRUPTED

@@ -1,0 +1,145 @@
+"""The ledger as the rest of simtandem sees it."""
+
+from collections.abc import Callable, Mapping, Sequence
+from datetime import UTC, datetime
+from typing import Self
+
+import polars as pl
+
+from simtandem.ledger import reading, recording
+from simtandem.ledger.database import Database
+from simtandem.ledger.records import (
+    CallCounts,
+    OutcomeRecord,
+    ProcessProbe,
+    RunRecord,
+    RunState,
+    RunSummary,
+    StateRecord,
+    process_may_run,
+)
+from simtandem.ledger.tables import REVISION, outcomes, plan_rows, rejections, run_states, runs, verdicts
+
+
+def now() -> datetime:
+    """The time, in UTC."""
+    return datetime.now(UTC)
+
+
+class Ledger:
+    """What happened, durably. Every method is one transaction, safe in any thread, and raises `LedgerError`.
+
+    Nothing recorded is ever changed: a plan, the rejected rows and the verdicts are recorded once a run, and a second
+    time is an error.
+    """
+
+    def __init__(self, database: Database, clock: Callable[[], datetime] = now) -> None:
+        self.database = database
+        self.clock = clock
+
+    @classmethod
+    def open(cls, url: str, *, busy_timeout: float = 30.0, clock: Callable[[], datetime] = now) -> Self:
+        """Open a ledger, making it or bringing it up to date where needed; several programs may do so at once.
+
+        `url` is `sqlite:///` and a path (its folder is made), or `postgresql+psycopg://…`. `busy_timeout` is how many
+        seconds to wait for a lock before giving up.
+        """
+        database = Database(url, busy_timeout)
+        try:
+            _bring_up_to_date(database)
+        except BaseException:
+            database.close()
+            raise
+        return cls(database, clock)
+
+    def close(self) -> None:
+        """Close every connection."""
+        self.database.close()
+
+    def start_run(self, run: RunRecord) -> None:
+        """Record that a run begins. Everything else about it refers to this."""
+        with self.database.write() as connection:
+            recording.add_rows(connection, runs, [recording.run_row(run)])
+
+    def record_state(self, run_id: str, state: RunState, detail: Mapping[str, object]) -> None:
+        """Record how far a run is. `detail` is kept as JSON; what JSON doesn't know is kept as text."""
+        with self.database.write() as connection:
+            recording.add_rows(connection, run_states, [recording.state_row(run_id, self.clock(), state, detail)])
+
+    def record_plan(self, run_id: str, plan: pl.DataFrame) -> None:
+        """Record the plan (`schemas.tables.Plan`), all of it or nothing."""
+        with self.database.write() as connection:
+            recording.add_frame(connection, plan_rows, run_id, plan)
+
+    def record_rejected(self, run_id: str, rejected: pl.DataFrame) -> None:
+        """Record the unusable input rows (`schemas.tables.Rejected`)."""
+        with self.database.write() as connection:
+            recording.add_frame(connection, rejections, run_id, rejected)
+
+    def record_outcomes(self, run_id: str, records: Sequence[OutcomeRecord]) -> None:
+        """Record how steps ended. A later outcome of the same row and half takes the place of an earlier one."""
+        with self.database.write() as connection:
+            recording.add_rows(connection, outcomes, recording.outcome_rows(run_id, self.clock(), records))
+
+    def record_verdicts(self, run_id: str, results: pl.DataFrame) -> None:
+        """Record what became of every input row (`schemas.tables.Results`)."""
+        with self.database.write() as connection:
+            recording.add_frame(connection, verdicts, run_id, results)
+
+    def runs(self, limit: int = 20, *, may_run: ProcessProbe = process_may_run) -> list[RunSummary]:
+        """The newest runs, newest first. An unfinished one whose process is gone is shown as interrupted."""
+        with self.database.read() as connection:
+            return reading.read_runs(connection, limit, may_run)
+
+    def run(self, run_id: str, *, may_run: ProcessProbe = process_may_run) -> RunSummary:
+        """One run, by its id or the beginning of it. Raises `InputError` where that fits none, or several."""
+        with self.database.read() as connection:
+            return reading.read_run(connection, run_id, may_run)
+
+    def states(self, run_id: str) -> list[StateRecord]:
+        """All states a run went through, oldest first."""
+        with self.database.read() as connection:
+            return reading.read_states(connection, run_id)
+
+    def plan(self, run_id: str) -> pl.DataFrame:
+        """The plan (`schemas.tables.Plan`); no rows where none was recorded."""
+        with self.database.read() as connection:
+            return reading.read_plan(connection, run_id)
+
+    def rejected(self, run_id: str) -> pl.DataFrame:
+        """The unusable input rows (`schemas.tables.Rejected`)."""
+        with self.database.read() as connection:
+            return reading.read_rejected(connection, run_id)
+
+    def outcomes(self, run_id: str) -> pl.DataFrame:
+        """The newest outcome of every row's half (`schemas.tables.Outcomes`)."""
+        with self.database.read() as connection:
+            return reading.read_outcomes(connection, run_id)
+
+    def results(self, run_id: str) -> pl.DataFrame:
+        """What became of every input row (`schemas.tables.Results`), as it was recorded."""
+        with self.database.read() as connection:
+            return reading.read_results(connection, run_id)
+
+    def calls(self, run_id: str) -> pl.DataFrame:
+        """Every call and its answer, oldest first.
+
+        Columns: call_id, at, method, path, purpose, attempt, body, answered_at, status, seconds, error_code, fault,
+        request_id; instants in UTC. From `answered_at` on they are null where no answer is recorded.
+        """
+        with self.database.read() as connection:
+            return reading.read_calls(connection, run_id)
+
+    def call_counts(self, run_id: str) -> CallCounts:
+        """How many calls a run made, and how they fared."""
+        with self.database.read() as connection:
+            return reading.count_calls(connection, run_id)
+
+
+def _bring_up_to_date(database: Database) -> None:
+    with database.read() as connection:
+        found = reading.read_revision(connection)
+    if found != REVISION:
+        from simtandem.ledger.upgrading import upgrade  # noqa: PLC0415 - Alembic takes time to load, and is needed once in a ledger's life
+
+        upgrade(database)

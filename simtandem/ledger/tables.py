@@ -1,0 +1,211 @@
+"""The ledger's tables. Rows are added to them, never changed and never taken away.
+
+`migrations/` builds them; a test keeps the two alike. The columns of `plan_rows`, `rejections`, `outcomes` and
+`verdicts` are named as in `schemas.tables`.
+"""
+
+from datetime import UTC, datetime
+
+from sqlalchemy import (
+    BigInteger,
+    Boolean,
+    Column,
+    Dialect,
+    Double,
+    ForeignKey,
+    Identity,
+    Index,
+    Integer,
+    MetaData,
+    Table,
+    Text,
+    TypeDecorator,
+)
+
+REVISION = "0001"
+"""The newest revision in `migrations/versions`."""
+
+metadata = MetaData(
+    naming_convention={
+        "pk": "pk_%(table_name)s",
+        "fk": "fk_%(table_name)s_%(column_0_name)s_%(referred_table_name)s",
+        "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+    }
+)
+
+
+class Instant(TypeDecorator[datetime]):
+    """A moment, kept as text in UTC with milliseconds, so that both databases store and sort it alike."""
+
+    impl = Text
+    cache_ok = True
+
+    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> str | None:  # noqa: ARG002 - SQLAlchemy's signature
+        """Write it as `2026-01-31T23:59:59.000Z`."""
+        return (
+            None if value is None else value.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+        )
+
+    def process_result_value(self, value: str | None, dialect: Dialect) -> datetime | None:  # noqa: ARG002 - SQLAlchemy's signature
+        """Read it back, in UTC."""
+        return None if value is None else datetime.fromisoformat(value)
+
+
+class ForeignText(TypeDecorator[str]):
+    """Text that others wrote: a carrier's error, a broken answer.
+
+    What a database can't store (NUL, half of a surrogate pair) becomes U+FFFD, so that no answer, however broken, can
+    stop the record.
+    """
+
+    impl = Text
+    cache_ok = True
+
+    def process_bind_param(self, value: str | None, dialect: Dialect) -> str | None:  # noqa: ARG002 - SQLAlchemy's signature
+        """Replace what can't be stored."""
+        if value is None:
+            return None
+        return "".join("\ufffd" if c == "\0" or "\ud800" <= c <= "\udfff" else c for c in value)
+
+
+# SQLite numbers rows by itself only where the key is an INTEGER.
+_SEQUENCE = BigInteger().with_variant(Integer(), "sqlite")
+
+
+def _sequence() -> Column[int]:
+    return Column("seq", _SEQUENCE, Identity(), primary_key=True)
+
+
+def _run_id(*, primary_key: bool = False) -> Column[str]:
+    return Column("run_id", Text, ForeignKey("runs.run_id"), primary_key=primary_key, nullable=False)
+
+
+def _row(*, primary_key: bool = False) -> Column[int]:
+    return Column("row", Integer, primary_key=primary_key, autoincrement=False, nullable=False)
+
+
+runs = Table(
+    "runs",
+    metadata,
+    Column("run_id", Text, primary_key=True),
+    Column("kind", Text, nullable=False),
+    Column("carrier", Text, nullable=False),
+    Column("carrier_host", Text, nullable=False),
+    Column("file", ForeignText, nullable=False),
+    Column("sha256", Text, nullable=False),
+    Column("rows", Integer, nullable=False),
+    Column("rejected", Integer, nullable=False),
+    Column("parameters", Text, nullable=False),
+    Column("os_user", ForeignText, nullable=False),
+    Column("host", Text, nullable=False),
+    Column("pid", Integer, nullable=False),
+    Column("started_at", Instant, nullable=False),
+)
+Index(None, runs.c.started_at)
+
+run_states = Table(
+    "run_states",
+    metadata,
+    _sequence(),
+    _run_id(),
+    Column("at", Instant, nullable=False),
+    Column("state", Text, nullable=False),
+    Column("detail", Text, nullable=False),
+)
+Index(None, run_states.c.run_id, run_states.c.seq)
+
+plan_rows = Table(
+    "plan_rows",
+    metadata,
+    _run_id(primary_key=True),
+    _row(primary_key=True),
+    Column("sim_id", Text),
+    Column("iccid", Text),
+    Column("endpoint_id", Text),
+    Column("sim_before", Text),
+    Column("endpoint_before", Text),
+    Column("desired", Text, nullable=False),
+    Column("sim_after", Text),
+    Column("endpoint_after", Text),
+    Column("sim_step", Boolean, nullable=False),
+    Column("endpoint_step", Boolean, nullable=False),
+    Column("first", Text),
+    Column("action", Text, nullable=False),
+    Column("reason", Text, nullable=False),
+    Column("newly_billed", Boolean, nullable=False),
+    Column("same_as", Integer),
+    sqlite_with_rowid=False,
+)
+
+rejections = Table(
+    "rejections",
+    metadata,
+    _run_id(primary_key=True),
+    _row(primary_key=True),
+    Column("column", Text, nullable=False),
+    Column("value", Text, nullable=False),
+    Column("reason", Text, nullable=False),
+    sqlite_with_rowid=False,
+)
+
+calls = Table(
+    "calls",
+    metadata,
+    Column("call_id", Text, primary_key=True),
+    _run_id(),
+    Column("at", Instant, nullable=False),
+    Column("method", Text, nullable=False),
+    Column("path", ForeignText, nullable=False),
+    Column("purpose", Text, nullable=False),
+    Column("attempt", Integer, nullable=False),
+    Column("body", ForeignText),
+)
+Index(None, calls.c.run_id, calls.c.at)
+
+answers = Table(
+    "answers",
+    metadata,
+    Column("call_id", Text, ForeignKey("calls.call_id"), primary_key=True),
+    Column("at", Instant, nullable=False),
+    Column("status", Integer),
+    Column("seconds", Double, nullable=False),
+    Column("error_code", Integer),
+    Column("fault", ForeignText, nullable=False),
+    Column("request_id", ForeignText, nullable=False),
+)
+
+outcomes = Table(
+    "outcomes",
+    metadata,
+    _sequence(),
+    _run_id(),
+    _row(),
+    Column("half", Text, nullable=False),
+    Column("outcome", Text, nullable=False),
+    Column("attempts", Integer, nullable=False),
+    Column("http_status", Integer),
+    Column("error", ForeignText, nullable=False),
+    Column("at", Instant, nullable=False),
+)
+Index(None, outcomes.c.run_id, outcomes.c.row, outcomes.c.half, outcomes.c.seq)
+
+verdicts = Table(
+    "verdicts",
+    metadata,
+    _run_id(primary_key=True),
+    _row(primary_key=True),
+    Column("sim_id", Text),
+    Column("iccid", Text),
+    Column("endpoint_id", Text),
+    Column("desired", Text),
+    Column("before", Text, nullable=False),
+    Column("after", Text, nullable=False),
+    Column("sim_outcome", Text),
+    Column("endpoint_outcome", Text),
+    Column("verdict", Text, nullable=False),
+    Column("reason", Text, nullable=False),
+    Column("attempts", Integer, nullable=False),
+    Column("http_status", Integer),
+    Column("error", Text, nullable=False),
+    sqlite_with_rowid=False,
+)

@@ -1,0 +1,158 @@
+import itertools
+
+import pytest
+
+from schemas.statuses import EndpointStatus, Half, SimStatus, Target
+from simtandem.carriers.base import Lifecycle, Move
+from simtandem.carriers.emnify.lifecycle import (
+    ENDPOINT_STATUS_BY_ID,
+    ENDPOINT_STATUS_IDS,
+    SIM_STATUS_BY_ID,
+    SIM_STATUS_IDS,
+    EmnifyLifecycle,
+)
+
+ISSUED, ACTIVE, SUSPENDED, DELETED, TESTING = (
+    SimStatus.ISSUED,
+    SimStatus.ACTIVATED,
+    SimStatus.SUSPENDED,
+    SimStatus.DELETED,
+    SimStatus.FACTORY_TEST,
+)
+ON, OFF, GONE = EndpointStatus.ENABLED, EndpointStatus.DISABLED, EndpointStatus.DELETED
+
+ENDPOINT_FIRST_ON = Move(ACTIVE, ON, Half.ENDPOINT)
+SIM_FIRST_ON = Move(ACTIVE, ON, Half.SIM)
+SIM_FIRST_OFF = Move(SUSPENDED, OFF, Half.SIM)
+SIM_ALONE_OFF = Move(SUSPENDED, None, Half.SIM)
+ENDPOINT_FIRST_TEST = Move(TESTING, ON, Half.ENDPOINT)
+
+# A text is a part of the refusal that must be there.
+EXPECTED: dict[Target, dict[tuple[SimStatus | None, EndpointStatus | None], Move | str]] = {
+    Target.ACTIVATED: {
+        (None, None): "there is no SIM",
+        (None, ON): "there is no SIM",
+        (None, OFF): "there is no SIM",
+        (None, GONE): "there is no SIM",
+        (ISSUED, None): "charged for nothing",
+        (ISSUED, ON): ENDPOINT_FIRST_ON,
+        (ISSUED, OFF): ENDPOINT_FIRST_ON,
+        (ISSUED, GONE): "endpoint is Deleted",
+        (ACTIVE, None): "charged for nothing; assign an endpoint, or suspend it",
+        (ACTIVE, ON): ENDPOINT_FIRST_ON,
+        (ACTIVE, OFF): ENDPOINT_FIRST_ON,
+        (ACTIVE, GONE): "endpoint is Deleted",
+        (SUSPENDED, None): "charged for nothing",
+        (SUSPENDED, ON): ENDPOINT_FIRST_ON,
+        (SUSPENDED, OFF): ENDPOINT_FIRST_ON,
+        (SUSPENDED, GONE): "endpoint is Deleted",
+        (DELETED, None): "SIM is Deleted",
+        (DELETED, ON): "SIM is Deleted",
+        (DELETED, OFF): "SIM is Deleted",
+        (DELETED, GONE): "SIM is Deleted",
+        (TESTING, None): "charged for nothing",
+        (TESTING, ON): SIM_FIRST_ON,
+        (TESTING, OFF): SIM_FIRST_ON,
+        (TESTING, GONE): "endpoint is Deleted",
+    },
+    Target.SUSPENDED: {
+        (None, None): "there is no SIM",
+        (None, ON): "there is no SIM",
+        (None, OFF): "there is no SIM",
+        (None, GONE): "there is no SIM",
+        (ISSUED, None): "isn't charged as it is; to suspend it, activate it first, which charges the month",
+        (ISSUED, ON): "isn't charged as it is; to suspend it, activate it first, which charges the month",
+        (ISSUED, OFF): "isn't charged as it is; to suspend it, activate it first, which charges the month",
+        (ISSUED, GONE): "endpoint is Deleted",
+        (ACTIVE, None): SIM_ALONE_OFF,
+        (ACTIVE, ON): SIM_FIRST_OFF,
+        (ACTIVE, OFF): SIM_FIRST_OFF,
+        (ACTIVE, GONE): "endpoint is Deleted",
+        (SUSPENDED, None): SIM_ALONE_OFF,
+        (SUSPENDED, ON): SIM_FIRST_OFF,
+        (SUSPENDED, OFF): SIM_FIRST_OFF,
+        (SUSPENDED, GONE): "endpoint is Deleted",
+        (DELETED, None): "SIM is Deleted",
+        (DELETED, ON): "SIM is Deleted",
+        (DELETED, OFF): "SIM is Deleted",
+        (DELETED, GONE): "SIM is Deleted",
+        (TESTING, None): "Factory Test can't be suspended; to suspend it, activate it first",
+        (TESTING, ON): "Factory Test can't be suspended; to suspend it, activate it first",
+        (TESTING, OFF): "Factory Test can't be suspended; to suspend it, activate it first",
+        (TESTING, GONE): "endpoint is Deleted",
+    },
+    Target.FACTORY_TEST: {
+        (None, None): "there is no SIM",
+        (None, ON): "there is no SIM",
+        (None, OFF): "there is no SIM",
+        (None, GONE): "there is no SIM",
+        (ISSUED, None): "can't be tested; assign an endpoint first",
+        (ISSUED, ON): ENDPOINT_FIRST_TEST,
+        (ISSUED, OFF): ENDPOINT_FIRST_TEST,
+        (ISSUED, GONE): "endpoint is Deleted",
+        (ACTIVE, None): "Activated SIM can't go to Factory Test",
+        (ACTIVE, ON): "Activated SIM can't go to Factory Test",
+        (ACTIVE, OFF): "Activated SIM can't go to Factory Test",
+        (ACTIVE, GONE): "endpoint is Deleted",
+        (SUSPENDED, None): "Suspended SIM can't go to Factory Test",
+        (SUSPENDED, ON): "Suspended SIM can't go to Factory Test",
+        (SUSPENDED, OFF): "Suspended SIM can't go to Factory Test",
+        (SUSPENDED, GONE): "endpoint is Deleted",
+        (DELETED, None): "SIM is Deleted",
+        (DELETED, ON): "SIM is Deleted",
+        (DELETED, OFF): "SIM is Deleted",
+        (DELETED, GONE): "SIM is Deleted",
+        (TESTING, None): "can't be tested; assign an endpoint first",
+        (TESTING, ON): ENDPOINT_FIRST_TEST,
+        (TESTING, OFF): "enabling the endpoint now would make the carrier activate the SIM",
+        (TESTING, GONE): "endpoint is Deleted",
+    },
+}
+
+
+@pytest.mark.parametrize(
+    ("target", "sim", "endpoint"),
+    [
+        pytest.param(target, sim, endpoint, id=f"{sim}+{endpoint} to {target}")
+        for target, sim, endpoint in itertools.product(Target, [None, *SimStatus], [None, *EndpointStatus])
+    ],
+)
+def test_every_state_has_its_way_or_its_refusal(
+    target: Target, sim: SimStatus | None, endpoint: EndpointStatus | None
+) -> None:
+    move = EmnifyLifecycle().move(sim, endpoint, target)
+    expected = EXPECTED[target][sim, endpoint]
+    if isinstance(expected, Move):
+        assert move == expected
+    else:
+        assert expected in move.refusal
+        assert (move.sim_after, move.endpoint_after, move.first) == (None, None, None)
+
+
+@pytest.mark.parametrize("sim", SimStatus)
+@pytest.mark.parametrize("endpoint", [ON, OFF])
+def test_an_endpoint_goes_back_only_beside_a_sim_that_is_neither_charged_nor_could_become_so(
+    sim: SimStatus, endpoint: EndpointStatus
+) -> None:
+    assert EmnifyLifecycle().free_to_put_back(sim, endpoint) is (sim in {ISSUED, SUSPENDED})
+
+
+def test_an_endpoint_never_goes_back_to_deleted() -> None:
+    assert not EmnifyLifecycle().free_to_put_back(ISSUED, GONE)
+
+
+def test_status_numbers_are_the_documented_ones() -> None:
+    assert SIM_STATUS_IDS == {ISSUED: 0, ACTIVE: 1, SUSPENDED: 2, DELETED: 3, TESTING: 4}
+    assert ENDPOINT_STATUS_IDS == {ON: 0, OFF: 1, GONE: 2}
+
+
+def test_numbers_translate_back_to_the_same_words() -> None:
+    assert all(SIM_STATUS_BY_ID[number] is status for status, number in SIM_STATUS_IDS.items())
+    assert all(ENDPOINT_STATUS_BY_ID[number] is status for status, number in ENDPOINT_STATUS_IDS.items())
+    assert len(SIM_STATUS_BY_ID) == len(SimStatus)
+    assert len(ENDPOINT_STATUS_BY_ID) == len(EndpointStatus)
+
+
+def test_it_is_a_lifecycle_that_changes_two_thousand_endpoints_in_a_call() -> None:
+    lifecycle: Lifecycle = EmnifyLifecycle()
+    assert lifecycle.bulk_endpoints == 2000

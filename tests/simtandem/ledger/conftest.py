@@ -1,0 +1,206 @@
+"""Every test that takes `url`, `new_url` or `ledger` runs on SQLite and on PostgreSQL.
+
+PostgreSQL is found by SIMTANDEM_TEST_POSTGRES_URL, or on this machine's usual port. Where none answers its tests are
+skipped; with CI=true they fail, so that they can't go missing unnoticed.
+"""
+
+import getpass
+import os
+import secrets
+import sqlite3
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, closing, contextmanager
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from urllib.parse import parse_qs, quote, urlsplit
+
+import polars as pl
+import psycopg
+import pytest
+from psycopg import sql
+
+from schemas.tables import Plan, Rejected, Results
+from simtandem.ledger.records import RunKind, RunRecord
+from simtandem.ledger.store import Ledger
+
+Lock = Callable[[str], AbstractContextManager[None]]
+
+
+class Clock:
+    """Stands still until it is told the time."""
+
+    def __init__(self) -> None:
+        self.now = datetime(2026, 1, 31, 23, 59, 59, 123_000, tzinfo=UTC)
+
+    def __call__(self) -> datetime:
+        return self.now
+
+    def advance(self, seconds: float) -> None:
+        self.now += timedelta(seconds=seconds)
+
+
+def connect(url: str) -> psycopg.Connection:
+    return psycopg.connect(url.replace("+psycopg", "", 1), autocommit=True, connect_timeout=3)
+
+
+@pytest.fixture(scope="session")
+def postgres_server() -> str:
+    url = os.environ.get("SIMTANDEM_TEST_POSTGRES_URL")
+    if not url:
+        url = f"postgresql+psycopg://{getpass.getuser()}@127.0.0.1:5432/postgres"
+    try:
+        connect(url).close()
+    except psycopg.OperationalError as error:
+        reason = f"no PostgreSQL answers (set SIMTANDEM_TEST_POSTGRES_URL to one): {str(error).splitlines()[0]}"
+        if os.environ.get("CI") == "true":
+            pytest.fail(reason)
+        pytest.skip(reason)
+    return url
+
+
+@pytest.fixture
+def new_schema(postgres_server: str) -> Iterator[Callable[[], str]]:
+    """Makes URLs, each with an empty schema of its own."""
+    made: list[str] = []
+
+    def make() -> str:
+        name = f"ledger_{secrets.token_hex(6)}"
+        with connect(postgres_server) as server:
+            server.execute(sql.SQL("CREATE SCHEMA {}").format(sql.Identifier(name)))
+        made.append(name)
+        return f"{postgres_server}?options={quote(f'-csearch_path={name}')}"
+
+    yield make
+    with connect(postgres_server) as server:
+        for name in made:
+            server.execute(sql.SQL("DROP SCHEMA {} CASCADE").format(sql.Identifier(name)))
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def new_url(request: pytest.FixtureRequest, tmp_path: Path) -> Callable[[], str]:
+    """Makes URLs, each of an empty place for a ledger."""
+    if request.param == "postgresql":
+        make: Callable[[], str] = request.getfixturevalue("new_schema")
+        return make
+    return lambda: f"sqlite:///{tmp_path}/{secrets.token_hex(4)}/ledger.db"
+
+
+@pytest.fixture
+def url(new_url: Callable[[], str]) -> str:
+    return new_url()
+
+
+@pytest.fixture
+def sqlite_url(tmp_path: Path) -> str:
+    return f"sqlite:///{tmp_path}/home/ledger.db"
+
+
+@pytest.fixture
+def clock() -> Clock:
+    return Clock()
+
+
+@pytest.fixture
+def ledger(url: str, clock: Clock) -> Iterator[Ledger]:
+    with closing(Ledger.open(url, busy_timeout=5, clock=clock)) as opened:
+        yield opened
+
+
+@pytest.fixture
+def lock() -> Lock:
+    """Another program that keeps the ledger's tables to itself."""
+
+    @contextmanager
+    def hold(url: str) -> Iterator[None]:
+        if url.startswith("sqlite"):
+            with closing(sqlite3.connect(urlsplit(url).path, isolation_level=None)) as holder:
+                holder.execute("BEGIN EXCLUSIVE")
+                yield
+        else:
+            assert parse_qs(urlsplit(url).query)["options"]
+            with connect(url) as other, other.transaction():
+                other.execute("LOCK TABLE runs, calls, answers, outcomes IN ACCESS EXCLUSIVE MODE")
+                yield
+
+    return hold
+
+
+@pytest.fixture
+def a_run() -> Callable[..., RunRecord]:
+    """Makes run records; what isn't given is ordinary."""
+
+    def make(run_id: str = "20260131-a", **given: object) -> RunRecord:
+        values: dict[str, object] = {
+            "run_id": run_id,
+            "kind": RunKind.APPLY,
+            "carrier": "emnify",
+            "carrier_host": "cdn.emnify.net",
+            "file": "devices.csv",
+            "sha256": "e3b0",
+            "rows": 3,
+            "rejected": 1,
+            "parameters": {"to": "activated", "batch_size": 500},
+            "os_user": "ada",
+            "host": "elsewhere",
+            "pid": 4711,
+            "started_at": datetime(2026, 1, 31, 12, 0, tzinfo=UTC),
+        }
+        return RunRecord(**values | given)  # type: ignore[arg-type]
+
+    return make
+
+
+@pytest.fixture
+def plan() -> pl.DataFrame:
+    """A change, a refusal with nothing known, and a repeat with everything a spreadsheet could trip over."""
+    columns = {
+        "row": [2, 3, 4],
+        "sim_id": ["11", None, "11"],
+        "iccid": ["8988303000000000011", None, "8988303000000000011"],
+        "endpoint_id": ["21", None, "21"],
+        "sim_before": ["Issued", None, "Issued"],
+        "endpoint_before": ["Disabled", None, "Disabled"],
+        "desired": ["activated", "suspended", "activated"],
+        "sim_after": ["Activated", None, "Activated"],
+        "endpoint_after": ["Enabled", None, "Enabled"],
+        "sim_step": [True, False, False],
+        "endpoint_step": [True, False, False],
+        "first": ["endpoint", None, None],
+        "action": ["change", "refused", "repeat"],
+        "reason": ["", 'is not in the listing: "ä, ö"\n\\.\nand a third line;\r\t\\N', "same as row 2"],
+        "newly_billed": [True, False, False],
+        "same_as": [None, None, 2],
+    }
+    return Plan.validate(pl.DataFrame(columns, schema_overrides={"same_as": pl.Int64}))
+
+
+@pytest.fixture
+def rejected() -> pl.DataFrame:
+    columns = {
+        "row": [5, 7],
+        "column": ["iccid", ""],
+        "value": ["8.98830E+18", ""],
+        "reason": ["precision is gone", "empty"],
+    }
+    return Rejected.validate(pl.DataFrame(columns))
+
+
+@pytest.fixture
+def results() -> pl.DataFrame:
+    columns = {
+        "row": [2, 5],
+        "sim_id": ["11", None],
+        "iccid": ["8988303000000000011", None],
+        "endpoint_id": ["21", None],
+        "desired": ["activated", None],
+        "before": ["Issued / Disabled", ""],
+        "after": ["Activated / Enabled", ""],
+        "sim_outcome": ["applied", None],
+        "endpoint_outcome": ["unchanged", None],
+        "verdict": ["in_sync", "rejected"],
+        "reason": ["", "precision is gone"],
+        "attempts": [2, 0],
+        "http_status": [204, None],
+        "error": ["", ""],
+    }
+    return Results.validate(pl.DataFrame(columns))

@@ -1,0 +1,50 @@
+import os
+import socket
+import subprocess
+import sys
+from collections.abc import Callable
+
+import pytest
+
+from simtandem.ledger.records import RunKind, RunRecord, RunState, process_may_run, state_to_show
+
+MakeRun = Callable[..., RunRecord]
+
+
+class Probe:
+    """Knows one process, and whether it runs."""
+
+    def __init__(self, host: str, pid: int, *, runs: bool) -> None:
+        self._process = (host, pid)
+        self._runs = runs
+
+    def __call__(self, host: str, pid: int) -> bool:
+        assert (host, pid) == self._process
+        return self._runs
+
+
+@pytest.mark.parametrize("state", [None, RunState.PLANNED, RunState.APPLYING, RunState.RECONCILING])
+def test_a_run_with_more_to_do_is_interrupted_once_its_process_is_gone(state: RunState | None, a_run: MakeRun) -> None:
+    record = a_run(host="here", pid=7)
+    assert state_to_show(record, state, Probe("here", 7, runs=True)) is state
+    assert state_to_show(record, state, Probe("here", 7, runs=False)) is RunState.INTERRUPTED
+
+
+@pytest.mark.parametrize("state", [RunState.REFUSED, RunState.FINISHED, RunState.INTERRUPTED, RunState.FAILED])
+def test_a_run_that_ended_stays_as_it_ended(state: RunState, a_run: MakeRun) -> None:
+    assert state_to_show(a_run(host="here", pid=7), state, Probe("here", 7, runs=False)) is state
+
+
+def test_a_run_that_only_plans_is_done_when_planned(a_run: MakeRun) -> None:
+    record = a_run(kind=RunKind.PLAN, host="here", pid=7)
+    assert state_to_show(record, RunState.PLANNED, Probe("here", 7, runs=False)) is RunState.PLANNED
+    assert state_to_show(record, None, Probe("here", 7, runs=False)) is RunState.INTERRUPTED
+
+
+def test_only_a_process_known_to_be_gone_is_taken_for_gone() -> None:
+    child = subprocess.Popen([sys.executable, "-c", "pass"])
+    child.wait()
+    assert not process_may_run(socket.gethostname(), child.pid)
+    assert process_may_run("some-other-machine", child.pid)
+    assert process_may_run(socket.gethostname(), os.getpid())
+    assert process_may_run(socket.gethostname(), 1)

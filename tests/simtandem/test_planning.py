@@ -1,0 +1,389 @@
+import copy
+import math
+
+import polars as pl
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from polars.testing import assert_frame_equal
+
+from schemas.statuses import Action, EndpointStatus, Half, SimStatus, Target
+from schemas.tables import Devices, Inventory, Plan, Repeats, empty
+from simtandem.carriers.emnify.lifecycle import EmnifyLifecycle
+from simtandem.planning import PlanCounts, calls_needed, counts, digest, eta_seconds, make_plan
+from tests.simtandem.model_fleet import Job, ModelDevice, ModelFleet, device, iccid, jobs, repeats, wishes
+
+LIFECYCLE = EmnifyLifecycle()
+ISSUED, ACTIVE, SUSPENDED, TESTING = (
+    SimStatus.ISSUED,
+    SimStatus.ACTIVATED,
+    SimStatus.SUSPENDED,
+    SimStatus.FACTORY_TEST,
+)
+ON, OFF = EndpointStatus.ENABLED, EndpointStatus.DISABLED
+NO_REPEATS = empty(Repeats)
+HALVES = [["sim_id", "iccid", "sim_status"], ["endpoint_id", "endpoint_status"]]
+
+
+def plan_of(job: Job) -> pl.DataFrame:
+    return make_plan(job.devices, job.repeats, job.fleet.inventory(), LIFECYCLE)
+
+
+def plan_for(devices: pl.DataFrame, *fleet: ModelDevice, again: pl.DataFrame = NO_REPEATS) -> pl.DataFrame:
+    return Plan.validate(make_plan(devices, again, ModelFleet(list(fleet)).inventory(), LIFECYCLE))
+
+
+def only(plan: pl.DataFrame) -> dict[str, object]:
+    return plan.row(0, named=True)
+
+
+# What must hold for any fleet and any wish
+
+
+@settings(max_examples=60, deadline=None)
+@given(jobs())
+def test_applying_a_plan_reaches_what_was_asked_and_leaves_nothing_to_do(job: Job) -> None:
+    plan = Plan.validate(plan_of(job))
+    fleet = copy.deepcopy(job.fleet)
+    fleet.apply(plan)
+    assert fleet.illegal == []
+    assert fleet.paying_but_off == []
+    now = {one.sim_id: one for one in fleet.devices if one.sim_id}
+    for row in plan.filter(pl.col("action").is_in(["change", "unchanged"])).iter_rows(named=True):
+        target, one = Target(row["desired"]), now[row["sim_id"]]
+        assert one.sim is target.sim
+        assert one.endpoint is (target.endpoint if one.endpoint_id else None)
+    again = make_plan(job.devices, job.repeats, fleet.inventory(), LIFECYCLE)
+    assert again.filter(pl.col("action") == Action.CHANGE).is_empty()
+    assert counts(again).refused == counts(plan).refused
+
+
+@settings(max_examples=60, deadline=None)
+@given(jobs())
+def test_every_input_row_is_planned_once_and_the_counts_add_up(job: Job) -> None:
+    plan = plan_of(job)
+    counted = counts(plan)
+    assert sorted([*job.devices["row"], *job.repeats["row"]]) == plan["row"].to_list()
+    changes = plan.filter(pl.col("action") == Action.CHANGE)
+    assert changes.height + counted.unchanged + counted.refused == counted.devices
+    assert counted.devices + counted.repeats == plan.height
+    assert counted.sim_changes + counted.endpoint_changes >= changes.height
+    assert counted.newly_billed == changes.filter(pl.col("sim_step") & (pl.col("sim_after") == ACTIVE)).height
+    assert changes["first"].null_count() == 0
+    assert (
+        not plan.filter(pl.col("action") != Action.CHANGE)
+        .select(pl.any_horizontal("sim_step", "endpoint_step").any())
+        .item()
+    )
+    assert plan.filter((pl.col("action") == Action.REFUSED) & (pl.col("reason") == "")).is_empty()
+
+
+@settings(max_examples=40, deadline=None)
+@given(jobs(), st.data())
+def test_plan_is_the_same_whatever_the_order_and_the_doubles_of_the_inventory(job: Job, data: st.DataObject) -> None:
+    plan = plan_of(job)
+    inventory = job.fleet.inventory()
+    alone = [inventory.with_columns(pl.lit(None, pl.String).alias(name) for name in half) for half in HALVES]
+    several = pl.concat([inventory, inventory, *alone])
+    order = data.draw(st.permutations(range(several.height)))
+    shuffled = make_plan(job.devices, job.repeats, several[order], LIFECYCLE)
+    assert_frame_equal(plan, shuffled)
+    assert digest(plan, "emnify") == digest(shuffled, "emnify")
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    jobs().filter(lambda job: job.fleet.devices), st.sampled_from(SimStatus), st.sampled_from(EndpointStatus), st.data()
+)
+def test_digest_changes_with_a_planned_device_and_only_with_one(
+    job: Job, sim: SimStatus, endpoint: EndpointStatus, data: st.DataObject
+) -> None:
+    plan = plan_of(job)
+    fleet = copy.deepcopy(job.fleet)
+    changed = data.draw(st.sampled_from(fleet.devices))
+    was = copy.deepcopy(changed)
+    changed.sim, changed.endpoint = changed.sim and sim, changed.endpoint and endpoint
+    planned = {*plan["sim_id"], *plan["endpoint_id"]} - {None}
+    matters = changed != was and not planned.isdisjoint({changed.sim_id, changed.endpoint_id})
+    after = plan_of(Job(fleet, job.devices, job.repeats))
+    assert (digest(after, "emnify") != digest(plan, "emnify")) is matters
+
+
+# Which device a row means
+
+
+@pytest.mark.parametrize(
+    "ids",
+    [
+        ("1", None, None),
+        (None, "101", None),
+        (None, None, iccid(1)),
+        ("1", "101", None),
+        ("1", "101", iccid(1)),
+        (None, "101", iccid(1)),
+    ],
+)
+def test_any_id_leads_to_the_whole_device(ids: tuple[str | None, str | None, str | None]) -> None:
+    row = only(plan_for(wishes((2, *ids, Target.ACTIVATED)), device(1), device(2)))
+    assert (row["sim_id"], row["iccid"], row["endpoint_id"]) == ("1", iccid(1), "101")
+    assert (row["sim_before"], row["endpoint_before"], row["action"]) == (ISSUED, OFF, Action.CHANGE)
+
+
+@pytest.mark.parametrize(
+    ("ids", "reason"),
+    [
+        (("5", None, None), "SIM 5 is not in the carrier's inventory"),
+        ((None, "105", None), "endpoint 105 is not in the carrier's inventory"),
+        ((None, None, iccid(5)), f"ICCID {iccid(5)} is not in the carrier's inventory"),
+        (("1", "102", None), "not a pair: SIM 1 belongs to endpoint 101, the row says 102"),
+        ((None, "102", iccid(1)), "not a pair: SIM 1 belongs to endpoint 101, the row says 102"),
+        (("1", None, iccid(2)), f"not a pair: SIM 1 has ICCID {iccid(1)}, the row says {iccid(2)}"),
+        (("3", "101", None), "not a pair: SIM 3 has no endpoint, the row says 101"),
+        (("1", "104", None), "not a pair: SIM 1 belongs to endpoint 101, the row says 104"),
+        ((None, "104", None), "endpoint 104: there is no SIM, so it can never be online; assign one first"),
+        (("5", "102", iccid(1)), "SIM 5 is not in the carrier's inventory"),
+    ],
+)
+def test_ids_that_lead_nowhere_or_apart_are_refused_with_the_numbers(
+    ids: tuple[str | None, str | None, str | None], reason: str
+) -> None:
+    fleet = device(1), device(2), device(3, endpoint=None), device(4, sim=None)
+    row = only(plan_for(wishes((2, *ids, Target.ACTIVATED)), *fleet))
+    assert (row["action"], row["reason"]) == (Action.REFUSED, reason)
+    assert (row["sim_step"], row["endpoint_step"], row["sim_after"]) == (False, False, None)
+
+
+def test_row_that_leads_nowhere_keeps_the_ids_it_gave() -> None:
+    row = only(plan_for(wishes((2, "1", "102", None, Target.ACTIVATED)), device(1), device(2)))
+    assert (row["sim_id"], row["endpoint_id"], row["iccid"]) == ("1", "102", None)
+
+
+def test_ids_missing_on_both_sides_never_match_each_other() -> None:
+    nameless = ModelDevice("7", None, ISSUED, None, None)
+    plan = plan_for(wishes((2, "1", None, None, Target.ACTIVATED)), nameless, device(1), device(3, sim=None))
+    assert only(plan)["endpoint_id"] == "101"
+    assert plan.height == 1
+
+
+@pytest.mark.parametrize("ids", [("1", None, None), (None, "101", None), (None, None, iccid(1))])
+def test_device_listed_twice_in_different_states_is_refused(ids: tuple[str | None, str | None, str | None]) -> None:
+    plan = plan_for(wishes((2, *ids, Target.ACTIVATED)), device(1, ISSUED, OFF), device(1, ACTIVE, OFF))
+    assert "names SIM 1 more than once and the entries disagree" in str(only(plan)["reason"])
+
+
+@pytest.mark.parametrize("ids", [("1", None, None), (None, "101", None), ("2", "101", None)])
+def test_endpoint_listed_with_two_sims_is_refused(ids: tuple[str | None, str | None, str | None]) -> None:
+    stray = ModelDevice("2", iccid(2), ISSUED, "101", OFF)
+    plan = plan_for(wishes((2, *ids, Target.ACTIVATED)), device(1), stray)
+    assert "names endpoint 101 more than once and the entries disagree" in str(only(plan)["reason"])
+
+
+def test_iccid_of_two_sims_needs_the_sim_id() -> None:
+    twin = ModelDevice("2", iccid(1), SUSPENDED, "102", OFF)
+    rows = wishes((2, None, None, iccid(1), Target.ACTIVATED), (3, "2", None, iccid(1), Target.ACTIVATED))
+    plan = plan_for(rows, device(1), twin)
+    assert "belongs to more than one SIM" in plan["reason"][0]
+    assert plan["action"].to_list() == [Action.REFUSED, Action.CHANGE]
+
+
+def test_sim_listed_without_iccid_does_not_pass_for_the_owner_of_one() -> None:
+    bare = ModelDevice("2", None, ISSUED, "102", OFF)
+    row = only(plan_for(wishes((2, "2", None, iccid(1), Target.ACTIVATED)), device(1), bare))
+    assert row["reason"] == f"not a pair: SIM 2 has ICCID none, the row says {iccid(1)}"
+
+
+def test_status_the_carrier_does_not_give_is_not_guessed() -> None:
+    inventory = (
+        ModelFleet([device(1), device(2)])
+        .inventory()
+        .with_columns(
+            sim_status=pl.when(pl.col("sim_id") != "1").then("sim_status"),
+            endpoint_status=pl.when(pl.col("sim_id") != "2").then("endpoint_status"),
+        )
+    )
+    rows = wishes((2, "1", None, None, Target.ACTIVATED), (3, "2", None, None, Target.ACTIVATED))
+    reasons = make_plan(rows, NO_REPEATS, inventory, LIFECYCLE)["reason"]
+    assert reasons.to_list() == [
+        "the carrier's inventory gives no status we know for SIM 1",
+        "the carrier's inventory gives no status we know for endpoint 102",
+    ]
+
+
+# What a row gets
+
+
+@pytest.mark.parametrize(
+    ("sim", "endpoint", "target", "steps"),
+    [
+        (ISSUED, OFF, Target.ACTIVATED, (True, True, Half.ENDPOINT, True)),
+        (ISSUED, ON, Target.ACTIVATED, (True, False, Half.ENDPOINT, True)),
+        (ACTIVE, OFF, Target.ACTIVATED, (False, True, Half.ENDPOINT, False)),
+        (TESTING, OFF, Target.ACTIVATED, (True, True, Half.SIM, True)),
+        (TESTING, ON, Target.ACTIVATED, (True, False, Half.SIM, True)),
+        (ACTIVE, ON, Target.SUSPENDED, (True, True, Half.SIM, False)),
+        (ACTIVE, OFF, Target.SUSPENDED, (True, False, Half.SIM, False)),
+        (ACTIVE, None, Target.SUSPENDED, (True, False, Half.SIM, False)),
+        (SUSPENDED, ON, Target.SUSPENDED, (False, True, Half.SIM, False)),
+        (ISSUED, OFF, Target.FACTORY_TEST, (True, True, Half.ENDPOINT, False)),
+    ],
+)
+def test_only_the_halves_that_differ_get_a_step(
+    sim: SimStatus, endpoint: EndpointStatus | None, target: Target, steps: tuple[bool, bool, Half, bool]
+) -> None:
+    row = only(plan_for(wishes((2, "1", None, None, target)), device(1, sim, endpoint)))
+    assert (row["sim_step"], row["endpoint_step"], row["first"], row["newly_billed"]) == steps
+    assert (row["action"], row["reason"]) == (Action.CHANGE, "")
+
+
+@pytest.mark.parametrize(
+    ("sim", "endpoint", "target"),
+    [
+        (ACTIVE, ON, Target.ACTIVATED),
+        (SUSPENDED, OFF, Target.SUSPENDED),
+        (SUSPENDED, None, Target.SUSPENDED),
+        (TESTING, ON, Target.FACTORY_TEST),
+    ],
+)
+def test_what_is_right_already_gets_no_step(sim: SimStatus, endpoint: EndpointStatus | None, target: Target) -> None:
+    row = only(plan_for(wishes((2, "1", None, None, target)), device(1, sim, endpoint)))
+    assert (row["action"], row["sim_step"], row["endpoint_step"], row["first"]) == ("unchanged", False, False, None)
+    assert (row["sim_after"], row["endpoint_after"]) == (sim, endpoint)
+
+
+def test_refusal_by_the_rules_names_the_sim_and_keeps_the_states() -> None:
+    row = only(plan_for(wishes((2, None, "101", None, Target.SUSPENDED)), device(1, ISSUED, ON)))
+    assert str(row["reason"]).startswith("SIM 1: an Issued SIM can't be suspended")
+    assert (row["sim_before"], row["endpoint_before"], row["sim_after"]) == (ISSUED, ON, None)
+
+
+# One device, several rows
+
+
+def test_device_named_twice_in_different_ways_is_changed_once() -> None:
+    rows = wishes((2, "1", None, None, Target.ACTIVATED), (3, None, None, iccid(1), Target.ACTIVATED))
+    plan = plan_for(rows, device(1))
+    assert plan["action"].to_list() == [Action.CHANGE, Action.REPEAT]
+    second = plan.row(1, named=True)
+    assert (second["same_as"], second["reason"]) == (2, "same device and status as row 2; sent once")
+    assert (second["sim_step"], second["endpoint_step"], second["first"], second["newly_billed"]) == (
+        False,
+        False,
+        None,
+        False,
+    )
+    assert (second["sim_id"], second["sim_before"], second["sim_after"]) == ("1", ISSUED, ACTIVE)
+    assert counts(plan) == PlanCounts(
+        devices=1, sim_changes=1, endpoint_changes=1, unchanged=0, refused=0, newly_billed=1, repeats=1
+    )
+
+
+def test_rows_that_contradict_each_other_are_all_refused() -> None:
+    rows = wishes(
+        (2, "1", None, None, Target.ACTIVATED),
+        (3, None, "101", None, Target.SUSPENDED),
+        (4, "2", None, None, Target.ACTIVATED),
+        (5, None, None, iccid(1), Target.ACTIVATED),
+    )
+    plan = plan_for(rows, device(1), device(2))
+    assert plan["action"].to_list() == [Action.REFUSED, Action.REFUSED, Action.CHANGE, Action.REFUSED]
+    assert plan["reason"][0] == plan["reason"][1] == plan["reason"][3]
+    assert plan["reason"][0] == (
+        "rows contradict each other about one device: row 2 asks for activated, row 3 asks for suspended, "
+        "row 5 asks for activated; keep one of them"
+    )
+
+
+def test_many_contradicting_rows_are_counted_rather_than_listed() -> None:
+    rows = [(2 + at, "1", None, None, Target.ACTIVATED if at else Target.SUSPENDED) for at in range(9)]
+    reason = plan_for(wishes(*rows), device(1))["reason"][0]
+    assert "row 6 asks for activated and 4 more" in reason
+    assert "row 7" not in reason
+
+
+def test_repeats_from_the_file_copy_the_row_they_repeat() -> None:
+    plan = plan_for(
+        wishes((2, "1", None, None, Target.SUSPENDED)), device(1, ACTIVE, ON), again=repeats((3, 2), (4, 2))
+    )
+    assert plan["action"].to_list() == [Action.CHANGE, Action.REPEAT, Action.REPEAT]
+    assert plan["sim_after"].to_list() == [SUSPENDED] * 3
+    assert plan["sim_step"].to_list() == [True, False, False]
+    assert plan["same_as"].to_list() == [None, 2, 2]
+
+
+def test_repeat_of_a_row_that_repeats_an_earlier_one_names_the_earlier_one() -> None:
+    rows = wishes((2, "1", None, None, Target.ACTIVATED), (3, None, "101", None, Target.ACTIVATED))
+    plan = plan_for(rows, device(1), again=repeats((4, 3)))
+    assert plan["same_as"].to_list() == [None, 2, 2]
+    assert plan["reason"][2] == "same device and status as row 2; sent once"
+
+
+def test_repeat_of_a_row_that_is_not_there_is_the_callers_fault() -> None:
+    with pytest.raises(ValueError, match="row 4 repeats row 3, which is not among the devices"):
+        plan_for(wishes((2, "1", None, None, Target.ACTIVATED)), device(1), again=repeats((4, 3)))
+
+
+# Nothing at all
+
+
+def test_nothing_asked_of_nothing_is_an_empty_plan() -> None:
+    plan = Plan.validate(make_plan(empty(Devices), NO_REPEATS, empty(Inventory), LIFECYCLE))
+    assert plan.is_empty()
+    assert counts(plan) == PlanCounts(0, 0, 0, 0, 0, 0, 0)
+    assert calls_needed(plan, 500, LIFECYCLE) == 0
+    assert len(digest(plan, "emnify")) == 16
+
+
+def test_an_empty_inventory_refuses_every_row() -> None:
+    plan = plan_for(wishes((2, "1", None, None, Target.ACTIVATED), (3, None, "9", None, Target.SUSPENDED)))
+    assert plan["action"].to_list() == [Action.REFUSED, Action.REFUSED]
+
+
+# Digest
+
+
+def test_digest_does_not_depend_on_chunks_or_the_order_of_columns_and_rows() -> None:
+    rows = [(2 + at, str(1 + at), None, None, Target.ACTIVATED) for at in range(4)]
+    plan = plan_for(wishes(*rows), *[device(number) for number in range(1, 5)])
+    pieces = pl.concat([plan[2:], plan[:2]], rechunk=False).select(reversed(plan.columns))
+    assert digest(pieces, "emnify") == digest(plan, "emnify")
+
+
+def test_digest_names_the_carrier_and_the_target() -> None:
+    on = plan_for(wishes((2, "1", None, None, Target.ACTIVATED)), device(1, SUSPENDED, ON))
+    off = plan_for(wishes((2, "1", None, None, Target.SUSPENDED)), device(1, SUSPENDED, ON))
+    assert len({digest(on, "emnify"), digest(on, "aeris"), digest(off, "emnify")}) == 3
+
+
+def test_digest_is_the_one_an_operator_approved_earlier() -> None:
+    plan = plan_for(wishes((2, "1", None, None, Target.ACTIVATED)), device(1))
+    assert digest(plan, "emnify") == "1fdc44f9f8f0f6e6"
+
+
+# Calls and time
+
+
+def test_calls_are_one_a_sim_and_one_a_batch_with_endpoints() -> None:
+    fleet = [device(number, ISSUED, OFF) for number in range(1, 6)] + [device(6, SUSPENDED, ON)]
+    rows = [(1 + at, str(at), None, None, Target.ACTIVATED) for at in range(1, 7)]
+    plan = plan_for(wishes(*rows), *fleet)
+    assert calls_needed(plan, 500, LIFECYCLE) == 6 + 1
+    assert calls_needed(plan, 2, LIFECYCLE) == 6 + 3
+    assert calls_needed(plan, 5, LIFECYCLE) == 6 + 1  # the second batch has no endpoint to change
+
+
+@pytest.mark.parametrize(
+    ("calls", "sim_changes", "seconds"),
+    [
+        (0, 0, 0.0),
+        (203, 200, 2.5),  # all in the first window: 200 calls, 8 at a time
+        (1900, 1896, 23.7),
+        (1901, 1896, 300.1),  # one call has to wait for the next window
+        (10_026, 10_000, 1500 + 6.6),
+    ],
+)
+def test_eta_waits_for_full_windows_and_for_the_last_answers(calls: int, sim_changes: int, seconds: float) -> None:
+    assert math.isclose(eta_seconds(calls, 1900, 300, sim_changes, concurrency=8, latency_s=0.1), seconds)
+
+
+def test_eta_of_slow_answers_is_bound_by_them_alone() -> None:
+    assert eta_seconds(4000, 1900, 300, 4000, concurrency=1, latency_s=1.0) == 4000

@@ -1,0 +1,378 @@
+import copy
+
+import polars as pl
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from schemas.statuses import Action, EndpointStatus, Half, Outcome, SimStatus, Target, Verdict
+from schemas.tables import Devices, Outcomes, Plan, Rejected, Results, empty
+from simtandem.carriers.emnify.lifecycle import EmnifyLifecycle
+from simtandem.planning import make_plan
+from simtandem.reconciling import outcome_counts, results, stragglers, to_retry, verdict_counts
+from tests.simtandem.model_fleet import Job, ModelFleet, device, iccid, jobs, repeats, wishes
+
+ISSUED, ACTIVE, SUSPENDED, TESTING = (
+    SimStatus.ISSUED,
+    SimStatus.ACTIVATED,
+    SimStatus.SUSPENDED,
+    SimStatus.FACTORY_TEST,
+)
+ON, OFF = EndpointStatus.ENABLED, EndpointStatus.DISABLED
+NONE_REJECTED = empty(Rejected)
+NO_OUTCOMES = empty(Outcomes)
+
+
+def rejected(*rows: int) -> pl.DataFrame:
+    lines = [(row, "iccid", "8.98E+18", "precision is gone") for row in rows]
+    return pl.DataFrame(lines, schema=NONE_REJECTED.schema, orient="row")
+
+
+def outcomes(*lines: tuple[int, Half, Outcome, int, int | None, str]) -> pl.DataFrame:
+    return pl.DataFrame(lines, schema=NO_OUTCOMES.schema, orient="row")
+
+
+def plan_one(sim: SimStatus, endpoint: EndpointStatus | None, target: Target) -> pl.DataFrame:
+    fleet = ModelFleet([device(1, sim, endpoint)])
+    return make_plan(wishes((2, "1", None, None, target)), repeats(), fleet.inventory(), EmnifyLifecycle())
+
+
+def now(sim: SimStatus, endpoint: EndpointStatus | None) -> pl.DataFrame:
+    return ModelFleet([device(1, sim, endpoint)]).inventory()
+
+
+def judge(plan: pl.DataFrame, after: pl.DataFrame | None, sim: str = "", endpoint: str = "") -> dict[str, object]:
+    """The result of the one row of `plan`, whose steps ended as said."""
+    ended = {Half.SIM: sim, Half.ENDPOINT: endpoint}
+    lines = [(2, half, Outcome(word), 1, None, "") for half, word in ended.items() if word]
+    return Results.validate(results(plan, NONE_REJECTED, outcomes(*lines), after)).row(0, named=True)
+
+
+ACTIVATE = plan_one(ISSUED, OFF, Target.ACTIVATED)
+SUSPEND = plan_one(ACTIVE, ON, Target.SUSPENDED)
+
+
+# What must hold whatever happened
+
+
+@st.composite
+def runs(draw: st.DrawFn) -> tuple[pl.DataFrame, pl.DataFrame, pl.DataFrame, pl.DataFrame | None]:
+    """A plan, rejected rows, outcomes for most of the steps, and a fleet that went its own ways meanwhile."""
+    job: Job = draw(jobs())
+    plan = make_plan(job.devices, job.repeats, job.fleet.inventory(), EmnifyLifecycle())
+    lines = []
+    for row in plan.iter_rows(named=True):
+        for half in Half:
+            if row[f"{half}_step"] and draw(st.integers(0, 9)):
+                ended = draw(st.sampled_from(Outcome))
+                lines.append((row["row"], half, ended, draw(st.integers(0, 3)), None, ""))
+    fleet = copy.deepcopy(job.fleet)
+    fleet.apply(plan)
+    for one in fleet.devices:
+        if draw(st.booleans()):
+            one.sim = one.sim and draw(st.sampled_from(SimStatus))
+            one.endpoint = one.endpoint and draw(st.sampled_from(EndpointStatus))
+    kept = [one for one in fleet.devices if draw(st.integers(0, 4))]
+    extra = range(plan.height + 2, plan.height + 2 + draw(st.integers(0, 2)))
+    after = ModelFleet(kept).inventory() if draw(st.booleans()) else None
+    return plan, rejected(*extra), outcomes(*lines), after
+
+
+@settings(max_examples=80, deadline=None)
+@given(runs())
+def test_every_input_row_gets_one_verdict_and_one_reason(
+    run: tuple[pl.DataFrame, pl.DataFrame, pl.DataFrame, pl.DataFrame | None],
+) -> None:
+    plan, rejected_rows, ended, after = run
+    judged = Results.validate(results(plan, rejected_rows, ended, after))
+    assert judged["row"].to_list() == sorted([*plan["row"], *rejected_rows["row"]])
+    assert sum(verdict_counts(judged).values()) == plan.height + rejected_rows.height
+    assert list(verdict_counts(judged)) == [verdict.value for verdict in Verdict]
+    assert judged.filter((pl.col("verdict") != Verdict.IN_SYNC) & (pl.col("reason") == "")).is_empty()
+    assert judged["attempts"].sum() == ended["attempts"].sum()
+    refused = plan.filter(pl.col("action") == Action.REFUSED)["row"]
+    assert set(judged.filter(pl.col("row").is_in(refused.to_list()))["verdict"]) <= {Verdict.REJECTED}
+    for row in judged.filter(pl.col("verdict") == Verdict.IN_SYNC).iter_rows(named=True):
+        asked = Target(row["desired"])
+        assert row["after"] in {f"{asked.sim}+{asked.endpoint}", f"{SUSPENDED}+no endpoint"}
+
+
+@settings(max_examples=40, deadline=None)
+@given(jobs())
+def test_a_run_without_trouble_ends_in_sync(job: Job) -> None:
+    plan = make_plan(job.devices, job.repeats, job.fleet.inventory(), EmnifyLifecycle())
+    job.fleet.apply(plan)
+    steps = [(row["row"], half) for row in plan.iter_rows(named=True) for half in Half if row[f"{half}_step"]]
+    ended = outcomes(*[(row, half, Outcome.APPLIED, 1, 204, "") for row, half in steps])
+    judged = results(plan, NONE_REJECTED, ended, job.fleet.inventory())
+    assert set(judged["verdict"]) <= {Verdict.IN_SYNC, Verdict.REJECTED}
+    assert set(judged.filter(pl.col("verdict") == Verdict.REJECTED)["row"]) == {
+        row["row"]
+        for row in plan.iter_rows(named=True)
+        if row["action"] == Action.REFUSED
+        or (row["action"] == Action.REPEAT and plan.filter(row=row["same_as"])["action"].item() == Action.REFUSED)
+    }
+    assert stragglers(plan, ended, job.fleet.inventory()).is_empty()
+
+
+# Verdicts
+
+
+@pytest.mark.parametrize(
+    ("plan", "sim", "endpoint", "after", "verdict"),
+    [
+        (ACTIVATE, "applied", "applied", (ACTIVE, ON), Verdict.IN_SYNC),
+        (ACTIVATE, "unknown", "applied", (ACTIVE, ON), Verdict.IN_SYNC),
+        (ACTIVATE, "failed", "failed", (ACTIVE, ON), Verdict.IN_SYNC),
+        (ACTIVATE, "held", "held", (ACTIVE, ON), Verdict.IN_SYNC),
+        (ACTIVATE, "applied", "applied", (SUSPENDED, ON), Verdict.CHANGED_BY_OTHERS),
+        (ACTIVATE, "applied", "unchanged", (ISSUED, OFF), Verdict.CHANGED_BY_OTHERS),
+        (ACTIVATE, "refused", "applied", (TESTING, ON), Verdict.CHANGED_BY_OTHERS),
+        (ACTIVATE, "held", "held", (SUSPENDED, OFF), Verdict.CHANGED_BY_OTHERS),
+        (ACTIVATE, "unknown", "applied", (SUSPENDED, ON), Verdict.CHANGED_BY_OTHERS),
+        (ACTIVATE, "", "", (SUSPENDED, OFF), Verdict.CHANGED_BY_OTHERS),
+        (ACTIVATE, "failed", "applied", (ISSUED, ON), Verdict.FAILED),
+        (ACTIVATE, "refused", "applied", (ISSUED, ON), Verdict.FAILED),
+        (ACTIVATE, "refused", "held", (ISSUED, OFF), Verdict.FAILED),
+        (ACTIVATE, "held", "refused", (ISSUED, OFF), Verdict.FAILED),
+        (ACTIVATE, "unknown", "applied", (ISSUED, ON), Verdict.FAILED),
+        (ACTIVATE, "held", "unknown", (ISSUED, OFF), Verdict.FAILED),
+        (ACTIVATE, "", "applied", (ISSUED, ON), Verdict.FAILED),
+        (ACTIVATE, "held", "held", (ISSUED, OFF), Verdict.SKIPPED),
+        (ACTIVATE, "", "", (ISSUED, OFF), Verdict.SKIPPED),
+        (ACTIVATE, "applied", "applied", None, Verdict.UNKNOWN),
+        (ACTIVATE, "held", "held", None, Verdict.UNKNOWN),
+        (SUSPEND, "applied", "failed", (SUSPENDED, ON), Verdict.FAILED),
+        (SUSPEND, "unknown", "held", (SUSPENDED, ON), Verdict.FAILED),
+        (SUSPEND, "applied", "failed", (SUSPENDED, OFF), Verdict.IN_SYNC),
+        (SUSPEND, "applied", "failed", (ACTIVE, ON), Verdict.CHANGED_BY_OTHERS),
+    ],
+)
+def test_the_fresh_look_and_the_outcomes_make_the_verdict(
+    plan: pl.DataFrame,
+    sim: str,
+    endpoint: str,
+    after: tuple[SimStatus, EndpointStatus] | None,
+    verdict: Verdict,
+) -> None:
+    look = ModelFleet([]).inventory() if after is None else now(*after)
+    judged = judge(plan, look, sim, endpoint)
+    assert judged["verdict"] == verdict
+    assert judged["after"] == ("" if after is None else "+".join(after))
+    assert (judged["sim_outcome"] or "", judged["endpoint_outcome"] or "") == (sim, endpoint)
+
+
+def test_a_row_that_needed_nothing_and_still_stands_is_in_sync() -> None:
+    plan = plan_one(ACTIVE, ON, Target.ACTIVATED)
+    for after in (None, now(ACTIVE, ON)):
+        judged = judge(plan, after)
+        assert (judged["verdict"], judged["reason"]) == (Verdict.IN_SYNC, "")
+    assert judge(plan, now(SUSPENDED, ON))["verdict"] == Verdict.CHANGED_BY_OTHERS
+    assert judge(plan, ModelFleet([]).inventory())["verdict"] == Verdict.UNKNOWN
+
+
+def test_a_sim_suspended_without_an_endpoint_is_in_sync_without_one() -> None:
+    plan = plan_one(ACTIVE, None, Target.SUSPENDED)
+    judged = judge(plan, now(SUSPENDED, None), sim="applied")
+    assert (judged["verdict"], judged["before"], judged["after"]) == (
+        Verdict.IN_SYNC,
+        "Activated+no endpoint",
+        "Suspended+no endpoint",
+    )
+    assert judge(plan, now(SUSPENDED, OFF), sim="applied")["verdict"] == Verdict.CHANGED_BY_OTHERS
+
+
+def test_without_a_fresh_look_the_listing_of_the_plan_stands() -> None:
+    judged = judge(ACTIVATE, None)
+    assert (judged["verdict"], judged["before"], judged["after"]) == (
+        Verdict.SKIPPED,
+        "Issued+Disabled",
+        "Issued+Disabled",
+    )
+
+
+def test_a_half_that_can_not_be_read_leaves_the_device_unknown() -> None:
+    for half in ("sim_status", "endpoint_status"):
+        blurred = now(ACTIVE, ON).with_columns(pl.lit(None, pl.String).alias(half))
+        assert judge(ACTIVATE, blurred, "applied", "applied")["verdict"] == Verdict.UNKNOWN
+
+
+def test_a_fresh_look_that_contradicts_itself_settles_nothing() -> None:
+    twice = pl.concat([now(ACTIVE, ON), now(ISSUED, ON)])
+    assert judge(ACTIVATE, twice, "applied", "applied")["verdict"] == Verdict.UNKNOWN
+
+
+def test_a_sim_with_another_partner_is_not_the_device_that_was_changed() -> None:
+    other = now(ACTIVE, ON).with_columns(endpoint_id=pl.lit("999"))
+    judged = judge(ACTIVATE, other, "applied", "applied")
+    assert judged["verdict"] == Verdict.CHANGED_BY_OTHERS
+    assert "SIM 1 belongs to endpoint 999 now" in str(judged["reason"])
+
+
+def test_rows_refused_at_intake_and_by_the_plan_are_rejected_with_their_reason() -> None:
+    plan = plan_one(ISSUED, OFF, Target.SUSPENDED)
+    judged = Results.validate(results(plan, rejected(3), NO_OUTCOMES, now(ISSUED, OFF)))
+    assert judged["verdict"].to_list() == [Verdict.REJECTED, Verdict.REJECTED]
+    assert judged["reason"].to_list() == [plan["reason"][0], "precision is gone"]
+    assert judged["before"].to_list() == ["Issued+Disabled", ""]
+    assert judged["desired"].to_list() == [Target.SUSPENDED, None]
+
+
+def test_a_repeat_takes_the_verdict_of_the_row_it_repeats() -> None:
+    fleet = ModelFleet([device(1, ISSUED, OFF)])
+    devices = wishes((2, "1", None, None, Target.ACTIVATED))
+    plan = make_plan(devices, repeats((3, 2)), fleet.inventory(), EmnifyLifecycle())
+    ended = outcomes(
+        (2, Half.ENDPOINT, Outcome.APPLIED, 1, 204, ""), (2, Half.SIM, Outcome.FAILED, 4, 503, "no answer")
+    )
+    judged = results(plan, NONE_REJECTED, ended, now(ISSUED, ON))
+    assert judged["verdict"].to_list() == [Verdict.FAILED, Verdict.FAILED]
+    assert judged["reason"][1] == "same device and status as row 2; sent once"
+    assert judged["attempts"].to_list() == [5, 0]
+
+
+# What is told
+
+
+def test_attempts_are_added_and_the_worst_step_is_quoted() -> None:
+    ended = outcomes(
+        (2, Half.ENDPOINT, Outcome.APPLIED, 2, 204, ""),
+        (2, Half.SIM, Outcome.REFUSED, 1, 409, "1406 not allowed"),
+    )
+    judged = results(ACTIVATE, NONE_REJECTED, ended, now(ISSUED, ON)).row(0, named=True)
+    assert (judged["attempts"], judged["http_status"], judged["error"]) == (3, 409, "1406 not allowed")
+    assert judged["reason"] == (
+        "the carrier refused the SIM step (HTTP 409): 1406 not allowed; it is Issued+Enabled, "
+        "asked for Activated+Enabled; retry sends what is still open"
+    )
+
+
+def test_a_failing_endpoint_is_quoted_before_the_sim_it_held_back() -> None:
+    ended = outcomes(
+        (2, Half.SIM, Outcome.HELD, 0, None, "its endpoint failed"), (2, Half.ENDPOINT, Outcome.FAILED, 3, 503, "busy")
+    )
+    judged = results(ACTIVATE, NONE_REJECTED, ended, now(ISSUED, OFF)).row(0, named=True)
+    assert (judged["http_status"], judged["error"]) == (503, "busy")
+    assert str(judged["reason"]).startswith("the endpoint step failed (HTTP 503): busy; ")
+
+
+def test_the_last_line_of_a_step_counts() -> None:
+    ended = outcomes(
+        (2, Half.SIM, Outcome.FAILED, 3, 503, "busy"),
+        (2, Half.ENDPOINT, Outcome.APPLIED, 1, 204, ""),
+        (2, Half.SIM, Outcome.APPLIED, 1, 204, ""),
+    )
+    judged = results(ACTIVATE, NONE_REJECTED, ended, now(ACTIVE, ON)).row(0, named=True)
+    assert (judged["sim_outcome"], judged["http_status"], judged["error"], judged["reason"]) == (
+        "applied",
+        None,
+        "",
+        "",
+    )
+
+
+@pytest.mark.parametrize(
+    ("plan", "sim", "endpoint", "after", "part"),
+    [
+        (ACTIVATE, "unknown", "applied", (ACTIVE, ON), "as asked, although the SIM step was never answered"),
+        (ACTIVATE, "held", "held", (ISSUED, OFF), "it is Issued+Disabled, asked for Activated+Enabled; run again"),
+        (ACTIVATE, "applied", "applied", (SUSPENDED, ON), "changed by somebody else or by the carrier"),
+        (ACTIVATE, "", "applied", (ISSUED, ON), "a step has no outcome; it is Issued+Enabled"),
+        (
+            ACTIVATE,
+            "applied",
+            "applied",
+            (ACTIVE, OFF),
+            "split pair: Activated SIM with a Disabled endpoint: charged although off",
+        ),
+        (
+            SUSPEND,
+            "applied",
+            "failed",
+            (SUSPENDED, ON),
+            "split pair: Suspended SIM with an Enabled endpoint: looks on but is dead, costs nothing",
+        ),
+    ],
+)
+def test_reasons_say_what_is_and_what_it_costs(
+    plan: pl.DataFrame, sim: str, endpoint: str, after: tuple[SimStatus, EndpointStatus], part: str
+) -> None:
+    assert part in str(judge(plan, now(*after), sim, endpoint)["reason"])
+
+
+def test_an_activated_sim_left_without_an_endpoint_is_told_to_cost_money() -> None:
+    reason = judge(plan_one(ACTIVE, None, Target.SUSPENDED), now(ACTIVE, None), sim="failed")["reason"]
+    assert "Activated SIM without an endpoint: charged for nothing" in str(reason)
+
+
+def test_a_pair_that_was_put_back_is_not_told_to_be_untouched() -> None:
+    ended = outcomes(
+        (2, Half.ENDPOINT, Outcome.HELD, 2, 204, "put back"), (2, Half.SIM, Outcome.HELD, 0, None, "the run stopped")
+    )
+    reason = results(ACTIVATE, NONE_REJECTED, ended, now(ISSUED, OFF))["reason"][0]
+    assert reason.startswith("put back (the run stopped): it is Issued+Disabled, ")
+    assert "nothing was sent" not in reason
+
+
+# What to read again, and what to feed back
+
+
+@pytest.mark.parametrize(
+    ("sim", "endpoint", "after", "again"),
+    [
+        ("applied", "applied", (ACTIVE, ON), False),
+        ("applied", "applied", (ISSUED, ON), True),
+        ("unknown", "applied", (ISSUED, ON), True),
+        ("applied", "unchanged", None, True),
+        ("failed", "applied", (ISSUED, ON), False),
+        ("held", "refused", (ISSUED, OFF), False),
+        ("", "applied", (ISSUED, ON), False),
+    ],
+)
+def test_rows_are_read_again_if_they_should_show_and_do_not(
+    sim: str, endpoint: str, after: tuple[SimStatus, EndpointStatus] | None, again: bool
+) -> None:
+    ended = {Half.SIM: sim, Half.ENDPOINT: endpoint}
+    lines = [(2, half, Outcome(word), 1, None, "") for half, word in ended.items() if word]
+    look = ModelFleet([]).inventory() if after is None else now(*after)
+    found = Plan.validate(stragglers(ACTIVATE, outcomes(*lines), look))
+    assert found["row"].to_list() == ([2] if again else [])
+
+
+def test_rows_without_a_step_are_read_again_if_missing_but_refused_ones_are_not() -> None:
+    nothing = ModelFleet([]).inventory()
+    assert stragglers(plan_one(ACTIVE, ON, Target.ACTIVATED), NO_OUTCOMES, nothing).height == 1
+    assert stragglers(plan_one(ISSUED, OFF, Target.SUSPENDED), NO_OUTCOMES, nothing).is_empty()
+
+
+def test_what_is_fed_back_has_ids_is_not_in_sync_and_stands_once() -> None:
+    fleet = ModelFleet([device(1), device(2, ACTIVE, ON), device(3), device(4)])
+    devices = wishes(
+        (2, "1", None, None, Target.ACTIVATED),
+        (3, "2", None, None, Target.ACTIVATED),  # in sync
+        (4, "3", None, None, Target.SUSPENDED),  # refused by the plan
+        (6, None, None, iccid(1), Target.ACTIVATED),  # the same as row 2
+        (7, "77", None, None, Target.ACTIVATED),  # unknown to the carrier
+    )
+    plan = make_plan(devices, repeats((8, 2)), fleet.inventory(), EmnifyLifecycle())
+    judged = results(plan, rejected(5), NO_OUTCOMES, None)
+    assert to_retry(judged).rows() == [
+        ("1", "101", iccid(1), Target.ACTIVATED),
+        ("3", "103", iccid(3), Target.SUSPENDED),
+        ("77", None, None, Target.ACTIVATED),
+    ]
+    assert to_retry(judged).columns == ["sim_id", "endpoint_id", "iccid", "status"]
+
+
+def test_outcomes_are_counted_with_every_word_as_a_key() -> None:
+    ended = outcomes((2, Half.SIM, Outcome.HELD, 0, None, ""), (2, Half.ENDPOINT, Outcome.HELD, 0, None, ""))
+    assert outcome_counts(ended) == {outcome.value: 0 for outcome in Outcome} | {"held": 2}
+    assert outcome_counts(NO_OUTCOMES) == {outcome.value: 0 for outcome in Outcome}
+
+
+def test_nothing_in_gives_nothing_out() -> None:
+    plan = make_plan(empty(Devices), repeats(), ModelFleet([]).inventory(), EmnifyLifecycle())
+    judged = Results.validate(results(plan, NONE_REJECTED, NO_OUTCOMES, None))
+    assert judged.is_empty()
+    assert verdict_counts(judged) == {verdict.value: 0 for verdict in Verdict}
+    assert to_retry(judged).is_empty()
