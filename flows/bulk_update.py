@@ -9,6 +9,7 @@ from prefect.client.schemas.objects import State
 from prefect.runtime import flow_run
 
 from schemas.parameters import BulkUpdate, Mode
+from tasks.artifacts import Progress, show_plan, show_result
 from tasks.closing import reconcile, write_report
 from tasks.patching import patch_first_half, patch_second_half
 from tasks.preparing import check_safety, list_inventory, plan_changes, read_devices
@@ -31,11 +32,13 @@ async def bulk_update(params: BulkUpdate) -> State[Any]:
         await read_devices(session)
         await list_inventory(session)
         await plan_changes(session)
+        await show_plan(session)
         if params.mode is Mode.APPLY:
             await check_safety(session)
             await patch_batches(session)
             await reconcile(session)
         document = await write_report(session)
+        await show_result(document)
         session.raise_if_fatal()
     return final_state(document)
 
@@ -44,17 +47,20 @@ async def patch_batches(session: Session) -> None:
     """A few batches at a time, in order."""
     window = asyncio.Semaphore(BATCHES_UNDER_WAY)
     under_way: list[asyncio.Task[None]] = []
+    progress = Progress(session.applying.batch_count)
+    await progress.begin()
     for work in session.applying.batches():
         await window.acquire()
-        pair = asyncio.create_task(patch_pair(session, session.take_up(work)))
+        pair = asyncio.create_task(patch_pair(session, session.take_up(work), progress))
         pair.add_done_callback(lambda _: window.release())
         under_way.append(pair)
     await asyncio.gather(*under_way)
 
 
-async def patch_pair(session: Session, number: int) -> None:
+async def patch_pair(session: Session, number: int, progress: Progress) -> None:
     """One batch: its first halves, then the second halves that may follow."""
     first, second = session.halves(number)  # the ignores: Prefect's types forget that these are awaited
     session.stop_if_fatal(await patch_first_half(session, number, first, return_state=True))  # type: ignore[misc]
     session.stop_if_fatal(await patch_second_half(session, number, second, return_state=True))  # type: ignore[misc]
     await session.settle(number)
+    await progress.batch_done()

@@ -9,12 +9,10 @@ from collections.abc import Awaitable, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal, TypeVar
 
-import polars as pl
 from rich.console import Console
 from rich.logging import RichHandler
 
 from schemas.parameters import BulkUpdate
-from schemas.statuses import Action
 from simtandem import console as shown
 from simtandem import watching
 from simtandem.errors import InputError, Interrupted
@@ -73,7 +71,7 @@ def look(kind: Literal["plan", "reconcile"], request: BulkUpdate, output: Output
         _print(document)
     else:
         refusal = refusal if kind == "plan" else ""
-        shown.show_plan(output.out, document, _notes(run.folder), _problems(run.folder), refusal)
+        shown.show_plan(output.out, document, _notes(run.folder), preparing.problems(run.folder), refusal)
         if kind == "reconcile":
             shown.show_result(output.out, document)
         shown.show_files(output.out, document)
@@ -127,7 +125,7 @@ def _agreed(run: Run, output: Output) -> bool:
     """Show the plan and ask. A plan without changes needs no question."""
     intake, plan = run.folder.data("intake.json"), run.folder.data("plan.json")
     told = {"digest": plan["digest"], "input": intake, "plan": plan}
-    shown.show_plan(output.err, told, _notes(run.folder), _problems(run.folder))
+    shown.show_plan(output.err, told, _notes(run.folder), preparing.problems(run.folder))
     changes = plan["sim_changes"] + plan["endpoint_changes"]
     if not changes:
         return True
@@ -158,14 +156,6 @@ async def _stoppable(work: Awaitable[Result], watcher: Watcher) -> Result:
 def _notes(folder: RunFolder) -> list[str]:
     notes: list[str] = folder.data("intake.json")["notes"]
     return notes
-
-
-def _problems(folder: RunFolder) -> list[tuple[int, str]]:
-    """Row and reason of everything rejected or refused, in the file's order."""
-    rejected = folder.table("rejected.parquet")
-    refused = folder.table("plan.parquet").filter(pl.col("action") == Action.REFUSED)
-    told = [(row, f"{column} {value!r}: {reason}") for row, column, value, reason in rejected.iter_rows()]
-    return sorted(told + list(refused.select("row", "reason").iter_rows()))
 
 
 def _print(document: Mapping[str, Any]) -> None:

@@ -45,7 +45,7 @@ def run_demo(*, quiet: bool = False) -> int:
         request = BulkUpdate(file=str(file), mode=Mode.APPLY, batch_size=100)
         output = Output(quiet=quiet)
         console.print(f"[bold]A carrier of our own[/] answers at {emulator.url} with {len(emulator.fleet.sims)} SIMs.")
-        console.print(f"[bold]1.[/] simtandem plan {file.name}", style="bold cyan")
+        console.print(f"\n[bold]1.[/] simtandem plan {file.name}", style="bold cyan")
         look("plan", request, output)
         console.print(f"\n[bold]2.[/] simtandem apply {file.name} --yes", style="bold cyan")
         apply(request, output, yes=True)

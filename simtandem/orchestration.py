@@ -17,6 +17,7 @@ import sys
 import threading
 import time
 import urllib.request
+from importlib import import_module
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -31,6 +32,7 @@ _LOOK_S = 0.25
 _DRAIN_S = 5
 
 _CLIENT = {
+    "DO_NOT_TRACK": "1",
     "PREFECT_CLIENT_MAX_RETRIES": "8",
     "PREFECT_CLOUD_ENABLE_ORCHESTRATION_TELEMETRY": "false",
     "PREFECT_TELEMETRY_ENABLE_RESOURCE_METRICS": "false",
@@ -84,7 +86,15 @@ class Orchestration:
             self._using = None
 
     async def ready(self) -> str:
-        """Wait until the API answers, and tell Prefect's client about it; import Prefect only after this."""
+        """Wait until the API answers. Prefect's client is told where it is and imported meanwhile."""
+        here = {"PREFECT_HOME": str(self._home)} if self.own else {}
+        export({**_CLIENT, **here, "PREFECT_API_URL": str(self._url)})
+        imported = asyncio.create_task(asyncio.to_thread(import_module, "flows.bulk_update"))
+        await self._answering()
+        await imported
+        return str(self._url)
+
+    async def _answering(self) -> None:
         give_up = time.monotonic() + _READY_WITHIN_S
         while not await asyncio.to_thread(_healthy, self._url):
             if not self.own:
@@ -98,9 +108,6 @@ class Orchestration:
                 )
             await asyncio.sleep(0.1)
         self._let_go_of_starting()
-        here = {"PREFECT_HOME": str(self._home)} if self.own else {}
-        export({**_CLIENT, **here, "PREFECT_API_URL": str(self._url)})
-        return str(self._url)
 
     def _attach(self) -> None:
         """Hold the shared lock; find the server that runs, or start one while nobody else does."""
@@ -141,7 +148,7 @@ async def run_bulk_update(request: BulkUpdate) -> BaseException | None:
     """Run the flow in this process, against the API that is `ready`. Returns what ended it before its report, if so."""
     from flows.bulk_update import bulk_update
 
-    state = await bulk_update(request, return_state=True)  # type: ignore[misc] - Prefect's types forget the await
+    state = await bulk_update(request, return_state=True)
     return state.data if isinstance(state.data, BaseException) else None
 
 

@@ -41,6 +41,11 @@ class Applying:
         self._watcher.applies(int(plan["sim_step"].sum()), int(plan["endpoint_step"].sum()), carrier.waiting_s)
         self._watcher.on_stop(self.interrupt)
 
+    @property
+    def batch_count(self) -> int:
+        """How many batches there are."""
+        return len(self._batches)
+
     def batches(self) -> Iterator[BatchWork]:
         """The batches in order, made ready one by one: what a batch remembers is let go of with it."""
         for batch in self._batches:

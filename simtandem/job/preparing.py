@@ -9,12 +9,13 @@ from typing import Any
 
 import polars as pl
 
+from schemas.statuses import Action
 from simtandem import safety, watching
 from simtandem.carriers.base import Carrier
 from simtandem.carriers.opening import lifecycle
 from simtandem.intake import Intake
 from simtandem.intake import read_devices as read_file
-from simtandem.job.run import CARRIER, Run
+from simtandem.job.run import CARRIER, Run, RunFolder
 from simtandem.ledger.records import RunKind, RunState
 from simtandem.planning import calls_needed, counts, digest, eta_seconds, make_plan
 from simtandem.reports.tables import write_plan, write_rejected
@@ -130,3 +131,11 @@ def _check(run: Run, plan: pl.DataFrame, sims: int | None, activated: int | None
         expected_digest=request.plan_digest,
         digest=run.folder.data("plan.json")["digest"],
     )
+
+
+def problems(folder: RunFolder) -> list[tuple[int, str]]:
+    """Row and reason of everything rejected or refused, in the file's order."""
+    rejected = folder.table("rejected.parquet")
+    refused = folder.table("plan.parquet").filter(pl.col("action") == Action.REFUSED)
+    told = [(row, f"{column} {value!r}: {reason}") for row, column, value, reason in rejected.iter_rows()]
+    return sorted(told + list(refused.select("row", "reason").iter_rows()))

@@ -1,0 +1,133 @@
+"""Setting up and reading the emulator over HTTP, under `/_emulator/`. None of this counts as a carrier's call."""
+
+import json
+from collections.abc import Awaitable, Callable
+from dataclasses import asdict
+
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+from starlette.routing import Match, Route
+
+from schemas.statuses import EndpointStatus, SimStatus
+from simtandem.emulator import shapes
+from simtandem.emulator.devices import MoveError, UnknownIdError
+from simtandem.emulator.faults import FaultRule
+from simtandem.emulator.seeding import Group
+from simtandem.emulator.world import World
+
+
+class Control:
+    """The control calls. A mistake in one is answered 400 or 404 with a sentence, and changes nothing."""
+
+    def __init__(self, world: World) -> None:
+        self._world = world
+        calls: list[tuple[str, str, Callable[[Request], Awaitable[object]]]] = [
+            ("GET", "/_emulator/fleet", self._show_fleet),
+            ("POST", "/_emulator/fleet", self._fill_fleet),
+            ("GET", "/_emulator/config", self._show_config),
+            ("POST", "/_emulator/config", self._change_config),
+            ("POST", "/_emulator/faults", self._replace_faults),
+            ("POST", "/_emulator/sims/{id:int}", self._change_sim),
+            ("POST", "/_emulator/endpoints/{id:int}", self._change_endpoint),
+            ("GET", "/_emulator/stats", self._show_stats),
+            ("POST", "/_emulator/reset", self._reset),
+        ]
+        self._routes = [(Route(path, _never, methods=[method]), call) for method, path, call in calls]
+
+    async def answer(self, request: Request) -> Response:
+        """The answer to a control call."""
+        for route, call in self._routes:
+            match, child = route.matches(request.scope)
+            if match is Match.FULL:
+                request.scope.update(child)
+                try:
+                    return JSONResponse(await call(request))
+                except UnknownIdError as error:
+                    return JSONResponse({"message": str(error)}, 404)
+                except (MoveError, ValueError, TypeError) as error:
+                    return JSONResponse({"message": str(error)}, 400)
+        return JSONResponse({"message": "no such control call"}, 404)
+
+    async def _show_fleet(self, _request: Request) -> object:
+        fleet = self._world.fleet
+        return {"sims": len(fleet.sims), "endpoints": len(fleet.endpoints), "states": fleet.state_counts()}
+
+    async def _fill_fleet(self, request: Request) -> object:
+        """`{"devices": N}` for a mixture, or `{"groups": [{"count": N, "sim": WORD, "endpoint": WORD}, ...]}`."""
+        wanted = await _read_object(request)
+        if wanted.keys() not in ({"devices"}, {"groups"}):
+            raise ValueError("either devices or groups is expected")
+        devices, groups = wanted.get("devices"), wanted.get("groups")
+        if isinstance(groups, list):
+            self._world.refill([Group.from_json(_object(group)) for group in groups])
+        elif type(devices) is int:
+            self._world.refill(devices)
+        else:
+            raise TypeError("devices must be a number, groups an array")
+        return await self._show_fleet(request)
+
+    async def _show_config(self, _request: Request) -> object:
+        return asdict(self._world.behaviour)
+
+    async def _change_config(self, request: Request) -> object:
+        self._world.behaviour.change(**await _read_object(request))
+        return asdict(self._world.behaviour)
+
+    async def _replace_faults(self, request: Request) -> object:
+        """`{"rules": [...], "seed": 0}`; no rules, no faults."""
+        wanted = await _read_object(request)
+        rules, seed = wanted.get("rules"), wanted.get("seed", 0)
+        if not isinstance(rules, list) or type(seed) is not int:
+            raise TypeError("rules must be an array, seed a number")
+        self._world.inject([FaultRule.from_json(_object(rule)) for rule in rules], seed)
+        return {"rules": len(rules)}
+
+    async def _change_sim(self, request: Request) -> object:
+        """`{"move": "volume_reached"}`: by itself. `{"status": WORD}`: by somebody. `{"delete": true}`: for good."""
+        sim_id, fleet = request.path_params["id"], self._world.fleet
+        match await _read_object(request):
+            case {"move": "volume_reached"}:
+                fleet.drift_volume_reached(sim_id)
+            case {"status": status}:
+                fleet.drift_sim(sim_id, SimStatus(str(status)))
+            case {"delete": True}:
+                fleet.drift_delete_sim(sim_id)
+                return {"deleted": sim_id}
+            case _:
+                raise ValueError('{"move": "volume_reached"}, {"status": WORD} or {"delete": true} is expected')
+        return shapes.sim_item(fleet.sim(sim_id))
+
+    async def _change_endpoint(self, request: Request) -> object:
+        """`{"status": WORD}`: by somebody. `{"delete": true}`: for good."""
+        endpoint_id, fleet = request.path_params["id"], self._world.fleet
+        match await _read_object(request):
+            case {"status": status}:
+                fleet.drift_endpoint(endpoint_id, EndpointStatus(str(status)))
+            case {"delete": True}:
+                fleet.drift_delete_endpoint(endpoint_id)
+                return {"deleted": endpoint_id}
+            case _:
+                raise ValueError('{"status": WORD} or {"delete": true} is expected')
+        return shapes.endpoint_item(fleet.endpoint(endpoint_id), fleet)
+
+    async def _show_stats(self, request: Request) -> object:
+        """With `?log=1`, every call as well."""
+        return self._world.stats(log=request.query_params.get("log") == "1")
+
+    async def _reset(self, request: Request) -> object:
+        self._world.reset()
+        return await self._show_fleet(request)
+
+
+async def _never(_request: Request) -> Response:
+    raise NotImplementedError("routes of control calls are for matching only")
+
+
+async def _read_object(request: Request) -> dict[str, object]:
+    return _object(json.loads(await request.body()))
+
+
+def _object(content: object) -> dict[str, object]:
+    if not isinstance(content, dict):
+        raise TypeError(f"an object is expected, not {content!r}")
+    return content

@@ -1,0 +1,86 @@
+"""The front door: counts every call, applies limits, tokens, latency and faults; the API answers the rest."""
+
+import math
+
+from starlette.datastructures import Headers
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.types import Receive, Scope, Send
+
+from simtandem.emulator.api import Api
+from simtandem.emulator.calls import route_of
+from simtandem.emulator.control import Control
+from simtandem.emulator.limits import AUTHENTICATE
+from simtandem.emulator.mishaps import Call, Mishaps
+from simtandem.emulator.refusals import NOT_ALLOWED, RefusalError, gateway, too_many_requests
+from simtandem.emulator.wire import Line, read_body, replay
+from simtandem.emulator.world import World
+
+_BULK = "/api/v2/endpoint/multi"
+_ENDPOINT_WRITES = ("/api/v1/endpoint/", _BULK)
+
+
+class Gateway:
+    """The ASGI application."""
+
+    def __init__(self, world: World) -> None:
+        self._world = world
+        self._api = Api(world)
+        self._control = Control(world)
+        self._endpoint_writes = 0
+        self._mishaps = Mishaps(world, self._process)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve one request."""
+        if scope["type"] != "http":
+            return
+        body = await read_body(receive)
+        if body is None:
+            return
+        line = Line(scope, receive, send)
+        if scope["path"].startswith("/_emulator/"):
+            await line.reply(await self._control.answer(Request(scope, replay(body))))
+            return
+        call = Call(scope["method"], scope["path"], scope, body)
+        calls, status = self._world.calls, 0
+        number = calls.begin(self._world.clock(), route_of(call.method, call.path))
+        try:
+            status = await self._serve(call, line)
+        finally:
+            calls.end(number, status)
+
+    async def _serve(self, call: Call, line: Line) -> int:
+        world = self._world
+        wait = world.gate.admit(call.scope["client"][0], call.method, call.path)
+        if wait > 0:
+            world.calls.throttled += 1
+            retry_after = math.ceil(wait) if world.behaviour.retry_after else None
+            return await line.reply(too_many_requests(retry_after=retry_after))
+        rule = world.faults.pick(call.method, call.path)
+        if rule is None:
+            return await line.reply(await self._process(call))
+        return await self._mishaps.play(rule, call, line)
+
+    async def _process(self, call: Call) -> Response:
+        """Carry the call out."""
+        world = self._world
+        authorization = Headers(scope=call.scope).get("authorization", "")
+        if call.path != AUTHENTICATE and not world.tokens.accepts(authorization):
+            return gateway(401, "Unauthorized")
+        if call.method != "PATCH" or not call.path.startswith(_ENDPOINT_WRITES):
+            return await self._answer(call)
+        if self._endpoint_writes:
+            world.calls.endpoint_write_overlaps += 1
+            if world.behaviour.overlapping_writes == "refuse":
+                return RefusalError(409, NOT_ALLOWED, "Another endpoint update is still being processed").response()
+        self._endpoint_writes += 1
+        try:
+            return await self._answer(call)
+        finally:
+            self._endpoint_writes -= 1
+
+    async def _answer(self, call: Call) -> Response:
+        behaviour = self._world.behaviour
+        # Also without latency a call gives way once, so that calls which came in together are seen to overlap.
+        await self._world.sleep(behaviour.latency_s + (behaviour.bulk_latency_s if call.path == _BULK else 0))
+        return await self._api.answer(Request(call.scope, replay(call.body)))

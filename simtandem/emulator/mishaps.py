@@ -1,0 +1,92 @@
+"""What a fault does to a call: each kind plays out as a caller would meet it."""
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+
+from starlette.responses import Response
+from starlette.types import Scope
+
+from simtandem.emulator.faults import FaultKind, FaultRule
+from simtandem.emulator.refusals import UNAVAILABLE, RefusalError, edge_page, too_many_requests
+from simtandem.emulator.wire import Line
+from simtandem.emulator.world import World
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """A call that has come in completely."""
+
+    method: str
+    path: str
+    scope: Scope
+    body: bytes
+
+
+class Mishaps:
+    """The faults, over `process`, which carries a call out."""
+
+    def __init__(self, world: World, process: Callable[[Call], Awaitable[Response]]) -> None:
+        self._world = world
+        self._process = process
+        self._plays: dict[FaultKind, Callable[[Call, Line, FaultRule], Awaitable[int]]] = {
+            FaultKind.ERROR: self._error,
+            FaultKind.HTML: self._error,
+            FaultKind.RESET: self._disconnect,
+            FaultKind.CLOSE: self._disconnect,
+            FaultKind.HANG: self._hang,
+            FaultKind.TRUNCATED: self._damage,
+            FaultKind.CUT_JSON: self._damage,
+            FaultKind.MALFORMED_JSON: self._damage,
+            FaultKind.TOO_MANY: self._stray_throttle,
+            FaultKind.REVOKED: self._revoke,
+            FaultKind.INSERT_FIRST: self._shift,
+            FaultKind.DELETE_FIRST: self._shift,
+        }
+
+    async def play(self, rule: FaultRule, call: Call, line: Line) -> int:
+        """End the call as the rule says; returns the status of the answer, 0 where there was none."""
+        return await self._plays[rule.kind](call, line, rule)
+
+    async def _error(self, call: Call, line: Line, rule: FaultRule) -> int:
+        if rule.processed:
+            await self._process(call)
+        if rule.kind is FaultKind.HTML:
+            return await line.reply(edge_page(rule.status))
+        return await line.reply(RefusalError(rule.status, UNAVAILABLE, "Service temporarily unavailable").response())
+
+    async def _disconnect(self, call: Call, line: Line, rule: FaultRule) -> int:
+        if rule.processed:
+            await self._process(call)
+        return await (line.reset() if rule.kind is FaultKind.RESET else line.close())
+
+    async def _hang(self, call: Call, line: Line, rule: FaultRule) -> int:
+        response = await self._process(call) if rule.processed else None
+        if not await line.hang(rule.seconds):
+            return 0
+        return await line.reply(response or await self._process(call))
+
+    async def _damage(self, call: Call, line: Line, rule: FaultRule) -> int:
+        response = await self._process(call)
+        body = bytes(response.body)
+        if not body:
+            return await line.reply(response)
+        if rule.kind is FaultKind.TRUNCATED:
+            return await line.break_off(response)
+        damaged = body[: len(body) // 2] if rule.kind is FaultKind.CUT_JSON else b'{"message": <undefined>}'
+        return await line.reply(Response(damaged, response.status_code, media_type="application/json"))
+
+    async def _stray_throttle(self, _call: Call, line: Line, rule: FaultRule) -> int:
+        return await line.reply(too_many_requests(retry_after=rule.retry_after))
+
+    async def _revoke(self, call: Call, line: Line, _rule: FaultRule) -> int:
+        self._world.tokens.revoke_all()
+        return await line.reply(await self._process(call))
+
+    async def _shift(self, call: Call, line: Line, rule: FaultRule) -> int:
+        response = await self._process(call)
+        listing = "endpoint" if "/endpoint" in call.path else "sim"
+        if rule.kind is FaultKind.INSERT_FIRST:
+            self._world.fleet.drift_insert_first(listing)
+        else:
+            self._world.fleet.drift_delete_first(listing)
+        return await line.reply(response)

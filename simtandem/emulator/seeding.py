@@ -1,0 +1,69 @@
+"""Filling a fleet: from groups of like devices, or with the mixture a real inventory shows."""
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+
+from schemas.statuses import EndpointStatus, SimStatus
+from simtandem.emulator.fleet import Fleet
+
+
+@dataclass(frozen=True, slots=True)
+class Group:
+    """`count` devices alike. A half that is `None` does not exist. Ids can be chosen for a group of one only."""
+
+    count: int = 1
+    sim: SimStatus | None = SimStatus.ISSUED
+    endpoint: EndpointStatus | None = EndpointStatus.DISABLED
+    sim_id: int | None = None
+    iccid: str | None = None
+    endpoint_id: int | None = None
+    name: str | None = None
+
+    def __post_init__(self) -> None:
+        if self.count < 0:
+            raise ValueError(f"count must not be negative: {self.count}")
+        if self.sim is None and self.endpoint is None:
+            raise ValueError("a device needs a SIM or an endpoint")
+        if self.count != 1 and (self.sim_id or self.iccid or self.endpoint_id or self.name):
+            raise ValueError("ids, ICCID and name can be chosen for a single device only")
+
+    @classmethod
+    def from_json(cls, fields: dict[str, object]) -> "Group":
+        """From an object with these fields; statuses in words. Raises ValueError or TypeError for anything else."""
+        given = dict(fields)
+        if given.get("sim") is not None:
+            given["sim"] = SimStatus(str(given["sim"]))
+        if given.get("endpoint") is not None:
+            given["endpoint"] = EndpointStatus(str(given["endpoint"]))
+        return cls(**given)  # type: ignore[arg-type]  # a wrong name or type raises TypeError, which is the promise
+
+
+_MIXTURE = (
+    # per mille, SIM, endpoint
+    (200, SimStatus.ACTIVATED, EndpointStatus.ENABLED),
+    (100, SimStatus.SUSPENDED, EndpointStatus.DISABLED),
+    (20, SimStatus.ACTIVATED, EndpointStatus.DISABLED),  # paying but off
+    (20, SimStatus.SUSPENDED, EndpointStatus.ENABLED),  # looks on but is dead
+    (20, SimStatus.ACTIVATED, None),  # paying for nothing
+    (20, None, EndpointStatus.DISABLED),  # can never work
+    (20, SimStatus.FACTORY_TEST, EndpointStatus.ENABLED),
+)
+
+
+def mixture(devices: int) -> list[Group]:
+    """A mixed fleet: about 60 % resting before use, the rest in use, at rest, or odd; from 20 on, every kind."""
+    least = 1 if devices >= 20 else 0
+    others = [Group(max(least, devices * share // 1000), sim, endpoint) for share, sim, endpoint in _MIXTURE]
+    return [Group(devices - sum(group.count for group in others)), *others]
+
+
+def build_fleet(devices: int | Iterable[Group], clock: Callable[[], float]) -> Fleet:
+    """A new fleet: a mixture of so many devices, or exactly these groups, ids rising in the order given."""
+    fleet = Fleet(clock)
+    for group in mixture(devices) if isinstance(devices, int) else devices:
+        for _ in range(group.count):
+            sim = fleet.add_sim(group.sim, sim_id=group.sim_id, iccid=group.iccid) if group.sim else None
+            if group.endpoint:
+                endpoint = fleet.add_endpoint(group.endpoint, sim, endpoint_id=group.endpoint_id)
+                endpoint.name = group.name
+    return fleet

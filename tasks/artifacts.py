@@ -1,0 +1,97 @@
+"""What a run shows in Prefect's UI: its plan, how far it is, what it refused and why, and its result.
+
+All of it is best effort: a server that is slow or away for a while must not stop or slow the patching.
+"""
+
+import asyncio
+import logging
+from collections.abc import Coroutine
+from typing import Any, TypeVar
+from uuid import UUID
+
+from prefect.artifacts import (
+    acreate_markdown_artifact,
+    acreate_progress_artifact,
+    acreate_table_artifact,
+    aupdate_progress_artifact,
+)
+
+from simtandem.job.preparing import problems
+from simtandem.reports.wording import duration
+from tasks.session import Session
+
+Made = TypeVar("Made")
+
+log = logging.getLogger("simtandem.artifacts")
+
+_PATIENCE_S = 5.0
+_FIRST_ROWS = 200
+
+
+async def show_plan(session: Session) -> None:
+    """The plan's counts, and the first rows that were rejected or refused."""
+    intake, plan = session.run.folder.data("intake.json"), session.run.folder.data("plan.json")
+    counts = {
+        "rows in the file": intake["rows"],
+        "rejected": intake["rejected"],
+        "devices": plan["devices"],
+        "unchanged": plan["unchanged"],
+        "refused": plan["refused"],
+        "SIMs to change": plan["sim_changes"],
+        "endpoints to change": plan["endpoint_changes"],
+        "newly billed": plan["newly_billed"],
+        "calls": plan["calls"],
+        "takes at least": duration(plan["eta_s"]),
+    }
+    lines = [f"| {name} | {value} |" for name, value in counts.items()]
+    heading = f"## Plan `{plan['digest']}` for {intake['file']}\n\nRun `{session.run.run_id}`\n\n| | |\n|---|---:|\n"
+    await _try(acreate_markdown_artifact(heading + "\n".join(lines), key="plan", description="What would be sent"))
+    found = problems(session.run.folder)
+    if found:
+        more = f", the first {_FIRST_ROWS}" if len(found) > _FIRST_ROWS else ""
+        table = [{"row": row, "reason": reason} for row, reason in found[:_FIRST_ROWS]]
+        told = f"{len(found)} rows rejected or refused{more}; all of them in rejected.csv and plan.csv"
+        await _try(acreate_table_artifact(table, key="refused", description=told))
+
+
+async def show_result(document: dict[str, Any]) -> None:
+    """Verdicts, outcomes, calls, and where the files are."""
+    counts = [*document["verdicts"].items(), *((f"steps {name}", n) for name, n in document["outcomes"].items())]
+    lines = [f"| {name.replace('_', ' ')} | {count} |" for name, count in counts if count]
+    calls, rows = document["calls"], document["input"]["rows"]
+    lines.append(f"| calls (retried, throttled) | {calls['total']} ({calls['retried']}, {calls['throttled']}) |")
+    lines.append(f"| took | {duration(document['seconds'])} |")
+    files = "\n".join(f"- {name}: `{path}`" for name, path in document["files"].items())
+    heading = f"## {document['verdicts']['in_sync']} of {rows} rows are in sync\n\n| | |\n|---|---:|\n"
+    text = heading + "\n".join(lines) + f"\n\nRun `{document['run_id']}`, on the machine that ran it:\n\n{files}\n"
+    await _try(acreate_markdown_artifact(text, key="result", description="What became of it"))
+
+
+class Progress:
+    """A progress artifact, moved on once for each batch."""
+
+    def __init__(self, batches: int) -> None:
+        self._batches = batches
+        self._done = 0
+        self._artifact: UUID | None = None
+
+    async def begin(self) -> None:
+        """Show it, at nothing done."""
+        told = f"{self._batches} batches"
+        self._artifact = await _try(acreate_progress_artifact(0.0, key="progress", description=told))
+
+    async def batch_done(self) -> None:
+        """One batch more."""
+        self._done += 1
+        if self._artifact is not None:
+            told = f"{self._done} of {self._batches} batches"
+            await _try(aupdate_progress_artifact(self._artifact, 100.0 * self._done / self._batches, told))
+
+
+async def _try(making: Coroutine[Any, Any, Made]) -> Made | None:
+    try:
+        async with asyncio.timeout(_PATIENCE_S):
+            return await making
+    except Exception as error:  # noqa: BLE001 - whatever it is, the run goes on
+        log.info("An artifact could not be shown: %s", error)
+        return None
