@@ -15,7 +15,7 @@ from rich.logging import RichHandler
 from schemas.parameters import BulkUpdate
 from simtandem import console as shown
 from simtandem import watching
-from simtandem.errors import InputError, Interrupted
+from simtandem.errors import InputError, Interrupted, PlanRefused
 from simtandem.job import comparing, preparing
 from simtandem.job.run import Run, RunFolder
 from simtandem.ledger.records import RunKind
@@ -104,21 +104,32 @@ async def _apply(request: BulkUpdate, settings: Settings, output: Output, *, ask
     run = Run.begin(request, RunKind.RETRY if request.retry_of else RunKind.APPLY, settings)
     try:
         with run.failing():
-            preparing.read_devices(run)
-            with Orchestration(settings) as prefect:
-                if ask:
-                    await comparing.prepare(run)
-                    if not _agreed(run, output):
-                        run.decline()
-                        return None
-                watching.current().begins("starting Prefect" if prefect.own else "reporting to Prefect")
-                await prefect.ready()
-                error = await run_bulk_update(request.model_copy(update={"prepared_run": run.run_id}))
+            if not await _carry_out(run, output, ask=ask):
+                return None
+    except PlanRefused as refusal:
+        if not output.as_json:
+            raise
+        output.err.print(f"PlanRefused: {refusal}", markup=False, soft_wrap=True)
     finally:
         run.close()
+    return run.folder.data("document.json")
+
+
+async def _carry_out(run: Run, output: Output, *, ask: bool) -> bool:
+    """Run the flow, after asking if so wished. False where the operator said no; raises what ended the run."""
+    preparing.read_devices(run)
+    with Orchestration(run.settings) as prefect:
+        if ask:
+            await comparing.prepare(run)
+            if not _agreed(run, output):
+                run.decline()
+                return False
+        watching.current().begins("starting Prefect" if prefect.own else "reporting to Prefect")
+        await prefect.ready()
+        error = await run_bulk_update(run.request.model_copy(update={"prepared_run": run.run_id}))
     if error is not None:
         raise error
-    return run.folder.data("document.json")
+    return True
 
 
 def _agreed(run: Run, output: Output) -> bool:

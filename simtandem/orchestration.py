@@ -145,11 +145,12 @@ class Orchestration:
 
 
 async def run_bulk_update(request: BulkUpdate) -> BaseException | None:
-    """Run the flow in this process, against the API that is `ready`. Returns what ended it before its report, if so."""
+    """Run the flow in this process, against the API that is `ready`. Returns the error that ended it, if one did."""
     from flows.bulk_update import bulk_update
 
     state = await bulk_update(request, return_state=True)
-    return state.data if isinstance(state.data, BaseException) else None
+    result = await state.aresult(raise_on_failure=False) if state.data is not None else None
+    return result if isinstance(result, BaseException) else None
 
 
 def _lock(file: Path, mode: int) -> int:

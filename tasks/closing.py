@@ -6,6 +6,7 @@ from prefect import task
 from prefect.cache_policies import NO_CACHE
 
 from simtandem.job import closing
+from simtandem.ledger.records import RunState
 from tasks.session import Session
 
 
@@ -21,4 +22,4 @@ async def reconcile(session: Session) -> None:
 @task(name="write report", cache_policy=NO_CACHE)
 async def write_report(session: Session) -> dict[str, Any]:
     """Judge every input row; write results, retry file and report."""
-    return closing.finish(session.run, interrupted=session.interrupted)
+    return closing.finish(session.run, RunState.INTERRUPTED if session.interrupted else RunState.FINISHED)

@@ -12,12 +12,13 @@ from schemas.statuses import Action
 from schemas.tables import Outcomes, empty
 from simtandem import reconciling, watching
 from simtandem.carriers.base import Carrier
-from simtandem.errors import CarrierError, Interrupted
+from simtandem.errors import CarrierError, Interrupted, PlanRefused
 from simtandem.job.run import CARRIER, Run, RunFolder
 from simtandem.ledger.records import RunKind, RunState
 from simtandem.ledger.store import Ledger
 from simtandem.reports import document, page, tables
 
+_EXIT_CODES = {RunState.INTERRUPTED: Interrupted.exit_code, RunState.REFUSED: PlanRefused.exit_code}
 _BRIEFLY_S = 20.0
 _LOOK_AGAIN_AFTER_S = (1.0, 3.0, 6.0)
 """Pauses before devices that don't show what was confirmed are read again. Then what they show counts."""
@@ -69,10 +70,11 @@ def _refreshed(before: pl.DataFrame, fresh: pl.DataFrame) -> pl.DataFrame:
     return pl.concat([kept, fresh])
 
 
-def finish(run: Run, *, interrupted: bool = False) -> dict[str, Any]:
+def finish(run: Run, ended: RunState = RunState.FINISHED, *, why: str = "") -> dict[str, Any]:
     """Judge every row, record the verdicts, write the files; returns the run's document.
 
-    The document is also kept in the run's folder and in the ledger.
+    `ended` is how: finished, interrupted, or refused before anything was sent; `why` says so in words. The document is
+    also kept in the run's folder and in the ledger.
     """
     folder, ledger = run.folder, run.ledger
     watching.current().begins("writing the report")
@@ -86,13 +88,11 @@ def finish(run: Run, *, interrupted: bool = False) -> dict[str, Any]:
         tables.write_results(results, folder.file("results.csv"))
         tables.write_retry(reconciling.to_retry(results), folder.file("retry.csv"))
         files += ["results.csv", "retry.csv", "report.html"]
-    told = _document(
-        run, results, outcomes, {Path(name).stem: str(folder.file(name)) for name in files}, interrupted=interrupted
-    )
+    told = _document(run, results, outcomes, {Path(name).stem: str(folder.file(name)) for name in files}, ended)
     if run.kind is not RunKind.PLAN:
         write_report(ledger, folder, told, results, rejected, run.started, datetime.now(UTC))
     folder.save("document.json", dict(told))
-    ledger.record_state(run.run_id, RunState.INTERRUPTED if interrupted else RunState.FINISHED, {"document": told})
+    ledger.record_state(run.run_id, ended, {"document": told, **({"error": why} if why else {})})
     return dict(told)
 
 
@@ -120,12 +120,12 @@ def write_report(
 
 
 def _document(
-    run: Run, results: pl.DataFrame, outcomes: pl.DataFrame, files: dict[str, str], *, interrupted: bool
+    run: Run, results: pl.DataFrame, outcomes: pl.DataFrame, files: dict[str, str], ended: RunState
 ) -> document.Document:
     intake, plan = run.folder.data("intake.json"), run.folder.data("plan.json")
     verdicts = reconciling.verdict_counts(results)
-    if interrupted:
-        exit_code = Interrupted.exit_code
+    if ended in _EXIT_CODES:
+        exit_code = _EXIT_CODES[ended]
     elif run.kind is RunKind.PLAN:
         exit_code = document.exit_code_for_plan(refused=plan["refused"], rejected=intake["rejected"])
     else:

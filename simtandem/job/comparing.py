@@ -1,30 +1,35 @@
 """Runs that only look: read the file, list the carrier, compare, report. Nothing is sent that changes anything."""
 
+from collections.abc import Awaitable, Callable
 from typing import Any
 
+from simtandem.carriers.base import Carrier
 from simtandem.errors import PlanRefused
 from simtandem.job import closing, preparing
 from simtandem.job.run import Run
 
 
-async def prepare(run: Run) -> dict[str, Any]:
-    """Read, list, plan and check: everything up to the first change. Returns the plan's counts.
+async def prepare(run: Run) -> None:
+    """Read, list, plan and check: everything up to the first change.
 
     Raises `InputError`, `CarrierError`, `PlanRefused`.
     """
+    await _up_to(run, preparing.check_safety)
+
+
+async def _up_to(run: Run, gate: Callable[[Run, Carrier], Awaitable[None]]) -> None:
     preparing.read_devices(run)
     async with run.carrier() as (carrier, _):
         await preparing.list_inventory(run, carrier)
-        plan = preparing.plan_changes(run)
-        await preparing.check_safety(run, carrier)
-    return plan
+        preparing.plan_changes(run)
+        await gate(run, carrier)
 
 
 async def compare(run: Run) -> tuple[dict[str, Any], str]:
     """Compare file and carrier. Returns the run's document, and what the safety gate would say to applying it."""
     refusal = ""
     try:
-        await prepare(run)
+        await _up_to(run, preparing.ask_gate)
     except PlanRefused as error:
         refusal = str(error)
     return closing.finish(run), refusal

@@ -13,8 +13,10 @@ from schemas.statuses import Action
 from simtandem import safety, watching
 from simtandem.carriers.base import Carrier
 from simtandem.carriers.opening import lifecycle
+from simtandem.errors import PlanRefused
 from simtandem.intake import Intake
 from simtandem.intake import read_devices as read_file
+from simtandem.job.closing import finish
 from simtandem.job.run import CARRIER, Run, RunFolder
 from simtandem.ledger.records import RunKind, RunState
 from simtandem.planning import calls_needed, counts, digest, eta_seconds, make_plan
@@ -97,6 +99,15 @@ def _describe(run: Run, plan: pl.DataFrame) -> dict[str, Any]:
 
 
 async def check_safety(run: Run, carrier: Carrier) -> None:
+    """Let the plan pass, or end the run and raise `PlanRefused`."""
+    try:
+        await ask_gate(run, carrier)
+    except PlanRefused as refusal:
+        finish(run, RunState.REFUSED, why=str(refusal))
+        raise
+
+
+async def ask_gate(run: Run, carrier: Carrier) -> None:
     """Let the plan pass or raise `PlanRefused`."""
     plan = run.folder.table("plan.parquet")
     sims, activated = await _count_fleet(run, carrier, plan)

@@ -142,9 +142,10 @@ class Run:
         """Record what ends the run in this block, if it can be recorded at all, and raise it on."""
         try:
             yield
+        except PlanRefused:  # recorded where it was refused
+            raise
         except SimtandemError as error:
-            state = RunState.REFUSED if isinstance(error, PlanRefused) else RunState.FAILED
-            self._last_state(state, str(error))
+            self._last_state(RunState.FAILED, str(error))
             raise
 
     def decline(self) -> None:
