@@ -9,20 +9,21 @@ from prefect.client.schemas.objects import State
 from prefect.runtime import flow_run
 
 from schemas.parameters import BulkUpdate, Mode
+from tasks.approving import obtain_approval
 from tasks.artifacts import Progress, show_plan, show_result
 from tasks.closing import reconcile, write_report
 from tasks.patching import patch_first_half, patch_second_half
 from tasks.preparing import check_safety, list_inventory, plan_changes, read_devices
-from tasks.session import Session, final_state, open_session
+from tasks.session import Session, final_state, open_session, stopping_in_good_order
 
 BATCHES_UNDER_WAY = 3
 """While one batch's SIMs are patched, the next one's endpoints are: then the call budget never idles."""
 
 
 def run_name() -> str:
-    """What the run does, as its name: `apply activated: depot-7.csv`."""
+    """What the run does, as far as it is known when it starts: `apply: depot-7.csv`."""
     params = BulkUpdate.model_validate(flow_run.parameters["params"])
-    return f"{params.mode} {params.to or 'per row'}: {Path(params.file).name}"
+    return f"{params.mode}: {'a pasted list' if params.pasted else Path(params.file).name}"
 
 
 @flow(name="bulk-update", flow_run_name=run_name, validate_parameters=True)
@@ -34,9 +35,11 @@ async def bulk_update(params: BulkUpdate) -> State[Any]:
         await plan_changes(session)
         await show_plan(session)
         if params.mode is Mode.APPLY:
+            await obtain_approval(session)
             await check_safety(session)
-            await patch_batches(session)
-            await reconcile(session)
+            async with stopping_in_good_order():
+                await patch_batches(session)
+                await reconcile(session)
         document = await write_report(session)
         await show_result(document)
         session.raise_if_fatal()

@@ -1,10 +1,19 @@
-"""What a run is asked to do, as it is given on the command line, in a deployment or in a form."""
+"""What a run is asked to do, as it is given on the command line, in a deployment or in a form.
 
+The model is also the form that Prefect's UI shows: titles, descriptions, bounds and positions are what people read, and
+what is checked in the browser before a run exists.
+"""
+
+from datetime import date
 from enum import StrEnum
+from typing import Any, Self
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, JsonValue, model_validator
 
 from schemas.statuses import Target
+
+LONGEST_PASTE = 200_000
+"""Characters of a list pasted into a form, about 5,000 devices. Prefect takes parameters of half a megabyte at most."""
 
 
 class Mode(StrEnum):
@@ -14,26 +23,144 @@ class Mode(StrEnum):
     APPLY = "apply"
 
 
+class Wish(StrEnum):
+    """The status asked for in a form; rows with a status of their own keep theirs."""
+
+    AS_IN_FILE = "as in the file"
+    ACTIVATED = Target.ACTIVATED.value
+    SUSPENDED = Target.SUSPENDED.value
+    FACTORY_TEST = Target.FACTORY_TEST.value
+
+
+def _at(position: int) -> dict[str, JsonValue]:
+    return {"position": position}
+
+
 class BulkUpdate(BaseModel):
     """Bring the devices of a CSV to a status, SIM and endpoint together."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    file: str = Field(title="Device CSV", description="Path of the CSV, readable where the run happens.", min_length=1)
-    to: Target | None = Field(
-        default=None, title="Status", description="For rows without a status of their own. Empty: every row has one."
+    file: str = Field(
+        title="Device CSV",
+        description="A path or URL that the worker can read, or the list itself pasted here, header line first: "
+        "sim_id, endpoint_id or iccid, and perhaps status. At most 200,000 characters.",
+        min_length=1,
+        max_length=LONGEST_PASTE,
+        json_schema_extra=_at(0),
+    )
+    to: Wish = Field(
+        default=Wish.AS_IN_FILE,
+        title="Status",
+        description="For rows without a status of their own.",
+        json_schema_extra=_at(1),
     )
     mode: Mode = Field(
-        default=Mode.PLAN, title="Mode", description="plan: compare and show, change nothing. apply: carry it out."
+        default=Mode.PLAN,
+        title="Mode",
+        description="plan: compare and show, change nothing. apply: carry it out.",
+        json_schema_extra=_at(2),
     )
-    batch_size: int = Field(default=500, ge=1, le=2000, title="Batch size", description="Pairs in a batch.")
+    ask_first: bool = Field(
+        default=False,
+        title="Ask before sending",
+        description="Wait for somebody's approval of the plan. A plan beyond the safety limits waits in any case.",
+        json_schema_extra=_at(3),
+    )
+    approval_hours: int = Field(
+        default=24,
+        ge=1,
+        le=720,
+        title="Approval within (hours)",
+        description="After that the run fails, and nothing was sent.",
+        json_schema_extra=_at(4),
+    )
+    batch_size: int = Field(
+        default=500, ge=1, le=2000, title="Batch size", description="Pairs in a batch.", json_schema_extra=_at(5)
+    )
+    plan_digest: str = Field(
+        default="",
+        title="Plan digest",
+        description="Apply only if the plan made now has this digest.",
+        json_schema_extra=_at(6),
+    )
     accept_large: bool = Field(
-        default=False, title="Accept a large plan", description="Go on even beyond the safety limits."
+        default=False,
+        title="Accept a large plan",
+        description="Go on beyond the safety limits without asking.",
+        json_schema_extra=_at(7),
     )
-    plan_digest: str | None = Field(
-        default=None, title="Plan digest", description="Apply only if the plan made now has this digest."
+    prepared_run: str = Field(
+        default="",
+        title="Prepared run",
+        description="Leave empty. The command line names a run here that it has read already.",
+        json_schema_extra=_at(8),
     )
-    prepared_run: str | None = Field(
-        default=None, title="Prepared run", description="Go on with a run that was read and planned already."
+    retry_of: str = Field(
+        default="",
+        title="Retry of",
+        description="Leave empty. The run whose open rows the file holds.",
+        json_schema_extra=_at(9),
     )
-    retry_of: str | None = Field(default=None, title="Retry of", description="The run whose open rows FILE holds.")
+    undo_of: str = Field(
+        default="",
+        title="Undo of",
+        description="A run to turn around; its record counts, and the file is not read.",
+        json_schema_extra=_at(10),
+    )
+
+    @model_validator(mode="before")
+    @classmethod
+    def _leave_out_nothing(cls, given: Any) -> Any:
+        """None stands for the default."""
+        return {name: value for name, value in given.items() if value is not None} if isinstance(given, dict) else given
+
+    @property
+    def target(self) -> Target | None:
+        """The status for rows without one; None where every row has its own."""
+        return None if self.to is Wish.AS_IN_FILE else Target(self.to.value)
+
+    @property
+    def pasted(self) -> bool:
+        """Whether `file` is the list itself."""
+        return "\n" in self.file.strip()
+
+
+class ReportFormat(StrEnum):
+    """What a report can be written as."""
+
+    HTML = "html"
+    XLSX = "xlsx"
+    CSV = "csv"
+    PARQUET = "parquet"
+    JSON = "json"
+
+
+class AuditReport(BaseModel):
+    """Report on all runs of a period: by default, of the last calendar month."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    since: date | None = Field(
+        default=None,
+        title="From",
+        description="First day, in UTC. Empty: the last calendar month.",
+        json_schema_extra=_at(0),
+    )
+    until: date | None = Field(
+        default=None, title="Until", description="Last day, in UTC. Empty: today.", json_schema_extra=_at(1)
+    )
+    formats: list[ReportFormat] = Field(
+        default=[ReportFormat.HTML, ReportFormat.XLSX],
+        min_length=1,
+        title="Formats",
+        description="One file or folder each, all with the same numbers.",
+        json_schema_extra=_at(2),
+    )
+
+    @model_validator(mode="after")
+    def _in_order(self) -> Self:
+        if self.until and (self.since is None or self.since > self.until):
+            message = "the last day needs a first day, on or before it"
+            raise ValueError(message)
+        return self

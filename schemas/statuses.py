@@ -86,3 +86,24 @@ class Verdict(StrEnum):
     UNKNOWN = "unknown"  # it could not be read
     REJECTED = "rejected"  # the row or the move was refused before anything was sent
     SKIPPED = "skipped"  # nothing was sent: held back by the stop rule or an interruption
+
+
+class Finding(StrEnum):
+    """What an audit of the whole fleet can find about a device. One device can have several."""
+
+    PAYING_BUT_OFF = "paying_but_off"  # SIM Activated, endpoint not Enabled: charged, and not working
+    ON_BUT_DEAD = "on_but_dead"  # SIM Suspended, endpoint Enabled: looks on, and can't connect
+    SIM_WITHOUT_ENDPOINT = "sim_without_endpoint"  # SIM Activated, no endpoint: charged for nothing
+    ENDPOINT_WITHOUT_SIM = "endpoint_without_sim"  # can never work
+    FACTORY_TEST = "factory_test"  # not charged yet, and may activate itself at any moment
+    DRIFTED = "drifted"  # left the state simtandem last put it in
+
+
+class Cause(StrEnum):
+    """Who changed a device between two looks at it, as far as the ledger and the carrier's events tell."""
+
+    OURS = "ours"  # a call of one of our runs
+    SOMEBODY = "somebody"  # a call of somebody else's, or a click in the carrier's portal
+    AUTOMATIC = "automatic"  # the carrier itself: a threshold, a policy
+    UNEXPLAINED = "unexplained"  # no event, although there was time enough for one
+    AWAITED = "awaited"  # no event yet: it may still come

@@ -10,10 +10,11 @@ import pandera.polars as pa
 import polars as pl
 from pandera.typing.polars import Series
 
-from schemas.statuses import Action, EndpointStatus, Half, Outcome, SimStatus, Target, Verdict
+from schemas.statuses import Action, Cause, EndpointStatus, Finding, Half, Outcome, SimStatus, Target, Verdict
 
 DIGITS = r"^[0-9]+$"
 ICCID = r"^[0-9]{19}$"
+_MOMENT = {"time_unit": "ms", "time_zone": "UTC"}
 
 
 class _Table(pa.DataFrameModel):
@@ -111,6 +112,100 @@ class Results(_Table):
     attempts: Series[pl.Int64] = pa.Field(ge=0)
     http_status: Series[pl.Int64] = pa.Field(nullable=True)
     error: Series[pl.String]
+
+
+class Events(_Table):
+    """Events of the carrier, one line each, those of types nobody knows as well. `name` is the type in words.
+
+    `at` is null where the carrier's text for it can't be read; `source` is a `schemas.events.EventSource` where known.
+    """
+
+    event_id: Series[pl.String] = pa.Field(unique=True)
+    at: Series[pl.Datetime] = pa.Field(nullable=True, dtype_kwargs=_MOMENT)
+    type: Series[pl.Int64]
+    name: Series[pl.String]
+    source: Series[pl.Int64] = pa.Field(nullable=True)
+    description: Series[pl.String]
+    user: Series[pl.String] = pa.Field(nullable=True)
+    sim_id: Series[pl.String] = pa.Field(nullable=True, str_matches=DIGITS)
+    iccid: Series[pl.String] = pa.Field(nullable=True)
+    endpoint_id: Series[pl.String] = pa.Field(nullable=True, str_matches=DIGITS)
+
+
+class Managed(_Table):
+    """Where simtandem last put each device, one line a SIM.
+
+    `desired`, `sim_status` and `endpoint_status` are null where the last run left the device half done: then nothing is
+    expected of it. `at` is when it was put there, in run `run_id` by its row `row`.
+    """
+
+    sim_id: Series[pl.String] = pa.Field(unique=True, str_matches=DIGITS)
+    endpoint_id: Series[pl.String] = pa.Field(nullable=True)
+    desired: Series[pl.String] = pa.Field(nullable=True, isin=[*Target])
+    sim_status: Series[pl.String] = pa.Field(nullable=True, isin=[*SimStatus])
+    endpoint_status: Series[pl.String] = pa.Field(nullable=True, isin=[*EndpointStatus])
+    at: Series[pl.Datetime] = pa.Field(dtype_kwargs=_MOMENT)
+    run_id: Series[pl.String]
+    row: Series[pl.Int64]
+
+
+class Steps(_Table):
+    """Halves that our runs changed, or may have: whose id, to what, when, and by which row of which run."""
+
+    half: Series[pl.String] = pa.Field(isin=[*Half])
+    ident: Series[pl.String] = pa.Field(str_matches=DIGITS)
+    after: Series[pl.String]
+    at: Series[pl.Datetime] = pa.Field(dtype_kwargs=_MOMENT)
+    run_id: Series[pl.String]
+    row: Series[pl.Int64]
+
+
+class Changes(_Table):
+    """Halves that had one status at a first look, at `since`, and another at a second one, at `seen`."""
+
+    half: Series[pl.String] = pa.Field(isin=[*Half])
+    ident: Series[pl.String] = pa.Field(str_matches=DIGITS)
+    sim_id: Series[pl.String] = pa.Field(nullable=True)
+    iccid: Series[pl.String] = pa.Field(nullable=True)
+    endpoint_id: Series[pl.String] = pa.Field(nullable=True)
+    before: Series[pl.String]
+    after: Series[pl.String]
+    since: Series[pl.Datetime] = pa.Field(dtype_kwargs=_MOMENT)
+    seen: Series[pl.Datetime] = pa.Field(dtype_kwargs=_MOMENT)
+
+
+class Explained(Changes):
+    """Changes with what caused them. `at` is the event's time, or our call's; `run_id` and `row` are of our run."""
+
+    cause: Series[pl.String] = pa.Field(isin=[*Cause])
+    at: Series[pl.Datetime] = pa.Field(nullable=True, dtype_kwargs=_MOMENT)
+    event_id: Series[pl.String] = pa.Field(nullable=True)
+    user: Series[pl.String] = pa.Field(nullable=True)
+    run_id: Series[pl.String] = pa.Field(nullable=True)
+    row: Series[pl.Int64] = pa.Field(nullable=True)
+    explanation: Series[pl.String]
+
+
+class Findings(_Table):
+    """What an audit found, one line for each device and kind of finding, sorted by kind and device.
+
+    `charged`: the SIM costs money for nothing. `repair` is the status that ends the finding, null where none does;
+    `remedy` says what to do. `since` is since when it is so, as far as `known_from` tells: the ledger, an event, or the
+    audit that saw it first, which may be long after.
+    """
+
+    finding: Series[pl.String] = pa.Field(isin=[*Finding])
+    sim_id: Series[pl.String] = pa.Field(nullable=True)
+    iccid: Series[pl.String] = pa.Field(nullable=True)
+    endpoint_id: Series[pl.String] = pa.Field(nullable=True)
+    now: Series[pl.String]
+    expected: Series[pl.String]
+    charged: Series[pl.Boolean]
+    since: Series[pl.Datetime] = pa.Field(nullable=True, dtype_kwargs=_MOMENT)
+    known_from: Series[pl.String]
+    repair: Series[pl.String] = pa.Field(nullable=True, isin=[*Target])
+    remedy: Series[pl.String]
+    explanation: Series[pl.String]
 
 
 def empty(table: type[_Table]) -> pl.DataFrame:

@@ -21,6 +21,9 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 
+schedule = typer.Typer(help="What is to happen later: list, add, cancel.", no_args_is_help=True)
+app.add_typer(schedule, name="schedule")
+
 File = Annotated[Path, typer.Argument(metavar="FILE", help="The device CSV.", show_default=False)]
 To = Annotated[
     str | None,
@@ -99,11 +102,28 @@ def runs(*, limit: Annotated[int, typer.Option(min=1, help="How many.")] = 20, a
 
 
 @app.command()
-def report(run: RunId, *, as_json: AsJson = False) -> None:
-    """Write RUN's report again from the ledger, and say where it is."""
-    from simtandem import history
+def report(
+    run: Annotated[
+        str | None, typer.Argument(metavar="[RUN]", help="A run's id, or its beginning.", show_default=False)
+    ] = None,
+    form: Annotated[str, typer.Option("--format", metavar="FORMAT", help="html, xlsx, csv, parquet or json.")] = "html",
+    since: Annotated[str | None, typer.Option(metavar="DATE", help="All runs begun from this day on (UTC).")] = None,
+    until: Annotated[str | None, typer.Option(metavar="DATE", help="... to the end of this one; else today.")] = None,
+    *,
+    as_json: AsJson = False,
+) -> None:
+    """Write the report of RUN, or of all runs of a period, from the ledger; say where it is."""
+    from simtandem import history, reporting
 
-    history.show_report(run, as_json=as_json)
+    wanted = reporting.parse_format(form)
+    if (run is None) == (since is None and until is None):
+        raise typer.BadParameter("Name a run, or a period with --since and --until.")
+    if run is None:
+        reporting.show_period(since, until, wanted, as_json=as_json)
+    elif wanted == "html":
+        history.show_report(run, as_json=as_json)
+    else:
+        reporting.show_run(run, wanted, as_json=as_json)
 
 
 @app.command()
@@ -126,6 +146,116 @@ def retry(
 
 
 @app.command()
+def audit(*, as_json: AsJson = False, quiet: Quiet = False, verbose: Verbose = False) -> None:
+    """Look at the whole fleet: split pairs, what costs money for nothing, drift. Changes nothing; exit 0 if clean."""
+    from simtandem import fleet_audit
+
+    _end(fleet_audit.audit(_output(as_json, quiet, verbose)))
+
+
+@app.command()
+def undo(
+    run: RunId,
+    batch_size: BatchSize = 500,
+    digest: Digest = None,
+    *,
+    yes: Annotated[bool, typer.Option("--yes", "-y", help="Carry it out; else it is only planned.")] = False,
+    accept_large: AcceptLarge = False,
+    as_json: AsJson = False,
+    quiet: Quiet = False,
+    verbose: Verbose = False,
+) -> None:
+    """Plan the inverse of RUN for the devices still where it left them; with --yes, apply it."""
+    from simtandem import commands
+    from simtandem.job.undo import named
+
+    run_id = named(run)
+    file = Path(f"undo of {run_id}")
+    request = _request(file, None, batch_size, accept_large=accept_large, plan_digest=digest, undo_of=run_id)
+    output = _output(as_json, quiet, verbose)
+    _end(commands.apply(request, output, yes=True) if yes else commands.look("plan", request, output))
+
+
+@app.command()
+def compare(first: RunId, second: RunId, *, as_json: AsJson = False) -> None:
+    """Say which devices differ between two runs: in what was asked, in where they ended, in the verdict."""
+    from simtandem.comparison import show_differences
+
+    _end(show_differences(first, second, as_json=as_json))
+
+
+@app.command()
+def verify(
+    run: Annotated[
+        str | None, typer.Argument(metavar="[RUN]", help="A run's id, or its beginning.", show_default="all runs")
+    ] = None,
+    head: Annotated[
+        str | None, typer.Option("--head", metavar="HASH", help="A head of RUN's chain that you kept: is it in there?")
+    ] = None,
+    *,
+    as_json: AsJson = False,
+) -> None:
+    """Say whether the record is untouched, and if not, which fact was changed, taken away or added."""
+    from simtandem.proving import show_proof
+
+    _end(show_proof(run, head, as_json=as_json))
+
+
+@app.command()
+def prune(
+    before: Annotated[str, typer.Option("--before", metavar="DATE", help="Runs that ended before this day (UTC).")],
+    *,
+    yes: Annotated[bool, typer.Option("--yes", "-y", help="Do it; else it is only told what would go.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Archive the details of old runs and take them out of the ledger; heads, states and counts stay."""
+    from simtandem.retention import prune_before
+
+    _end(prune_before(before, yes=yes, as_json=as_json))
+
+
+@schedule.command("list")
+def schedule_list(
+    *,
+    everything: Annotated[bool, typer.Option("--all", help="Those that are done, too.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """List what is scheduled and not done yet."""
+    from simtandem import scheduling
+
+    _end(scheduling.show_schedules(everything=everything, as_json=as_json))
+
+
+@schedule.command("add")
+def schedule_add(
+    file: File,
+    at: Annotated[
+        str | None,
+        typer.Option("--at", metavar="WHEN", help="ISO date or date and time, for rows without effective_at; or: now."),
+    ] = None,
+    to: To = None,
+    *,
+    as_json: AsJson = False,
+) -> None:
+    """Validate FILE and schedule it; the flow scheduled-updates carries it out when it is due."""
+    from simtandem import scheduling
+
+    _end(scheduling.add(file, at, _target(to), as_json=as_json))
+
+
+@schedule.command("cancel")
+def schedule_cancel(
+    ident: Annotated[str, typer.Argument(metavar="ID", help="A schedule's id, or its beginning.", show_default=False)],
+    *,
+    as_json: AsJson = False,
+) -> None:
+    """Cancel what is scheduled and not applied yet."""
+    from simtandem import scheduling
+
+    _end(scheduling.cancel(ident, as_json=as_json))
+
+
+@app.command()
 def emulator(
     port: Annotated[int, typer.Option(min=0, max=65535, help="0: any free one.")] = 8080,
     devices: Annotated[int, typer.Option(min=0, max=1_000_000, help="How many to begin with.")] = 1000,
@@ -134,6 +264,27 @@ def emulator(
     from simtandem.demo import run_emulator
 
     run_emulator(port, devices)
+
+
+@app.command()
+def deploy() -> None:
+    """Put deployments, work pool and automations on the Prefect server of PREFECT_API_URL. Harmless to repeat."""
+    from simtandem.operation import commands as operation
+
+    operation.deploy_all()
+
+
+@app.command()
+def up(
+    host: Annotated[
+        str, typer.Option(help="Address to listen on; another than this one needs an auth string.")
+    ] = "127.0.0.1",
+    port: Annotated[int, typer.Option(min=1, max=65535, help="Of the UI and the API.")] = 4200,
+) -> None:
+    """Run it all on this machine until Ctrl-C: Prefect server, deployments, schedules, a worker."""
+    from simtandem.operation import commands as operation
+
+    operation.serve(host, port)
 
 
 def _version(wanted: bool) -> None:  # noqa: FBT001 - Typer's callback signature
@@ -150,14 +301,21 @@ def _common(
 
 
 def _request(file: Path, to: str | None, batch_size: int = 500, **others: Any) -> Any:
-    from schemas.parameters import BulkUpdate, Mode
+    from schemas.parameters import BulkUpdate, Mode, Wish
+
+    target = _target(to)
+    wish = Wish(target.value) if target else Wish.AS_IN_FILE
+    return BulkUpdate(file=str(file), to=wish, mode=Mode.APPLY, batch_size=batch_size, **others)
+
+
+def _target(to: str | None) -> Any:
     from simtandem.errors import InputError
     from simtandem.intake import parse_target
 
     target = parse_target(to) if to is not None else None
     if to is not None and target is None:
         raise InputError(f"--to {to}: not a status. Use activated, suspended or factory_test. Nothing was sent.")
-    return BulkUpdate(file=str(file), to=target, mode=Mode.APPLY, batch_size=batch_size, **others)
+    return target
 
 
 def _output(as_json: bool, quiet: bool, verbose: bool) -> Any:  # noqa: FBT001 - see commands.Output

@@ -17,7 +17,7 @@ from simtandem import console as shown
 from simtandem import watching
 from simtandem.errors import InputError, Interrupted, PlanRefused
 from simtandem.job import comparing, preparing
-from simtandem.job.run import Run, RunFolder
+from simtandem.job.run import Run, RunFolder, kind_of
 from simtandem.ledger.records import RunKind
 from simtandem.orchestration import Orchestration, run_bulk_update
 from simtandem.settings import Settings, load
@@ -37,7 +37,7 @@ class Output:
     @property
     def out(self) -> Console:
         """For results."""
-        return Console(highlight=False)
+        return shown.results()
 
     @property
     def err(self) -> Console:
@@ -89,8 +89,7 @@ def apply(request: BulkUpdate, output: Output, *, yes: bool) -> int:
         settings.token()
         document = asyncio.run(_stoppable(_apply(request, settings, output, ask=ask), watcher))
     if document is None:
-        output.err.print("Nothing was sent.")
-        return Interrupted.exit_code
+        raise Interrupted("Not confirmed. Nothing was sent.")
     if output.as_json:
         _print(document)
     else:
@@ -101,7 +100,7 @@ def apply(request: BulkUpdate, output: Output, *, yes: bool) -> int:
 
 async def _apply(request: BulkUpdate, settings: Settings, output: Output, *, ask: bool) -> dict[str, Any] | None:
     """The run's document, or None where the operator said no."""
-    run = Run.begin(request, RunKind.RETRY if request.retry_of else RunKind.APPLY, settings)
+    run = Run.begin(request, kind_of(request), settings)
     try:
         with run.failing():
             if not await _carry_out(run, output, ask=ask):
@@ -121,7 +120,7 @@ async def _carry_out(run: Run, output: Output, *, ask: bool) -> bool:
     with Orchestration(run.settings) as prefect:
         if ask:
             await comparing.prepare(run)
-            if not _agreed(run, output):
+            if not await _agreed(run, output):
                 run.decline()
                 return False
         watching.current().begins("starting Prefect" if prefect.own else "reporting to Prefect")
@@ -132,7 +131,7 @@ async def _carry_out(run: Run, output: Output, *, ask: bool) -> bool:
     return True
 
 
-def _agreed(run: Run, output: Output) -> bool:
+async def _agreed(run: Run, output: Output) -> bool:
     """Show the plan and ask. A plan without changes needs no question."""
     intake, plan = run.folder.data("intake.json"), run.folder.data("plan.json")
     told = {"digest": plan["digest"], "input": intake, "plan": plan}
@@ -141,7 +140,18 @@ def _agreed(run: Run, output: Output) -> bool:
     if not changes:
         return True
     output.err.print(f"Send these changes to {run.settings.carrier_host}? \\[y/N] ", end="")
-    return sys.stdin.readline().strip().lower() in ("y", "yes")
+    return (await _typed_line()).strip().lower() in ("y", "yes")
+
+
+async def _typed_line() -> str:
+    """A line from the terminal. Until one is there the event loop goes on, or a Ctrl-C would be heard only after it."""
+    loop, typed = asyncio.get_running_loop(), asyncio.Event()
+    loop.add_reader(sys.stdin, typed.set)
+    try:
+        await typed.wait()
+    finally:
+        loop.remove_reader(sys.stdin)
+    return sys.stdin.readline()
 
 
 async def _stoppable(work: Awaitable[Result], watcher: Watcher) -> Result:

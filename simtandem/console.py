@@ -18,6 +18,7 @@ from simtandem.watching import Watcher, watch
 _GOOD = (Outcome.APPLIED, Outcome.UNCHANGED)
 _PLAIN_EVERY_S = 10.0
 _EXAMPLES = 6
+_UNFOLDED = 240
 
 _VERDICTS = {
     Verdict.IN_SYNC: ("in sync", "green"),
@@ -27,6 +28,12 @@ _VERDICTS = {
     Verdict.REJECTED: ("rejected", "yellow"),
     Verdict.SKIPPED: ("skipped", "yellow"),
 }
+
+
+def results() -> Console:
+    """Stdout, as wide as the terminal; where it is none, wide enough that nothing is folded."""
+    console = Console(highlight=False)
+    return console if console.is_terminal else Console(highlight=False, width=_UNFOLDED)
 
 
 class TerminalWatcher(Watcher):
@@ -152,19 +159,22 @@ def show_plan(
     for note in notes:
         console.print(Text("  " + note, style="dim"))
     if problems:
-        told = Table(box=None, show_header=False, padding=(0, 1), title_justify="left")
-        told.add_column(justify="right", style="yellow", no_wrap=True)
-        told.add_column(overflow="fold")
-        for row, reason in problems[:_EXAMPLES]:
-            told.add_row(f"row {row}", reason)
-        if len(problems) > _EXAMPLES:
-            told.add_row(
-                "", Text(f"and {len(problems) - _EXAMPLES:,} more: see rejected.csv and plan.csv", style="dim")
-            )
         console.print()
-        console.print(told)
+        console.print(_examples(problems))
     if refusal:
         console.print(Text("\n" + refusal, style="yellow"))
+
+
+def _examples(problems: Sequence[tuple[int, str]]) -> Table:
+    told = Table(box=None, show_header=False, padding=(0, 1), title_justify="left")
+    told.add_column(justify="right", style="yellow", no_wrap=True)
+    told.add_column(overflow="fold")
+    for row, reason in problems[:_EXAMPLES]:
+        told.add_row(f"row {row}", reason)
+    if len(problems) > _EXAMPLES:
+        more = f"and {len(problems) - _EXAMPLES:,} more: see rejected.csv and plan.csv"
+        told.add_row("", Text(more, style="dim"))
+    return told
 
 
 def show_result(console: Console, document: Mapping[str, Any]) -> None:
@@ -198,6 +208,7 @@ def show_files(console: Console, document: Mapping[str, Any]) -> None:
         "retry": "rows to feed back",
         "rejected": "rows that can't be used, and why",
         "plan": "what was planned",
+        "undo": "what goes back, as an input file",
     }
     for name in (name for name in told if name in files):
         console.print(Text.assemble(("  ", ""), (files[name], "cyan"), (f"  {told[name]}", "dim")), soft_wrap=True)

@@ -5,11 +5,11 @@ from pathlib import Path
 from typing import Any, cast
 
 import polars as pl
-from rich.console import Console
 from rich.table import Table
 
 from schemas.statuses import Action
 from simtandem import reconciling
+from simtandem.console import results as stdout
 from simtandem.errors import InputError
 from simtandem.job.closing import write_report
 from simtandem.job.run import RunFolder
@@ -25,14 +25,16 @@ def show_runs(limit: int, *, as_json: bool) -> None:
     ledger = Ledger.open(load().ledger())
     try:
         runs = ledger.runs(limit)
+        heads = ledger.heads([run.record.run_id for run in runs])
     finally:
         ledger.close()
     if as_json:
-        print(json.dumps([_told(run) for run in runs], indent=2))
+        print(json.dumps([_told(run) | {"ledger_head": heads.get(run.record.run_id)} for run in runs], indent=2))
         return
     table = Table(box=None, padding=(0, 2, 0, 0))
-    for heading in ("run", "started (UTC)", "kind", "state", "file"):
-        table.add_column(heading, overflow="fold")
+    for heading in ("run", "started (UTC)", "kind", "state"):
+        table.add_column(heading, no_wrap=True)
+    table.add_column("file", overflow="fold")
     table.add_column("rows", justify="right")
     table.add_column("in sync", justify="right")
     for run in runs:
@@ -41,8 +43,7 @@ def show_runs(limit: int, *, as_json: bool) -> None:
         table.add_row(
             told["run_id"], told["started"], told["kind"], told["state"], told["file"], f"{told['rows']:,}", in_sync
         )
-    console = Console(highlight=False)
-    console.print(table if runs else "No runs yet.")
+    stdout().print(table if runs else "No runs yet.")
 
 
 def _told(run: RunSummary) -> dict[str, Any]:
@@ -88,7 +89,7 @@ def show_report(run_id: str, *, as_json: bool) -> None:
     if as_json:
         print(json.dumps(document, indent=2))
     else:
-        Console(highlight=False).print(str(path), soft_wrap=True)
+        stdout().print(str(path), soft_wrap=True)
 
 
 def open_rows(run_id: str) -> tuple[str, Path]:
@@ -97,10 +98,11 @@ def open_rows(run_id: str) -> tuple[str, Path]:
     ledger = Ledger.open(settings.ledger())
     try:
         run = ledger.run(run_id)
-        if run.record.kind not in (RunKind.APPLY, RunKind.RETRY, RunKind.RECONCILE):
+        if run.record.kind not in (RunKind.APPLY, RunKind.RETRY, RunKind.RECONCILE, RunKind.UNDO):
             raise InputError(f"Run {run.record.run_id} only planned: apply its file instead. Nothing was sent.")
         results = ledger.results(run.record.run_id)
-        rows = reconciling.to_retry(results) if results.height else _planned(ledger.plan(run.record.run_id))
+        planned = ledger.plan(run.record.run_id)
+        rows = reconciling.to_retry(results) if results.height else _planned(planned, run.record.kind)
     finally:
         ledger.close()
     if rows.is_empty():
@@ -111,8 +113,12 @@ def open_rows(run_id: str) -> tuple[str, Path]:
     return run.record.run_id, folder.file("retry.csv")
 
 
-def _planned(plan: pl.DataFrame) -> pl.DataFrame:
-    """All rows of a run that was killed before it could judge any: what is right already costs nothing."""
-    return plan.filter(pl.col("action") != Action.REPEAT).select(
+def _planned(plan: pl.DataFrame, kind: RunKind) -> pl.DataFrame:
+    """All rows of a run that was killed before it could judge any: what is right already costs nothing.
+
+    Of an undo only what it sends: what it leaves alone, nobody asked for.
+    """
+    wanted = pl.col("action") == Action.CHANGE if kind is RunKind.UNDO else pl.col("action") != Action.REPEAT
+    return plan.filter(wanted).select(
         "sim_id", "endpoint_id", "iccid", pl.col("desired").alias("status")
     )

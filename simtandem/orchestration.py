@@ -23,7 +23,7 @@ from types import TracebackType
 from typing import Self
 
 from schemas.parameters import BulkUpdate
-from simtandem.errors import OrchestrationError
+from simtandem.errors import Interrupted, OrchestrationError
 from simtandem.settings import Settings, child_environment, export, prefect_api_url
 
 _READY_WITHIN_S = 180.0
@@ -61,7 +61,9 @@ _SERVER = {
 class Orchestration:
     """A Prefect API for the run inside the `with` block. It boots at once, in the background; `ready` waits for it."""
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: Settings, *, host: str = "127.0.0.1", port: int = 0) -> None:
+        self._host = host
+        self._port = port
         self._home = settings.home / "prefect"
         self._url = prefect_api_url()
         self.own = self._url is None
@@ -80,10 +82,7 @@ class Orchestration:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._let_go_of_starting()
-        if self._using is not None:
-            os.close(self._using)
-            self._using = None
+        self._let_go()
 
     async def ready(self) -> str:
         """Wait until the API answers. Prefect's client is told where it is and imported meanwhile."""
@@ -109,6 +108,13 @@ class Orchestration:
             await asyncio.sleep(0.1)
         self._let_go_of_starting()
 
+    async def keep_up(self) -> None:
+        """Start our server again if it is gone."""
+        if self._child is not None and self._child.poll() is not None:
+            self._let_go()
+            self._attach()
+            await self._answering()
+
     def _attach(self) -> None:
         """Hold the shared lock; find the server that runs, or start one while nobody else does."""
         self._home.mkdir(parents=True, exist_ok=True)
@@ -119,8 +125,8 @@ class Orchestration:
         if self._url and _healthy(self._url):
             self._let_go_of_starting()
             return
-        port = _free_port()
-        self._url = f"http://127.0.0.1:{port}/api"
+        port = self._port or _free_port()
+        self._url = f"http://{'127.0.0.1' if self._host == '0.0.0.0' else self._host}:{port}/api"  # noqa: S104 - not bound here
         address.write_text(json.dumps({"url": self._url}))
         variables = {
             **_SERVER,
@@ -130,13 +136,26 @@ class Orchestration:
         }
         with (self._home / "server.log").open("wb") as log:
             self._child = subprocess.Popen(  # noqa: S603 - our own module
-                [sys.executable, "-m", "simtandem.orchestration", str(port), str(self._home / "server.lock")],
+                [
+                    sys.executable,
+                    "-m",
+                    "simtandem.orchestration",
+                    self._host,
+                    str(port),
+                    str(self._home / "server.lock"),
+                ],
                 env=child_environment(variables),
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,
                 start_new_session=True,  # a Ctrl-C is meant for the run, which still reports after it
             )
+
+    def _let_go(self) -> None:
+        self._let_go_of_starting()
+        if self._using is not None:
+            os.close(self._using)
+            self._using = None
 
     def _let_go_of_starting(self) -> None:
         if self._starting is not None:
@@ -146,9 +165,14 @@ class Orchestration:
 
 async def run_bulk_update(request: BulkUpdate) -> BaseException | None:
     """Run the flow in this process, against the API that is `ready`. Returns the error that ended it, if one did."""
+    from prefect.exceptions import TerminationSignal
+
     from flows.bulk_update import bulk_update
 
-    state = await bulk_update(request, return_state=True)
+    try:
+        state = await bulk_update(request, return_state=True)
+    except TerminationSignal:
+        return Interrupted("Stopped before anything was sent.")
     result = await state.aresult(raise_on_failure=False) if state.data is not None else None
     return result if isinstance(result, BaseException) else None
 
@@ -174,14 +198,12 @@ def _free_port() -> int:
 
 
 def main() -> None:
-    """The embedded server's process: serve on the given port until nobody uses the lock file any more."""
-    port, lock_file = int(sys.argv[1]), Path(sys.argv[2])
+    """The embedded server's process: serve on the given address until nobody uses the lock file any more."""
+    host, port, lock_file = sys.argv[1], int(sys.argv[2]), Path(sys.argv[3])
     import uvicorn
     from prefect.server.api.server import create_app
 
-    config = uvicorn.Config(
-        create_app(), host="127.0.0.1", port=port, log_level="warning", timeout_graceful_shutdown=_DRAIN_S
-    )
+    config = uvicorn.Config(create_app(), host=host, port=port, log_level="warning", timeout_graceful_shutdown=_DRAIN_S)
     server = uvicorn.Server(config)
 
     def end_when_unused() -> None:

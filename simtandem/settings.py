@@ -2,10 +2,12 @@
 
 import os
 from collections.abc import Mapping
+from decimal import Decimal
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from pydantic import Field, SecretStr, ValidationError, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
@@ -41,6 +43,17 @@ class Settings(BaseSettings):
         default=0.20, ge=0, le=1, description="share of a batch that may fail before the run stops"
     )
     stop_at_least: int = Field(default=10, ge=1, description="... and the number that must have failed as well")
+    monthly_rate: Decimal | None = Field(
+        default=None, ge=0, description="what an Activated SIM costs a month; unset: no money is shown"
+    )
+    currency: str = Field(default="", max_length=8, description="of that rate, as it should be shown, such as EUR")
+
+    inbox: str | None = Field(default=None, description="folder or fsspec URL where CSVs are dropped; unset: in `home`")
+    inbox_settle_s: float = Field(default=10.0, ge=0, le=600, description="how long a file must lie still")
+    timezone: str = Field(default="UTC", description="IANA zone of times written without an offset")
+
+    notify_webhook: SecretStr | None = Field(default=None, description="Slack-compatible webhook that runs are told to")
+    notify_email: SecretStr | None = Field(default=None, description="`smtp://user:password@host:587/?from=…&to=…`")
 
     @field_validator("home")
     @classmethod
@@ -50,11 +63,37 @@ class Settings(BaseSettings):
     @field_validator("emnify_url")
     @classmethod
     def _plain_url(cls, url: str) -> str:
-        parts = urlsplit(url)
-        if parts.scheme not in ("http", "https") or not parts.hostname or parts.query or parts.username:
+        try:
+            parts = urlsplit(url.strip())
+            plain = parts.scheme in ("http", "https") and parts.hostname and "@" not in parts.netloc and parts.port != 0
+        except ValueError:  # a bracket left open, a port that is none: the message would quote it
+            plain = False
+        if not plain or parts.query or parts.fragment:
             message = "must be an http(s) address of a host, without user, password or query"
             raise ValueError(message)
-        return url.rstrip("/")
+        return url.strip().rstrip("/")
+
+    @field_validator("timezone")
+    @classmethod
+    def _known_zone(cls, name: str) -> str:
+        try:
+            ZoneInfo(name)
+        except (ZoneInfoNotFoundError, ValueError, OSError):
+            message = "is no time zone; write it like Europe/Berlin or UTC"
+            raise ValueError(message) from None
+        return name
+
+    @property
+    def zone(self) -> ZoneInfo:
+        """The zone of dates and times that are written without an offset."""
+        return ZoneInfo(self.timezone)
+
+    @property
+    def inbox_url(self) -> str:
+        """Where the inbox is: a folder or an fsspec URL. It may hold credentials: never show it."""
+        if self.inbox is None:
+            return str(self.home / "inbox")
+        return self.inbox if "://" in self.inbox else str(Path(self.inbox).expanduser().absolute())
 
     @property
     def capacity(self) -> int:
@@ -70,6 +109,11 @@ class Settings(BaseSettings):
     def runs_folder(self) -> Path:
         """Where each run leaves its files."""
         return self.home / "runs"
+
+    @cached_property
+    def archive_folder(self) -> Path:
+        """Where the details of pruned runs go."""
+        return self.home / "archive"
 
     def ledger(self) -> str:
         """The ledger's URL. It may hold a password: never show it."""
@@ -99,6 +143,11 @@ def load(**overrides: Any) -> Settings:
 def prefect_api_url() -> str | None:
     """The Prefect server this process should report to, where one is set."""
     return os.environ.get("PREFECT_API_URL") or None
+
+
+def prefect_auth_string() -> str | None:
+    """`user:password` that a Prefect server started from here demands, where one is set."""
+    return os.environ.get("PREFECT_SERVER_API_AUTH_STRING") or None
 
 
 def child_environment(extra: Mapping[str, str]) -> dict[str, str]:

@@ -56,6 +56,13 @@ def current() -> Watcher:
     return _current.get()
 
 
+def own() -> Watcher:
+    """Who looks on now; where nobody does, a watcher of this context's own, so that the run can be told to stop."""
+    if _current.get() is _NOBODY:
+        _current.set(Watcher())
+    return _current.get()
+
+
 def watch(watcher: Watcher) -> None:
     """Let `watcher` look on, in this context and those made from it."""
     _current.set(watcher)

@@ -15,7 +15,10 @@ from prefect.artifacts import (
     acreate_table_artifact,
     aupdate_progress_artifact,
 )
+from prefect.client.orchestration import get_client
+from prefect.runtime import flow_run
 
+from schemas.parameters import Mode
 from simtandem.job.preparing import problems
 from simtandem.reports.wording import duration
 from tasks.session import Session
@@ -46,12 +49,25 @@ async def show_plan(session: Session) -> None:
     lines = [f"| {name} | {value} |" for name, value in counts.items()]
     heading = f"## Plan `{plan['digest']}` for {intake['file']}\n\nRun `{session.run.run_id}`\n\n| | |\n|---|---:|\n"
     await _try(acreate_markdown_artifact(heading + "\n".join(lines), key="plan", description="What would be sent"))
+    await _try(_name_run(session, plan["devices"], intake["file"]))
     found = problems(session.run.folder)
     if found:
         more = f", the first {_FIRST_ROWS}" if len(found) > _FIRST_ROWS else ""
         table = [{"row": row, "reason": reason} for row, reason in found[:_FIRST_ROWS]]
         told = f"{len(found)} rows rejected or refused{more}; all of them in rejected.csv and plan.csv"
         await _try(acreate_table_artifact(table, key="refused", description=told))
+
+
+async def show_approval(session: Session, excess: str, moved: list[dict[str, object]]) -> None:
+    """Why the run waits, and what differs from the plan that was approved before, if one was."""
+    plan = session.run.folder.data("plan.json")
+    text = f"## Waits for approval of plan `{plan['digest']}`\n\n{excess or 'Approval was asked for.'}\n\n"
+    text += "Resume the run from its menu: the form asks for the decision, who makes it, and why.\n"
+    if moved:
+        text += f"\n**{len(moved)} rows have moved since the plan that was decided on**: it takes a new decision.\n"
+    await _try(acreate_markdown_artifact(text, key="approval", description="Somebody has to decide"))
+    if moved:
+        await _try(acreate_table_artifact(moved[:_FIRST_ROWS], key="moved", description="Rows planned differently now"))
 
 
 async def show_result(document: dict[str, Any]) -> None:
@@ -65,6 +81,38 @@ async def show_result(document: dict[str, Any]) -> None:
     heading = f"## {document['verdicts']['in_sync']} of {rows} rows are in sync\n\n| | |\n|---|---:|\n"
     text = heading + "\n".join(lines) + f"\n\nRun `{document['run_id']}`, on the machine that ran it:\n\n{files}\n"
     await _try(acreate_markdown_artifact(text, key="result", description="What became of it"))
+
+
+async def show_audit(document: dict[str, Any]) -> None:
+    """What an audit of the fleet found, and where its files are."""
+    lines = [f"| {name.replace('_', ' ')} | {count} |" for name, count in document["findings"].items()]
+    files = "\n".join(f"- {name}: `{path}`" for name, path in document["files"].items())
+    heading = f"## {sum(document['findings'].values())} findings in {document['sims']} SIMs\n\n| | |\n|---|---:|\n"
+    text = heading + "\n".join(lines) + f"\n\nRun `{document['run_id']}`, on the machine that ran it:\n\n{files}\n"
+    await _try(acreate_markdown_artifact(text, key="audit", description="What the audit found"))
+
+
+async def _name_run(session: Session, devices: int, file: str) -> None:
+    """What the run does, now that it is known: `activated · 1,250 devices · depot-7.csv`."""
+    request = session.run.request
+    wishes = session.run.folder.table("devices.parquet")["desired"].unique().sort()
+    wish = ", ".join(str(each).replace("_", " ") for each in wishes)
+    name = f"{'plan ' if request.mode is Mode.PLAN else ''}{wish} · {devices:,} devices · {file}"
+    async with get_client() as client:
+        await client.update_flow_run(UUID(str(flow_run.id)), name=name)
+
+
+async def show_arrivals(files: list[dict[str, Any]]) -> None:
+    """The files that were taken from an inbox, and what is to be said of each."""
+    told = f"{len(files)} files taken" if len(files) > 1 else "1 file taken"
+    await _try(acreate_table_artifact(files[:_FIRST_ROWS], key="arrivals", description=told))
+
+
+async def show_audit_report(written: dict[str, Any]) -> None:
+    """The period, how many runs it had, and where the reports are."""
+    files = "\n".join(f"- {name}: `{path}`" for name, path in written["files"].items())
+    text = f"## {written['runs']} runs from {written['since']} to {written['until']}\n\n{files}\n"
+    await _try(acreate_markdown_artifact(text, key="audit-report", description="Reports on the runs of a period"))
 
 
 class Progress:

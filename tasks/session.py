@@ -1,20 +1,23 @@
 """What the tasks of one run share: the run, the connection to its carrier, and the sending under way."""
 
+import asyncio
+import signal
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
 
 from prefect.client.schemas.objects import State
+from prefect.context import FlowRunContext
 from prefect.states import Cancelled, Completed, Failed
 
-from schemas.parameters import BulkUpdate, Mode
+from schemas.parameters import BulkUpdate
 from schemas.statuses import Half
+from simtandem import watching
 from simtandem.carriers.base import Carrier
 from simtandem.errors import CarrierUnavailable, Interrupted
 from simtandem.job.applying import Applying
 from simtandem.job.batchwork import BatchWork, other
-from simtandem.job.run import Run
-from simtandem.ledger.records import RunKind
+from simtandem.job.run import Run, kind_of
 from simtandem.ledger.writing import CallWriter
 from simtandem.settings import load
 
@@ -76,17 +79,52 @@ class Session:
             raise self._fatal
 
 
+def origin() -> dict[str, str]:
+    """Which flow run this is and who or what asked for it, as far as Prefect knows; for the record."""
+    context = FlowRunContext.get()
+    flow_run = context.flow_run if context else None
+    if flow_run is None:
+        return {}
+    by = flow_run.created_by
+    told = {"flow_run": str(flow_run.id), "flow_run_name": flow_run.name}
+    if by is not None:
+        told["asked_by"] = by.display_value or by.type or ""
+    if flow_run.auto_scheduled:
+        told["asked_by"] = "schedule"
+    return told
+
+
 @asynccontextmanager
 async def open_session(params: BulkUpdate) -> AsyncIterator[Session]:
     """A session for these parameters. What ends it is recorded and raised on."""
-    kind = RunKind.PLAN if params.mode is Mode.PLAN else RunKind.RETRY if params.retry_of else RunKind.APPLY
-    run = Run.begin(params, kind, load())
+    run = Run.begin(params, kind_of(params), load())
+    run.origin = origin()
     try:
         with run.failing():
             async with run.carrier() as (carrier, journal):
                 yield Session(run, carrier, journal)
     finally:
         run.close()
+
+
+@asynccontextmanager
+async def stopping_in_good_order() -> AsyncIterator[None]:
+    """In this block SIGTERM, which is how a worker cancels a run, stops the sending and lets the run report.
+
+    Prefect's own handler would raise in the middle of whatever is going on: before and after, that is what we want.
+    """
+    watcher, loop = watching.own(), asyncio.get_running_loop()
+    before = signal.getsignal(signal.SIGTERM)
+    try:
+        loop.add_signal_handler(signal.SIGTERM, watcher.stop)
+    except (ValueError, RuntimeError):  # not in the main thread: whoever runs us there has to stop us
+        yield
+        return
+    try:
+        yield
+    finally:
+        loop.remove_signal_handler(signal.SIGTERM)
+        signal.signal(signal.SIGTERM, before)
 
 
 def final_state(document: dict[str, Any]) -> State[Any]:

@@ -1,8 +1,15 @@
 """What all tests share: clean settings, and no test left out where everything it needs should be there."""
 
+import asyncio
 import os
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
 
 import pytest
+
+from simtandem.orchestration import Orchestration
+from simtandem.settings import Settings
 
 
 @pytest.fixture(autouse=True)
@@ -13,6 +20,25 @@ def _clean_settings(monkeypatch: pytest.MonkeyPatch) -> None:
     ]:
         monkeypatch.delenv(name)
     monkeypatch.delenv("PREFECT_API_URL", raising=False)
+
+
+@dataclass(frozen=True)
+class PrefectServer:
+    """An embedded server that is up, and the home it belongs to."""
+
+    home: Path
+    url: str
+
+
+@pytest.fixture(scope="session")
+def prefect_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[PrefectServer]:
+    """One embedded server for the whole session: starting one takes longer than a run."""
+    home = tmp_path_factory.mktemp("prefect")
+    with Orchestration(Settings(home=home)) as orchestration:
+        asyncio.run(orchestration._answering())
+        yield PrefectServer(home, str(orchestration._url))
+    if orchestration._child is not None:
+        orchestration._child.wait(60)
 
 
 def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:

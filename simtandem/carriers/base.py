@@ -6,6 +6,7 @@ A carrier without an endpoint half plans no endpoint steps, and its `change_endp
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Protocol
 
 import polars as pl
@@ -127,6 +128,19 @@ class Carrier(Protocol):
         """Read known pairs (columns `sim_id`, `endpoint_id`, either may be null) afresh: an `Inventory` table.
 
         What the carrier does not have any more is missing from the answer.
+        """
+        ...
+
+    async def list_fleet(self) -> Listing:
+        """Read the whole fleet: every SIM and every endpoint. `whole` is false where it kept changing meanwhile."""
+        ...
+
+    async def events(
+        self, since: datetime, until: datetime, types: Sequence[int], iccids: Sequence[str] = ()
+    ) -> pl.DataFrame:
+        """What the carrier noted in this window (`schemas.tables.Events`), sorted by time; no `types`: of every type.
+
+        `iccids` says that events of other SIMs are of no use; some of them may be in the answer all the same.
         """
         ...
 

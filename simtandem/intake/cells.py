@@ -4,6 +4,7 @@ import polars as pl
 
 from schemas.device_csv import WISHES
 from schemas.statuses import Target
+from simtandem.intake.header import EFFECTIVE_AT
 
 _BLANKS = (
     " \t\r\n\v\f\u0085\u00a0\u1680\u2028\u2029\u202f\u205f\u3000"
@@ -43,6 +44,8 @@ def meaning(field: str, text: pl.Expr) -> pl.Expr:
     """What a text that passed every check stands for: an id without leading zeros, a 19-digit ICCID, a `Target`."""
     if field == "iccid":
         return text.str.slice(0, 19)
+    if field == EFFECTIVE_AT:
+        return text
     if field == "status":
         return text.replace_strict({word: str(target) for word, target in WISHES.items()}, default=None)
     return text.str.strip_chars_start("0")

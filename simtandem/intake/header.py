@@ -12,6 +12,8 @@ from simtandem.errors import InputError
 
 IDS = ("sim_id", "endpoint_id", "iccid")
 FIELDS = (*IDS, "status")
+EFFECTIVE_AT = "effective_at"
+"""The column that says when. It is read only where that can be heeded."""
 
 _ALIASES = {
     "simid": "sim_id",
@@ -27,6 +29,9 @@ _ALIASES = {
     "target": "status",
     "targetstatus": "status",
     "newstatus": "status",
+    "effectiveat": EFFECTIVE_AT,
+    "effectivefrom": EFFECTIVE_AT,
+    "effectivedate": EFFECTIVE_AT,
 }
 _NOISE = re.compile(r"[\s_\-\u200b\ufeff]+")
 _DATA = re.compile(r"[0-9]+[fF]?|[0-9]+[.,][0-9]+[eE]\+?[0-9]+")

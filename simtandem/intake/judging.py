@@ -4,14 +4,14 @@ A problem is a line of: `row`, `position` (of the column in the file, from 0), `
 cell) and `reason`. A row can have several.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from itertools import combinations, zip_longest
 
 import polars as pl
 
 from schemas.device_csv import check_digit, failures
 from schemas.statuses import Target
-from simtandem.intake.header import FIELDS, IDS, Source
+from simtandem.intake.header import EFFECTIVE_AT, FIELDS, IDS, Source
 from simtandem.intake.sheet import Sheet
 
 PROBLEMS = pl.Schema(
@@ -73,6 +73,23 @@ def judge_rows(sheet: Sheet, texts: pl.DataFrame, *, status_needed: bool) -> pl.
     found = [_missing(sheet, texts, IDS, "the row names no device: every id is empty")]
     if status_needed:
         found.append(_missing(sheet, texts, ("status",), "the row has no status, and none was given for all rows"))
+    return pl.concat(found)
+
+
+def judge_moments(sheet: Sheet, texts: pl.DataFrame, when: Callable[[str], object]) -> pl.DataFrame:
+    """Cells that should say when a row becomes effective and don't. `when` raises `ValueError` for those."""
+    found = [PROBLEMS.to_frame()]
+    for source in sheet.sources:
+        if source.field == EFFECTIVE_AT:
+            wrong: dict[str, str] = {}
+            for text in texts[source.key].drop_nulls().unique():
+                try:
+                    when(text)
+                except ValueError as error:
+                    wrong[text] = str(error)
+            told = texts.filter(pl.col(source.key).is_in(list(wrong)))
+            reason = pl.col(source.key).replace_strict(wrong, default=None, return_dtype=pl.String)
+            found.append(at(source, told.select("row", reason=reason), sheet))
     return pl.concat(found)
 
 

@@ -1,8 +1,10 @@
 """From a file to the devices it asks for, every other row accounted for."""
 
+import dataclasses
 import hashlib
 from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 
 import polars as pl
@@ -12,17 +14,25 @@ from schemas.tables import Devices, Rejected, Repeats
 from simtandem.errors import InputError
 from simtandem.intake.cells import meaning, tidied
 from simtandem.intake.duplicates import Contradiction, find_duplicates
-from simtandem.intake.header import FIELDS
+from simtandem.intake.header import EFFECTIVE_AT, FIELDS, IDS
 from simtandem.intake.judging import (
     PROBLEMS,
     at,
     judge_agreement,
     judge_cells,
+    judge_moments,
     judge_rows,
     one_line_a_row,
     set_aside,
 )
 from simtandem.intake.sheet import Sheet, read_sheet
+
+When = Callable[[str], datetime]
+"""Reads a moment; raises `ValueError` with what is wrong with the text."""
+
+
+def _no_moments() -> pl.DataFrame:
+    return pl.DataFrame(schema={"row": pl.Int64, EFFECTIVE_AT: pl.Datetime("ms", "UTC")})
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,7 +40,8 @@ class Intake:
     """What a file asks for. Its rows are all here: `rows` = devices + rejected + repeats.
 
     `devices`, `rejected` and `repeats` are tables as in `schemas.tables`, sorted by row; `rejected` has one line a row.
-    `sha256` is of the file's bytes. `notes` are sentences an operator should read.
+    `sha256` is of the file's bytes. `notes` are sentences an operator should read. `moments` has `row` and
+    `effective_at` of the rows that say when, and no row where `read_schedule` was not asked.
     """
 
     devices: pl.DataFrame
@@ -40,21 +51,34 @@ class Intake:
     file: str
     sha256: str
     notes: tuple[str, ...]
+    moments: pl.DataFrame = dataclasses.field(default_factory=_no_moments)
 
 
 def read_devices(path: Path, to: Target | None = None) -> Intake:
     """Read a device CSV. A row's own status wins, `to` fills the rest.
 
     Raises `InputError` where the file as a whole is unusable: it can't be read, is no table, has no column that
-    identifies a device, no status at all, or not one usable row.
+    identifies a device, no status at all, or not one usable row; or where it says when, which can't be heeded here.
     """
     try:
         data = _bytes(path)
         sheet = read_sheet(data)
         intake = _take_in(sheet, to, path.name or str(path), hashlib.sha256(data).hexdigest())
+        _require_a_device(intake.devices, intake.rejected)
     except InputError as problem:
         raise InputError(f"{path.name or path}: {problem}") from problem
     return intake
+
+
+def read_schedule(data: bytes, file: str, to: Target | None, when: When) -> Intake:
+    """As `read_devices`, for rows that may say when. A device may be asked for once for each moment.
+
+    That no row is usable is no error here. `when` reads the moment of a row.
+    """
+    try:
+        return _take_in(read_sheet(data), to, file, hashlib.sha256(data).hexdigest(), when)
+    except InputError as problem:
+        raise InputError(f"{file}: {problem}") from problem
 
 
 def _bytes(path: Path) -> bytes:
@@ -69,23 +93,26 @@ def _bytes(path: Path) -> bytes:
         raise InputError(f"the file can't be read: {reason}.\nNothing was sent.") from error
 
 
-def _take_in(sheet: Sheet, to: Target | None, file: str, sha256: str) -> Intake:
+def _take_in(sheet: Sheet, to: Target | None, file: str, sha256: str, when: When | None = None) -> Intake:
     aside = set_aside(sheet)
     texts = _each(sheet, sheet.cells.join(aside, on="row", how="anti"), tidied)
     if sheet.cells.is_empty():
         raise InputError("the file has a header but no rows.\nNothing was sent. It needs one row per device.")
     _require_a_status(sheet, texts, to)
+    untimely = judge_moments(sheet, texts, when or _not_here)
 
-    problems = pl.concat([aside, judge_cells(sheet, texts), judge_rows(sheet, texts, status_needed=to is None)])
+    cells, rows = judge_cells(sheet, texts), judge_rows(sheet, texts, status_needed=to is None)
+    problems = pl.concat([aside, cells, rows, untimely])
     values = _each(sheet, texts.join(problems, on="row", how="anti"), meaning)
     disagreeing = judge_agreement(sheet, values)
-    usable = _devices(sheet, values.join(disagreeing, on="row", how="anti"), to)
-    repeated, contradictions = find_duplicates(usable)
+    agreed = values.join(disagreeing, on="row", how="anti")
+    usable = _devices(sheet, agreed, to)
+    moments = _moments(sheet, agreed, when)
+    repeated, contradictions = find_duplicates(_told_apart(usable, moments))
 
     repeats = pl.DataFrame(repeated, schema={"row": pl.Int64, "same_as": pl.Int64}, orient="row").sort("row")
     rejected = one_line_a_row(pl.concat([problems, disagreeing, _contradicting(sheet, contradictions)]))
     devices = usable.join(pl.concat([rejected.select("row"), repeats.select("row")]), on="row", how="anti").sort("row")
-    _require_a_device(devices, rejected)
     return Intake(
         devices=Devices.validate(devices),
         rejected=Rejected.validate(rejected),
@@ -94,7 +121,35 @@ def _take_in(sheet: Sheet, to: Target | None, file: str, sha256: str) -> Intake:
         file=file,
         sha256=sha256,
         notes=(*sheet.notes(), *_repeat_notes(repeats)),
+        moments=moments,
     )
+
+
+def _not_here(_text: str) -> datetime:
+    raise InputError(
+        "rows say when they become effective, and that can't be heeded here.\n"
+        "Nothing was sent. Use `simtandem schedule add` or the inbox, or take the column effective_at out."
+    )
+
+
+def _moments(sheet: Sheet, values: pl.DataFrame, when: When | None) -> pl.DataFrame:
+    """When each row that says so becomes effective."""
+    keys = [source.key for source in sheet.sources if source.field == EFFECTIVE_AT]
+    if when is None or not keys:
+        return _no_moments()
+    told = values.select("row", text=pl.coalesce(keys)).drop_nulls()
+    read = {text: when(text) for text in told["text"].unique().to_list()}
+    moment = pl.col("text").replace_strict(read, default=None, return_dtype=pl.Datetime("ms", "UTC"))
+    return told.select("row", moment.alias(EFFECTIVE_AT)).sort("row")
+
+
+def _told_apart(devices: pl.DataFrame, moments: pl.DataFrame) -> pl.DataFrame:
+    """The devices, those of one moment as if they were others than those of another."""
+    if moments.is_empty():
+        return devices
+    moment = pl.col(EFFECTIVE_AT).cast(pl.Int64).cast(pl.String).fill_null("")
+    apart = [pl.concat_str(moment, pl.lit(" "), pl.col(name)).alias(name) for name in IDS]
+    return devices.join(moments, on="row", how="left", maintain_order="left").with_columns(apart).drop(EFFECTIVE_AT)
 
 
 def _each(sheet: Sheet, table: pl.DataFrame, change: Callable[[str, pl.Expr], pl.Expr]) -> pl.DataFrame:

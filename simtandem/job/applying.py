@@ -3,6 +3,7 @@
 import asyncio
 import logging
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import suppress
 
 import polars as pl
 
@@ -11,7 +12,7 @@ from simtandem import watching
 from simtandem.batching import split
 from simtandem.carriers.base import Carrier, Change, StepResult
 from simtandem.carriers.together import together
-from simtandem.errors import CarrierUnavailable, Interrupted
+from simtandem.errors import CarrierError, CarrierUnavailable, Interrupted
 from simtandem.job.batchwork import BatchWork, other
 from simtandem.job.run import Run
 from simtandem.ledger.records import OutcomeRecord, RunState
@@ -61,7 +62,7 @@ class Applying:
 
         Raises `CarrierUnavailable` while some stay open: call again later.
         """
-        if self.stopped and not work.attempted[work.first]:
+        if self.stopped and not work.begun:
             await self._hold(work, work.first, work.open(work.first), self.stopped)
             return self.stopped
         return await self._apply(work, work.first)
@@ -70,19 +71,24 @@ class Applying:
         """Send the second halves whose first is applied, hold the others, put back what must not stay half done."""
         half = other(work.first)
         await self._hold(work, half, work.blocked(), "its partner was not changed")
+        if self.stopped and not work.begun:
+            await self._hold(work, half, work.open(half), self.stopped)
         told = await self._apply(work, half)
         await self._put_back(work)
         return told
 
     async def finish(self, work: BatchWork) -> None:
         """Nothing more can be done for this batch: steps without a result get theirs."""
+        if work.open(other(work.first)):  # its task ended before it came to this
+            await self._put_back(work)
         for half in (work.first, other(work.first)):
             await self._end(work, half, [self._given_up(work, half, change) for change in work.open(half)])
         await self._hold(work, other(work.first), work.blocked(), "its partner was not changed")
 
     async def _apply(self, work: BatchWork, half: Half) -> str:
-        if work.attempted[half]:
-            await self._take_in_what_happened(work, half)
+        if work.attempted[half] and not self.interrupted:
+            with suppress(Interrupted):
+                await self._take_in_what_happened(work, half)
         if half is Half.SIM:
             await self._change_sims(work)
         else:
@@ -106,6 +112,7 @@ class Applying:
             for change in changes:
                 if silent >= _OUTAGE or self.interrupted:
                     return
+                again = change.row in work.attempted[Half.SIM]
                 work.attempted[Half.SIM].add(change.row)
                 try:
                     result = await self._carrier.change_sim(change)
@@ -115,8 +122,12 @@ class Applying:
                         work.doubtful[Half.SIM].add(change.row)
                     log.warning("%s", error)
                 except Interrupted:
-                    work.attempted[Half.SIM].discard(change.row)
+                    if not again:
+                        work.attempted[Half.SIM].discard(change.row)
                     return
+                except BaseException:  # it may be on its way, and nobody will learn what became of it
+                    work.doubtful[Half.SIM].add(change.row)
+                    raise
                 else:
                     silent = 0
                     await self._end(work, Half.SIM, [result])
@@ -124,19 +135,25 @@ class Applying:
         await together(range(self._width), lambda _: send(), asyncio.Semaphore(self._width))
 
     async def _change_endpoints(self, work: BatchWork) -> None:
-        changes = work.open(Half.ENDPOINT)
-        if not changes or self.interrupted:
+        changes, attempted = work.open(Half.ENDPOINT), set(work.attempted[Half.ENDPOINT])
+        if not changes:
             return
-        work.attempted[Half.ENDPOINT].update(change.row for change in changes)
+        rows = {change.row for change in changes}
+        work.attempted[Half.ENDPOINT] |= rows
         try:
             results = await self._carrier.change_endpoints(changes)
         except CarrierUnavailable as error:
             if error.maybe_processed:
-                work.doubtful[Half.ENDPOINT].update(change.row for change in changes)
-            raise
-        except Interrupted:
-            work.attempted[Half.ENDPOINT].clear()
+                work.doubtful[Half.ENDPOINT] |= rows
+            if not self.interrupted:
+                raise
             return
+        except Interrupted:
+            work.attempted[Half.ENDPOINT] = attempted
+            return
+        except BaseException:  # see _change_sims
+            work.doubtful[Half.ENDPOINT] |= rows
+            raise
         await self._end(work, Half.ENDPOINT, results)
 
     async def _take_in_what_happened(self, work: BatchWork, half: Half) -> None:
@@ -160,8 +177,12 @@ class Applying:
             return
         try:
             results = await self._carrier.change_endpoints(backs, put_back=True)
-        except (CarrierUnavailable, Interrupted) as error:
+        except (CarrierError, Interrupted) as error:
             log.warning("Endpoints could not be put back: %s", error)
+            if isinstance(error, CarrierUnavailable) and error.maybe_processed:
+                lost = "the SIM did not follow; putting it back was not answered"
+                unclear = [StepResult(back.row, Outcome.UNKNOWN, 1, error=lost) for back in backs]
+                await self._end(work, Half.ENDPOINT, unclear, again=True)
             return
         returned = [
             StepResult(end.row, Outcome.HELD, 1, end.http_status, f"put back to {back.after}: the SIM did not follow")

@@ -44,6 +44,11 @@ class BatchWork:
         """The half that goes first in this batch."""
         return self.batch.first
 
+    @property
+    def begun(self) -> bool:
+        """Whether anything of this batch was sent."""
+        return any(self.attempted.values())
+
     def open(self, half: Half) -> list[Change]:
         """What is still to be sent: no result yet, and the first half, where there is one, is known to be applied."""
         return [
@@ -68,9 +73,8 @@ class BatchWork:
         return [
             (Change(row, forth.ident, forth.after, forth.before), self.results[Half.SIM][row])
             for row, forth in self.changes[Half.ENDPOINT].items()
-            if self.results[Half.ENDPOINT][row].outcome is Outcome.APPLIED
-            and row in self.results[Half.SIM]
-            and self.results[Half.SIM][row].outcome in (Outcome.REFUSED, Outcome.FAILED)
+            if self._ended(Half.ENDPOINT, row) is Outcome.APPLIED
+            and self._ended(Half.SIM, row) in (Outcome.REFUSED, Outcome.FAILED)
         ]
 
     def keep(self, half: Half, results: Iterable[StepResult]) -> None:
@@ -84,7 +88,8 @@ class BatchWork:
         return len(rows)
 
     def _first_done(self, row: int) -> bool:
-        if row not in self.changes[self.first]:
-            return True
-        end = self.results[self.first].get(row)
-        return end is not None and end.outcome in _DONE
+        return row not in self.changes[self.first] or self._ended(self.first, row) in _DONE
+
+    def _ended(self, half: Half, row: int) -> Outcome | None:
+        end = self.results[half].get(row)
+        return None if end is None else end.outcome

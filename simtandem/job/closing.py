@@ -13,12 +13,15 @@ from schemas.tables import Outcomes, empty
 from simtandem import reconciling, watching
 from simtandem.carriers.base import Carrier
 from simtandem.errors import CarrierError, Interrupted, PlanRefused
+from simtandem.job import undo
 from simtandem.job.run import CARRIER, Run, RunFolder
 from simtandem.ledger.records import RunKind, RunState
 from simtandem.ledger.store import Ledger
 from simtandem.reports import document, page, tables
+from simtandem.reports.account import who
 
 _EXIT_CODES = {RunState.INTERRUPTED: Interrupted.exit_code, RunState.REFUSED: PlanRefused.exit_code}
+_SENDING = (RunKind.APPLY, RunKind.RETRY, RunKind.UNDO)
 _BRIEFLY_S = 20.0
 _LOOK_AGAIN_AFTER_S = (1.0, 3.0, 6.0)
 """Pauses before devices that don't show what was confirmed are read again. Then what they show counts."""
@@ -78,21 +81,26 @@ def finish(run: Run, ended: RunState = RunState.FINISHED, *, why: str = "") -> d
     """
     folder, ledger = run.folder, run.ledger
     watching.current().begins("writing the report")
-    outcomes = ledger.outcomes(run.run_id) if run.kind in (RunKind.APPLY, RunKind.RETRY) else empty(Outcomes)
+    outcomes = ledger.outcomes(run.run_id) if run.kind in _SENDING else empty(Outcomes)
     after = folder.table("after.parquet") if folder.has("after.parquet") else None
     rejected = folder.table("rejected.parquet")
     results = reconciling.results(folder.table("plan.parquet"), rejected, outcomes, after)
     files = ["plan.csv", "rejected.csv"]
+    if run.request.undo_of:
+        results = undo.judged(run, results)
+        files.insert(0, "undo.csv")
     if run.kind is not RunKind.PLAN:
         ledger.record_verdicts(run.run_id, results)
         tables.write_results(results, folder.file("results.csv"))
         tables.write_retry(reconciling.to_retry(results), folder.file("retry.csv"))
         files += ["results.csv", "retry.csv", "report.html"]
     told = _document(run, results, outcomes, {Path(name).stem: str(folder.file(name)) for name in files}, ended)
+    if (head := ledger.head(run.run_id)) is not None:
+        told["ledger_head"] = head.hash
     if run.kind is not RunKind.PLAN:
         write_report(ledger, folder, told, results, rejected, run.started, datetime.now(UTC))
     folder.save("document.json", dict(told))
-    ledger.record_state(run.run_id, ended, {"document": told, **({"error": why} if why else {})})
+    ledger.record_state(run.run_id, ended, {"document": told, **({"error": why} if why else {})}, sealed=True)
     return dict(told)
 
 
@@ -108,7 +116,7 @@ def write_report(
     """Write a run's `report.html` from what the ledger keeps."""
     run_id = told["run_id"]
     html = page.render(
-        told,
+        {**told, "who": who(ledger.run(run_id).record, told)},
         results,
         rejected=rejected,
         calls=ledger.calls(run_id),
@@ -144,4 +152,8 @@ def _document(
         seconds=(datetime.now(UTC) - run.started).total_seconds(),
         files=files,
     )
+    if run.approval:
+        made["approval"] = dict(run.approval)
+    if run.origin:
+        made["prefect"] = dict(run.origin)
     return cast("document.Document", made)

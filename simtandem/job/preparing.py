@@ -4,7 +4,6 @@ Each step leaves its result in the run's folder and is not done again where that
 """
 
 import dataclasses
-from pathlib import Path
 from typing import Any
 
 import polars as pl
@@ -16,7 +15,9 @@ from simtandem.carriers.opening import lifecycle
 from simtandem.errors import PlanRefused
 from simtandem.intake import Intake
 from simtandem.intake import read_devices as read_file
+from simtandem.job import undo
 from simtandem.job.closing import finish
+from simtandem.job.fetching import local_file
 from simtandem.job.run import CARRIER, Run, RunFolder
 from simtandem.ledger.records import RunKind, RunState
 from simtandem.planning import calls_needed, counts, digest, eta_seconds, make_plan
@@ -29,12 +30,17 @@ _LISTED_PER_CALL = 1000
 def read_devices(run: Run) -> dict[str, Any]:
     """Read and validate the run's file, and begin its record. Raises `InputError`."""
     if not run.folder.has("intake.json"):
-        watching.current().begins(f"reading {run.request.file}")
-        intake = read_file(Path(run.request.file), run.request.to)
-        kept = _keep(run, intake)
-        run.ledger.start_run(run.record(kept))
-        run.ledger.record_rejected(run.run_id, intake.rejected)
+        watching.current().begins("reading the pasted list" if run.request.pasted else f"reading {run.request.file}")
+        intake = undo.read_run(run) if run.request.undo_of else read_file(local_file(run), run.request.target)
+        take_devices(run, intake)
     return run.folder.data("intake.json")
+
+
+def take_devices(run: Run, intake: Intake) -> None:
+    """Begin the run's record with devices that were read already."""
+    kept = _keep(run, intake)
+    run.ledger.start_run(run.record(kept))
+    run.ledger.record_rejected(run.run_id, intake.rejected)
 
 
 def _keep(run: Run, intake: Intake) -> dict[str, Any]:
@@ -74,6 +80,8 @@ def plan_changes(run: Run) -> dict[str, Any]:
             folder.table("inventory.parquet"),
             lifecycle(),
         )
+        if run.request.undo_of:
+            plan = undo.turn_around(run, plan)
         write_plan(plan, folder.file("plan.csv"))
         folder.save_table("plan.parquet", plan)
         kept = _describe(run, plan)
@@ -139,7 +147,7 @@ def _check(run: Run, plan: pl.DataFrame, sims: int | None, activated: int | None
         fleet_activated=activated,
         limits=_limits(run),
         accept_large=request.accept_large,
-        expected_digest=request.plan_digest,
+        expected_digest=request.plan_digest or None,
         digest=run.folder.data("plan.json")["digest"],
     )
 

@@ -15,7 +15,7 @@ from typing import Any
 
 import polars as pl
 
-from schemas.parameters import BulkUpdate
+from schemas.parameters import BulkUpdate, Mode
 from simtandem.carriers.base import Carrier
 from simtandem.carriers.opening import open_carrier
 from simtandem.errors import InputError, LedgerError, PlanRefused, SimtandemError
@@ -87,6 +87,15 @@ class _kept:  # noqa: N801 - reads as a word: with _kept(folder)
             ) from error
 
 
+def kind_of(request: BulkUpdate) -> RunKind:
+    """What a run with these parameters is for."""
+    if request.mode is Mode.PLAN:
+        return RunKind.PLAN
+    if request.undo_of:
+        return RunKind.UNDO
+    return RunKind.RETRY if request.retry_of else RunKind.APPLY
+
+
 @dataclass(slots=True)
 class Run:
     """One run. `kind` tells what it may do; only `apply` and its like send changes."""
@@ -98,6 +107,8 @@ class Run:
     ledger: Ledger
     folder: RunFolder
     started: datetime
+    approval: Mapping[str, str] | None = None
+    origin: Mapping[str, str] | None = None
 
     @classmethod
     def begin(cls, request: BulkUpdate, kind: RunKind, settings: Settings) -> "Run":
@@ -121,7 +132,7 @@ class Run:
             rows=int(intake["rows"]),
             rejected=int(intake["rejected"]),
             parameters=self.request.model_dump(mode="json", exclude={"prepared_run"}),
-            os_user=_user(),
+            os_user=os_user(),
             host=socket.gethostname(),
             pid=os.getpid(),
             started_at=self.started,
@@ -155,7 +166,7 @@ class Run:
     def _last_state(self, state: RunState, error: str) -> None:
         if self.folder.has("intake.json"):
             try:
-                self.ledger.record_state(self.run_id, state, {"error": error})
+                self.ledger.record_state(self.run_id, state, {"error": error}, sealed=True)
             except LedgerError as second:
                 log.warning("The run's end could not be recorded: %s", second)
 
@@ -164,7 +175,8 @@ class Run:
         self.ledger.close()
 
 
-def _user() -> str:
+def os_user() -> str:
+    """Who runs this process, by name where there is one."""
     try:
         return getpass.getuser()
     except (KeyError, OSError):  # no name for this user id, as in some containers

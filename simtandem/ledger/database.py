@@ -4,6 +4,7 @@ import sqlite3
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -42,15 +43,46 @@ class Database:
 
     @contextmanager
     def read(self) -> Iterator[Connection]:
-        """A transaction that only reads."""
-        with translated(self.place), self._engine.begin() as connection:
-            yield connection
+        """A transaction that only reads. What nobody could have recorded is an error that says so."""
+        try:
+            with translated(self.place), self._engine.begin() as connection:
+                yield connection
+        except ValueError as error:
+            raise LedgerError(
+                f"The ledger {self.place} holds what simtandem didn't write there ({error}). "
+                "`simtandem verify` says which fact was changed."
+            ) from error
+
+    @contextmanager
+    def snapshot(self) -> Iterator[Connection]:
+        """A transaction that reads, and sees the same throughout, whoever writes meanwhile.
+
+        Text that is no text is read all the same, with surrogates in it: this is how tampering is looked for.
+        """
+        engine = self._engine
+        if self.is_postgres:
+            engine = engine.execution_options(isolation_level="REPEATABLE READ")
+        with translated(self.place), engine.begin() as connection:
+            driver: Any = connection.connection.driver_connection
+            if not self.is_postgres:
+                driver.text_factory = partial(str, encoding="utf-8", errors="surrogateescape")
+            try:
+                yield connection
+            finally:
+                if not self.is_postgres:
+                    driver.text_factory = str
 
     @contextmanager
     def write(self) -> Iterator[Connection]:
         """A transaction that writes: committed at the end, or nothing of it is recorded."""
         with translated(self.place), self._writing.begin() as connection:
             yield connection
+
+    @contextmanager
+    def session(self) -> Iterator[Connection]:
+        """A connection outside any transaction, for what lasts as long as a session does."""
+        with translated(self.place), self._engine.connect() as connection:
+            yield connection.execution_options(isolation_level="AUTOCOMMIT")
 
     def close(self) -> None:
         """Close every connection."""

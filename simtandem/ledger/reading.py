@@ -1,6 +1,7 @@
 """Every question asked of the ledger. Each function works inside the caller's transaction."""
 
 import json
+from collections.abc import Sequence
 from typing import Any
 
 import polars as pl
@@ -25,7 +26,9 @@ from schemas.tables import Outcomes, Plan, Rejected, Results, empty
 from simtandem.errors import InputError
 from simtandem.ledger.records import (
     CallCounts,
+    ChainHead,
     ProcessProbe,
+    PruningRecord,
     RunKind,
     RunRecord,
     RunState,
@@ -33,7 +36,18 @@ from simtandem.ledger.records import (
     StateRecord,
     state_to_show,
 )
-from simtandem.ledger.tables import answers, calls, outcomes, plan_rows, rejections, run_states, runs, verdicts
+from simtandem.ledger.tables import (
+    answers,
+    calls,
+    links,
+    outcomes,
+    plan_rows,
+    prunings,
+    rejections,
+    run_states,
+    runs,
+    verdicts,
+)
 
 _CHUNK = 50_000
 """Rows read from the database at once."""
@@ -65,8 +79,8 @@ def read_revision(connection: Connection) -> str | None:
     return found
 
 
-def read_runs(connection: Connection, limit: int, may_run: ProcessProbe) -> list[RunSummary]:
-    """The newest runs, newest first."""
+def read_runs(connection: Connection, limit: int | None, may_run: ProcessProbe) -> list[RunSummary]:
+    """The newest runs, newest first; all of them where there is no limit."""
     return [_summary(found, may_run) for found in connection.execute(_summaries().limit(limit))]
 
 
@@ -84,6 +98,31 @@ def read_run(connection: Connection, prefix: str, may_run: ProcessProbe) -> RunS
             f"More than one run begins with {prefix!r}: {names}{', …' if len(exact) > 3 else ''}. Write more of the id."
         )
     return _summary(exact[0], may_run)
+
+
+def read_head(connection: Connection, run_id: str) -> ChainHead | None:
+    """The head of a run's chain."""
+    newest = select(links.c.hash).where(links.c.run_id == run_id).order_by(links.c.seq.desc()).limit(1)
+    head = connection.scalar(newest)
+    facts = connection.scalar(select(func.coalesce(func.sum(links.c.facts), 0)).where(links.c.run_id == run_id))
+    return None if head is None else ChainHead(head, int(facts or 0))
+
+
+def read_heads(connection: Connection, run_ids: Sequence[str]) -> dict[str, str]:
+    """The heads of several runs' chains, by run."""
+    newest = select(links.c.run_id, func.max(links.c.seq).label("seq")).where(links.c.run_id.in_(run_ids))
+    newest_of_run = newest.group_by(links.c.run_id).subquery()
+    same = (links.c.run_id == newest_of_run.c.run_id) & (links.c.seq == newest_of_run.c.seq)
+    query = select(links.c.run_id, links.c.hash).join(newest_of_run, same)
+    return {found.run_id: found.hash for found in connection.execute(query)}
+
+
+def read_pruning(connection: Connection, run_id: str) -> PruningRecord | None:
+    """What is noted of a run's pruning, None where its details are still here."""
+    found = connection.execute(select(prunings).where(prunings.c.run_id == run_id)).one_or_none()
+    if found is None:
+        return None
+    return PruningRecord(found.at, found.os_user, found.archive, found.archive_sha256, found.facts)
 
 
 def read_states(connection: Connection, run_id: str) -> list[StateRecord]:
@@ -116,7 +155,7 @@ def read_outcomes(connection: Connection, run_id: str) -> pl.DataFrame:
         select(func.max(outcomes.c.seq)).where(outcomes.c.run_id == run_id).group_by(outcomes.c.row, outcomes.c.half)
     )
     query = select(*(outcomes.c[name] for name in schema)).where(outcomes.c.seq.in_(newest))
-    return _read_frame(connection, query, schema).sort("row", "half")
+    return read_frame(connection, query, schema).sort("row", "half")
 
 
 def read_calls(connection: Connection, run_id: str) -> pl.DataFrame:
@@ -144,7 +183,7 @@ def read_calls(connection: Connection, run_id: str) -> pl.DataFrame:
         .where(calls.c.run_id == run_id)
         .order_by(calls.c.at, calls.c.call_id)
     )
-    frame = _read_frame(connection, query, _CALLS)
+    frame = read_frame(connection, query, _CALLS)
     return frame.with_columns(
         pl.col("at", "answered_at").str.to_datetime("%Y-%m-%dT%H:%M:%S%.3fZ", time_unit="ms", time_zone="UTC")
     )
@@ -186,10 +225,10 @@ def _summary(found: Row[Any], may_run: ProcessProbe) -> RunSummary:
 
 def _read_table(connection: Connection, source: Table, run_id: str, schema: pl.Schema) -> pl.DataFrame:
     query = select(*(source.c[name] for name in schema)).where(source.c.run_id == run_id).order_by(source.c.row)
-    return _read_frame(connection, query, schema)
+    return read_frame(connection, query, schema)
 
 
-def _read_frame(connection: Connection, query: Select[Any], schema: pl.Schema) -> pl.DataFrame:
+def read_frame(connection: Connection, query: Select[Any], schema: pl.Schema) -> pl.DataFrame:
     """Read chunk by chunk, so that a million rows are never a million Python objects at once."""
     result = connection.execute(query, execution_options={"yield_per": _CHUNK})
     chunks = (pl.DataFrame([tuple(row) for row in chunk], schema=schema, orient="row") for chunk in result.partitions())

@@ -1,15 +1,20 @@
-"""Every insert there is. Each function works inside the caller's transaction."""
+"""Every insert of facts there is, and their place in the run's chain. All inside the caller's transaction."""
 
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
+from functools import cache
 from typing import Any
 
 import polars as pl
-from sqlalchemy import Connection, Table, insert
+from sqlalchemy import Connection, Table
 
 from simtandem.carriers.base import Answer, Call
+from simtandem.ledger.canonical import canonical, canonical_rows, digest
+from simtandem.ledger.chaining import Chain
+from simtandem.ledger.facts import FACTS, Kind
 from simtandem.ledger.records import OutcomeRecord, RunRecord, RunState
+from simtandem.ledger.tables import instant_text, storable_text
 
 _CHUNK = 20_000
 """Rows on their way to the database at once: large enough to be quick, small enough for memory to stay flat."""
@@ -17,22 +22,61 @@ _CHUNK = 20_000
 Row = dict[str, object]
 
 
-def add_rows(connection: Connection, table: Table, rows: Sequence[Row]) -> None:
-    """Insert rows that all have the same columns."""
-    if rows:
-        connection.execute(insert(table), rows)
+def add_facts(chain: Chain, kind: Kind, rows: Sequence[Row]) -> None:
+    """Insert facts that all have the same columns, and cover them with a link of the chain."""
+    if not rows:
+        return
+    fact = FACTS[kind]
+    if fact.table.autoincrement_column is not None:
+        numbers = _numbers(chain.connection, fact.table, len(rows))
+        rows = [{fact.key: number, **row} for number, row in zip(numbers, rows, strict=True)]
+    postgres = chain.connection.dialect.name == "postgresql"
+    chain.connection.exec_driver_sql(
+        _insert_into(fact.table, tuple(rows[0]), "%s" if postgres else "?"), [tuple(row.values()) for row in rows]
+    )
+    chain.add(kind, [fact.ref(row) for row in rows], [digest(canonical(row)) for row in rows])
 
 
-def add_frame(connection: Connection, table: Table, run_id: str, frame: pl.DataFrame) -> None:
-    """Insert a table of a run, whatever its size. Its columns must be among the table's, under the same names."""
-    quote = connection.dialect.identifier_preparer.quote
+def add_frame(chain: Chain, kind: Kind, frame: pl.DataFrame) -> None:
+    """Insert a table of a run, whatever its size, and cover it with a link for every part of it.
+
+    Its columns must be among the table's, under the same names.
+    """
+    fact, quote = FACTS[kind], chain.connection.dialect.identifier_preparer.quote
     names = ", ".join(quote(name) for name in ("run_id", *frame.columns))
-    target = f"{quote(table.name)} ({names})"
-    chunks = (_storable(run_id, chunk) for chunk in frame.iter_slices(_CHUNK) if not chunk.is_empty())
-    if connection.dialect.name == "postgresql":
-        _copy(connection, target, chunks)
+    target = f"{quote(fact.table.name)} ({names})"
+    chunks = (_storable(chain.run_id, chunk) for chunk in frame.iter_slices(_CHUNK) if not chunk.is_empty())
+    covered = _covered(chain, kind, chunks)
+    if chain.connection.dialect.name == "postgresql":
+        _copy(chain.connection, target, covered)
     else:
-        _insert(connection, target, chunks)
+        _insert(chain.connection, target, covered)
+
+
+def _covered(chain: Chain, kind: Kind, chunks: Iterable[pl.DataFrame]) -> Iterator[pl.DataFrame]:
+    """The same chunks, each covered by a link as it passes."""
+    for chunk in chunks:
+        chain.add(kind, chunk[FACTS[kind].key].to_list(), [digest(text) for text in canonical_rows(chunk)])
+        yield chunk
+
+
+@cache
+def _insert_into(table: Table, names: tuple[str, ...], place: str) -> str:
+    """The statement that inserts a row."""
+    columns = ", ".join(f'"{name}"' for name in names)
+    return f"INSERT INTO {table.name} ({columns}) VALUES ({', '.join([place] * len(names))})"  # noqa: S608 - our own names
+
+
+def _numbers(connection: Connection, table: Table, count: int) -> Iterable[int]:
+    """The next numbers of a table that counts its rows: a fact's number is part of its hash.
+
+    Nobody else writes to this run meanwhile (see `Chain`), so its facts are numbered in the order of its chain.
+    """
+    if connection.dialect.name == "postgresql":
+        numbers = "SELECT nextval(pg_get_serial_sequence(%s, 'seq')) FROM generate_series(1, %s)"
+        return list(connection.exec_driver_sql(numbers, (table.name, count)).scalars())
+    newest = connection.exec_driver_sql(f"SELECT coalesce(max(seq), 0) FROM {table.name}").scalar_one()  # noqa: S608 - our own name
+    return range(newest + 1, newest + 1 + count)
 
 
 def run_row(run: RunRecord) -> Row:
@@ -42,21 +86,21 @@ def run_row(run: RunRecord) -> Row:
         "kind": run.kind.value,
         "carrier": run.carrier,
         "carrier_host": run.carrier_host,
-        "file": run.file,
+        "file": storable_text(run.file),
         "sha256": run.sha256,
         "rows": run.rows,
         "rejected": run.rejected,
         "parameters": _as_json(run.parameters),
-        "os_user": run.os_user,
+        "os_user": storable_text(run.os_user),
         "host": run.host,
         "pid": run.pid,
-        "started_at": run.started_at,
+        "started_at": instant_text(run.started_at),
     }
 
 
 def state_row(run_id: str, at: datetime, state: RunState, detail: Mapping[str, object]) -> Row:
     """A state as the ledger keeps it."""
-    return {"run_id": run_id, "at": at, "state": state.value, "detail": _as_json(detail)}
+    return {"run_id": run_id, "at": instant_text(at), "state": state.value, "detail": _as_json(detail)}
 
 
 def call_row(call_id: str, run_id: str, at: datetime, call: Call) -> Row:
@@ -64,12 +108,12 @@ def call_row(call_id: str, run_id: str, at: datetime, call: Call) -> Row:
     return {
         "call_id": call_id,
         "run_id": run_id,
-        "at": at,
+        "at": instant_text(at),
         "method": call.method,
-        "path": call.path,
+        "path": storable_text(call.path),
         "purpose": call.purpose,
         "attempt": call.attempt,
-        "body": call.body,
+        "body": None if call.body is None else storable_text(call.body),
     }
 
 
@@ -77,12 +121,12 @@ def answer_row(call_id: str, at: datetime, answer: Answer) -> Row:
     """An answer as the ledger keeps it."""
     return {
         "call_id": call_id,
-        "at": at,
+        "at": instant_text(at),
         "status": answer.status,
-        "seconds": answer.seconds,
+        "seconds": float(answer.seconds),
         "error_code": answer.error_code,
-        "fault": answer.fault,
-        "request_id": answer.request_id,
+        "fault": storable_text(answer.fault),
+        "request_id": storable_text(answer.request_id),
     }
 
 
@@ -91,16 +135,28 @@ def outcome_rows(run_id: str, at: datetime, outcomes: Sequence[OutcomeRecord]) -
     return [
         {
             "run_id": run_id,
-            "at": at,
+            "at": instant_text(at),
             "row": each.row,
             "half": each.half.value,
             "outcome": each.outcome.value,
             "attempts": each.attempts,
             "http_status": each.http_status,
-            "error": each.error,
+            "error": storable_text(each.error),
         }
         for each in outcomes
     ]
+
+
+def pruning_row(run_id: str, at: datetime, os_user: str, archive: str, sha256: str, facts: int) -> Row:
+    """What is noted of a pruning."""
+    return {
+        "run_id": run_id,
+        "at": instant_text(at),
+        "os_user": storable_text(os_user),
+        "archive": storable_text(archive),
+        "archive_sha256": sha256,
+        "facts": facts,
+    }
 
 
 def _as_json(mapping: Mapping[str, object]) -> str:

@@ -25,6 +25,9 @@ class RunState(StrEnum):
     """How far a run is."""
 
     PLANNED = "planned"
+    WAITING = "waiting"
+    APPROVED = "approved"
+    CONTINUED = "continued"
     REFUSED = "refused"
     APPLYING = "applying"
     RECONCILING = "reconciling"
@@ -33,7 +36,14 @@ class RunState(StrEnum):
     FAILED = "failed"
 
 
-_FINAL = {RunState.REFUSED, RunState.FINISHED, RunState.INTERRUPTED, RunState.FAILED}
+_FINAL = {
+    RunState.WAITING,
+    RunState.CONTINUED,
+    RunState.REFUSED,
+    RunState.FINISHED,
+    RunState.INTERRUPTED,
+    RunState.FAILED,
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,6 +85,25 @@ class RunSummary:
     state: RunState | None
     at: datetime | None
     detail: Mapping[str, object]
+
+
+@dataclass(frozen=True, slots=True)
+class ChainHead:
+    """The newest hash of a run's chain, and how many facts it covers."""
+
+    hash: str
+    facts: int
+
+
+@dataclass(frozen=True, slots=True)
+class PruningRecord:
+    """A run's details were taken out of the ledger: when, by whom, how many facts, and into which archive."""
+
+    at: datetime
+    os_user: str
+    archive: str
+    archive_sha256: str
+    facts: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,5 +154,14 @@ def state_to_show(record: RunRecord, recorded: RunState | None, may_run: Process
 
     A run that only plans is done when it is planned.
     """
-    done = recorded in _FINAL or (recorded is RunState.PLANNED and record.kind is RunKind.PLAN)
+    done = _is_done(record, recorded)
     return recorded if done or may_run(record.host, record.pid) else RunState.INTERRUPTED
+
+
+def has_ended(run: RunSummary) -> bool:
+    """Nothing more is coming of this run. One that waits to be approved may go on yet."""
+    return run.state is not RunState.WAITING and _is_done(run.record, run.state)
+
+
+def _is_done(record: RunRecord, state: RunState | None) -> bool:
+    return state in _FINAL or (state is RunState.PLANNED and record.kind is RunKind.PLAN)

@@ -1,24 +1,35 @@
 """The ledger as the rest of simtandem sees it."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from typing import Self
 
 import polars as pl
+from sqlalchemy import Connection
 
-from simtandem.ledger import reading, recording
+from simtandem.errors import InputError
+from simtandem.ledger import (
+    reading,
+    recording,
+    schedule_tables,  # noqa: F401 - so that the tables' metadata is whole wherever a ledger is opened
+)
+from simtandem.ledger.chaining import Chain
 from simtandem.ledger.database import Database
+from simtandem.ledger.facts import Kind
 from simtandem.ledger.records import (
     CallCounts,
+    ChainHead,
     OutcomeRecord,
     ProcessProbe,
+    PruningRecord,
     RunRecord,
     RunState,
     RunSummary,
     StateRecord,
     process_may_run,
 )
-from simtandem.ledger.tables import REVISION, outcomes, plan_rows, rejections, run_states, runs, verdicts
+from simtandem.ledger.tables import REVISION
 
 
 def now() -> datetime:
@@ -59,32 +70,39 @@ class Ledger:
     def start_run(self, run: RunRecord) -> None:
         """Record that a run begins. Everything else about it refers to this."""
         with self.database.write() as connection:
-            recording.add_rows(connection, runs, [recording.run_row(run)])
+            _add(connection, run.run_id, Kind.RUN, [recording.run_row(run)])
 
-    def record_state(self, run_id: str, state: RunState, detail: Mapping[str, object]) -> None:
-        """Record how far a run is. `detail` is kept as JSON; what JSON doesn't know is kept as text."""
-        with self.database.write() as connection:
-            recording.add_rows(connection, run_states, [recording.state_row(run_id, self.clock(), state, detail)])
+    def record_state(self, run_id: str, state: RunState, detail: Mapping[str, object], *, sealed: bool = False) -> None:
+        """Record how far a run is. `detail` is kept as JSON; what JSON doesn't know is kept as text.
+
+        `sealed`, for a state that ends the run: `detail["chain"]` keeps the head before it and the number of facts up
+        to there, so that facts can't be taken from under it.
+        """
+        with self.database.write() as connection, Chain(connection, run_id) as chain:
+            if sealed and (before := reading.read_head(connection, run_id)):
+                detail = {**detail, "chain": {"head": before.hash, "facts": before.facts}}
+            recording.add_facts(chain, Kind.STATE, [recording.state_row(run_id, self.clock(), state, detail)])
 
     def record_plan(self, run_id: str, plan: pl.DataFrame) -> None:
         """Record the plan (`schemas.tables.Plan`), all of it or nothing."""
-        with self.database.write() as connection:
-            recording.add_frame(connection, plan_rows, run_id, plan)
+        self._record_table(run_id, Kind.PLAN, plan)
 
     def record_rejected(self, run_id: str, rejected: pl.DataFrame) -> None:
         """Record the unusable input rows (`schemas.tables.Rejected`)."""
-        with self.database.write() as connection:
-            recording.add_frame(connection, rejections, run_id, rejected)
+        self._record_table(run_id, Kind.REJECTION, rejected)
 
     def record_outcomes(self, run_id: str, records: Sequence[OutcomeRecord]) -> None:
         """Record how steps ended. A later outcome of the same row and half takes the place of an earlier one."""
         with self.database.write() as connection:
-            recording.add_rows(connection, outcomes, recording.outcome_rows(run_id, self.clock(), records))
+            _add(connection, run_id, Kind.OUTCOME, recording.outcome_rows(run_id, self.clock(), records))
 
     def record_verdicts(self, run_id: str, results: pl.DataFrame) -> None:
         """Record what became of every input row (`schemas.tables.Results`)."""
-        with self.database.write() as connection:
-            recording.add_frame(connection, verdicts, run_id, results)
+        self._record_table(run_id, Kind.VERDICT, results)
+
+    def _record_table(self, run_id: str, kind: Kind, table: pl.DataFrame) -> None:
+        with self.database.write() as connection, Chain(connection, run_id) as chain:
+            recording.add_frame(chain, kind, table)
 
     def runs(self, limit: int = 20, *, may_run: ProcessProbe = process_may_run) -> list[RunSummary]:
         """The newest runs, newest first. An unfinished one whose process is gone is shown as interrupted."""
@@ -103,22 +121,22 @@ class Ledger:
 
     def plan(self, run_id: str) -> pl.DataFrame:
         """The plan (`schemas.tables.Plan`); no rows where none was recorded."""
-        with self.database.read() as connection:
+        with self._details(run_id) as connection:
             return reading.read_plan(connection, run_id)
 
     def rejected(self, run_id: str) -> pl.DataFrame:
         """The unusable input rows (`schemas.tables.Rejected`)."""
-        with self.database.read() as connection:
+        with self._details(run_id) as connection:
             return reading.read_rejected(connection, run_id)
 
     def outcomes(self, run_id: str) -> pl.DataFrame:
         """The newest outcome of every row's half (`schemas.tables.Outcomes`)."""
-        with self.database.read() as connection:
+        with self._details(run_id) as connection:
             return reading.read_outcomes(connection, run_id)
 
     def results(self, run_id: str) -> pl.DataFrame:
         """What became of every input row (`schemas.tables.Results`), as it was recorded."""
-        with self.database.read() as connection:
+        with self._details(run_id) as connection:
             return reading.read_results(connection, run_id)
 
     def calls(self, run_id: str) -> pl.DataFrame:
@@ -127,13 +145,45 @@ class Ledger:
         Columns: call_id, at, method, path, purpose, attempt, body, answered_at, status, seconds, error_code, fault,
         request_id; instants in UTC. From `answered_at` on they are null where no answer is recorded.
         """
-        with self.database.read() as connection:
+        with self._details(run_id) as connection:
             return reading.read_calls(connection, run_id)
+
+    def head(self, run_id: str) -> ChainHead | None:
+        """The newest hash of the run's chain. Kept elsewhere, it proves later that nothing before it was changed."""
+        with self.database.read() as connection:
+            return reading.read_head(connection, run_id)
+
+    def heads(self, run_ids: Sequence[str]) -> dict[str, str]:
+        """The newest hashes of several runs' chains, by run."""
+        with self.database.read() as connection:
+            return reading.read_heads(connection, run_ids)
+
+    def pruning(self, run_id: str) -> PruningRecord | None:
+        """Where the run's details went, None where they are still here."""
+        with self.database.read() as connection:
+            return reading.read_pruning(connection, run_id)
+
+    @contextmanager
+    def _details(self, run_id: str) -> Iterator[Connection]:
+        """To read what pruning takes away. Raises `InputError` where it did: no rows would be a lie."""
+        with self.database.read() as connection:
+            pruned = reading.read_pruning(connection, run_id)
+            if pruned is not None:
+                raise InputError(
+                    f"Run {run_id} was pruned on {pruned.at:%Y-%m-%d}: its {pruned.facts:,} details are no longer in "
+                    f"the ledger, but in the archive {pruned.archive}."
+                )
+            yield connection
 
     def call_counts(self, run_id: str) -> CallCounts:
         """How many calls a run made, and how they fared."""
         with self.database.read() as connection:
             return reading.count_calls(connection, run_id)
+
+
+def _add(connection: Connection, run_id: str, kind: Kind, rows: Sequence[recording.Row]) -> None:
+    with Chain(connection, run_id) as chain:
+        recording.add_facts(chain, kind, rows)
 
 
 def _bring_up_to_date(database: Database) -> None:

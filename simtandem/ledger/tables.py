@@ -1,4 +1,4 @@
-"""The ledger's tables. Rows are added to them, never changed and never taken away.
+"""The ledger's tables. Rows are added to them and never changed; only pruning takes some away, once they are archived.
 
 `migrations/` builds them; a test keeps the two alike. The columns of `plan_rows`, `rejections`, `outcomes` and
 `verdicts` are named as in `schemas.tables`.
@@ -16,13 +16,14 @@ from sqlalchemy import (
     Identity,
     Index,
     Integer,
+    LargeBinary,
     MetaData,
     Table,
     Text,
     TypeDecorator,
 )
 
-REVISION = "0001"
+REVISION = "0003"
 """The newest revision in `migrations/versions`."""
 
 metadata = MetaData(
@@ -34,6 +35,18 @@ metadata = MetaData(
 )
 
 
+def instant_text(value: datetime) -> str:
+    """A moment as the ledger keeps it: `2026-01-31T23:59:59.000Z`."""
+    return value.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+def storable_text(value: str) -> str:
+    """Foreign text as the ledger keeps it."""
+    if value.isascii():
+        return value.replace("\0", "\ufffd")
+    return "".join("\ufffd" if c == "\0" or "\ud800" <= c <= "\udfff" else c for c in value)
+
+
 class Instant(TypeDecorator[datetime]):
     """A moment, kept as text in UTC with milliseconds, so that both databases store and sort it alike."""
 
@@ -42,9 +55,7 @@ class Instant(TypeDecorator[datetime]):
 
     def process_bind_param(self, value: datetime | None, dialect: Dialect) -> str | None:  # noqa: ARG002 - SQLAlchemy's signature
         """Write it as `2026-01-31T23:59:59.000Z`."""
-        return (
-            None if value is None else value.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
-        )
+        return None if value is None else instant_text(value)
 
     def process_result_value(self, value: str | None, dialect: Dialect) -> datetime | None:  # noqa: ARG002 - SQLAlchemy's signature
         """Read it back, in UTC."""
@@ -63,9 +74,7 @@ class ForeignText(TypeDecorator[str]):
 
     def process_bind_param(self, value: str | None, dialect: Dialect) -> str | None:  # noqa: ARG002 - SQLAlchemy's signature
         """Replace what can't be stored."""
-        if value is None:
-            return None
-        return "".join("\ufffd" if c == "\0" or "\ud800" <= c <= "\udfff" else c for c in value)
+        return None if value is None else storable_text(value)
 
 
 # SQLite numbers rows by itself only where the key is an INTEGER.
@@ -208,4 +217,28 @@ verdicts = Table(
     Column("http_status", Integer),
     Column("error", Text, nullable=False),
     sqlite_with_rowid=False,
+)
+
+links = Table(
+    "links",
+    metadata,
+    _run_id(primary_key=True),
+    Column("seq", Integer, primary_key=True, autoincrement=False),
+    Column("kind", Text, nullable=False),
+    Column("facts", Integer, nullable=False),
+    Column("content", Text, nullable=False),
+    Column("hash", Text, nullable=False),
+    Column("refs", Text),  # last, because they may be long: who wants the head doesn't have to read past them
+    Column("digests", LargeBinary),
+)
+
+prunings = Table(
+    "prunings",
+    metadata,
+    _run_id(primary_key=True),
+    Column("at", Instant, nullable=False),
+    Column("os_user", ForeignText, nullable=False),
+    Column("archive", ForeignText, nullable=False),
+    Column("archive_sha256", Text, nullable=False),
+    Column("facts", Integer, nullable=False),
 )

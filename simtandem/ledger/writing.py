@@ -11,22 +11,21 @@ from threading import Thread
 from types import TracebackType
 from typing import Self
 
-from sqlalchemy import Table
-
 from simtandem.carriers.base import Answer, Call
 from simtandem.errors import LedgerError
 from simtandem.ledger import recording
+from simtandem.ledger.chaining import Chain
+from simtandem.ledger.facts import Kind
 from simtandem.ledger.records import OutcomeRecord
 from simtandem.ledger.store import Ledger
-from simtandem.ledger.tables import answers, calls, outcomes
 
-_ORDER = (calls, answers, outcomes)
+_ORDER = (Kind.CALL, Kind.ANSWER, Kind.OUTCOME)
 """An answer refers to its call, so calls go first."""
 
 
 @dataclass(frozen=True, slots=True)
 class _Entry:
-    table: Table
+    kind: Kind
     rows: list[recording.Row]
     durable: asyncio.Future[None]
 
@@ -71,24 +70,24 @@ class CallWriter:
     async def intent(self, call: Call) -> str:
         """Write a call down before it is sent; returns the id to answer with."""
         call_id = next(self._call_ids)
-        await self._write(calls, [recording.call_row(call_id, self._run_id, self._ledger.clock(), call)])
+        await self._write(Kind.CALL, [recording.call_row(call_id, self._run_id, self._ledger.clock(), call)])
         return call_id
 
     async def answer(self, call_id: str, answer: Answer) -> None:
         """Write down what came back."""
-        await self._write(answers, [recording.answer_row(call_id, self._ledger.clock(), answer)])
+        await self._write(Kind.ANSWER, [recording.answer_row(call_id, self._ledger.clock(), answer)])
 
     async def outcome(self, records: Sequence[OutcomeRecord]) -> None:
         """Write down how steps ended."""
-        await self._write(outcomes, recording.outcome_rows(self._run_id, self._ledger.clock(), records))
+        await self._write(Kind.OUTCOME, recording.outcome_rows(self._run_id, self._ledger.clock(), records))
 
-    async def _write(self, table: Table, rows: list[recording.Row]) -> None:
+    async def _write(self, kind: Kind, rows: list[recording.Row]) -> None:
         if not self._open:
             raise LedgerError("The journal of this run is not open, so nothing can be sent.")
         if self._failure is not None:
             raise LedgerError(str(self._failure)) from self._failure
         durable = self._loop.create_future()
-        self._queue.put(_Entry(table, rows, durable))
+        self._queue.put(_Entry(kind, rows, durable))
         await durable
 
     def _work(self) -> None:
@@ -109,10 +108,10 @@ class CallWriter:
         if self._failure is not None or not entries:
             return
         try:
-            with self._ledger.database.write() as connection:
-                for table in _ORDER:
-                    rows = [row for entry in entries if entry.table is table for row in entry.rows]
-                    recording.add_rows(connection, table, rows)
+            with self._ledger.database.write() as connection, Chain(connection, self._run_id) as chain:
+                for kind in _ORDER:
+                    rows = [row for entry in entries if entry.kind is kind for row in entry.rows]
+                    recording.add_facts(chain, kind, rows)
         except LedgerError as error:
             self._failure = error
         except Exception as error:  # noqa: BLE001 - whatever it is, those who wait must hear of it

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from enum import StrEnum
-from typing import TypedDict
+from typing import NotRequired, TypedDict
 
 from schemas.statuses import Outcome, Verdict
 
@@ -51,6 +51,8 @@ class Document(TypedDict):
     calls: CallCounts
     seconds: float
     files: dict[str, str]
+    ledger_head: NotRequired[str]
+    """The head of the run's chain in the ledger when the document was made: everything but the state that ends it."""
 
 
 def document(  # noqa: PLR0913 - one argument for each key of the document

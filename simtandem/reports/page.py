@@ -50,35 +50,39 @@ def render(
     `fault`.
     """
     run = cast("Document", document)
-    examined = findings.examine(results)
-    return (
-        _environment()
-        .get_template("report.html.j2")
-        .render(
-            title=title,
-            run=run,
-            who=document.get("who"),
-            started=started,
-            finished=finished,
-            headline=_headline(run, examined),
-            asked=_counts(results, "desired", list(Target)),
-            changed=findings.changed(results),
-            funnel=charts.funnel(run),
-            moves=findings.moves(results),
-            shown_moves=_SHOWN_MOVES,
-            timeline=None if calls is None else charts.timeline(calls),
-            purposes=[] if calls is None else charts.purposes(calls),
-            advice=next_steps(run, examined, rejected),
-            attention=int(examined["attention"].sum()),
-            printed=examined.filter("attention").head(PRINTED_ROWS).to_dicts(),
-            findings=_counts(examined, "finding", list(findings.URGENCY)),
-            embedded=min(examined.height, rows.LIMIT),
-            rows=examined.height,
-            data=rows.embed(examined),
-            marks=_MARKS,
-            **_inline(),
-        )
+    template = _environment().get_template("report.html.j2")
+    return template.render(
+        title=title,
+        run=run,
+        who=document.get("who"),
+        started=started,
+        finished=finished,
+        timeline=None if calls is None else charts.timeline(calls),
+        purposes=[] if calls is None else charts.purposes(calls),
+        shown_moves=_SHOWN_MOVES,
+        marks=_MARKS,
+        **_judged(run, results, rejected),
+        **_inline(),
     )
+
+
+def _judged(run: Document, results: pl.DataFrame, rejected: pl.DataFrame) -> dict[str, object]:
+    """What the page tells of the rows."""
+    examined = findings.examine(results)
+    return {
+        "headline": _headline(run, examined),
+        "asked": _counts(results, "desired", list(Target)),
+        "changed": findings.changed(results),
+        "funnel": charts.funnel(run),
+        "moves": findings.moves(results),
+        "advice": next_steps(run, examined, rejected),
+        "attention": int(examined["attention"].sum()),
+        "printed": examined.filter("attention").head(PRINTED_ROWS).to_dicts(),
+        "findings": _counts(examined, "finding", list(findings.URGENCY)),
+        "embedded": min(examined.height, rows.LIMIT),
+        "rows": examined.height,
+        "data": rows.embed(examined),
+    }
 
 
 def write_report(path: Path, html: str) -> None:

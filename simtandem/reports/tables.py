@@ -4,7 +4,8 @@ UTF-8 with byte order mark, comma, CRLF. A spreadsheet turns an ICCID into 8.98E
 formula; a leading apostrophe keeps both as the text they are, and the intake takes it off again.
 """
 
-from collections.abc import Iterator
+import itertools
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import polars as pl
@@ -42,6 +43,36 @@ RESULTS = (
     "error",
 )
 RETRY = ("sim_id", "endpoint_id", "iccid", "status")
+FINDINGS = (
+    "finding",
+    "sim_id",
+    "iccid",
+    "endpoint_id",
+    "now",
+    "expected",
+    "charged",
+    "since",
+    "known_from",
+    "repair",
+    "remedy",
+    "explanation",
+)
+CHANGES = (
+    "half",
+    "sim_id",
+    "iccid",
+    "endpoint_id",
+    "before",
+    "after",
+    "since",
+    "seen",
+    "cause",
+    "at",
+    "user",
+    "run_id",
+    "row",
+    "explanation",
+)
 
 _NUMBERS = frozenset({"row", "attempts", "http_status"})
 _ROWS_AT_A_TIME = 50_000
@@ -70,6 +101,35 @@ def write_results(results: pl.DataFrame, path: Path) -> None:
 def write_retry(retry: pl.DataFrame, path: Path) -> None:
     """Write rows with `sim_id`, `endpoint_id`, `iccid` and `status` as retry.csv, which is an input file itself."""
     _write(retry, path, RETRY)
+
+
+def write_findings(findings: pl.DataFrame, path: Path) -> None:
+    """Write a `schemas.tables.Findings` as findings.csv: every device an audit found something about."""
+    charged = pl.when("charged").then(pl.lit("yes")).otherwise(pl.lit("no"))
+    _write(findings, path, FINDINGS, {"charged": charged, "since": _stamp("since")})
+
+
+def write_changes(explained: pl.DataFrame, path: Path) -> None:
+    """Write a `schemas.tables.Explained` as changes.csv: what changed between two looks, and who did it."""
+    _write(explained, path, CHANGES, {name: _stamp(name) for name in ("since", "seen", "at")})
+
+
+def _stamp(name: str) -> pl.Expr:
+    return pl.col(name).dt.strftime("%Y-%m-%d %H:%M:%S")
+
+
+def write_frames(frames: Iterable[pl.DataFrame], schema: pl.Schema, path: Path) -> None:
+    """Write any table, given in parts: text as safe as in the other files, numbers as they are, instants in UTC."""
+    cells = [_typed_cell(name, kind) for name, kind in schema.items()]
+    parts = (_csv(part.select(cells), header=False) for frame in frames for part in frame.iter_slices(_ROWS_AT_A_TIME))
+    header = _BYTE_ORDER_MARK + _csv(pl.DataFrame(schema=schema), header=True)
+    replace_file(path, itertools.chain([header], parts))
+
+
+def _typed_cell(name: str, kind: pl.DataType) -> pl.Expr:
+    if isinstance(kind, pl.Datetime):
+        return pl.col(name).dt.strftime("%Y-%m-%d %H:%M:%S%.3f")
+    return _cell(pl.col(name), name) if kind == pl.String else pl.col(name)
 
 
 def _write(table: pl.DataFrame, path: Path, columns: tuple[str, ...], made: dict[str, pl.Expr] | None = None) -> None:

@@ -5,6 +5,7 @@ nothing at all, or an HTML page from the edge. Where there is an error code, it 
 """
 
 import json
+from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -68,11 +69,14 @@ class Reply:
     headers: httpx.Headers | None = None
 
 
-def read(response: httpx.Response, *, wants_body: bool) -> Reply:
-    """What the answer means. `wants_body`: a good answer carries JSON, and one without it is no answer at all."""
+def read(response: httpx.Response, *, wants_body: bool, secrets: Iterable[str] = ()) -> Reply:
+    """What the answer means. `wants_body`: a good answer carries JSON, and one without it is no answer at all.
+
+    `secrets` are left out where the carrier's message quotes them.
+    """
     status = response.status_code
     data = _json(response)
-    code, message = _error(data)
+    code, message = _error(data, secrets)
     if 200 <= status < 300 and code is None:
         usable = isinstance(data, list | dict) if wants_body else data is not None or not response.content
         if not usable:
@@ -104,12 +108,14 @@ def _json(response: httpx.Response) -> object:
         return None
 
 
-def _error(data: object) -> tuple[int | None, str]:
+def _error(data: object, secrets: Iterable[str]) -> tuple[int | None, str]:
     """Error code and message of an error body, from its first inner error where the outer one has none."""
     if not isinstance(data, dict):
         return None, ""
     inner = data.get("errors")
     first = inner[0] if isinstance(inner, list) and inner and isinstance(inner[0], dict) else {}
     code = data.get("error_code", first.get("error_code"))
-    message = first.get("message") or data.get("message") or ""
-    return (int(code) if isinstance(code, int | float) else None), " ".join(str(message).split())[:160]
+    message = str(first.get("message") or data.get("message") or "")
+    for secret in filter(None, secrets):
+        message = message.replace(secret, "(secret)")
+    return (int(code) if isinstance(code, int | float) else None), " ".join(message.split())[:160]

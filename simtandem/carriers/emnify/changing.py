@@ -19,13 +19,14 @@ from simtandem.carriers.emnify.lifecycle import ENDPOINT_STATUS_IDS, SIM_STATUS_
 from simtandem.carriers.emnify.listing import ENDPOINTS, SIMS
 from simtandem.carriers.emnify.reading import Reader
 from simtandem.carriers.emnify.transport import ATTEMPTS, Transport
-from simtandem.errors import CarrierUnavailable, Interrupted
+from simtandem.errors import CarrierRefused, CarrierUnavailable, Interrupted
 
 BULK = "/api/v2/endpoint/multi"
 MOST_AT_ONCE = 2000
 
 _DISPUTED = (Kind.INVALID, Kind.CONFLICT)
 """Refusals that may only mean that the status is there already: the status is read before the refusal is believed."""
+_UNREAD = (CarrierRefused, CarrierUnavailable, Interrupted)
 
 
 async def change_sim(transport: Transport, reader: Reader, change: Change) -> StepResult:
@@ -42,7 +43,7 @@ async def change_sim(transport: Transport, reader: Reader, change: Change) -> St
             await transport.back_off(attempt)
         now = await _read_back(reader, change)
         if now == change.after:
-            outcome = Outcome.APPLIED if reply.kind is Kind.UNANSWERED else Outcome.UNCHANGED
+            outcome = Outcome.UNCHANGED if reply.kind.refused and attempt == 1 else Outcome.APPLIED
             return StepResult(change.row, outcome, attempt, reply.status)
         if reply.kind.refused:
             return StepResult(change.row, Outcome.REFUSED, attempt, reply.status, reply.sentence, now)
@@ -55,7 +56,7 @@ async def change_sim(transport: Transport, reader: Reader, change: Change) -> St
 async def _read_back(reader: Reader, change: Change) -> SimStatus | None:
     try:
         return await reader.sim_status(change.ident)
-    except (CarrierUnavailable, Interrupted) as error:
+    except _UNREAD as error:
         raise CarrierUnavailable(
             f"SIM {change.ident}: the change was not answered and could not be read back. {error}", maybe_processed=True
         ) from error
@@ -65,24 +66,35 @@ async def _read_back(reader: Reader, change: Change) -> SimStatus | None:
 class EndpointWriter:
     """Changes endpoints, one call at a time: within this process and, by a lock file, on this host.
 
-    `rejects_whole`: whether a refused bulk call was seen to change nothing at all. Unknown until one was refused.
+    `rejects_whole`: a refused bulk call was seen to have left out good rows, so it changes nothing at all.
     """
 
     transport: Transport
     reader: Reader
     lock_file: Path
-    rejects_whole: bool | None = None
+    rejects_whole: bool = False
     bulk_allowed: bool = True
     _turn: asyncio.Lock = field(default_factory=asyncio.Lock)
+    _answered: bool = False
 
     async def change(self, changes: Sequence[Change], *, put_back: bool = False) -> list[StepResult]:
-        """Change them all; one result each, in order. Raises `CarrierUnavailable` if nothing can be learnt any more."""
+        """Change them all; one result each, in order. Raises `CarrierUnavailable` if nothing can be learnt any more.
+
+        Once a call was answered, an outage and a stop are both raised as `CarrierUnavailable` with `maybe_processed`.
+        """
         results: dict[int, StepResult] = {}
         async with self._turn, AsyncFileLock(self.lock_file):
-            for start in range(0, len(changes), MOST_AT_ONCE):
-                some = changes[start : start + MOST_AT_ONCE]
-                for result in await self._send(some, "put_back" if put_back else "change"):
-                    results[result.row] = result
+            self._answered = False
+            try:
+                for start in range(0, len(changes), MOST_AT_ONCE):
+                    some = changes[start : start + MOST_AT_ONCE]
+                    for result in await self._send(some, "put_back" if put_back else "change"):
+                        results[result.row] = result
+            except (CarrierUnavailable, Interrupted) as error:
+                if not self._answered or (isinstance(error, CarrierUnavailable) and error.maybe_processed):
+                    raise
+                message = f"{len(changes)} endpoints: some may be changed already, the others are not. {error}"
+                raise CarrierUnavailable(message, maybe_processed=True) from error
         return [results[change.row] for change in changes]
 
     async def _send(self, changes: Sequence[Change], purpose: str, attempt: int = 1) -> list[StepResult]:
@@ -90,7 +102,7 @@ class EndpointWriter:
             return []
         if len(changes) > 1 and not self.bulk_allowed:
             return await self._one_by_one(changes, purpose)
-        reply = await self.transport.settle(_call(changes, purpose, attempt))
+        reply = await self._settle(changes, purpose, attempt)
         if reply.kind is Kind.OK:
             return [StepResult(change.row, Outcome.APPLIED, attempt, reply.status) for change in changes]
         if reply.kind is Kind.UNANSWERED:
@@ -104,36 +116,39 @@ class EndpointWriter:
         self, changes: Sequence[Change], purpose: str, attempt: int, reply: Reply
     ) -> list[StepResult]:
         await self.transport.back_off(attempt)
-        done, left = await self._sort_out(changes, Outcome.APPLIED, attempt, reply)
+        ended, left = await self._sort_out(changes, (Outcome.APPLIED, Outcome.FAILED), attempt, reply)
         if attempt < ATTEMPTS:
-            return done + await self._send(left, purpose, attempt + 1)
+            return ended + await self._send(left, purpose, attempt + 1)
         error = f"{reply.sentence}, {attempt} times"
-        return done + [StepResult(change.row, Outcome.FAILED, attempt, reply.status, error) for change in left]
+        return ended + [StepResult(change.row, Outcome.FAILED, attempt, reply.status, error) for change in left]
 
     async def _after_refusal(
         self, changes: Sequence[Change], purpose: str, attempt: int, reply: Reply
     ) -> list[StepResult]:
-        """Find the rows the carrier means: those that moved are done, the others are sent again in halves."""
+        """Find the rows the carrier means: by reading them where that can tell, else by sending them in halves."""
         single = len(changes) == 1
-        done: list[StepResult] = []
+        ended: list[StepResult] = []
         left = list(changes)
         if reply.kind in _DISPUTED if single else not self.rejects_whole:
-            outcome = Outcome.UNCHANGED if single else Outcome.APPLIED
-            done, left = await self._sort_out(changes, outcome, attempt, reply)
-            if not single:
-                self.rejects_whole = not done
-        if len(left) <= 1 and single:
-            return done + [
+            there = Outcome.UNCHANGED if single and attempt == 1 else Outcome.APPLIED
+            ended, left = await self._sort_out(changes, (there, Outcome.REFUSED), attempt, reply)
+        if single:
+            return ended + [
                 StepResult(change.row, Outcome.REFUSED, attempt, reply.status, reply.sentence) for change in left
             ]
+        if ended:
+            return ended + await self._send(left, purpose)
         middle = (len(left) + 1) // 2
-        return done + await self._send(left[:middle], purpose) + await self._send(left[middle:], purpose)
+        results = await self._send(left[:middle], purpose)
+        if any(result.outcome is Outcome.APPLIED for result in results):
+            self.rejects_whole = True  # these were good, and the refused call had not changed them
+        return results + await self._send(left[middle:], purpose)
 
     async def _one_by_one(self, changes: Sequence[Change], purpose: str) -> list[StepResult]:
         """Without the right to bulk calls. If single ones are forbidden too, one refusal speaks for all the rest."""
         results: list[StepResult] = []
         for index, change in enumerate(changes):
-            reply = await self.transport.settle(_call([change], purpose, 1))
+            reply = await self._settle([change], purpose, 1)
             if reply.kind is Kind.FORBIDDEN:
                 refused = (Outcome.REFUSED, 1, reply.status, reply.sentence)
                 return results + [StepResult(left.row, *refused) for left in changes[index:]]
@@ -145,18 +160,36 @@ class EndpointWriter:
                 results += await self._after_refusal([change], purpose, 1, reply)
         return results
 
+    async def _settle(self, changes: Sequence[Change], purpose: str, attempt: int) -> Reply:
+        reply = await self.transport.settle(_call(changes, purpose, attempt))
+        self._answered = True
+        return reply
+
     async def _sort_out(
-        self, changes: Sequence[Change], outcome: Outcome, attempt: int, reply: Reply
+        self, changes: Sequence[Change], outcomes: tuple[Outcome, Outcome], attempt: int, reply: Reply
     ) -> tuple[list[StepResult], list[Change]]:
-        """Read the endpoints again: results for those that are where they should be, and the changes still to make."""
+        """Read the endpoints again: results for those that have moved, and the changes still to make.
+
+        `outcomes` are for those that are where they should be, and for those that are elsewhere or gone.
+        """
         try:
             statuses = await self.reader.endpoint_statuses([change.ident for change in changes])
-        except (CarrierUnavailable, Interrupted) as error:
-            message = f"{len(changes)} endpoints: the change was not answered and could not be read back. {error}"
+        except _UNREAD as error:
+            message = f"{len(changes)} endpoints: the change was not confirmed and could not be read back. {error}"
             raise CarrierUnavailable(message, maybe_processed=True) from error
-        done = [change for change in changes if statuses.get(change.ident) == change.after]
-        left = [change for change in changes if statuses.get(change.ident) != change.after]
-        return [StepResult(change.row, outcome, attempt, reply.status) for change in done], left
+        there, elsewhere = outcomes
+        ended: list[StepResult] = []
+        left: list[Change] = []
+        for change in changes:
+            now = statuses.get(change.ident)
+            if now == change.after:
+                ended.append(StepResult(change.row, there, attempt, reply.status))
+            elif now == change.before:
+                left.append(change)
+            else:
+                moved = f"the endpoint is {now or 'gone'} now: somebody else changed it"
+                ended.append(StepResult(change.row, elsewhere, attempt, reply.status, moved, now))
+        return ended, left
 
 
 def _call(changes: Sequence[Change], purpose: str, attempt: int) -> Call:

@@ -2,7 +2,8 @@
 
 import asyncio
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from datetime import datetime
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -13,12 +14,13 @@ import polars as pl
 from simtandem import __version__
 from simtandem.carriers.base import Change, Journal, Lifecycle, Listing, StepResult
 from simtandem.carriers.emnify.changing import EndpointWriter, change_sim
+from simtandem.carriers.emnify.events import read_events
+from simtandem.carriers.emnify.inventory import list_fleet
 from simtandem.carriers.emnify.lifecycle import EmnifyLifecycle
 from simtandem.carriers.emnify.reading import Reader
 from simtandem.carriers.emnify.transport import Limits, Transport
 from simtandem.carriers.pacing import CallBudget, Window
 
-_TIMEOUT = httpx.Timeout(30.0, connect=10.0, pool=None)
 _AUTHENTICATIONS, _AUTHENTICATIONS_S = 95, 300.0  # 100 are allowed per address
 
 
@@ -27,7 +29,7 @@ class Account:
     """Where and as whom to call, and how much. `calls` in `window_s` seconds are ours to use, the reserve taken off."""
 
     base_url: str
-    token: str
+    token: str = field(repr=False)
     calls: int
     window_s: float
     sim_concurrency: int
@@ -49,7 +51,6 @@ class Emnify:
         self.budget = CallBudget(account.home / f"budget-{account.state_name}.sqlite")
         self._http = httpx.AsyncClient(
             base_url=account.base_url,
-            timeout=_TIMEOUT,
             headers={"User-Agent": f"simtandem/{__version__}", "Accept": "application/json"},
             limits=httpx.Limits(max_connections=None, max_keepalive_connections=account.sim_concurrency + 8),
         )
@@ -71,6 +72,16 @@ class Emnify:
     async def read(self, pairs: pl.DataFrame) -> pl.DataFrame:
         """See `Carrier.read`."""
         return await self._reader.read(pairs)
+
+    async def list_fleet(self) -> Listing:
+        """See `Carrier.list_fleet`."""
+        return await list_fleet(self._transport, self._reader.read)
+
+    async def events(
+        self, since: datetime, until: datetime, types: Sequence[int], iccids: Sequence[str] = ()
+    ) -> pl.DataFrame:
+        """See `Carrier.events`."""
+        return await read_events(self._transport, since, until, types, iccids)
 
     async def count_fleet(self) -> tuple[int, int]:
         """See `Carrier.count_fleet`."""

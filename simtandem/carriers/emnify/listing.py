@@ -9,16 +9,16 @@ that many different ids were read. Otherwise the listing is read again, and in t
 import asyncio
 import logging
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from functools import partial
-from typing import Literal
+from typing import Any, Literal
 
 import httpx
 import polars as pl
 
 from simtandem.carriers.emnify.answers import Kind
-from simtandem.carriers.emnify.items import Item, Row, from_endpoint, from_sim, table
+from simtandem.carriers.emnify.items import Item, from_endpoint, from_sim, table
 from simtandem.carriers.emnify.transport import Transport
 from simtandem.carriers.together import together
 from simtandem.errors import CarrierRefused
@@ -31,16 +31,22 @@ _PAGES_AT_ONCE = 8
 
 @dataclass(frozen=True, slots=True)
 class Route:
-    """A listing's path, the largest page it gives, and how to read its items. `key` is the id of its items."""
+    """A listing's path, the largest page it gives, and how to read its items. `key` is the id of its items.
+
+    `spacing` names the path's own rate; `q` filters every page.
+    """
 
     path: str
     per_page: int
-    key: Literal["sim_id", "endpoint_id"]
-    row: Callable[[Item], Row]
+    key: Literal["sim_id", "endpoint_id", "event_id"]
+    row: Callable[[Item], tuple[object, ...]]
+    spacing: str
+    table: Callable[[Iterable[Any]], pl.DataFrame] = table
+    q: str = ""
 
 
-SIMS = Route("/api/v1/sim", 2500, "sim_id", from_sim)
-ENDPOINTS = Route("/api/v1/endpoint", 1000, "endpoint_id", from_endpoint)
+SIMS = Route("/api/v1/sim", 2500, "sim_id", from_sim, "list_sims")
+ENDPOINTS = Route("/api/v1/endpoint", 1000, "endpoint_id", from_endpoint, "list_endpoints")
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,18 +69,24 @@ class Reading:
 
 async def read_page(transport: Transport, route: Route, number: int, q: str = "") -> Page:
     """Read one page. Raises `CarrierUnavailable`, `CarrierRefused`."""
-    query = {"page": str(number), "per_page": str(route.per_page), "sort": "id", **({"q": q} if q else {})}
-    reply = await transport.get(route.path, spacing="list", purpose="list", query=query)
+    wanted = q or route.q
+    query = {"page": str(number), "per_page": str(route.per_page), "sort": "id", **({"q": wanted} if wanted else {})}
+    reply = await transport.get(route.path, spacing=route.spacing, purpose="list", query=query)
     if reply.kind is not Kind.OK:
         raise CarrierRefused(
             f"The listing {route.path} was refused: {reply.sentence}.", reply.kind, reply.status, reply.code
         )
-    items = reply.data if isinstance(reply.data, list) else []
+    if not isinstance(reply.data, list):
+        raise CarrierRefused(
+            f"The listing {route.path} is not a list: nothing is concluded from it. Is the base address right?",
+            status=reply.status,
+        )
     headers = reply.headers if reply.headers is not None else httpx.Headers()
     total, pages = _number(headers.get("X-Total-Count")), _number(headers.get("X-Total-Pages"))
     if pages is None and total is not None:
         pages = math.ceil(total / (_number(headers.get("X-Count-Per-Page")) or route.per_page))
-    return Page(table(route.row(item) for item in items if isinstance(item, dict) and "id" in item), total, pages)
+    rows = route.table(route.row(item) for item in reply.data if isinstance(item, dict) and "id" in item)
+    return Page(rows, total, pages)
 
 
 async def read_rest(transport: Transport, route: Route, first: Page) -> Reading:

@@ -1,7 +1,9 @@
 """Reading devices at emnify with the fewest calls: by listing or by id, whichever costs less.
 
 The endpoint listing shows both halves of every pair, so it alone answers for most fleets. The SIM listing is read only
-for rows the first left open: SIMs without an endpoint, or ids that don't exist.
+for rows the first left open: SIMs without an endpoint, or ids that don't exist. A listing of several pages can miss an
+item that moved across a page's edge while another kept the count, so what it does not show is looked up by id, too,
+where that costs less than the listing did.
 """
 
 import asyncio
@@ -13,12 +15,14 @@ from schemas.statuses import SimStatus
 from simtandem.carriers.base import Listing
 from simtandem.carriers.emnify.answers import Kind
 from simtandem.carriers.emnify.items import Item, Row, from_endpoint, from_sim, table
+from simtandem.carriers.emnify.lifecycle import SIM_STATUS_IDS
 from simtandem.carriers.emnify.listing import ENDPOINTS, SIMS, Page, read_page, read_rest
 from simtandem.carriers.emnify.transport import Transport
 from simtandem.carriers.together import together
 from simtandem.errors import CarrierRefused
 
 _KEYS = ("sim_id", "endpoint_id", "iccid")
+_NAMES_SIM = pl.col("sim_id").is_not_null() | pl.col("iccid").is_not_null()
 
 
 class Reader:
@@ -28,6 +32,8 @@ class Reader:
         self._transport = transport
         self._at_once = asyncio.Semaphore(at_once)
         self._endpoint_pages: int | None = None
+        self._all_sims: pl.DataFrame | None = None  # where a filter by ICCID is not honoured
+        self._one_listing = asyncio.Lock()
 
     async def find(self, devices: pl.DataFrame) -> Listing:
         """Read the devices asked for. See `simtandem.carriers.base.Carrier.find`."""
@@ -39,44 +45,44 @@ class Reader:
             inventory = _join(first.rows, await self._by_id(left))
             return Listing(inventory, whole=False, sims=None, activated=None)
         endpoints = await read_rest(self._transport, ENDPOINTS, first)
-        inventory, whole = await self._find_open(devices, endpoints.rows)
-        if not endpoints.complete:
-            inventory = _join(inventory, await self._by_id(_open(devices, inventory)))
+        inventory, whole = await self._add_sims(_open(devices, endpoints.rows).filter(_NAMES_SIM), endpoints.rows)
+        left = _open(devices, inventory)
+        if _cost_by_id(left) >= (first.pages or 1):
+            left = left.filter(pl.lit(not endpoints.complete) | (_NAMES_SIM & (not whole)))
+        inventory = _join(inventory, await self._by_id(left))
         activated = inventory.filter(pl.col("sim_status") == SimStatus.ACTIVATED)["sim_id"].n_unique()
         sims = inventory["sim_id"].drop_nulls().n_unique()
         return Listing(inventory, whole=whole and endpoints.complete, sims=sims, activated=activated)
 
-    async def _find_open(self, devices: pl.DataFrame, inventory: pl.DataFrame) -> tuple[pl.DataFrame, bool]:
-        """Add the SIMs asked for that no endpoint shows; says too whether the SIM listing was read whole."""
-        by_sim = _open(devices, inventory).filter(pl.col("sim_id").is_not_null() | pl.col("iccid").is_not_null())
-        if by_sim.is_empty():
+    async def _add_sims(self, asked: pl.DataFrame, inventory: pl.DataFrame) -> tuple[pl.DataFrame, bool]:
+        """Add the SIMs asked for that a listing can show; says too whether all SIMs there are have been seen."""
+        if _cost_by_id(asked) <= 2:
             return inventory, False
-        if _cost_by_id(by_sim) <= 2:
-            return _join(inventory, await self._by_id(by_sim)), False
         first = await read_page(self._transport, SIMS, 1)
-        left = _open(by_sim, _join(inventory, first.rows))
-        if _cost_by_id(left) < (first.pages or 1) - 1:
-            return _join(inventory, await self._whole_pairs(first.rows, by_sim), await self._by_id(left)), False
+        if _cost_by_id(_open(asked, _join(inventory, first.rows))) < (first.pages or 1) - 1:
+            return _join(inventory, await self._whole_pairs(first.rows, asked)), False
         sims = await read_rest(self._transport, SIMS, first)
-        found = _join(inventory, await self._whole_pairs(sims.rows, by_sim))
-        if not sims.complete:
-            found = _join(found, await self._by_id(_open(by_sim, found)))
-        return found, sims.complete
+        return _join(inventory, await self._whole_pairs(sims.rows, asked)), sims.complete
 
     async def _whole_pairs(self, sims: pl.DataFrame, asked: pl.DataFrame) -> pl.DataFrame:
         """SIM rows; where one that was asked for names an endpoint no listing showed, the endpoint is read by id."""
         wanted = pl.col("sim_id").is_in(asked["sim_id"].drop_nulls().implode()) | pl.col("iccid").is_in(
             asked["iccid"].drop_nulls().implode()
         )
-        unseen = sims.filter(wanted & pl.col("endpoint_id").is_not_null())
-        return _join(await self._read_endpoints_by_id(unseen["endpoint_id"].to_list()), sims)
+        return _join(await self._with_endpoints(sims.filter(wanted)), sims)
+
+    async def _with_endpoints(self, sims: pl.DataFrame) -> pl.DataFrame:
+        """SIM rows, and the endpoints they name, read by id."""
+        return _join(await self._read_endpoints_by_id(sims["endpoint_id"].drop_nulls().to_list()), sims)
 
     async def read(self, pairs: pl.DataFrame) -> pl.DataFrame:
-        """Read known pairs afresh. See `simtandem.carriers.base.Carrier.read`."""
-        lone = pairs.filter(pl.col("endpoint_id").is_null())
+        """Read known pairs afresh. See `simtandem.carriers.base.Carrier.read`.
+
+        A SIM that has left its endpoint, or whose endpoint is gone, is read by itself, with the endpoint it has now.
+        """
         endpoints = await self._read_endpoints(pairs["endpoint_id"].drop_nulls().to_list())
-        sims = await self._read_lone_sims(lone["sim_id"].drop_nulls().to_list())
-        return _join(endpoints, sims)
+        unseen = set(pairs["sim_id"].drop_nulls()).difference(endpoints["sim_id"])
+        return _join(endpoints, await self._read_sims(sorted(unseen)))
 
     async def _read_endpoints(self, idents: Sequence[str]) -> pl.DataFrame:
         first = None
@@ -85,21 +91,26 @@ class Reader:
         if len(idents) <= (self._endpoint_pages or 1):
             return await self._read_endpoints_by_id(idents)
         reading = await read_rest(self._transport, ENDPOINTS, first or await self._first_endpoints())
-        if reading.complete:
-            return reading.rows
         unseen = set(idents).difference(reading.rows["endpoint_id"])
+        if reading.complete and len(unseen) >= (self._endpoint_pages or 1):
+            return reading.rows
         return pl.concat([reading.rows, await self._read_endpoints_by_id(sorted(unseen))])
 
     async def _read_endpoints_by_id(self, idents: Sequence[str]) -> pl.DataFrame:
         return table(row for row in await together(idents, self._endpoint, self._at_once) if row)
 
-    async def _read_lone_sims(self, idents: Sequence[str]) -> pl.DataFrame:
+    async def _read_sims(self, idents: Sequence[str]) -> pl.DataFrame:
+        found = table([])
         if len(idents) > 1:
             first = await read_page(self._transport, SIMS, 1)
             if len(idents) > (first.pages or 1) - 1:
-                sims = (await read_rest(self._transport, SIMS, first)).rows
-                return sims.filter(pl.col("sim_id").is_in(list(idents)))
-        return table(row for row in await together(idents, self._sim, self._at_once) if row)
+                sims = await read_rest(self._transport, SIMS, first)
+                found = await self._with_endpoints(sims.rows.filter(pl.col("sim_id").is_in(list(idents))))
+                if sims.complete:
+                    return found
+        unseen = sorted(set(idents).difference(found["sim_id"]))
+        pairs = await together(unseen, self._pair_by_sim, self._at_once)
+        return _join(found, table(row for some in pairs for row in some))
 
     async def endpoint_statuses(self, idents: Sequence[str]) -> dict[str, str]:
         """The status of each endpoint that still exists, read afresh."""
@@ -120,12 +131,19 @@ class Reader:
         """SIMs of the fleet, and Activated ones: by a filtered page's total, or by listing if filters don't work."""
         everything = await read_page(self._transport, SIMS, 1)
         if (everything.pages or 1) > 1 and everything.total is not None:
-            filtered = await read_page(self._transport, SIMS, 1, q="status:1")
-            honoured = (filtered.rows["sim_status"] == SimStatus.ACTIVATED).all()
-            if honoured and filtered.total is not None:
-                return everything.total, filtered.total
+            activated = await self._count(SimStatus.ACTIVATED)
+            # All of them: or a filter that is ignored, and a first page that holds none but Activated ones.
+            if activated == everything.total and await self._count(SimStatus.SUSPENDED) != 0:
+                activated = None
+            if activated is not None:
+                return everything.total, activated
         sims = await read_rest(self._transport, SIMS, everything)
         return sims.rows.height, sims.rows.filter(pl.col("sim_status") == SimStatus.ACTIVATED).height
+
+    async def _count(self, status: SimStatus) -> int | None:
+        """How many SIMs have this status, by a filtered page's total; None where the filter is not honoured."""
+        page = await read_page(self._transport, SIMS, 1, q=f"status:{SIM_STATUS_IDS[status]}")
+        return page.total if (page.rows["sim_status"] == status).all() else None
 
     async def _first_endpoints(self) -> Page:
         page = await read_page(self._transport, ENDPOINTS, 1)
@@ -134,6 +152,7 @@ class Reader:
 
     async def _by_id(self, devices: pl.DataFrame) -> pl.DataFrame:
         """The pairs that the rows' ids lead to; each id is followed, so that ids of different pairs show as such."""
+        self._all_sims = None
         rows = await together(devices.select(_KEYS).iter_rows(), self._pairs, self._at_once)
         return _join(table(row for some in rows for row in some))
 
@@ -143,10 +162,13 @@ class Reader:
         if endpoint_id and (row := await self._endpoint(endpoint_id)):
             rows.append(row)
         if sim_id and sim_id not in {row[0] for row in rows}:
-            rows += await self._pair_of(await self._sim(sim_id))
+            rows += await self._pair_by_sim(sim_id)
         if iccid and iccid not in {row[1] for row in rows}:
             rows += await self._pair_of(await self._sim_by_iccid(iccid))
         return rows
+
+    async def _pair_by_sim(self, ident: str) -> list[Row]:
+        return await self._pair_of(await self._sim(ident))
 
     async def _pair_of(self, sim: Row | None) -> list[Row]:
         if sim is None:
@@ -163,11 +185,16 @@ class Reader:
         return from_sim(item) if item else None
 
     async def _sim_by_iccid(self, iccid: str) -> Row | None:
-        page = await read_page(self._transport, SIMS, 1, q=f"iccid:{iccid}")
-        rows = page.rows
-        if rows.height > 1:  # the filter is not honoured here: only the whole listing can tell
-            rows = (await read_rest(self._transport, SIMS, await read_page(self._transport, SIMS, 1))).rows
-        match = rows.filter(pl.col("iccid") == iccid)
+        if self._all_sims is None:
+            page = await read_page(self._transport, SIMS, 1, q=f"iccid:{iccid}")
+            match = page.rows.filter(pl.col("iccid") == iccid)
+            if match.height or page.rows.height <= 1:
+                return match.row(0) if match.height else None
+        async with self._one_listing:  # the filter is not honoured here: only the whole listing can tell
+            if self._all_sims is None:
+                sims = await read_rest(self._transport, SIMS, await read_page(self._transport, SIMS, 1))
+                self._all_sims = sims.rows
+        match = self._all_sims.filter(pl.col("iccid") == iccid)
         return match.row(0) if match.height else None
 
     async def _one(self, path: str, spacing: str, purpose: str) -> Item | None:

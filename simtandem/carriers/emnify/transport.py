@@ -24,13 +24,17 @@ from simtandem.errors import AuthenticationFailed, CarrierUnavailable
 ATTEMPTS = 6
 _FIRST_DELAY_S, _LONGEST_DELAY_S = 0.25, 8.0
 _RENEWALS = 3  # of the token, for one call
+_ONE = httpx.Timeout(15.0, connect=10.0, pool=None)
+_MANY = httpx.Timeout(60.0, connect=10.0, pool=None)  # a page of thousands, or as many endpoints in one PATCH
 _PATIENCE_S = 900.0  # with 429s, for one call
 _AUTHENTICATE = "/api/v1/authenticate"
 _REQUEST_ID_HEADERS = ("x-request-id", "x-correlation-id", "x-amzn-requestid", "cf-ray")
 
 # Rates of the carrier's documentation, kept a tenth below: calls may arrive closer together than they were sent.
 SPACINGS = {
-    "list": Spacing("list", 1.1 / 10),
+    "list_sims": Spacing("list_sims", 1.1 / 10),
+    "list_endpoints": Spacing("list_endpoints", 1.1 / 10),
+    "list_events": Spacing("list_events", 1.1 / 10),
     "sim": Spacing("sim", 1.1 / 100),
     "endpoint": Spacing("endpoint", 1.1 / 50),
 }
@@ -142,6 +146,7 @@ class Transport:
                 headers={**(headers or {}), **({"Content-Type": "application/json"} if call.body else {})},
                 content=call.body,
                 json=secret_body,
+                timeout=_MANY if call.purpose == "list" or call.path.endswith("/multi") else _ONE,
             )
             reply, fault, request_id = await self._exchange(request, wants_body=call.method != "PATCH")
         seconds = time.monotonic() - begun
@@ -157,7 +162,8 @@ class Transport:
             return Reply(Kind.UNREACHED, None, f"no connection to {request.url.host}"), type(error).__name__, ""
         except (httpx.HTTPError, TimeoutError) as error:
             return Reply(Kind.UNANSWERED, None, "the connection broke before an answer"), type(error).__name__, ""
-        reply = read(response, wants_body=wants_body)
+        bearer = request.headers.get("Authorization", "").removeprefix("Bearer ")
+        reply = read(response, wants_body=wants_body, secrets=(self._application_token, bearer))
         request_id = next((response.headers[name] for name in _REQUEST_ID_HEADERS if name in response.headers), "")
         return reply, "" if reply.status and reply.kind is not Kind.UNANSWERED else reply.sentence, request_id[:64]
 

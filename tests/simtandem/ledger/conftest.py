@@ -4,6 +4,7 @@ PostgreSQL is found by SIMTANDEM_TEST_POSTGRES_URL, or on this machine's usual p
 skipped; with CI=true they fail, so that they can't go missing unnoticed.
 """
 
+import asyncio
 import getpass
 import os
 import secrets
@@ -19,9 +20,12 @@ import psycopg
 import pytest
 from psycopg import sql
 
+from schemas.statuses import Half, Outcome
 from schemas.tables import Plan, Rejected, Results
-from simtandem.ledger.records import RunKind, RunRecord
+from simtandem.carriers.base import Answer, Call
+from simtandem.ledger.records import OutcomeRecord, RunKind, RunRecord, RunState
 from simtandem.ledger.store import Ledger
+from simtandem.ledger.writing import CallWriter
 
 Lock = Callable[[str], AbstractContextManager[None]]
 
@@ -204,3 +208,27 @@ def results() -> pl.DataFrame:
         "error": ["", ""],
     }
     return Results.validate(pl.DataFrame(columns))
+
+
+@pytest.fixture
+def whole_run(
+    ledger: Ledger, a_run: Callable[..., RunRecord], plan: pl.DataFrame, rejected: pl.DataFrame, results: pl.DataFrame
+) -> Ledger:
+    """A ledger with everything a run can record, twice: in the run that `a_run` makes, and in another."""
+
+    async def send(run_id: str) -> None:
+        async with CallWriter(ledger, run_id) as journal:
+            for path, answer in (("/sim/11", Answer(204, 0.1, None, "", "req-1")), ("/sim/12", Answer(None, 30.0))):
+                await journal.answer(await journal.intent(Call("PATCH", path, "change", 1, "{}")), answer)
+            await journal.outcome([OutcomeRecord(2, Half.SIM, Outcome.UNKNOWN, 1, None, "no answer")])
+            await journal.outcome([OutcomeRecord(2, half, Outcome.APPLIED, 2, 204) for half in Half])
+
+    for run_id in ("another", "20260131-a"):
+        ledger.start_run(a_run(run_id))
+        ledger.record_rejected(run_id, rejected)
+        ledger.record_plan(run_id, plan)
+        ledger.record_state(run_id, RunState.PLANNED, {"digest": "ab12"})
+        asyncio.run(send(run_id))
+        ledger.record_verdicts(run_id, results)
+        ledger.record_state(run_id, RunState.FINISHED, {"exit_code": 1}, sealed=True)
+    return ledger

@@ -1,19 +1,32 @@
 import logging
 import subprocess
 import sys
+from collections.abc import Callable
 from contextlib import closing
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
+from alembic import command
 from alembic.config import Config
 from alembic.script import ScriptDirectory
-from sqlalchemy import inspect
+from sqlalchemy import insert, inspect
 
 from simtandem.errors import LedgerError
+from simtandem.ledger import recording
+from simtandem.ledger.archiving import Archived
 from simtandem.ledger.database import Database
+from simtandem.ledger.proof import Proof, Standing
+from simtandem.ledger.pruning import prune
+from simtandem.ledger.recorded import Recorded
+from simtandem.ledger.records import RunRecord, RunState
 from simtandem.ledger.store import Ledger
-from simtandem.ledger.tables import REVISION, metadata
+from simtandem.ledger.tables import REVISION, metadata, runs
 from simtandem.ledger.upgrading import upgrade
+from simtandem.ledger.verifying import verify
+
+RUN = "20260131-a"
+MakeRun = Callable[..., RunRecord]
 
 OPEN_WHEN_TOLD = """
 import sys
@@ -99,3 +112,50 @@ def test_programs_that_open_a_new_ledger_at_the_same_time_all_succeed(url: str) 
     for child in children:
         out, err = child.communicate(timeout=60)
         assert (out, err, child.returncode) == ("0\n", "", 0)
+
+
+def make_one_of_before_chains(url: str, a_run: MakeRun) -> None:
+    """A ledger of the first revision, with a run that recorded a little."""
+    config = Config()
+    config.set_main_option("script_location", "simtandem.ledger:migrations")
+    with closing(Database(url, 5)) as database, database.write() as connection:
+        config.attributes["connection"] = connection
+        command.upgrade(config, "0001")
+        connection.execute(insert(runs), recording.run_row(a_run()) | {"started_at": datetime(2026, 1, 1, tzinfo=UTC)})
+        connection.exec_driver_sql(f"INSERT INTO rejections VALUES ('{RUN}', 5, 'iccid', '', 'empty')")  # noqa: S608
+
+
+def proof_of(ledger: Ledger) -> Proof:
+    with ledger.database.snapshot() as connection:
+        return verify(RUN, Recorded(connection, RUN))
+
+
+def test_a_run_of_before_chains_is_told_from_one_whose_chain_is_gone(url: str, a_run: MakeRun) -> None:
+    make_one_of_before_chains(url, a_run)
+    with closing(Ledger.open(url)) as ledger:
+        proof = proof_of(ledger)
+        assert (proof.standing, proof.uncovered, proof.facts) == (Standing.UNCHAINED, 2, 0)
+        assert proof.standing.value == "recorded before chains existed"
+        with ledger.database.write() as connection:
+            connection.exec_driver_sql("DELETE FROM links")
+        assert proof_of(ledger).standing is Standing.BROKEN
+
+
+def test_what_a_run_of_before_chains_records_from_now_on_is_covered(url: str, a_run: MakeRun, tmp_path: Path) -> None:
+    make_one_of_before_chains(url, a_run)
+    with closing(Ledger.open(url)) as ledger:
+        ledger.record_state(RUN, RunState.FAILED, {}, sealed=True)
+        proof = proof_of(ledger)
+        assert (proof.standing, proof.uncovered, proof.counts) == (Standing.UNCHAINED, 2, {"state": 1})
+        with ledger.database.write() as connection:
+            connection.exec_driver_sql("UPDATE run_states SET detail = '{}'")
+        assert [str(each) for each in proof_of(ledger).findings] == ["state 1 (failed) was changed"]
+
+
+def test_a_run_of_before_chains_is_archived_with_all_it_recorded(url: str, a_run: MakeRun, tmp_path: Path) -> None:
+    make_one_of_before_chains(url, a_run)
+    with closing(Ledger.open(url)) as ledger:
+        prune(ledger, RUN, tmp_path, "ada")
+        archived = verify(RUN, Archived(tmp_path / f"{RUN}.jsonl.gz"))
+        assert (archived.findings, archived.uncovered) == ([], 2)
+        assert proof_of(ledger).standing is Standing.PRUNED

@@ -1,0 +1,105 @@
+"""What `simtandem audit` does and shows."""
+
+import asyncio
+import json
+from collections.abc import Mapping
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from schemas.statuses import Cause, Finding
+from simtandem.commands import Output
+from simtandem.console import duration
+from simtandem.job import audit_files, auditing
+from simtandem.settings import load
+
+_NAMES = {
+    Finding.PAYING_BUT_OFF: "paying but off: SIM Activated, endpoint Disabled",
+    Finding.ON_BUT_DEAD: "on but dead: SIM Suspended, endpoint Enabled",
+    Finding.SIM_WITHOUT_ENDPOINT: "Activated SIM without endpoint",
+    Finding.ENDPOINT_WITHOUT_SIM: "endpoint without SIM",
+    Finding.FACTORY_TEST: "in Factory Test",
+    Finding.DRIFTED: "drifted: left the state simtandem last put them in",
+}
+_CAUSES = {
+    Cause.SOMEBODY: "changed by somebody, through API or Portal",
+    Cause.AUTOMATIC: "changed by the carrier itself",
+    Cause.UNEXPLAINED: "changed, and no event says by whom",
+    Cause.AWAITED: "changed, and the event may still come",
+}
+
+
+def audit(output: Output) -> int:
+    """Audit the whole fleet; show what was found. Returns the exit code."""
+    output.log()
+    settings = load()
+    settings.token()
+    with output.watcher(), auditing.auditing_of(settings) as one:
+        document = asyncio.run(_audit(one))
+        told = one.folder.data("told.json")
+    if output.as_json:
+        print(json.dumps(document, indent=2))
+    else:
+        show(output.out, document, told)
+    return audit_files.exit_code(document)
+
+
+async def _audit(one: auditing.Audit) -> dict[str, Any]:
+    async with one.carrier() as carrier:
+        await auditing.list_fleet(one, carrier)
+        await auditing.explain_changes(one, carrier)
+    return audit_files.finish(one, auditing.judge(one))
+
+
+def show(console: Console, document: Mapping[str, Any], told: Mapping[str, Any]) -> None:
+    """Counts, trend and cost; who changed what; where to look next."""
+    found = sum(told["findings"].values())
+    style = "bold yellow" if found else "bold green"
+    console.print()
+    console.print(
+        Text(f"{found:,} findings in {told['sims']:,} SIMs and {told['endpoints']:,} endpoints.", style=style)
+    )
+    console.print(_findings(told))
+    if told["cost"]:
+        cost = told["cost"]
+        console.print(
+            Text.assemble((f"  {cost['per_month']} {cost['currency']}".rstrip(), "bold"), " a month: "), end=""
+        )
+        console.print(Text(cost["basis"], style="dim"))
+    for cause, words in _CAUSES.items():
+        if told["causes"][cause]:
+            console.print(Text(f"  {told['causes'][cause]:,} {words}", style="yellow"))
+    never, calls = told["never_managed"], told["calls"]["total"]
+    console.print(
+        Text(
+            f"  {never:,} SIMs never managed by simtandem; {calls:,} calls in {duration(told['seconds'])}", style="dim"
+        )
+    )
+    if not told["whole"]:
+        console.print(Text("  The fleet kept changing while it was listed: audit again to be sure.", style="yellow"))
+    console.print()
+    for name, path in document["files"].items():
+        console.print(Text.assemble("  ", (path, "cyan"), (f"  {_about(name)}", "dim")), soft_wrap=True)
+
+
+def _findings(told: Mapping[str, Any]) -> Table:
+    table = Table(box=None, show_header=False, padding=(0, 1))
+    table.add_column(justify="right", style="bold")
+    table.add_column()
+    table.add_column(justify="right", style="dim")
+    for finding, name in _NAMES.items():
+        count = told["findings"][finding]
+        grown = told["trend"][finding] if told["trend"] else 0
+        table.add_row(
+            f"{count:,}",
+            Text(name, style="yellow" if count else "dim"),
+            f"{grown:+,} since the last audit" if grown else "",
+        )
+    return table
+
+
+def _about(name: str) -> str:
+    told = {"report": "to look at, in a browser", "findings": "every finding", "changes": "who changed what"}
+    return told.get(name) or "repairs these: plan it, look at the plan, apply it"

@@ -1,0 +1,94 @@
+"""What a file asks for, and when: from its bytes to schedules. Pure, but for the ids it makes up."""
+
+import secrets
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+import polars as pl
+
+from schemas.statuses import Target
+from schemas.tables import Rejected, empty
+from simtandem.errors import InputError
+from simtandem.intake import Intake, read_schedule
+from simtandem.ledger.schedule_records import SCHEDULE_ROWS, Arrival, FileVersion, NewSchedule
+
+
+@dataclass(frozen=True, slots=True)
+class Offer:
+    """What a file asks for: an arrival to record, what it schedules, the rows that can't be used, and notes."""
+
+    arrival: Arrival
+    schedules: list[NewSchedule]
+    rejected: pl.DataFrame
+    notes: tuple[str, ...] = ()
+
+
+def make_offer(
+    data: bytes,
+    file: FileVersion,
+    taken_at: datetime,
+    when: Callable[[str], datetime],
+    *,
+    otherwise: datetime | None,
+    to: Target | None = None,
+    shelf_name: Callable[[str], str] | None = None,
+) -> Offer:
+    """Read a file. Rows that don't say when become effective at `otherwise`; without that they are rejected.
+
+    A file of which nothing can be used makes an arrival with a reason, and no schedules. `shelf_name` is asked what
+    the file is to be called where it is put away.
+    """
+    arrival_id = f"{taken_at.astimezone(UTC):%Y%m%dT%H%M%S}-{secrets.token_hex(3)}"
+    name = shelf_name(arrival_id) if shelf_name else file.name
+    try:
+        intake = read_schedule(data, file.name, to, when)
+    except InputError as error:
+        return Offer(Arrival(arrival_id, file, taken_at, name, 0, 0, str(error)), [], empty(Rejected))
+    rejected, asked = intake.rejected, _asked(intake)
+    if otherwise is None:
+        timeless = asked.filter(pl.col("effective_at").is_null())
+        rejected = pl.concat([rejected, _timeless(timeless)]).sort("row")
+        asked = asked.filter(pl.col("effective_at").is_not_null())
+    else:
+        asked = asked.with_columns(pl.col("effective_at").fill_null(_in_ms(otherwise)))
+    reason = (
+        "" if asked.height else f"no row is usable; {_first(rejected)}\nNothing was sent. Correct it and try again."
+    )
+    arrival = Arrival(arrival_id, file, taken_at, name, intake.rows, rejected.height, reason)
+    return Offer(arrival, _schedules(arrival_id, asked), rejected, intake.notes)
+
+
+def _asked(intake: Intake) -> pl.DataFrame:
+    """Every usable row, repeats included, with its moment."""
+    devices = intake.devices.with_columns(same_as=pl.lit(None, pl.Int64))
+    repeats = intake.repeats.join(intake.devices, left_on="same_as", right_on="row")
+    rows = pl.concat([devices, repeats.select(devices.columns)]).select(*SCHEDULE_ROWS)
+    return rows.join(intake.moments, on="row", how="left").sort("row")
+
+
+def _schedules(arrival_id: str, asked: pl.DataFrame) -> list[NewSchedule]:
+    """One for each moment, the earliest first."""
+    groups = asked.sort("effective_at", "row").group_by("effective_at", maintain_order=True)
+    return [
+        NewSchedule(f"{arrival_id}.{number}", moment, rows.select(*SCHEDULE_ROWS))
+        for number, ((moment,), rows) in enumerate(groups, start=1)
+        if isinstance(moment, datetime)
+    ]
+
+
+def _timeless(rows: pl.DataFrame) -> pl.DataFrame:
+    reason = "the row doesn't say when, and no time was given for all rows"
+    place = {"column": pl.lit("effective_at"), "value": pl.lit(""), "reason": pl.lit(reason)}
+    return rows.select("row", **place)
+
+
+def _first(rejected: pl.DataFrame) -> str:
+    if rejected.is_empty():
+        return "there is none"
+    row, column, value, reason = rejected.row(0)
+    return f"{rejected.height:,} rejected, the first: row {row}, {column} {value!r}: {reason}."
+
+
+def _in_ms(moment: datetime) -> pl.Expr:
+    return pl.lit(moment.astimezone(UTC)).cast(pl.Datetime("ms", "UTC"))

@@ -1,0 +1,200 @@
+"""Carrying out what is due: one run for what of a file is due together, through the ordinary bulk update.
+
+Only one program at a time does this on a ledger, and its lock goes with its process. So whoever holds it knows that a
+schedule that is `due` without an end was left by somebody who is gone: what that run's record says is taken over, and
+only a run that never came to an end is begun again. A new run sends only what is still missing.
+"""
+
+import logging
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from itertools import groupby
+
+import polars as pl
+
+from schemas.parameters import BulkUpdate, Mode
+from simtandem.inbox.choosing import DUE, left_out
+from simtandem.intake import Intake
+from simtandem.job.preparing import take_devices
+from simtandem.job.run import Run, kind_of
+from simtandem.ledger.records import RunState
+from simtandem.ledger.schedule_records import Schedule, ScheduleState
+from simtandem.ledger.schedules import Schedules
+from simtandem.ledger.store import Ledger
+from simtandem.reports.tables import write_retry
+from simtandem.settings import Settings
+
+log = logging.getLogger(__name__)
+
+_ENDS = {
+    RunState.FINISHED: ScheduleState.APPLIED,
+    RunState.INTERRUPTED: ScheduleState.STOPPED,
+    RunState.REFUSED: ScheduleState.REFUSED,
+}
+_KILLED = "the run came to no end, perhaps it was killed"
+
+
+def _nothing(_step: str) -> None:
+    """Nobody wants to know of the steps."""
+
+
+@dataclass(frozen=True, slots=True)
+class Began:
+    """A run that is ready to be carried out: what to call the bulk update with, and what it is for."""
+
+    request: BulkUpdate
+    run_id: str
+    schedules: tuple[Schedule, ...]
+
+    @property
+    def file(self) -> str:
+        """The file it is for."""
+        return self.schedules[0].file
+
+
+class DueWork:
+    """What is due, to be carried out one after the other: `begin`, apply, `end`, until `begin` has nothing more.
+
+    Made by `due_work`, for whoever is alone with it. What fails stays due, and is tried once in the life of this.
+    """
+
+    def __init__(self, schedules: Schedules, settings: Settings, reached: Callable[[str], None] = _nothing) -> None:
+        self._schedules = schedules
+        self._settings = settings
+        self._reached = reached
+        self._tried: set[str] = set()
+        self._take_over()
+        self._choose()
+
+    def begin(self) -> Began | None:
+        """Prepare the next run; None where nothing is left to do."""
+        while group := self._next_group():
+            self._tried |= {each.schedule_id for each in group}
+            began = self._prepare(group)
+            if began is not None:
+                return began
+        return None
+
+    def end(self, began: Began) -> ScheduleState:
+        """Record what became of a run, as its own record says. `failed`: it is still due."""
+        state, detail = _judged(self._schedules.ledger, began.run_id)
+        now = [self._schedules.find(each.schedule_id) for each in began.schedules]
+        self._schedules.move([each for each in now if each.state.open], state, began.run_id, detail)
+        self._reached("ended")
+        return state
+
+    def clean(self, began: Began) -> bool:
+        """Whether nobody has to look at what became of a run: every device is as asked."""
+        states = self._schedules.ledger.states(began.run_id)
+        document = states[-1].detail.get("document") if states else None
+        return isinstance(document, dict) and document["exit_code"] == 0
+
+    def _take_over(self) -> None:
+        """Whoever began these is gone."""
+        for each in self._due():
+            if each.state is ScheduleState.DUE:
+                state, detail = _judged(self._schedules.ledger, each.run_id or "")
+                self._schedules.move([each], state, each.run_id, detail)
+
+    def _choose(self) -> None:
+        """Leave out for good what is overtaken or contradicted."""
+        while True:
+            due = self._due()
+            rows = [self._open_rows(each) for each in due]
+            found = left_out(pl.concat([pl.DataFrame(schema=DUE), *rows]))
+            counts = dict(found.group_by("schedule_id").len().iter_rows())
+            emptied = [
+                each for each, left in zip(due, rows, strict=True) if counts.get(each.schedule_id) == left.height
+            ]
+            if self._schedules.skip(found.rows(), emptied):  # else one of them was cancelled meanwhile: choose again
+                break
+        self._reached("chosen")
+
+    def _next_group(self) -> list[Schedule]:
+        """The earliest of what is due and not tried yet, with what of the same file comes right behind it."""
+        waiting = [each for each in self._due() if each.schedule_id not in self._tried]
+        return next((list(group) for _, group in groupby(waiting, key=lambda each: each.arrival_id)), [])
+
+    def _prepare(self, group: list[Schedule]) -> Began | None:
+        """Begin the run's record with the group's rows. None where one of the group was cancelled meanwhile."""
+        first = group[0]
+        request = BulkUpdate(file=first.file, mode=Mode.APPLY)
+        run = Run.begin(request, kind_of(request), self._settings)
+        try:
+            if not self._schedules.move(group, ScheduleState.DUE, run.run_id):
+                self._tried -= {each.schedule_id for each in group}
+                return None
+            self._reached("begun")
+            intake = self._intake(group)
+            path = run.folder.file("due") / first.file
+            path.parent.mkdir(parents=True, exist_ok=True)
+            write_retry(intake.devices.rename({"desired": "status"}), path)
+            run.request = request.model_copy(update={"file": str(path)})
+            take_devices(run, intake)
+            self._reached("prepared")
+            return Began(run.request.model_copy(update={"prepared_run": run.run_id}), run.run_id, tuple(group))
+        finally:
+            run.close()
+
+    def _intake(self, group: list[Schedule]) -> Intake:
+        """The group's rows as they were read at arrival; rows keep the numbers they have in the file."""
+        skipped = [self._schedules.skips(each.schedule_id)["row"] for each in group]
+        rows = pl.concat([self._schedules.rows(each.schedule_id) for each in group]).sort("row")
+        rows = rows.filter(~pl.col("row").is_in(pl.concat(skipped).implode()))
+        devices = rows.filter(pl.col("same_as").is_null())
+        return Intake(
+            devices=devices.select("row", "sim_id", "endpoint_id", "iccid", "desired"),
+            rejected=pl.DataFrame(schema={"row": pl.Int64, **dict.fromkeys(("column", "value", "reason"), pl.String)}),
+            repeats=rows.filter(pl.col("same_as").is_not_null()).select("row", "same_as"),
+            rows=rows.height,
+            file=group[0].file,
+            sha256=group[0].sha256,
+            notes=(f"From the schedule: {', '.join(each.schedule_id for each in group[:3])}.",),
+        )
+
+    def _due(self) -> list[Schedule]:
+        return self._schedules.due(self._schedules.ledger.clock())
+
+    def _open_rows(self, schedule: Schedule) -> pl.DataFrame:
+        """A schedule's rows that are not left out yet, as a `DUE` table."""
+        gone = self._schedules.skips(schedule.schedule_id)
+        return as_due(schedule, self._schedules.rows(schedule.schedule_id).join(gone, on="row", how="anti"))
+
+
+def as_due(schedule: Schedule, rows: pl.DataFrame) -> pl.DataFrame:
+    """Rows of a schedule as a `DUE` table."""
+    moment = pl.lit(schedule.effective_at).cast(DUE["effective_at"])
+    return rows.select(
+        schedule_id=pl.lit(schedule.schedule_id),
+        file=pl.lit(schedule.file),
+        effective_at=moment,
+        row="row",
+        device=pl.coalesce("same_as", "row"),
+        sim_id="sim_id",
+        endpoint_id="endpoint_id",
+        iccid="iccid",
+        desired="desired",
+    ).select(DUE.names())
+
+
+@contextmanager
+def due_work(
+    schedules: Schedules, settings: Settings, reached: Callable[[str], None] = _nothing
+) -> Iterator[DueWork | None]:
+    """What is due; None while another program is at it."""
+    with schedules.alone("due") as alone:
+        yield DueWork(schedules, settings, reached) if alone else None
+
+
+def _judged(ledger: Ledger, run_id: str) -> tuple[ScheduleState, str]:
+    """What the run's last recorded state says."""
+    states = ledger.states(run_id)
+    last = states[-1] if states else None
+    if last is None or last.state not in (*_ENDS, RunState.FAILED):
+        return ScheduleState.FAILED, _KILLED
+    document = last.detail.get("document")
+    told = str(last.detail.get("error") or last.detail.get("why") or "")
+    if not told and isinstance(document, dict):
+        told = ", ".join(f"{count:,} {verdict}" for verdict, count in document["verdicts"].items() if count)
+    return _ENDS.get(last.state, ScheduleState.FAILED), told

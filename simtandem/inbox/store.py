@@ -1,0 +1,136 @@
+"""The place where an inbox is: a folder, or anything fsspec can reach. Paths here are relative to it.
+
+Nothing relies on a rename being atomic, because object stores have none. What does not take two at once is the ledger;
+here a file is copied first, and removed only once the copy is whole.
+"""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit, urlunsplit
+
+import fsspec  # type: ignore[import-untyped]
+from fsspec.implementations.local import LocalFileSystem  # type: ignore[import-untyped]
+
+from simtandem.errors import InputError
+from simtandem.reports.files import replace_file
+
+_CHANGED = ("mtime", "LastModified", "last_modified", "updated", "modified", "created", "ETag")
+"""What file systems call the time of the last change; the first one there is counts."""
+
+
+@dataclass(frozen=True, slots=True)
+class Version:
+    """What tells one state of a file from another without reading it."""
+
+    size: int
+    modified: str
+
+
+class Store:
+    """An inbox's files. Raises `InputError` where they can't be reached."""
+
+    def __init__(self, url: str) -> None:
+        with _reached(_without_user(url)):
+            self._files, self._root = fsspec.url_to_fs(url)
+        self._local = isinstance(self._files, LocalFileSystem)
+        self.place = self._root if self._local else _without_user(url).rstrip("/")
+        """Where it is, for the record: without user and password."""
+
+    def prepare(self) -> None:
+        """Make the folder, where folders have to be made."""
+        with _reached(self.place):
+            self._files.makedirs(self._root, exist_ok=True)
+
+    def look(self) -> dict[str, Version]:
+        """The files that lie in the inbox itself, by name."""
+        with _reached(self.place):
+            self._files.invalidate_cache()
+            try:
+                found = self._files.ls(self._root, detail=True)
+            except FileNotFoundError:
+                return {}
+            return {_name(info): _version(info) for info in found if info["type"] == "file"}
+
+    def version(self, path: str) -> Version | None:
+        """The state a file is in now; None where there is none."""
+        with _reached(self.place):
+            self._files.invalidate_cache()
+            try:
+                return _version(self._files.info(self._at(path)))
+            except FileNotFoundError:
+                return None
+
+    def below(self, folder: str) -> dict[str, int]:
+        """Every file below a folder: its path and its size."""
+        with _reached(self.place):
+            self._files.invalidate_cache()
+            found: dict[str, Any] = self._files.find(self._at(folder), detail=True)
+            start = len(str(self._root).rstrip("/")) + 1
+            return {path[start:]: int(info["size"]) for path, info in found.items()}
+
+    def read(self, path: str) -> bytes | None:
+        """A file's bytes; None where there is none."""
+        with _reached(self.place):
+            try:
+                data: bytes = self._files.cat_file(self._at(path))
+            except FileNotFoundError:
+                return None
+            return data
+
+    def write(self, path: str, data: bytes) -> None:
+        """Write a file; on a folder of this machine all or nothing, elsewhere as the store does it."""
+        target = self._at(path)
+        with _reached(self.place):
+            self._files.makedirs(self._files._parent(target), exist_ok=True)  # noqa: SLF001 - fsspec's only way to say it
+            if self._local:
+                replace_file(Path(target), [data])
+            else:
+                self._files.pipe_file(target, data)
+
+    def remove(self, path: str) -> None:
+        """Remove a file, or a folder with all in it. That it is gone already is fine."""
+        with _reached(self.place):
+            try:
+                self._files.rm(self._at(path), recursive=True)
+            except FileNotFoundError:
+                return
+
+    def _at(self, path: str) -> str:
+        return f"{self._root.rstrip('/')}/{path}"
+
+
+def _name(info: dict[str, Any]) -> str:
+    return str(info["name"]).rstrip("/").rpartition("/")[2]
+
+
+def _version(info: dict[str, Any]) -> Version:
+    changed = next((info[key] for key in _CHANGED if info.get(key) is not None), "")
+    if isinstance(changed, datetime):  # some say it in one form in a listing, and in another of a single file
+        changed = changed.timestamp()
+    told = f"{changed:.3f}" if isinstance(changed, int | float) else str(changed)
+    return Version(int(info.get("size") or 0), told)
+
+
+def _without_user(url: str) -> str:
+    if "://" not in url:
+        return url
+    parts = urlsplit(url)
+    return urlunsplit(parts._replace(netloc=parts.netloc.rpartition("@")[2], query="", fragment=""))
+
+
+@contextmanager
+def _reached(place: str) -> Iterator[None]:
+    try:
+        yield
+    except ImportError as error:
+        raise InputError(f"The inbox {place} needs a package that is not installed: {error}") from error
+    except (OSError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or str(error) or type(error).__name__
+        raise InputError(
+            f"The inbox {place} can't be used: {reason}.\nNothing was sent. Check SIMTANDEM_INBOX, the network and "
+            "the rights of this user; what was taken already goes on with the next run."
+        ) from error

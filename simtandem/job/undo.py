@@ -1,0 +1,86 @@
+"""The steps of an undo that differ from those of a run with a file: what is read, what is planned, what is asked."""
+
+import socket
+
+import polars as pl
+
+from schemas.tables import Rejected, Repeats, empty
+from simtandem import undoing
+from simtandem.errors import InputError
+from simtandem.intake import Intake
+from simtandem.job.run import Run
+from simtandem.ledger.records import ProcessProbe, RunState, RunSummary, process_may_run
+from simtandem.ledger.store import Ledger
+from simtandem.reports.tables import write_retry
+from simtandem.settings import load
+
+_ENDED = (RunState.FINISHED, RunState.INTERRUPTED, RunState.FAILED, RunState.REFUSED)
+_CHANGES = "changes.parquet"
+
+
+def _runs_here(host: str, pid: int) -> bool:
+    """A run of another machine counts as ended: nobody here can tell, and what it left must not be stuck for ever."""
+    return host == socket.gethostname() and process_may_run(host, pid)
+
+
+def find(ledger: Ledger, run_id: str, carrier_host: str, *, runs_here: ProcessProbe = _runs_here) -> RunSummary:
+    """The run to undo, by its id or the beginning of it. Raises `InputError` where it can't be undone, or not here."""
+    run = ledger.run(run_id, may_run=runs_here)
+    record = run.record
+    if record.carrier_host != carrier_host:
+        raise InputError(
+            f"Run {record.run_id} changed devices at {record.carrier_host}, and the settings name {carrier_host}. "
+            "Nothing was sent. Set SIMTANDEM_EMNIFY_URL to the carrier of that run."
+        )
+    if run.state not in _ENDED and ledger.plan(record.run_id).height:
+        raise InputError(
+            f"Run {record.run_id} is under way (process {record.pid}). Nothing was sent. Stop it, or wait for its end."
+        )
+    return run
+
+
+def named(run_id: str) -> str:
+    """The full id of the run to undo, as `find` finds it with the settings as they stand."""
+    settings = load()
+    ledger = Ledger.open(settings.ledger())
+    try:
+        return find(ledger, run_id, settings.carrier_host).record.run_id
+    finally:
+        ledger.close()
+
+
+def read_run(run: Run) -> Intake:
+    """What `read_devices` reads for an undo: the devices that run changed, from the record, under its row numbers."""
+    undone = find(run.ledger, run.request.undo_of, run.settings.carrier_host)
+    run_id = undone.record.run_id
+    changes = undoing.changed(run.ledger.plan(run_id), run.ledger.outcomes(run_id), ended=_told_all(run.ledger, run_id))
+    if changes.is_empty():
+        raise InputError(f"Run {run_id} ({undone.record.kind}) changed nothing, so there is nothing to undo.")
+    run.folder.save_table(_CHANGES, changes)
+    return Intake(
+        devices=undoing.devices(changes),
+        rejected=empty(Rejected),
+        repeats=empty(Repeats),
+        rows=changes.height,
+        file=f"undo of {run_id}",
+        sha256="",
+        notes=(f"Row numbers are those of {undone.record.file}, the file of run {run_id}.",),
+    )
+
+
+def _told_all(ledger: Ledger, run_id: str) -> bool:
+    """Whether the record says how every step ended: not where a run was killed while it was sending."""
+    sent = any(each.state is RunState.APPLYING for each in ledger.states(run_id))
+    return not sent or not ledger.results(run_id).is_empty()
+
+
+def turn_around(run: Run, plan: pl.DataFrame) -> pl.DataFrame:
+    """The plan of an undo from the plan for its devices; also leaves what goes back as `undo.csv`."""
+    inverse = undoing.inverse(plan, run.folder.table(_CHANGES))
+    write_retry(undoing.to_send(inverse), run.folder.file("undo.csv"))
+    return inverse
+
+
+def judged(run: Run, results: pl.DataFrame) -> pl.DataFrame:
+    """The results of an undo as they are recorded: nothing is asked of what was left alone."""
+    return undoing.without_wish(results, run.folder.table(_CHANGES))

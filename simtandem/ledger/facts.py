@@ -1,0 +1,86 @@
+"""What counts as a fact of a run, table by table. Only what stands here is chained, verified, archived and pruned."""
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+from sqlalchemy import Table
+
+from simtandem.ledger.tables import (
+    answers,
+    calls,
+    outcomes,
+    plan_rows,
+    prunings,
+    rejections,
+    run_states,
+    runs,
+    verdicts,
+)
+
+
+class Kind(StrEnum):
+    """A kind of fact. The words are part of every hash: never change one."""
+
+    RUN = "run"
+    STATE = "state"
+    REJECTION = "rejection"
+    PLAN = "plan"
+    CALL = "call"
+    ANSWER = "answer"
+    OUTCOME = "outcome"
+    VERDICT = "verdict"
+    PRUNING = "pruning"
+
+
+BEFORE = "before"
+"""In place of a kind: a link with no facts, at the head of the chain of a run that began before chains existed."""
+
+
+@dataclass(frozen=True, slots=True)
+class FactTable:
+    """Where facts of a kind are.
+
+    `key` is the column that tells one from another in its run. `shown` are columns that stand beside the key in a
+    fact's reference, so that a fact that is gone can still be named. `one` and `many` are the words for people. `kept`:
+    pruning leaves them.
+    """
+
+    kind: Kind
+    table: Table
+    key: str
+    one: str
+    many: str
+    shown: tuple[str, ...] = ()
+    kept: bool = False
+
+    def ref(self, row: dict[str, object]) -> str | int:
+        """What a fact is called in the chain: its key, with the shown columns behind it where there are any."""
+        key = row.get(self.key)
+        if not self.shown:
+            return key if isinstance(key, int) else str(key)
+        return " ".join(str(row.get(name)) for name in (self.key, *self.shown))
+
+    def key_of(self, ref: str | int) -> str:
+        """The key in a reference."""
+        return str(ref).partition(" ")[0] if self.shown else str(ref)
+
+    def spoken(self, ref: str) -> str:
+        """The fact as a message names it."""
+        if self.kind in (Kind.RUN, Kind.PRUNING):
+            return self.one
+        key, _, more = ref.partition(" ") if self.shown else (ref, "", "")
+        return f"{self.one} {key}" + (f" ({more})" if more else "")
+
+
+_TABLES = (
+    FactTable(Kind.RUN, runs, "run_id", "the run's header", "run headers", kept=True),
+    FactTable(Kind.STATE, run_states, "seq", "state", "states", ("state",), kept=True),
+    FactTable(Kind.REJECTION, rejections, "row", "rejected row", "rejected rows"),
+    FactTable(Kind.PLAN, plan_rows, "row", "plan row", "plan rows"),
+    FactTable(Kind.CALL, calls, "call_id", "call", "calls"),
+    FactTable(Kind.ANSWER, answers, "call_id", "the answer to call", "answers"),
+    FactTable(Kind.OUTCOME, outcomes, "seq", "outcome", "outcomes", ("row", "half")),
+    FactTable(Kind.VERDICT, verdicts, "row", "the verdict on row", "verdicts"),
+    FactTable(Kind.PRUNING, prunings, "run_id", "the note of its pruning", "prunings", kept=True),
+)
+FACTS = {each.kind: each for each in _TABLES}

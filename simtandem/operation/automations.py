@@ -1,0 +1,75 @@
+"""What Prefect does by itself about our runs: ends those that died, tells people how runs went."""
+
+from collections.abc import Sequence
+from datetime import timedelta
+from uuid import UUID
+
+from prefect.client.schemas.objects import StateType
+from prefect.events.actions import ChangeFlowRunState, SendNotification
+from prefect.events.schemas.automations import AutomationCore, EventTrigger, Posture
+from prefect.events.schemas.events import ResourceSpecification
+
+_DEAD_AFTER_S = 90  # three heartbeats
+
+_RUNS: dict[str, str | list[str]] = {"prefect.resource.id": "prefect.flow-run.*"}
+_OURS: dict[str, str | list[str]] = {"prefect.resource.role": "tag", "prefect.resource.id": "prefect.tag.simtandem"}
+
+_TOLD = {
+    "finished": ("prefect.flow-run.Completed",),
+    "failed": ("prefect.flow-run.Failed", "prefect.flow-run.Crashed", "prefect.flow-run.Not in sync"),
+    "waits for approval": ("prefect.flow-run.Suspended", "prefect.flow-run.Paused"),
+}
+_BODY = """{{ flow_run.name }}: {{ flow_run.state.name }}
+{{ flow_run.state.message }}
+{{ flow_run | ui_url }}"""
+
+
+def all_automations(blocks: Sequence[UUID]) -> list[AutomationCore]:
+    """Those that should be there. `blocks` are the notification blocks' document ids; without any nobody is told."""
+    told = [_tell(what, events, blocks) for what, events in _TOLD.items()] if blocks else []
+    return [_end_dead_runs(), *told]
+
+
+def _end_dead_runs() -> AutomationCore:
+    """A run whose process and worker were both killed sends no more heartbeats: call it crashed."""
+    return AutomationCore(
+        name="simtandem: end runs without heartbeat",
+        description="A run that has sent no heartbeat for a while is marked as crashed; run it again from the UI.",
+        trigger=EventTrigger(
+            after={"prefect.flow-run.heartbeat"},
+            expect={"prefect.flow-run.*"},
+            match=ResourceSpecification(_RUNS),
+            for_each={"prefect.resource.id"},
+            posture=Posture.Proactive,
+            threshold=1,
+            within=timedelta(seconds=_DEAD_AFTER_S),
+        ),
+        actions=[
+            ChangeFlowRunState(
+                name=None,
+                state=StateType.CRASHED,
+                force=False,
+                message="No heartbeat: the process is gone. Run it again; what was done is not done twice.",
+            )
+        ],
+    )
+
+
+def _tell(what: str, events: tuple[str, ...], blocks: Sequence[UUID]) -> AutomationCore:
+    return AutomationCore(
+        name=f"simtandem: tell when a run {what}",
+        description="Sends the run's name, state, counts and link.",
+        trigger=EventTrigger(
+            expect=set(events),
+            match=ResourceSpecification(_RUNS),
+            match_related=ResourceSpecification(_OURS),
+            for_each={"prefect.resource.id"},
+            posture=Posture.Reactive,
+            threshold=1,
+            within=timedelta(0),
+        ),
+        actions=[
+            SendNotification(block_document_id=block, subject=f"simtandem: a run {what}", body=_BODY)
+            for block in blocks
+        ],
+    )

@@ -1,0 +1,136 @@
+"""`simtandem up`: a Prefect server, the deployments, a worker, on one machine, until Ctrl-C.
+
+This process watches over the two others. One that dies is started again; when this one dies, however it dies, the
+server ends because nobody holds its lock any more, and the worker because its parent is gone.
+"""
+
+import asyncio
+import contextlib
+import ctypes
+import signal
+import socket
+import subprocess
+import sys
+from ipaddress import ip_address
+from pathlib import Path
+
+from rich.console import Console
+
+from simtandem.errors import InputError
+from simtandem.orchestration import Orchestration
+from simtandem.settings import Settings, child_environment, prefect_auth_string
+
+_LOOK_S = 1.0
+_AGAIN_AFTER_S = (1, 2, 5, 10, 30)
+_STEADY_S = 60.0  # a worker that ran for so long is not failing again and again
+_WORKER_ENDS_WITHIN_S = 40.0
+_PR_SET_PDEATHSIG = 1
+
+
+async def up(settings: Settings, host: str, port: int, console: Console) -> None:
+    """Serve until SIGINT or SIGTERM. Raises `InputError`, `OrchestrationError`."""
+    _refuse_an_open_door(host)
+    settings.token()
+    stop = asyncio.Event()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        asyncio.get_running_loop().add_signal_handler(number, stop.set)
+    with Orchestration(settings, host=host, port=port) as prefect:
+        console.print("Starting Prefect …", style="dim")
+        url = await prefect.ready()
+        from simtandem.operation.deploying import deploy
+
+        deployed = await deploy(settings)
+        worker = Worker(settings.home / "prefect" / "worker.log")
+        worker.start()
+        address = url.removesuffix("/api")
+        console.print(f"[bold]{address}/v2/deployments[/] is where runs are started. Ctrl-C ends it all.")
+        console.print(f"  {len(deployed.deployments)} deployments, {len(deployed.automations)} automations, 1 worker.")
+        try:
+            while not stop.is_set():
+                await prefect.keep_up()
+                worker.keep_up()
+                await _wait(stop, _LOOK_S)
+        finally:
+            console.print("Stopping: runs under way are cancelled in good order …", style="dim")
+            await asyncio.to_thread(worker.stop)
+
+
+async def _wait(stop: asyncio.Event, seconds: float) -> None:
+    with contextlib.suppress(TimeoutError):
+        async with asyncio.timeout(seconds):
+            await stop.wait()
+
+
+def _refuse_an_open_door(host: str) -> None:
+    try:
+        loopback = host == "localhost" or ip_address(host).is_loopback
+    except ValueError:
+        loopback = False
+    if not loopback and not prefect_auth_string():
+        raise InputError(
+            f"--host {host}: whoever reaches that address could change live SIMs. Nothing was started.\n"
+            "Set PREFECT_SERVER_API_AUTH_STRING=user:password (and PREFECT_API_AUTH_STRING for clients) first, "
+            "or stay on 127.0.0.1."
+        )
+
+
+class Worker:
+    """The Prefect worker's process, its log in a file."""
+
+    def __init__(self, log: Path) -> None:
+        self._log = log
+        self._process: subprocess.Popen[bytes] | None = None
+        self._failures = 0
+        self._started_at = 0.0
+        self._start_at = 0.0
+
+    def start(self) -> None:
+        """Start it."""
+        loop = asyncio.get_running_loop()
+        self._started_at = loop.time()
+        with self._log.open("ab") as log:
+            self._process = subprocess.Popen(
+                [sys.executable, "-m", "simtandem.operation.serving"],
+                env=child_environment({}),
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                start_new_session=True,
+            )
+
+    def keep_up(self) -> None:
+        """Start it again if it died, later each time it dies soon."""
+        now = asyncio.get_running_loop().time()
+        if self._process is not None and self._process.poll() is not None:
+            self._process = None
+            self._failures = 0 if now - self._started_at > _STEADY_S else self._failures + 1
+            self._start_at = now + _AGAIN_AFTER_S[min(self._failures, len(_AGAIN_AFTER_S)) - 1]
+        if self._process is None and now >= self._start_at:
+            self.start()
+
+    def stop(self) -> None:
+        """Ask it to end, and its runs with it; after a while it is ended."""
+        if self._process is not None and self._process.poll() is None:
+            self._process.send_signal(signal.SIGINT)
+            try:
+                self._process.wait(_WORKER_ENDS_WITHIN_S)
+            except subprocess.TimeoutExpired:
+                self._process.kill()
+
+
+def main() -> None:
+    """The worker's process: end with the parent, and be a Prefect worker."""
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGINT)
+    from prefect.cli import app
+
+    sys.argv = ["prefect", "worker", "start", "--pool", "simtandem", "--type", "process", "--name", _name()]
+    app()
+
+
+def _name() -> str:
+    return f"simtandem-{socket.gethostname()}"
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,250 @@
+"""What an audit report tells of one run or of many: the numbers of each, its devices, its calls, its states.
+
+Every format of a report (page, workbook, CSV, Parquet, JSON) is written from this, so all have the same numbers.
+The tables of many runs are read run by run while they are written: there may be millions of rows.
+"""
+
+import json
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from decimal import Decimal
+from functools import partial
+from typing import Any
+
+import polars as pl
+
+from schemas.statuses import Outcome, SimStatus, Target, Verdict
+from schemas.tables import Inventory, Rejected, Results, empty
+from simtandem import reconciling
+from simtandem.ledger.records import RunRecord, RunSummary
+from simtandem.ledger.store import Ledger
+
+_TEXT, _COUNT, _MOMENT = pl.String(), pl.Int64(), pl.Datetime("ms", "UTC")
+_OUTCOMES = [f"outcome_{word}" for word in Outcome]
+_VERDICTS = [f"verdict_{word}" for word in Verdict]
+_PLANNED = ("devices", "unchanged", "refused", "sim_changes", "endpoint_changes", "newly_billed")
+_CALLS = ("calls", "calls_retried", "calls_throttled", "calls_unanswered")
+_RUN_ID = {"run_id": _TEXT}
+
+RUNS = pl.Schema(
+    {
+        **dict.fromkeys(("run_id", "kind", "state"), _TEXT),
+        **dict.fromkeys(("started_at", "finished_at"), _MOMENT),
+        "seconds": pl.Float64(),
+        **dict.fromkeys(("carrier", "carrier_host", "os_user", "host", "asked_by", "flow_run", "approval"), _TEXT),
+        **dict.fromkeys(("file", "sha256", "digest", "parameters", "chain_head", "error"), _TEXT),
+        **dict.fromkeys(("exit_code", "rows", "rejected", *_PLANNED), _COUNT),
+        **dict.fromkeys((*_OUTCOMES, *_VERDICTS, *_CALLS, "newly_charged", "no_longer_charged"), _COUNT),
+        **dict.fromkeys(("monthly_rate", "monthly_change"), pl.Float64()),
+        **dict.fromkeys(("currency", "archive"), _TEXT),
+    }
+)
+"""One line a run. A number is null where the run did not get so far. `newly_charged` and `no_longer_charged` are SIMs
+that this run activated or suspended; `monthly_change` is their difference times the rate: an estimate, as a SIM is
+charged for every month in which it was active at any time. `chain_head` proves the run's record. `archive` is where the
+details of a pruned run went: its numbers are those of its document, and the other tables have no line of it."""
+DEVICES = pl.Schema({**_RUN_ID, **empty(Results).schema})
+"""What became of every input row; the verdict is null where the run was stopped before it judged any."""
+CALLS = pl.Schema(
+    {
+        **_RUN_ID,
+        "call_id": _TEXT,
+        "at": _MOMENT,
+        **dict.fromkeys(("method", "path", "purpose"), _TEXT),
+        "attempt": _COUNT,
+        "body": _TEXT,
+        "answered_at": _MOMENT,
+        "status": _COUNT,
+        "seconds": pl.Float64(),
+        "error_code": _COUNT,
+        **dict.fromkeys(("fault", "request_id"), _TEXT),
+    }
+)
+"""Every call and its answer; `request_id` is the carrier's."""
+REJECTED = pl.Schema({**_RUN_ID, **empty(Rejected).schema})
+STATES = pl.Schema({**_RUN_ID, "at": _MOMENT, "state": _TEXT, "detail": _TEXT})
+
+
+@dataclass(frozen=True, slots=True)
+class Money:
+    """What an Activated SIM costs a month; None where that is not set."""
+
+    rate: Decimal | None = None
+    currency: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """One table of a report. `frames` reads it, some rows at a time, and can be called again."""
+
+    name: str
+    schema: pl.Schema
+    frames: Callable[[], Iterator[pl.DataFrame]]
+
+
+@dataclass(frozen=True, slots=True)
+class Account:
+    """A report's content: `runs` (see `RUNS`), and every table, that one first."""
+
+    runs: pl.DataFrame
+    parts: tuple[Part, ...]
+
+
+def who(record: RunRecord, told: Mapping[str, Any]) -> str:
+    """Who asked for a run, in words, with what its document tells of Prefect and of an approval."""
+    asked, approval = told.get("prefect") or {}, told.get("approval") or {}
+    words = [f"{record.os_user} on {record.host}"]
+    if asked.get("asked_by"):
+        words.append(f"asked by {asked['asked_by']} through Prefect")
+    if asked.get("flow_run_name"):
+        words.append(f"flow run {asked['flow_run_name']}")
+    if approval.get("who"):
+        words.append(f"approved by {approval['who']}")
+    return ", ".join(words)
+
+
+def account(ledger: Ledger, runs: Sequence[RunSummary], money: Money) -> Account:
+    """The account of these runs, in the order given."""
+    numbers = pl.DataFrame([_numbers(ledger, run, money) for run in runs], schema=RUNS)
+    ids = numbers.filter(pl.col("archive").is_null())["run_id"].to_list()
+
+    def each(schema: pl.Schema, read: Callable[[str], pl.DataFrame]) -> Callable[[], Iterator[pl.DataFrame]]:
+        return lambda: (_of_run(run_id, read(run_id), schema) for run_id in ids)
+
+    return Account(
+        numbers,
+        (
+            Part("runs", RUNS, lambda: iter([numbers])),
+            Part("devices", DEVICES, each(DEVICES, partial(_devices, ledger))),
+            Part("calls", CALLS, each(CALLS, ledger.calls)),
+            Part("rejected", REJECTED, each(REJECTED, ledger.rejected)),
+            Part("states", STATES, each(STATES, partial(_states, ledger))),
+        ),
+    )
+
+
+def _of_run(run_id: str, table: pl.DataFrame, schema: pl.Schema) -> pl.DataFrame:
+    return table.with_columns(run_id=pl.lit(run_id)).select(schema.names()).cast(schema)
+
+
+def _numbers(ledger: Ledger, run: RunSummary, money: Money) -> dict[str, object]:
+    """A line of `RUNS`. What the run's own document tells stands for what is not in the ledger any more."""
+    record, told = run.record, _document(run)
+    asked: Mapping[str, str] = told.get("prefect") or {}
+    head, pruned = ledger.head(record.run_id), ledger.pruning(record.run_id)
+    detailed = _told_once(told, money) if pruned else _counted(ledger, record.run_id, told, money)
+    return {
+        "run_id": record.run_id,
+        "kind": str(record.kind),
+        "state": str(run.state or "begun"),
+        "started_at": record.started_at,
+        "finished_at": run.at if told else None,
+        "seconds": told.get("seconds"),
+        "carrier": record.carrier,
+        "carrier_host": record.carrier_host,
+        "os_user": record.os_user,
+        "host": record.host,
+        "asked_by": asked.get("asked_by") or None,
+        "flow_run": asked.get("flow_run") or None,
+        "approval": _json(told.get("approval")),
+        "file": record.file,
+        "sha256": record.sha256,
+        "parameters": _json(record.parameters),
+        "chain_head": head.hash if head else None,
+        "error": run.detail.get("error"),
+        "exit_code": told.get("exit_code"),
+        "rows": record.rows,
+        "rejected": record.rejected,
+        **_planned(ledger, run, told),
+        **detailed,
+        "archive": pruned.archive if pruned else None,
+    }
+
+
+def _document(run: RunSummary) -> Mapping[str, Any]:
+    document = run.detail.get("document")
+    return document if isinstance(document, dict) else {}
+
+
+def _planned(ledger: Ledger, run: RunSummary, told: Mapping[str, Any]) -> dict[str, object]:
+    """The plan's digest and counts, from the run's document or the moment it was planned."""
+    if "plan" in told:
+        plan, digest = told["plan"], told.get("digest")
+    else:
+        details = [each.detail for each in ledger.states(run.record.run_id) if "devices" in each.detail]
+        plan = details[-1] if details else {}
+        digest = plan.get("digest")
+    return {"digest": digest, **{name: plan.get(name) for name in _PLANNED}}
+
+
+def _counted(ledger: Ledger, run_id: str, told: Mapping[str, Any], money: Money) -> dict[str, object]:
+    devices = _devices(ledger, run_id)
+    outcomes = reconciling.outcome_counts(ledger.outcomes(run_id))
+    judged = devices["verdict"].count() > 0
+    verdicts = reconciling.verdict_counts(devices) if judged else told.get("verdicts") or {}
+    calls = ledger.call_counts(run_id)
+    on, off = _charges(devices)
+    return {
+        **_words(outcomes, verdicts),
+        **dict(zip(_CALLS, (calls.total, calls.retried, calls.throttled, calls.unanswered), strict=True)),
+        "newly_charged": on,
+        "no_longer_charged": off,
+        "monthly_rate": None if money.rate is None else float(money.rate),
+        "monthly_change": None if money.rate is None else float((on - off) * money.rate),
+        "currency": money.currency or None,
+    }
+
+
+def _told_once(told: Mapping[str, Any], money: Money) -> dict[str, object]:
+    """The same of a run whose details were pruned, as far as its document has it."""
+    calls: Mapping[str, int] = told.get("calls") or {}
+    return {
+        **_words(told.get("outcomes") or {}, told.get("verdicts") or {}),
+        "calls": calls.get("total"),
+        "calls_retried": calls.get("retried"),
+        "calls_throttled": calls.get("throttled"),
+        "monthly_rate": None if money.rate is None else float(money.rate),
+        "currency": money.currency or None,
+    }
+
+
+def _words(outcomes: Mapping[str, int], verdicts: Mapping[str, int]) -> dict[str, object]:
+    return {
+        **{f"outcome_{word}": outcomes.get(word) for word in Outcome},
+        **{f"verdict_{word}": verdicts.get(word) for word in Verdict},
+    }
+
+
+def _devices(ledger: Ledger, run_id: str) -> pl.DataFrame:
+    """What became of every input row, as it was recorded; of a run that was stopped before, as far as it is known."""
+    results = ledger.results(run_id)
+    if not results.is_empty():
+        return results
+    plan, outcomes = ledger.plan(run_id), ledger.outcomes(run_id)
+    open_rows = reconciling.results(plan, ledger.rejected(run_id), outcomes, empty(Inventory))
+    verdict = pl.when(pl.col("verdict") == Verdict.REJECTED).then("verdict")
+    return open_rows.with_columns(
+        verdict=verdict, reason=pl.when(verdict.is_not_null()).then("reason").otherwise(pl.lit(""))
+    )
+
+
+def _charges(devices: pl.DataFrame) -> tuple[int, int]:
+    """How many SIMs the run began to have charged, and how many it ended being charged; each SIM once."""
+    changed = devices.filter(pl.col("sim_outcome") == Outcome.APPLIED).unique("sim_id")
+    was_on = pl.col("before").str.starts_with(f"{SimStatus.ACTIVATED}+")
+    on = changed.filter((pl.col("desired") == Target.ACTIVATED) & ~was_on)
+    off = changed.filter((pl.col("desired") == Target.SUSPENDED) & was_on)
+    return on.height, off.height
+
+
+def _states(ledger: Ledger, run_id: str) -> pl.DataFrame:
+    """The states of a run; the whole document, which stands in the last one, is told by the other tables."""
+    lines = [
+        (each.at, str(each.state), _json({name: value for name, value in each.detail.items() if name != "document"}))
+        for each in ledger.states(run_id)
+    ]
+    return pl.DataFrame(lines, schema={name: STATES[name] for name in ("at", "state", "detail")}, orient="row")
+
+
+def _json(value: object) -> str | None:
+    return json.dumps(value, default=str, ensure_ascii=False) if value else None

@@ -1,0 +1,163 @@
+"""Turn a run around: what it changed, where that goes back to, and what can't go back. Pure.
+
+Only steps this run is known, or may be thought, to have carried out are turned around; a half that somebody else had
+changed already stays as it is. A device goes back only if it is still where the run left it.
+"""
+
+from collections.abc import Callable
+
+import polars as pl
+
+from schemas.statuses import Action, EndpointStatus, Half, Outcome, SimStatus, Target, Verdict
+from schemas.tables import Devices, Plan
+from simtandem.explaining import pair
+
+_DEVICE = ["sim_id", "iccid", "endpoint_id"]
+_PLAN = list(Plan.to_schema().columns)
+_PAIRS = {f"{target.sim}+{target.endpoint}": target.value for target in Target}
+_SPLITS = [
+    f"{SimStatus.ACTIVATED}+{EndpointStatus.DISABLED}",
+    f"{SimStatus.ACTIVATED}+no endpoint",
+    f"{SimStatus.SUSPENDED}+{EndpointStatus.ENABLED}",
+]
+_NO_WAY_BACK = [SimStatus.ISSUED.value, SimStatus.FACTORY_TEST.value]
+
+
+def changed(plan: pl.DataFrame, outcomes: pl.DataFrame, *, ended: bool) -> pl.DataFrame:
+    """The devices a run changed, sorted by their row in it, and what a way back has to know of them.
+
+    Columns: `row, desired`, the three ids; of each half `*_was` (to return to), `*_left` (where the run left it) and
+    `*_perhaps` (nobody knows whether it got that far); `back`, the status that describes what was, null where none
+    does. `ended` says that the run came to its end: else a step without an outcome may have been sent, too.
+    """
+    joined = plan.filter(pl.col("action") == Action.CHANGE)
+    for half in Half:
+        steps = outcomes.filter(pl.col("half") == half).unique("row", keep="last", maintain_order=True)
+        joined = joined.join(steps.select("row", pl.col("outcome").alias(half)), on="row", how="left")
+    judged = joined.with_columns(expr for half in Half for expr in _half(half, ended=ended))
+    return (
+        judged.filter(pl.any_horizontal(f"{half}_ours" for half in Half))
+        .with_columns(back=pair("sim_was", "endpoint_was").replace_strict(_PAIRS, default=None))
+        .select(
+            "row",
+            "desired",
+            *_DEVICE,
+            *(f"{half}_{fact}" for half in Half for fact in ("was", "left", "perhaps")),
+            "back",
+        )
+        .sort("row")
+    )
+
+
+def _half(half: Half, *, ended: bool) -> list[pl.Expr]:
+    step, outcome = pl.col(f"{half}_step"), pl.col(half.value)
+    unclear = (outcome == Outcome.UNKNOWN).fill_null(value=not ended)
+    perhaps = step & unclear
+    ours = step & ((outcome == Outcome.APPLIED).fill_null(value=False) | unclear)
+    there = step & (outcome == Outcome.UNCHANGED).fill_null(value=False)
+    before, after = pl.col(f"{half}_before"), pl.col(f"{half}_after")
+    return [
+        ours.alias(f"{half}_ours"),
+        perhaps.alias(f"{half}_perhaps"),
+        pl.when(there).then(after).otherwise(before).alias(f"{half}_was"),
+        pl.when(there | ours).then(after).otherwise(before).alias(f"{half}_left"),
+    ]
+
+
+def devices(changes: pl.DataFrame) -> pl.DataFrame:
+    """The changed devices as a `schemas.tables.Devices` table; without a status to return to, as the run asked."""
+    whole = pl.col("iccid").str.contains(r"^[0-9]{19}$")
+    iccid = pl.when(whole).then("iccid").alias("iccid")
+    return Devices.validate(
+        changes.select("row", "sim_id", "endpoint_id", iccid, desired=pl.coalesce("back", "desired"))
+    )
+
+
+def inverse(plan: pl.DataFrame, changes: pl.DataFrame) -> pl.DataFrame:
+    """`plan`, made for `devices(changes)`, with everything refused that must not or can't go back, and why.
+
+    Devices that are back already need nothing. Those the carrier's listing does not show keep the plan's own reason.
+    """
+    known = changes.drop("desired", *_DEVICE)
+    rows = plan.join(known, on="row", how="left").with_columns(
+        found=pl.col("sim_before").is_not_null() | pl.col("endpoint_before").is_not_null(),
+        returned=_every_half(lambda half: _is(half, "was")),
+        as_left=_every_half(lambda half: _is(half, "left") | (pl.col(f"{half}_perhaps") & _is(half, "was"))),
+    )
+    why = pl.concat_str(_no_way_back(), _moved(), separator="; also ", ignore_nulls=True)
+    judged = rows.with_columns(
+        returned=pl.col("found") & pl.col("returned"),
+        why=pl.when(pl.col("found") & ~pl.col("returned") & (why != "")).then(why),
+    )
+    stays = pl.col("returned") | pl.col("why").is_not_null()
+    return judged.with_columns(
+        *(pl.when(stays).then(pl.lit(value=False)).otherwise(name).alias(name) for name in _flags()),
+        *(_after(half) for half in Half),
+        first=pl.when(~stays).then("first"),
+        action=pl.when("returned")
+        .then(pl.lit(Action.UNCHANGED.value))
+        .when(stays)
+        .then(pl.lit(Action.REFUSED.value))
+        .otherwise("action"),
+        reason=pl.when("returned").then(pl.lit("it is back already")).otherwise(pl.coalesce("why", "reason")),
+    ).select(_PLAN)
+
+
+def to_send(plan: pl.DataFrame) -> pl.DataFrame:
+    """What goes back, in the form of an input file: `sim_id, endpoint_id, iccid, status`."""
+    return plan.filter(pl.col("action") == Action.CHANGE).select("sim_id", "endpoint_id", "iccid", status="desired")
+
+
+def without_wish(results: pl.DataFrame, changes: pl.DataFrame) -> pl.DataFrame:
+    """`results`, without a status asked for where none describes what was, or where the device is left alone.
+
+    So none of them is among the rows to be tried again.
+    """
+    nameless = changes.filter(pl.col("back").is_null())["row"].implode()
+    nothing = pl.col("row").is_in(nameless) | (pl.col("verdict") == Verdict.REJECTED)
+    return results.with_columns(desired=pl.when(~nothing).then("desired"))
+
+
+def _no_way_back() -> pl.Expr:
+    """Why there is no status to go back to, or null."""
+    was, sim = pair("sim_was", "endpoint_was"), pl.col("sim_was")
+    final = sim.is_in(_NO_WAY_BACK) & (sim != pl.col("sim_left"))
+    saving = pl.when(pl.col("sim_before") == SimStatus.ACTIVATED).then(pl.lit("; to stop its charges, suspend it"))
+    kind = pl.when(was.is_in(_SPLITS)).then(pl.lit("a split pair that no status asks for"))
+    return (
+        pl.when(final)
+        .then(
+            pl.format(
+                "SIM {} was {} before the run, and nothing goes back there{}", "sim_id", sim, saving.fill_null("")
+            )
+        )
+        .when(pl.col("back").is_null())
+        .then(pl.format("SIM {} was {} before the run, {}", "sim_id", was, kind.fill_null("which no status asks for")))
+    )
+
+
+def _moved() -> pl.Expr:
+    now, left = pair("sim_before", "endpoint_before"), pair("sim_left", "endpoint_left")
+    sentence = pl.format(
+        "SIM {} is {} now, and the run left it {}: it was moved since, so it is left alone", "sim_id", now, left
+    )
+    return pl.when(~pl.col("as_left")).then(sentence)
+
+
+def _after(half: Half) -> pl.Expr:
+    """Where a half will be: where it is if it is back, nowhere if it is refused."""
+    name = f"{half}_after"
+    return pl.when("returned").then(f"{half}_before").when(pl.col("why").is_null()).then(name).alias(name)
+
+
+def _flags() -> list[str]:
+    return ["sim_step", "endpoint_step", "newly_billed"]
+
+
+def _every_half(test: Callable[[Half], pl.Expr]) -> pl.Expr:
+    return pl.all_horizontal(test(half) for half in Half)
+
+
+def _is(half: Half, when: str) -> pl.Expr:
+    """Whether a half is listed in the state of that column; a half that does not exist agrees with none."""
+    return pl.col(f"{half}_before").eq_missing(pl.col(f"{half}_{when}"))

@@ -1,0 +1,233 @@
+"""Commands that send nothing, and what keeps the others from sending."""
+
+import json
+import signal
+import subprocess
+import sys
+from collections.abc import Callable
+
+import pytest
+
+from schemas.statuses import EndpointStatus, SimStatus
+from simtandem.emulator.seeding import Group
+from tests.end_to_end.operator_desk import COMMAND, FIRST, PATIENCE_S, Desk
+
+pytestmark = pytest.mark.timeout(300)
+RUNNING = (SimStatus.ACTIVATED, EndpointStatus.ENABLED)
+Look = Callable[..., Desk]
+
+
+def test_a_plan_shows_and_writes_what_would_be_sent_and_sends_nothing(look: Look) -> None:
+    desk = look(Group(4), Group(2, *RUNNING))
+    done = desk.run("plan", desk.file(6), "--to", "activated", "--json")
+    told = done.document()
+    assert done.code == told["exit_code"] == 0
+    keys = ["run_id", "carrier", "digest", "exit_code", "input", "plan", "outcomes", "verdicts", "calls", "seconds"]
+    assert list(told)[: len(keys)] == keys
+    assert set(told["plan"]) >= {"devices", "sim_changes", "endpoint_changes", "unchanged", "refused", "calls"}
+    assert (told["plan"]["sim_changes"], told["plan"]["unchanged"], told["plan"]["newly_billed"]) == (4, 2, 4)
+    [folder] = desk.run_folders()
+    assert folder.name == told["run_id"]
+    lines = (folder / "plan.csv").read_text(encoding="utf-8-sig").splitlines()
+    heading = "row,sim_id,iccid,endpoint_id,sim_before,endpoint_before,sim_after,endpoint_after,steps,reason"
+    assert lines[0] == heading
+    assert len(lines) == 7
+    assert desk.patches() == 0
+    assert not (desk.home / "prefect").exists()
+
+
+def test_the_plan_for_a_person_names_counts_and_files(look: Look) -> None:
+    desk = look(Group(2), Group(1, SimStatus.FACTORY_TEST, EndpointStatus.ENABLED))
+    done = desk.run("plan", desk.file(3), "--to", "suspended")
+    assert done.code == 1, "rows are refused"
+    assert "3  refused" in done.out
+    assert "row 2" in done.out
+    assert "plan.csv" in done.out
+    assert "listing the fleet" in done.err
+
+
+def test_quiet_leaves_only_the_result(look: Look) -> None:
+    desk = look(Group(1))
+    assert desk.run("plan", desk.file(1), "--to", "activated", "--quiet").err == ""
+
+
+def test_a_plan_has_the_same_digest_until_something_in_it_changes(look: Look) -> None:
+    desk = look(Group(3))
+    file = desk.file(2)
+    first, second = (desk.run("plan", file, "--to", "activated", "--json").document()["digest"] for _ in range(2))
+    desk.emulator.change(lambda fleet: fleet.drift_sim(FIRST + 1, SimStatus.ACTIVATED))
+    third = desk.run("plan", file, "--to", "activated", "--json").document()["digest"]
+    assert first == second != third
+
+
+@pytest.mark.parametrize(("to", "code"), [("activated", 0), ("suspended", 1)])
+def test_reconcile_says_whether_anything_differs(look: Look, to: str, code: int) -> None:
+    desk = look(Group(3, *RUNNING))
+    done = desk.run("reconcile", desk.file(3), "--to", to, "--json")
+    told = done.document()
+    assert done.code == told["exit_code"] == code
+    assert sum(told["verdicts"].values()) == 3
+    assert (told["verdicts"]["in_sync"] == 3) == (code == 0)
+    assert desk.patches() == 0
+
+
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        (["plan", "nowhere.csv", "--to", "activated"], "no such file"),
+        (["plan", "devices.csv"], "status"),
+        (["plan", "devices.csv", "--to", "paused"], "--to paused"),
+        (["plan", "devices.csv", "--colour", "red"], "--colour"),
+        (["plan"], "FILE"),
+        (["apply", "devices.csv", "--to", "activated", "--yes", "--batch-size", "2001"], "--batch-size"),
+        (["apply", "devices.csv", "--to", "activated"], "--yes"),
+        (["report", "20200101"], "no run"),
+        (["retry", "20200101", "--yes"], "no run"),
+        (["dance"], "dance"),
+    ],
+)
+def test_what_can_not_be_used_is_told_and_exits_2(look: Look, arguments: list[str], says: str) -> None:
+    desk = look(Group(1))
+    desk.file(1)
+    done = desk.run(*arguments)
+    assert done.code == 2
+    assert says in done.err
+    assert done.out == ""
+    assert desk.emulator.stats()["calls"] == 0
+
+
+def test_without_a_token_nothing_is_tried(look: Look) -> None:
+    desk = look(Group(1))
+    for command in (["plan"], ["apply", "--yes"], ["reconcile"]):
+        done = desk.run(command[0], desk.file(1), "--to", "activated", *command[1:], SIMTANDEM_EMNIFY_TOKEN=None)
+        assert done.code == 2
+        assert "SIMTANDEM_EMNIFY_TOKEN" in done.err
+    assert desk.emulator.stats()["calls"] == 0
+
+
+def test_a_setting_that_can_not_be_used_is_named(look: Look) -> None:
+    desk = look(Group(1))
+    done = desk.run("plan", desk.file(1), "--to", "activated", SIMTANDEM_CALLS="many")
+    assert done.code == 2
+    assert "SIMTANDEM_CALLS" in done.err
+
+
+def test_an_error_is_one_json_document_as_well(look: Look) -> None:
+    desk = look(Group(1))
+    done = desk.run("plan", "nowhere.csv", "--to", "activated", "--json")
+    told = done.document()
+    assert done.code == told["exit_code"] == 2
+    assert told["error"] == "InputError"
+
+
+def test_a_carrier_that_does_not_let_us_in_exits_4_and_hides_the_token(look: Look) -> None:
+    desk = look(Group(1))
+    done = desk.run("plan", desk.file(1), "--to", "activated", "--json", SIMTANDEM_EMNIFY_TOKEN="wrong-hush-token")
+    assert done.code == done.document()["exit_code"] == 4
+    assert "wrong-hush-token" not in done.out + done.err
+    assert desk.emulator.stats()["by_route"] == {"POST /api/v1/authenticate": 1}, "three failures lock the account"
+    [run] = json.loads(desk.run("runs", "--json").out)
+    assert run["state"] == "failed"
+
+
+def test_runs_are_listed_newest_first(look: Look) -> None:
+    desk = look(Group(2, *RUNNING))
+    assert "No runs yet" in desk.run("runs").out
+    first = desk.run("plan", desk.file(1), "--to", "activated", "--json").document()["run_id"]
+    second = desk.run("reconcile", desk.file(2), "--to", "activated", "--json").document()["run_id"]
+    listed = json.loads(desk.run("runs", "--json").out)
+    assert [run["run_id"] for run in listed] == [second, first]
+    assert [(run["kind"], run["state"], run["rows"]) for run in listed] == [("reconcile", "finished", 2), ("plan", "finished", 1)]
+    shown = desk.run("runs", "--limit", "1").out
+    assert second in shown
+    assert first not in shown
+
+
+def test_a_report_is_written_again_from_the_ledger_alone(look: Look) -> None:
+    desk = look(Group(2, *RUNNING))
+    told = desk.run("reconcile", desk.file(2), "--to", "activated", "--json").document()
+    [folder] = desk.run_folders()
+    for path in [*folder.glob("work/*"), *folder.glob("*.*")]:
+        path.unlink()
+    done = desk.run("report", told["run_id"][:16])
+    assert done.code == 0
+    assert done.out.strip() == str(folder / "report.html")
+    assert told["run_id"] in (folder / "report.html").read_text()
+    assert desk.run("report", told["run_id"], "--json").document() == told
+
+
+def test_a_plan_has_nothing_to_report_or_to_retry(look: Look) -> None:
+    desk = look(Group(1))
+    run_id = desk.run("plan", desk.file(1), "--to", "activated", "--json").document()["run_id"]
+    for command in (["report", run_id], ["retry", run_id, "--yes"]):
+        done = desk.run(*command)
+        assert done.code == 2
+        assert run_id in done.err
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [["--help"], ["plan", "devices.csv", "--to", "activated"], ["reconcile", "devices.csv", "--to", "activated"], ["runs"]],
+)
+def test_prefect_is_not_imported_where_it_is_not_needed(look: Look, arguments: list[str]) -> None:
+    desk = look(Group(1))
+    desk.file(1)
+    assert "prefect" not in modules_after(desk, arguments)
+
+
+def test_prefect_is_not_imported_to_report(look: Look) -> None:
+    desk = look(Group(1))
+    run_id = desk.run("reconcile", desk.file(1), "--to", "activated", "--json").document()["run_id"]
+    assert "prefect" not in modules_after(desk, ["report", run_id])
+
+
+def test_the_carrier_is_not_imported_for_help(look: Look) -> None:
+    assert not {"polars", "httpx", "sqlalchemy"} & modules_after(look(), ["--help"])
+
+
+def modules_after(desk: Desk, arguments: list[str]) -> set[str]:
+    """What a command had imported when it ended well."""
+    program = (
+        "import json, sys\nfrom simtandem.cli import main\ntry:\n    main()\nexcept SystemExit as end:\n"
+        "    print(json.dumps([end.code, sorted(sys.modules)]), file=sys.stderr)"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", program, *arguments],
+        env=desk.variables,
+        cwd=desk.folder,
+        capture_output=True,
+        text=True,
+        timeout=PATIENCE_S,
+        check=True,
+    )
+    code, modules = json.loads(done.stderr.splitlines()[-1])
+    assert code in (0, 1)
+    return set(modules)
+
+
+def test_the_emulator_is_a_carrier_until_ctrl_c(look: Look) -> None:
+    desk = look()
+    running = subprocess.Popen(
+        [COMMAND, "emulator", "--port", "0", "--devices", "30"], env=desk.variables, stdout=subprocess.PIPE, text=True
+    )
+    assert running.stdout is not None
+    settings = {}
+    while len(settings) < 2:
+        line = running.stdout.readline()
+        assert line, "it ended before it said how to reach it"
+        if "export " in line:
+            name, _, value = line.split("export ")[1].strip().partition("=")
+            settings[name] = value
+    done = desk.run("plan", desk.file(10), "--to", "activated", "--json", **settings)
+    running.send_signal(signal.SIGINT)
+    assert done.document()["plan"]["devices"] == 10
+    assert running.wait(PATIENCE_S) == 0
+    running.stdout.close()
+
+
+def test_a_port_in_use_is_told(look: Look) -> None:
+    desk = look()
+    port = desk.emulator.url.rsplit(":", 1)[1]
+    done = desk.run("emulator", "--port", port)
+    assert done.code == 2
+    assert port in done.err

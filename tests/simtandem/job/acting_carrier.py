@@ -1,0 +1,225 @@
+"""A carrier in memory that does what a test tells it: it refuses, falls silent, or goes away, for single devices."""
+
+import asyncio
+from collections import defaultdict
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+
+import polars as pl
+
+from schemas.statuses import EndpointStatus, Half, Outcome, SimStatus
+from schemas.tables import Inventory, empty
+from simtandem.carriers.base import Call, Change, Journal, Lifecycle, Listing, StepResult
+from simtandem.carriers.emnify.lifecycle import EmnifyLifecycle
+from simtandem.errors import CarrierRefused, CarrierUnavailable, Interrupted
+from tests.simtandem.model_fleet import ModelFleet
+
+
+@dataclass(frozen=True)
+class Refused:
+    """The carrier says no for good. `now` is what was read when in doubt."""
+
+    now: SimStatus | None = None
+
+
+@dataclass(frozen=True)
+class Failed:
+    """Every attempt was lost, and it was read back each time: known not to have happened."""
+
+    now: SimStatus | None = None
+
+
+@dataclass(frozen=True)
+class Silent:
+    """No answer, and no reading back. `carried_out`: it happened all the same."""
+
+    carried_out: bool = False
+
+
+@dataclass(frozen=True)
+class Unreached:
+    """No connection: certainly not processed."""
+
+
+@dataclass(frozen=True)
+class Broken:
+    """An error nobody foresaw, after the call was sent."""
+
+    carried_out: bool = False
+
+
+@dataclass(frozen=True)
+class There:
+    """Somebody else did it just before: it is there already."""
+
+
+@dataclass(frozen=True)
+class Endless:
+    """Carried out, and the answer never comes."""
+
+
+Act = Refused | Failed | Silent | Unreached | Broken | There | Endless
+
+
+@dataclass
+class ActingCarrier:
+    """Implements `Carrier` over a `ModelFleet`, which notes every step a real carrier would not have taken.
+
+    `acts` holds, for a device's id, what happens to the next changes of that half, one by one; after them all goes
+    well. An act of one endpoint is the answer to the whole call it is part of, unless it is a refusal or a failure.
+    `before_change` is called with each SIM id or tuple of endpoint ids before anything happens to it.
+    """
+
+    fleet: ModelFleet
+    acts: dict[str, list[Act]] = field(default_factory=lambda: defaultdict(list))
+    before_change: Callable[[str | tuple[str, ...]], None] = lambda _: None
+    away: bool = False
+    fleet_counts: tuple[int, int] = (1000, 1000)
+    journal: Journal | None = None
+    lifecycle: Lifecycle = field(default_factory=EmnifyLifecycle)
+    name: str = "acting"
+    sent: list[tuple[Half, str]] = field(default_factory=list)
+    put_back: list[str] = field(default_factory=list)
+    endpoint_calls: list[list[str]] = field(default_factory=list)
+    finds: int = 0
+    reads: list[list[tuple[str | None, str | None]]] = field(default_factory=list)
+    counts_asked: int = 0
+    whole: bool = True
+    halted: bool = False
+    on_the_way: int = 0
+    most_on_the_way: int = 0
+    _at_next_turn: Callable[[], None] | None = None
+
+    async def find(self, devices: pl.DataFrame) -> Listing:
+        self._take_turn()
+        self._reach()
+        self.finds += 1
+        inventory = self.fleet.inventory()
+        activated = inventory.filter(pl.col("sim_status") == SimStatus.ACTIVATED).height
+        sims = inventory["sim_id"].drop_nulls().len()
+        known = (sims, activated) if self.whole else (None, None)
+        return Listing(inventory, whole=self.whole, sims=known[0], activated=known[1])
+
+    async def read(self, pairs: pl.DataFrame) -> pl.DataFrame:
+        self._take_turn()
+        self._reach()
+        asked = list(pairs.select("sim_id", "endpoint_id").iter_rows())
+        self.reads.append(asked)
+        wanted = {ident for pair in asked for ident in pair if ident}
+        inventory = self.fleet.inventory()
+        if inventory.is_empty():
+            return empty(Inventory)
+        return inventory.filter(pl.col("sim_id").is_in(list(wanted)) | pl.col("endpoint_id").is_in(list(wanted)))
+
+    async def list_fleet(self) -> Listing:
+        raise NotImplementedError("a run of a file never lists the whole fleet")
+
+    async def events(
+        self, since: datetime, until: datetime, types: Sequence[int], iccids: Sequence[str] = ()
+    ) -> pl.DataFrame:
+        raise NotImplementedError("a run of a file never asks for events")
+
+    async def count_fleet(self) -> tuple[int, int]:
+        self._take_turn()
+        self._reach()
+        self.counts_asked += 1
+        return self.fleet_counts
+
+    async def change_sim(self, change: Change) -> StepResult:
+        self._take_turn()
+        self.before_change(change.ident)
+        act = self._next_act(change.ident)
+        self.on_the_way += 1
+        self.most_on_the_way = max(self.most_on_the_way, self.on_the_way)
+        try:
+            return await self._change_sim(change, act)
+        finally:
+            self.on_the_way -= 1
+
+    async def _change_sim(self, change: Change, act: Act | None) -> StepResult:
+        if isinstance(act, Unreached):
+            raise CarrierUnavailable(f"SIM {change.ident}: no connection")
+        self._reach()
+        if self.journal is not None:
+            await self.journal.intent(Call("PATCH", f"/sim/{change.ident}", "change"))
+        self.sent.append((Half.SIM, change.ident))
+        if isinstance(act, Refused):
+            return StepResult(change.row, Outcome.REFUSED, 1, 403, "the carrier says no", act.now)
+        if isinstance(act, Failed):
+            return StepResult(change.row, Outcome.FAILED, 6, 503, "503, 6 times", act.now)
+        await asyncio.sleep(0)  # on the wire
+        if act is None or isinstance(act, There | Endless) or act.carried_out:
+            self.fleet.change_sim(change.ident, SimStatus(change.after))
+        if isinstance(act, Endless):
+            await asyncio.Event().wait()
+        if isinstance(act, There):
+            return StepResult(change.row, Outcome.UNCHANGED, 1, 409)
+        if isinstance(act, Silent):
+            raise CarrierUnavailable(f"SIM {change.ident}: silence", maybe_processed=True)
+        if isinstance(act, Broken):
+            raise CarrierRefused(f"SIM {change.ident}: reading it back was refused")
+        return StepResult(change.row, Outcome.APPLIED, 1, 204)
+
+    async def change_endpoints(self, changes: Sequence[Change], *, put_back: bool = False) -> list[StepResult]:
+        self._take_turn()
+        idents = tuple(change.ident for change in changes)
+        self.before_change(idents)
+        acts = {change.ident: self._next_act(change.ident) for change in changes}
+        if any(isinstance(act, Unreached) for act in acts.values()):
+            raise CarrierUnavailable("endpoints: no connection")
+        self._reach()
+        self.endpoint_calls.append(list(idents))
+        silent = any(isinstance(act, Silent | Broken) for act in acts.values())
+        results = []
+        for change in changes:
+            act = acts[change.ident]
+            if put_back:
+                self.put_back.append(change.ident)
+            else:
+                self.sent.append((Half.ENDPOINT, change.ident))
+            if isinstance(act, Refused):
+                results.append(StepResult(change.row, Outcome.REFUSED, 1, 404, "the carrier says no"))
+            elif isinstance(act, Failed):
+                results.append(StepResult(change.row, Outcome.FAILED, 6, 503, "503, 6 times"))
+            elif isinstance(act, There):
+                self.fleet.change_endpoint(change.ident, EndpointStatus(change.after))
+                results.append(StepResult(change.row, Outcome.UNCHANGED, 1, 409))
+            else:
+                if (act is None and not silent) or (isinstance(act, Silent | Broken) and act.carried_out):
+                    self.fleet.change_endpoint(change.ident, EndpointStatus(change.after))
+                results.append(StepResult(change.row, Outcome.APPLIED, 1, 204))
+        if any(isinstance(act, Broken) for act in acts.values()):
+            raise CarrierRefused("endpoints: reading them back was refused")
+        if silent:
+            raise CarrierUnavailable("endpoints: silence", maybe_processed=True)
+        return results
+
+    def waiting_s(self) -> float:
+        return 0.0
+
+    def halt(self) -> None:
+        self.halted = True
+
+    def resume(self) -> None:
+        self.halted = False
+
+    async def aclose(self) -> None:
+        pass
+
+    def _next_act(self, ident: str) -> Act | None:
+        return self.acts[ident].pop(0) if self.acts.get(ident) else None
+
+    def halt_at_next_turn(self, interrupt: Callable[[], None]) -> None:
+        """Somebody stops the run just as its next call waits for its turn."""
+        self._at_next_turn = interrupt
+
+    def _take_turn(self) -> None:
+        if self._at_next_turn:
+            self._at_next_turn()
+        if self.halted:
+            raise Interrupted("halted")
+
+    def _reach(self) -> None:
+        if self.away:
+            raise CarrierUnavailable("the carrier is away")

@@ -1,0 +1,109 @@
+"""Runs without Prefect: a real file, a real ledger on SQLite, and a carrier in memory or the emulator."""
+
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from pathlib import Path
+
+import polars as pl
+import pytest
+
+from schemas.parameters import BulkUpdate, Mode
+from schemas.statuses import Target
+from schemas.tables import Repeats, empty
+from simtandem import watching
+from simtandem.carriers.emnify.lifecycle import EmnifyLifecycle
+from simtandem.job import preparing
+from simtandem.job.applying import Applying
+from simtandem.job.run import Run
+from simtandem.ledger.records import RunKind
+from simtandem.ledger.writing import CallWriter
+from simtandem.planning import make_plan
+from simtandem.settings import Settings
+from tests.simtandem.job.acting_carrier import ActingCarrier
+from tests.simtandem.model_fleet import ModelFleet, wishes
+
+MakeRun = Callable[..., Run]
+Begun = Callable[[Run, ActingCarrier], AbstractAsyncContextManager[Applying]]
+
+
+@pytest.fixture(autouse=True)
+def watcher() -> Iterator[watching.Watcher]:
+    """One of its own for each test, so that none stops another's run."""
+    mine = watching.Watcher()
+    watching.watch(mine)
+    yield mine
+    watching.watch(watching.Watcher())
+
+
+@pytest.fixture
+def home(tmp_path: Path) -> Path:
+    return tmp_path / "home"
+
+
+@pytest.fixture
+def make_run(home: Path, tmp_path: Path) -> Iterator[MakeRun]:
+    """Makes runs of a CSV with the SIM ids given, or with these lines."""
+    made: list[Run] = []
+
+    def make(
+        sims: Sequence[str] | str,
+        to: Target | None = Target.ACTIVATED,
+        kind: RunKind = RunKind.APPLY,
+        *,
+        batch_size: int = 500,
+        accept_large: bool = False,
+        plan_digest: str | None = None,
+        prepared_run: str | None = None,
+        settings: dict[str, object] | None = None,
+    ) -> Run:
+        file = tmp_path / "devices.csv"
+        file.write_text(sims if isinstance(sims, str) else "\n".join(["sim_id", *sims]) + "\n")
+        request = BulkUpdate(
+            file=str(file),
+            to=to,
+            mode=Mode.APPLY,
+            batch_size=batch_size,
+            accept_large=accept_large,
+            plan_digest=plan_digest,
+            prepared_run=prepared_run,
+        )
+        values: dict[str, object] = {"home": home, "sim_concurrency": 2, **(settings or {})}
+        run = Run.begin(request, kind, Settings(**values))  # type: ignore[arg-type]  # pydantic checks them
+        made.append(run)
+        return run
+
+    yield make
+    for run in made:
+        run.close()
+
+
+async def prepare(run: Run, carrier: ActingCarrier) -> None:
+    """Everything up to the first change."""
+    preparing.read_devices(run)
+    await preparing.list_inventory(run, carrier)
+    preparing.plan_changes(run)
+    await preparing.check_safety(run, carrier)
+
+
+def planned(run: Run, fleet: ModelFleet, targets: list[Target]) -> pl.DataFrame:
+    """The plan for the fleet, kept where the sending looks for it; device 1 is asked for in row 2, and so on."""
+    asked = wishes(*((at + 1, str(at), None, None, target) for at, target in enumerate(targets, 1)))
+    plan = make_plan(asked, empty(Repeats), fleet.inventory(), EmnifyLifecycle())
+    run.folder.save_table("plan.parquet", plan)
+    run.ledger.start_run(run.record({"file": "trial.csv", "sha256": "", "rows": plan.height, "rejected": 0}))
+    return plan
+
+
+@pytest.fixture
+def begun() -> Begun:
+    """The sending of a run that asks for every SIM of the carrier's fleet, with its journal open."""
+
+    @asynccontextmanager
+    async def begin(run: Run, carrier: ActingCarrier) -> AsyncIterator[Applying]:
+        assert run.request.to
+        planned(run, carrier.fleet, [run.request.to] * len(carrier.fleet.devices))
+        async with CallWriter(run.ledger, run.run_id) as journal:
+            carrier.journal = journal
+            yield Applying(run, carrier, journal)
+
+    return begin

@@ -1,0 +1,93 @@
+"""Whole runs against an emulated carrier, step by step as the flow takes them, without Prefect."""
+
+import asyncio
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from schemas.parameters import BulkUpdate, Mode
+from schemas.statuses import Target
+from simtandem.emulator.server import Emulator
+from simtandem.errors import CarrierUnavailable, PlanRefused
+from simtandem.job import closing, preparing
+from simtandem.job.applying import Applying
+from simtandem.job.run import Run, kind_of
+from simtandem.ledger.records import RunState
+from simtandem.settings import Settings
+
+
+@dataclass
+class Desk:
+    """Where an operator sits: settings for one emulated carrier, and a home of their own."""
+
+    emulator: Emulator
+    home: Path
+
+    @property
+    def settings(self) -> Settings:
+        """As the environment would give them."""
+        return Settings(home=self.home, emnify_url=self.emulator.url, emnify_token=self.emulator.token)
+
+    def apply(self, rows: dict[int, Target], **options: Any) -> dict[str, Any]:
+        """Bring these SIMs to these statuses; the run's document."""
+        lines = [f"{sim},{target}" for sim, target in rows.items()]
+        return self.request(self._file(lines), **options)
+
+    def undo(self, run_id: str, **options: Any) -> dict[str, Any]:
+        """Undo a run; the document of the undo."""
+        return self.request(f"undo of {run_id}", undo_of=run_id, **options)
+
+    def request(
+        self, file: str, *, stop_before_reconciling: bool = False, killed_before_sending: bool = False, **options: Any
+    ) -> dict[str, Any]:
+        """A run, as `simtandem apply`, or `plan` if `mode` says so."""
+        request = BulkUpdate(**{"file": file, "mode": Mode.APPLY, "accept_large": True, **options})
+        run = Run.begin(request, kind_of(request), self.settings)
+        try:
+            if killed_before_sending:
+                return asyncio.run(_killed(run))
+            return asyncio.run(_whole(run, stopped=stop_before_reconciling))
+        finally:
+            run.close()
+
+    def _file(self, lines: list[str]) -> str:
+        self.home.mkdir(exist_ok=True)
+        file = self.home / "devices.csv"
+        file.write_text("\n".join(["sim_id,status", *lines]) + "\n")
+        return str(file)
+
+
+async def _whole(run: Run, *, stopped: bool) -> dict[str, Any]:
+    preparing.read_devices(run)
+    async with run.carrier() as (carrier, journal):
+        await preparing.list_inventory(run, carrier)
+        preparing.plan_changes(run)
+        if run.request.mode is Mode.PLAN:
+            return closing.finish(run)
+        try:
+            await preparing.check_safety(run, carrier)
+        except PlanRefused:
+            return run.folder.data("document.json")
+        applying = Applying(run, carrier, journal)
+        for work in applying.batches():
+            try:
+                await applying.apply_first_half(work)
+                await applying.apply_second_half(work)
+            except CarrierUnavailable:
+                pass
+            await applying.finish(work)
+        if stopped:
+            return {"run_id": run.run_id}
+        await closing.reconcile(run, carrier)
+    return closing.finish(run)
+
+
+async def _killed(run: Run) -> dict[str, Any]:
+    """The record of a run that was killed when it had begun to send, before any step had ended."""
+    preparing.read_devices(run)
+    async with run.carrier() as (carrier, journal):
+        await preparing.list_inventory(run, carrier)
+        preparing.plan_changes(run)
+        Applying(run, carrier, journal)
+    run.ledger.record_state(run.run_id, RunState.INTERRUPTED, {})
+    return {"run_id": run.run_id}

@@ -1,0 +1,214 @@
+"""Where the ledger says devices were last put, over all runs of a carrier."""
+
+from collections.abc import Callable
+from datetime import timedelta
+
+import polars as pl
+import pytest
+
+from schemas.statuses import Half, Outcome, Target, Verdict
+from schemas.tables import Managed, Plan, Results, Steps, empty
+from simtandem.ledger import managing
+from simtandem.ledger.records import OutcomeRecord, RunKind, RunRecord, RunState
+from simtandem.ledger.store import Ledger
+from tests.simtandem.ledger.conftest import Clock
+
+HERE = "cdn.emnify.net"
+APPLIED, FAILED, HELD, UNKNOWN = Outcome.APPLIED, Outcome.FAILED, Outcome.HELD, Outcome.UNKNOWN
+Ends = tuple[Outcome | None, Outcome | None]
+"""How the SIM step and the endpoint step of a row ended; None: there was none, or it was never reached."""
+
+
+class Books:
+    """Writes whole runs into a ledger: one device a row, SIM 1 with endpoint 101 and so on."""
+
+    def __init__(self, ledger: Ledger, clock: Clock, a_run: Callable[..., RunRecord]) -> None:
+        self.ledger, self._clock, self._a_run = ledger, clock, a_run
+
+    def run(
+        self,
+        run_id: str,
+        target: Target,
+        devices: dict[int, Ends],
+        *,
+        verdicts: dict[int, Verdict] | None = None,
+        unchanged: tuple[int, ...] = (),
+        **record: object,
+    ) -> None:
+        """One run. Devices in `unchanged` needed no step; the others needed both. Without `verdicts`, it was killed."""
+        self._clock.advance(3600)
+        self.ledger.start_run(self._a_run(run_id, started_at=self._clock.now, **record))
+        rows = {sim: row for row, sim in enumerate([*devices, *unchanged], start=2)}
+        self.ledger.record_plan(run_id, _plan(rows, target, unchanged))
+        self._clock.advance(60)
+        ends = [
+            OutcomeRecord(rows[sim], half, end, 1)
+            for sim, pair in devices.items()
+            for half, end in zip((Half.SIM, Half.ENDPOINT), pair, strict=True)
+            if end is not None
+        ]
+        self.ledger.record_outcomes(run_id, ends)
+        if verdicts is not None:
+            self.ledger.record_verdicts(run_id, _results(rows, target, verdicts))
+
+    def managed(self, host: str = HERE) -> dict[str, tuple[str | None, str | None, str | None, str]]:
+        """SIM id: desired, SIM status, endpoint status, run."""
+        table = Managed.validate(managing.read_managed(self.ledger, host))
+        return {row["sim_id"]: (row["desired"], row["sim_status"], row["endpoint_status"], row["run_id"])
+                for row in table.iter_rows(named=True)}  # fmt: skip
+
+
+def _plan(rows: dict[int, int], target: Target, unchanged: tuple[int, ...]) -> pl.DataFrame:
+    columns = [
+        {
+            "row": row,
+            "sim_id": str(sim),
+            "iccid": f"898830300000000{sim:04}",
+            "endpoint_id": str(100 + sim),
+            "sim_before": target.sim if sim in unchanged else "Issued",
+            "endpoint_before": target.endpoint if sim in unchanged else "Disabled",
+            "desired": target,
+            "sim_after": target.sim,
+            "endpoint_after": target.endpoint,
+            "sim_step": sim not in unchanged,
+            "endpoint_step": sim not in unchanged,
+            "action": "unchanged" if sim in unchanged else "change",
+            "reason": "",
+            "newly_billed": False,
+        }
+        for sim, row in rows.items()
+    ]
+    return Plan.validate(pl.DataFrame(columns, schema=empty(Plan).schema))
+
+
+def _results(rows: dict[int, int], target: Target, verdicts: dict[int, Verdict]) -> pl.DataFrame:
+    columns = [
+        {
+            "row": row,
+            "sim_id": str(sim),
+            "desired": target,
+            "before": "",
+            "after": "",
+            "reason": "",
+            "attempts": 1,
+            "verdict": verdicts[sim],
+            "error": "",
+        }
+        for sim, row in rows.items()
+    ]
+    return Results.validate(pl.DataFrame(columns, schema=empty(Results).schema))
+
+
+@pytest.fixture
+def books(ledger: Ledger, clock: Clock, a_run: Callable[..., RunRecord]) -> Books:
+    return Books(ledger, clock, a_run)
+
+
+ON, OFF = ("activated", "Activated", "Enabled"), ("suspended", "Suspended", "Disabled")
+HALF_DONE = (None, None, None)
+DONE = (APPLIED, Outcome.UNCHANGED)
+
+
+def test_the_newest_run_that_put_a_device_somewhere_counts(books: Books) -> None:
+    books.run("a", Target.ACTIVATED, {1: DONE, 2: DONE}, verdicts={1: Verdict.IN_SYNC, 2: Verdict.IN_SYNC})
+    books.run("b", Target.SUSPENDED, {2: DONE}, verdicts={2: Verdict.IN_SYNC})
+
+    assert books.managed() == {"1": (*ON, "a"), "2": (*OFF, "b")}
+
+
+def test_a_run_that_was_killed_before_its_verdicts_counts_by_what_it_did(books: Books) -> None:
+    books.run("a", Target.ACTIVATED, {1: DONE, 2: (None, APPLIED), 3: (None, None)})
+
+    assert books.managed() == {"1": (*ON, "a"), "2": (*HALF_DONE, "a")}
+
+
+def test_somebody_who_changed_it_before_we_looked_does_not_change_where_we_put_it(books: Books) -> None:
+    books.run("a", Target.ACTIVATED, {1: DONE}, verdicts={1: Verdict.CHANGED_BY_OTHERS})
+
+    assert books.managed() == {"1": (*ON, "a")}
+
+
+def test_an_unanswered_step_counts_once_the_look_shows_it(books: Books) -> None:
+    unclear = (UNKNOWN, APPLIED)
+    books.run("a", Target.ACTIVATED, {1: unclear, 2: unclear}, verdicts={1: Verdict.IN_SYNC, 2: Verdict.UNKNOWN})
+
+    assert books.managed() == {"1": (*ON, "a"), "2": (*HALF_DONE, "a")}
+
+
+@pytest.mark.parametrize("end", [FAILED, HELD, Outcome.REFUSED])
+def test_a_run_that_did_nothing_to_a_device_leaves_it_where_it_was(books: Books, end: Outcome) -> None:
+    books.run("a", Target.ACTIVATED, {1: DONE}, verdicts={1: Verdict.IN_SYNC})
+    books.run("b", Target.SUSPENDED, {1: (end, HELD)}, verdicts={1: Verdict.FAILED})
+
+    assert books.managed() == {"1": (*ON, "a")}
+
+
+def test_a_device_left_half_done_is_expected_nowhere(books: Books) -> None:
+    books.run("a", Target.ACTIVATED, {1: DONE}, verdicts={1: Verdict.IN_SYNC})
+    books.run("b", Target.SUSPENDED, {1: (APPLIED, FAILED)}, verdicts={1: Verdict.FAILED})
+
+    assert books.managed() == {"1": (*HALF_DONE, "b")}
+
+
+def test_a_device_that_was_as_asked_already_was_put_there_too(books: Books) -> None:
+    books.run("a", Target.ACTIVATED, {}, unchanged=(1, 2), verdicts={1: Verdict.IN_SYNC, 2: Verdict.CHANGED_BY_OTHERS})
+    books.run("b", Target.SUSPENDED, {}, unchanged=(3,))  # planned, then declined
+
+    assert books.managed() == {"1": (*ON, "a")}
+
+
+@pytest.mark.parametrize("kind", [RunKind.RETRY, RunKind.UNDO])
+def test_every_kind_of_run_that_changes_counts(books: Books, kind: RunKind) -> None:
+    books.run("a", Target.ACTIVATED, {1: DONE}, verdicts={1: Verdict.IN_SYNC}, kind=kind)
+
+    assert books.managed() == {"1": (*ON, "a")}
+
+
+def test_runs_that_only_look_and_runs_at_other_carriers_do_not_count(books: Books) -> None:
+    books.run("a", Target.ACTIVATED, {}, unchanged=(1,), verdicts={1: Verdict.IN_SYNC}, kind=RunKind.RECONCILE)
+    books.run("b", Target.ACTIVATED, {1: DONE}, verdicts={1: Verdict.IN_SYNC}, carrier_host="elsewhere.example")
+
+    assert books.managed() == {}
+    assert books.managed("elsewhere.example") == {"1": (*ON, "b")}
+
+
+def test_a_device_was_put_there_when_its_last_step_ended(books: Books, clock: Clock) -> None:
+    books.run("a", Target.ACTIVATED, {1: DONE}, unchanged=(2,), verdicts={1: Verdict.IN_SYNC, 2: Verdict.IN_SYNC})
+
+    table = managing.read_managed(books.ledger, HERE)
+
+    assert dict(table.select("sim_id", "at").iter_rows()) == {"1": clock.now, "2": clock.now - timedelta(seconds=60)}
+    assert dict(table.select("sim_id", "row").iter_rows()) == {"1": 2, "2": 3}
+
+
+def test_the_steps_since_a_moment_are_those_that_changed_something_or_may_have(books: Books, clock: Clock) -> None:
+    books.run("a", Target.ACTIVATED, {1: DONE})
+    since = clock.now + timedelta(seconds=1)
+    books.run("b", Target.SUSPENDED, {1: (APPLIED, UNKNOWN), 2: (FAILED, HELD)})
+    books.run("c", Target.ACTIVATED, {3: (APPLIED, APPLIED)}, carrier_host="elsewhere.example")
+
+    steps = Steps.validate(managing.read_steps(books.ledger, HERE, since))
+
+    assert steps.select("half", "ident", "after", "run_id", "row").rows() == [
+        ("sim", "1", "Suspended", "b", 2),
+        ("endpoint", "101", "Disabled", "b", 2),
+    ]
+    assert steps["at"].min() >= since
+    assert managing.read_steps(books.ledger, HERE, clock.now + timedelta(days=1)).is_empty()
+
+
+def test_the_last_audit_is_the_newest_finished_one_of_this_carrier(
+    ledger: Ledger, clock: Clock, a_run: Callable[..., RunRecord]
+) -> None:
+    assert managing.last_audit(ledger, HERE) is None
+    for number, (state, host) in enumerate(
+        [(RunState.FINISHED, HERE), (RunState.FAILED, HERE), (RunState.FINISHED, "elsewhere.example")]
+    ):
+        clock.advance(60)
+        ledger.start_run(a_run(f"audit-{number}", kind=RunKind.AUDIT, started_at=clock.now, carrier_host=host))
+        ledger.record_state(f"audit-{number}", state, {"audit": {"sims": number}})
+
+    found = managing.last_audit(ledger, HERE)
+
+    assert found is not None
+    assert (found.run_id, found.told) == ("audit-0", {"sims": 0})

@@ -1,0 +1,216 @@
+import os
+import pickle
+from pathlib import Path
+
+import pytest
+from pydantic import ValidationError
+
+from simtandem.errors import InputError
+from simtandem.settings import Settings, child_environment, export, load, prefect_api_url
+
+SECRET = "s3cret-t0ken"
+
+
+def test_defaults_are_those_of_the_operators_interface() -> None:
+    settings = load()
+    assert settings.home == Path("~/.simtandem").expanduser()
+    assert settings.emnify_url == "https://cdn.emnify.net"
+    assert settings.emnify_token is None
+    assert (settings.calls, settings.calls_window_s, settings.calls_reserve) == (2000, 300.0, 0.05)
+    assert settings.sim_concurrency == 8
+    assert settings.ledger() == f"sqlite:///{settings.home}/ledger.sqlite"
+    assert settings.runs_folder == settings.home / "runs"
+
+
+def test_settings_come_from_the_environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    for name, value in {
+        "HOME": str(tmp_path),
+        "LEDGER_URL": "postgresql+psycopg://me:pw@db/ledger",
+        "EMNIFY_URL": "https://bics.test/emnify/",
+        "EMNIFY_TOKEN": SECRET,
+        "CALLS": "500",
+        "CALLS_WINDOW_S": "60",
+        "CALLS_RESERVE": "0.5",
+        "SIM_CONCURRENCY": "3",
+    }.items():
+        monkeypatch.setenv(f"SIMTANDEM_{name}", value)
+    settings = load()
+    assert settings.home == tmp_path
+    assert settings.ledger() == "postgresql+psycopg://me:pw@db/ledger"
+    assert settings.emnify_url == "https://bics.test/emnify"
+    assert settings.token() == SECRET
+    assert (settings.capacity, settings.calls_window_s, settings.sim_concurrency) == (250, 60.0, 3)
+
+
+def test_settings_are_read_when_made_and_not_at_import(monkeypatch: pytest.MonkeyPatch) -> None:
+    before = load().calls
+    monkeypatch.setenv("SIMTANDEM_CALLS", "7")
+    assert (before, load().calls) == (2000, 7)
+
+
+def test_what_is_given_wins_over_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SIMTANDEM_CALLS", "7")
+    assert load(calls=9).calls == 9
+
+
+@pytest.mark.parametrize("name", ["CALLS", "EMNIFY_TOKEN", "HOME", "EMNIFY_URL", "LEDGER_URL"])
+def test_empty_variable_is_as_good_as_none(monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+    expected = load()
+    monkeypatch.setenv(f"SIMTANDEM_{name}", "")
+    assert load() == expected
+
+
+def test_variables_nobody_knows_are_no_reason_to_stop(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SIMTANDEM_FROM_TOMORROW", "1")
+    assert load().calls == 2000
+
+
+def test_settings_do_not_change() -> None:
+    settings = load()
+    with pytest.raises(ValidationError):
+        settings.calls = 1
+    assert settings.runs_folder is settings.runs_folder
+
+
+@pytest.mark.parametrize(
+    ("calls", "reserve", "capacity"),
+    [(2000, 0.05, 1900), (2000, 0.0, 2000), (1, 0.99, 1), (10, 0.7, 3), (100, 0.29, 71), (3, 0.5, 1)],
+)
+def test_capacity_is_the_limit_less_the_reserve_and_one_at_least(calls: int, reserve: float, capacity: int) -> None:
+    assert load(calls=calls, calls_reserve=reserve).capacity == capacity
+
+
+@pytest.mark.parametrize("home", ["~/fleet", "fleet", "./fleet/../fleet"])
+def test_home_is_an_absolute_folder(home: str) -> None:
+    assert load(home=home).home.is_absolute()
+    assert "~" not in str(load(home=home).home)
+
+
+# --- what can't be used
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("CALLS", "many"),
+        ("CALLS", "0"),
+        ("CALLS", "-5"),
+        ("CALLS_WINDOW_S", "0"),
+        ("CALLS_WINDOW_S", "nan"),
+        ("CALLS_RESERVE", "1"),
+        ("CALLS_RESERVE", "-0.1"),
+        ("SIM_CONCURRENCY", "0"),
+        ("SIM_CONCURRENCY", "65"),
+        ("MAX_SUSPEND_SHARE", "30"),
+        ("STOP_SHARE", "1.5"),
+        ("STOP_AT_LEAST", "0"),
+        ("MAX_NEWLY_BILLED", "-1"),
+    ],
+)
+def test_value_that_cannot_be_used_is_an_input_error_that_names_the_variable_and_not_the_value(
+    monkeypatch: pytest.MonkeyPatch, name: str, value: str
+) -> None:
+    monkeypatch.setenv(f"SIMTANDEM_{name}", value)
+    with pytest.raises(InputError, match=f"nothing was sent:\n  SIMTANDEM_{name}: ") as caught:
+        load()
+    assert value not in str(caught.value) or len(value) < 4  # a bound may stand there
+    assert caught.value.__cause__ is None
+
+
+def test_all_that_is_wrong_is_named_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SIMTANDEM_CALLS", "many")
+    monkeypatch.setenv("SIMTANDEM_EMNIFY_URL", "ftp://files")
+    with pytest.raises(InputError) as caught:
+        load()
+    assert "SIMTANDEM_CALLS" in str(caught.value)
+    assert "SIMTANDEM_EMNIFY_URL" in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "cdn.emnify.net",
+        "ftp://cdn.emnify.net",
+        "https://",
+        "https:///api",
+        f"https://{SECRET}@cdn.emnify.net",
+        f"https://me:{SECRET}@cdn.emnify.net",
+        f"https://:{SECRET}@cdn.emnify.net",
+        f"https://cdn.emnify.net?token={SECRET}",
+        f"https://cdn.emnify.net#{SECRET}",
+        f"https://cdn.emnify.net:{SECRET}",
+        "https://cdn.emnify.net:99999",
+        f"https://[{SECRET}",
+    ],
+)
+def test_address_that_is_none_or_holds_a_secret_is_refused_without_quoting_it(
+    monkeypatch: pytest.MonkeyPatch, url: str
+) -> None:
+    monkeypatch.setenv("SIMTANDEM_EMNIFY_URL", url)
+    with pytest.raises(InputError, match=r"SIMTANDEM_EMNIFY_URL: .* must be an http\(s\) address") as caught:
+        load()
+    assert SECRET not in str(caught.value) + repr(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("url", "expected", "host"),
+    [
+        ("https://cdn.emnify.net/", "https://cdn.emnify.net", "cdn.emnify.net"),
+        (" http://127.0.0.1:8080 ", "http://127.0.0.1:8080", "127.0.0.1:8080"),
+        ("https://bics.test/emnify//", "https://bics.test/emnify", "bics.test"),
+        ("http://[::1]:8080", "http://[::1]:8080", "[::1]:8080"),
+    ],
+)
+def test_address_of_any_host_with_or_without_a_path_will_do(url: str, expected: str, host: str) -> None:
+    assert load(emnify_url=url).emnify_url == expected
+    assert load(emnify_url=url).carrier_host == host
+
+
+def test_missing_token_is_an_input_error_that_says_what_to_do() -> None:
+    with pytest.raises(InputError, match=r"SIMTANDEM_EMNIFY_TOKEN is not set\. Nothing was sent"):
+        load().token()
+
+
+def test_secrets_do_not_show(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SIMTANDEM_EMNIFY_TOKEN", SECRET)
+    monkeypatch.setenv("SIMTANDEM_LEDGER_URL", f"postgresql+psycopg://me:{SECRET}@db/ledger")
+    settings = load()
+    shown = f"{settings} {settings!r} {settings.model_dump_json()} {settings.model_dump()}"
+    assert SECRET not in shown
+    assert settings.token() == SECRET
+
+
+def test_settings_can_be_handed_to_another_process(tmp_path: Path) -> None:
+    settings = load(home=tmp_path, emnify_token=SECRET)
+    again = pickle.loads(pickle.dumps(settings))  # noqa: S301 - our own
+    assert isinstance(again, Settings)
+    assert (again.home, again.token()) == (tmp_path, SECRET)
+
+
+# --- the environment
+
+
+def test_prefect_server_is_the_one_the_environment_names(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert prefect_api_url() is None
+    monkeypatch.setenv("PREFECT_API_URL", "")
+    assert prefect_api_url() is None
+    monkeypatch.setenv("PREFECT_API_URL", "http://prefect.test/api")
+    assert prefect_api_url() == "http://prefect.test/api"
+
+
+def test_child_gets_our_environment_with_more_on_top(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SIMTANDEM_TEST_ONE", "ours")
+    monkeypatch.setenv("SIMTANDEM_TEST_TWO", "ours")
+    child = child_environment({"SIMTANDEM_TEST_TWO": "theirs"})
+    assert (child["SIMTANDEM_TEST_ONE"], child["SIMTANDEM_TEST_TWO"]) == ("ours", "theirs")
+    assert os.environ["SIMTANDEM_TEST_TWO"] == "ours"
+
+
+def test_export_keeps_what_is_set_unless_told_to_overwrite(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SIMTANDEM_TEST_ONE", "first")
+    monkeypatch.setenv("SIMTANDEM_TEST_TWO", "first")
+    monkeypatch.delenv("SIMTANDEM_TEST_TWO")
+    export({"SIMTANDEM_TEST_ONE": "second", "SIMTANDEM_TEST_TWO": "second"})
+    assert (os.environ["SIMTANDEM_TEST_ONE"], os.environ["SIMTANDEM_TEST_TWO"]) == ("first", "second")
+    export({"SIMTANDEM_TEST_ONE": "third"}, overwrite=True)
+    assert os.environ["SIMTANDEM_TEST_ONE"] == "third"

@@ -1,0 +1,218 @@
+import polars as pl
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from schemas.statuses import Action, EndpointStatus, Half, Outcome, SimStatus, Target, Verdict
+from schemas.tables import Outcomes, Plan, Repeats, Results, empty
+from simtandem import undoing
+from simtandem.carriers.emnify.lifecycle import EmnifyLifecycle
+from simtandem.planning import make_plan
+from tests.simtandem.model_fleet import Job, ModelFleet, device, jobs, wishes
+
+ISSUED, ACTIVATED, SUSPENDED, FACTORY = (
+    SimStatus.ISSUED,
+    SimStatus.ACTIVATED,
+    SimStatus.SUSPENDED,
+    SimStatus.FACTORY_TEST,
+)
+ON, OFF = EndpointStatus.ENABLED, EndpointStatus.DISABLED
+
+
+def planned(fleet: ModelFleet, devices: pl.DataFrame, again: pl.DataFrame | None = None) -> pl.DataFrame:
+    return make_plan(devices, empty(Repeats) if again is None else again, fleet.inventory(), EmnifyLifecycle())
+
+
+def all_applied(plan: pl.DataFrame, **others: Outcome) -> pl.DataFrame:
+    """Every step of the plan applied, or for a half named in `others`, ended so."""
+    lines = [
+        (row["row"], half.value, others.get(half.value, Outcome.APPLIED).value, 1, 204, "")
+        for row in plan.iter_rows(named=True)
+        for half in Half
+        if row[f"{half}_step"]
+    ]
+    return Outcomes.validate(pl.DataFrame(lines, schema=empty(Outcomes).schema, orient="row"))
+
+
+def one(before: tuple[SimStatus, EndpointStatus | None], target: Target) -> tuple[ModelFleet, pl.DataFrame]:
+    """A fleet of one device in that state, and the plan to bring it to a status."""
+    fleet = ModelFleet([device(1, *before)])
+    return fleet, planned(fleet, wishes((2, "1", None, None, target)))
+
+
+def inverse(fleet: ModelFleet, changes: pl.DataFrame) -> pl.DataFrame:
+    return Plan.validate(undoing.inverse(planned(fleet, undoing.devices(changes)), changes))
+
+
+@settings(max_examples=40)
+@given(jobs())
+def test_everything_a_run_changed_goes_back_or_is_refused_and_nothing_else_is_touched(job: Job) -> None:
+    before = job.fleet.inventory()
+    plan = planned(job.fleet, job.devices, job.repeats)
+    job.fleet.apply(plan)
+    changes = undoing.changed(plan, all_applied(plan), ended=True)
+    back = inverse(job.fleet, changes)
+    assert back["row"].to_list() == plan.filter(action=Action.CHANGE)["row"].to_list()
+    job.fleet.apply(back)
+    assert job.fleet.illegal == []
+    refused = set(back.filter(action=Action.REFUSED)["sim_id"])
+    for was, now in zip(before.iter_rows(), job.fleet.inventory().iter_rows(), strict=True):
+        assert was == now or was[0] in refused
+    assert back.filter(pl.col("reason").str.contains("moved")).is_empty()
+
+
+@settings(max_examples=40)
+@given(jobs(), st.data())
+def test_a_device_that_moved_since_is_named_and_left_alone(job: Job, data: st.DataObject) -> None:
+    plan = planned(job.fleet, job.devices, job.repeats)
+    job.fleet.apply(plan)
+    changes = undoing.changed(plan, all_applied(plan), ended=True)
+    moved = set()
+    for line in changes.iter_rows(named=True):
+        mine = next(each for each in job.fleet.devices if each.sim_id == line["sim_id"])
+        if data.draw(st.booleans()):
+            mine.sim = data.draw(
+                st.sampled_from([s for s in SimStatus if s not in (line["sim_was"], line["sim_left"])])
+            )
+            moved.add(line["row"])
+    back = inverse(job.fleet, changes)
+    named = back.filter(pl.col("reason").str.contains("moved since"))
+    assert set(named["row"]) == moved
+    assert set(named["action"]) <= {Action.REFUSED}
+    assert not named.filter(pl.col("sim_step") | pl.col("endpoint_step") | pl.col("newly_billed")).height
+
+
+@pytest.mark.parametrize(
+    ("before", "target", "reason"),
+    [
+        (
+            (ISSUED, OFF),
+            Target.ACTIVATED,
+            "SIM 1 was Issued before the run, and nothing goes back there; to stop its charges, suspend it",
+        ),
+        ((ISSUED, OFF), Target.FACTORY_TEST, "SIM 1 was Issued before the run, and nothing goes back there"),
+        (
+            (FACTORY, ON),
+            Target.ACTIVATED,
+            "SIM 1 was Factory Test before the run, and nothing goes back there; to stop its charges, suspend it",
+        ),
+        (
+            (ACTIVATED, OFF),
+            Target.SUSPENDED,
+            "SIM 1 was Activated+Disabled before the run, a split pair that no status asks for",
+        ),
+        (
+            (ACTIVATED, None),
+            Target.SUSPENDED,
+            "SIM 1 was Activated+no endpoint before the run, a split pair that no status asks for",
+        ),
+        (
+            (SUSPENDED, ON),
+            Target.ACTIVATED,
+            "SIM 1 was Suspended+Enabled before the run, a split pair that no status asks for",
+        ),
+    ],
+)
+def test_what_can_not_go_back_is_refused_in_words(
+    before: tuple[SimStatus, EndpointStatus | None], target: Target, reason: str
+) -> None:
+    fleet, plan = one(before, target)
+    fleet.apply(plan)
+    back = inverse(fleet, undoing.changed(plan, all_applied(plan), ended=True))
+    assert back.select("action", "reason").rows() == [(Action.REFUSED, reason)]
+    assert undoing.to_send(back).is_empty()
+
+
+def test_a_device_that_can_not_go_back_and_moved_has_both_reasons() -> None:
+    fleet, plan = one((ISSUED, OFF), Target.ACTIVATED)
+    fleet.apply(plan)
+    fleet.devices[0].sim = SUSPENDED
+    back = inverse(fleet, undoing.changed(plan, all_applied(plan), ended=True))
+    no_way, moved = back["reason"].item().split("; also ")
+    assert no_way == "SIM 1 was Issued before the run, and nothing goes back there"
+    assert moved == (
+        "SIM 1 is Suspended+Enabled now, and the run left it Activated+Enabled: it was moved since, so it is left alone"
+    )
+
+
+def test_a_device_that_is_back_already_needs_nothing() -> None:
+    fleet, plan = one((SUSPENDED, OFF), Target.ACTIVATED)
+    back = inverse(fleet, undoing.changed(plan, all_applied(plan), ended=True))
+    assert back.select("action", "sim_after", "reason").rows() == [
+        (Action.UNCHANGED, SUSPENDED, "it is back already"),
+    ]
+
+
+def test_a_split_pair_that_is_one_again_needs_nothing() -> None:
+    fleet, plan = one((SUSPENDED, ON), Target.ACTIVATED)
+    back = inverse(fleet, undoing.changed(plan, all_applied(plan), ended=True))
+    assert back.select("action", "sim_after", "endpoint_after", "first", "sim_step", "newly_billed").rows() == [
+        (Action.UNCHANGED, SUSPENDED, ON, None, False, False),
+    ]
+
+
+@pytest.mark.parametrize("outcome", [Outcome.REFUSED, Outcome.FAILED, Outcome.HELD, Outcome.UNCHANGED])
+def test_what_the_run_did_not_change_is_not_undone(outcome: Outcome) -> None:
+    _, plan = one((SUSPENDED, OFF), Target.ACTIVATED)
+    assert undoing.changed(plan, all_applied(plan, sim=outcome, endpoint=outcome), ended=True).is_empty()
+
+
+def test_a_half_that_alone_was_changed_goes_back_alone() -> None:
+    fleet, plan = one((SUSPENDED, OFF), Target.ACTIVATED)
+    fleet.change_endpoint("101", ON)
+    back = inverse(fleet, undoing.changed(plan, all_applied(plan, sim=Outcome.REFUSED), ended=True))
+    assert back.select("desired", "sim_step", "endpoint_step", "endpoint_after").rows() == [
+        (Target.SUSPENDED, False, True, OFF),
+    ]
+
+
+def test_a_half_somebody_else_had_changed_already_stays_as_it_is() -> None:
+    fleet, plan = one((SUSPENDED, OFF), Target.ACTIVATED)
+    fleet.apply(plan)
+    changes = undoing.changed(plan, all_applied(plan, endpoint=Outcome.UNCHANGED), ended=True)
+    assert changes.select("sim_was", "endpoint_was", "sim_left", "endpoint_left").rows() == [
+        (SUSPENDED, ON, ACTIVATED, ON),
+    ]
+
+
+@pytest.mark.parametrize("carried_out", [True, False])
+def test_a_step_nobody_knows_of_is_undone_where_it_shows(carried_out: bool) -> None:
+    fleet, plan = one((ACTIVATED, ON), Target.SUSPENDED)
+    fleet.change_endpoint("101", OFF)
+    if carried_out:
+        fleet.change_sim("1", SUSPENDED)
+    back = inverse(fleet, undoing.changed(plan, all_applied(plan, sim=Outcome.UNKNOWN), ended=True))
+    assert back.select("action", "sim_step", "endpoint_step").rows() == [(Action.CHANGE, carried_out, True)]
+
+
+@pytest.mark.parametrize(("ended", "counted"), [(True, 0), (False, 1)])
+def test_steps_without_an_outcome_count_only_where_the_run_was_killed(ended: bool, counted: int) -> None:
+    _, plan = one((SUSPENDED, OFF), Target.ACTIVATED)
+    assert undoing.changed(plan, empty(Outcomes), ended=ended).height == counted
+
+
+def test_a_device_the_listing_does_not_show_keeps_the_plans_reason() -> None:
+    fleet, plan = one((SUSPENDED, OFF), Target.ACTIVATED)
+    fleet.devices.clear()
+    back = inverse(fleet, undoing.changed(plan, all_applied(plan), ended=True))
+    assert back.select("action", "reason").rows() == [
+        (Action.REFUSED, "SIM 1 is not in the carrier's inventory"),
+    ]
+
+
+def test_a_strange_iccid_does_not_stop_the_undo() -> None:
+    _, plan = one((SUSPENDED, OFF), Target.ACTIVATED)
+    odd = plan.with_columns(iccid=pl.lit("89-x"))
+    assert undoing.devices(undoing.changed(odd, all_applied(plan), ended=True))["iccid"].to_list() == [None]
+
+
+def test_nothing_is_asked_of_what_is_left_alone() -> None:
+    changes = pl.DataFrame({"row": [2, 3, 4], "back": ["suspended", "suspended", None]})
+    verdicts = [Verdict.FAILED, Verdict.REJECTED, Verdict.IN_SYNC]
+    lines = [
+        {"row": row, "desired": "suspended", "verdict": verdict, "attempts": 0}
+        | dict.fromkeys(("before", "after", "reason", "error"), "")
+        for row, verdict in enumerate(verdicts, 2)
+    ]
+    results = pl.DataFrame(lines, schema=empty(Results).schema)
+    assert undoing.without_wish(results, changes)["desired"].to_list() == ["suspended", None, None]

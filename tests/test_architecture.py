@@ -1,0 +1,438 @@
+"""The rules of the house that a program can check: who imports what, where the world is touched, how long things get.
+
+Every rule is shown, on a few lines made up for it, to be able to fail.
+"""
+
+import ast
+import json
+import os
+import re
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+ROOMS = ("flows", "tasks", "simtandem", "schemas")
+
+
+@cache
+def parse(source: str) -> ast.Module:
+    return ast.parse(source)
+
+
+@dataclass(frozen=True)
+class Module:
+    """A module of ours: its path from the root of the repository, and what stands in it."""
+
+    path: str
+    source: str
+
+    @property
+    def tree(self) -> ast.Module:
+        return parse(self.source)
+
+    @property
+    def room(self) -> str:
+        return self.path.split("/")[0]
+
+    @property
+    def dotted(self) -> str:
+        return self.path.removesuffix(".py").removesuffix("/__init__").replace("/", ".")
+
+    def imports(self) -> Iterator[str]:
+        """Every name imported, wherever in the module, in full: `from a import b` gives `a` and `a.b`."""
+        package = self.dotted if self.path.endswith("__init__.py") else self.dotted.rpartition(".")[0]
+        for node in ast.walk(self.tree):
+            match node:
+                case ast.Import(names):
+                    yield from (name.name for name in names)
+                case ast.ImportFrom(module, names, level):
+                    parents = package.split(".")[: len(package.split(".")) - level + 1] if level else []
+                    base = ".".join([*parents, *([module] if module else [])])
+                    yield base
+                    yield from (f"{base}.{name.name}" for name in names)
+                case ast.Call(
+                    ast.Name("__import__") | ast.Attribute(attr="import_module"), [ast.Constant(str(name)), *_]
+                ):
+                    yield name
+
+    def imports_from(self, *packages: str) -> list[str]:
+        return sorted({name for name in self.imports() if name.split(".")[0] in packages})
+
+
+def read(folder: str) -> list[Module]:
+    files = sorted((ROOT / folder).rglob("*.py"))
+    return [Module(str(file.relative_to(ROOT)), file.read_text(encoding="utf-8")) for file in files]
+
+
+OURS = [module for room in ROOMS for module in read(room)]
+TESTS = read("tests")
+
+
+def is_in(module: Module, *places: str) -> bool:
+    """A place is a file, or a folder with a slash at its end."""
+    return any(module.path == place or (place.endswith("/") and module.path.startswith(place)) for place in places)
+
+
+MAY_IMPORT = {
+    "flows": {"flows", "tasks", "schemas"},
+    "tasks": {"tasks", "simtandem", "schemas"},
+    "simtandem": {"simtandem", "schemas"},
+    "schemas": {"schemas"},
+}
+STARTS_FLOWS = "simtandem/orchestration.py"
+
+
+def imports_against_the_direction(module: Module) -> list[str]:
+    """Flows → tasks → simtandem → schemas; flows and tasks may import schemas; flows never reach past tasks."""
+    allowed = MAY_IMPORT[module.room] | ({"flows"} if module.path == STARTS_FLOWS else set())
+    return module.imports_from(*({*ROOMS, "tests", "bench"} - allowed))
+
+
+AT_HOME = {
+    "prefect": ("flows/", "tasks/", STARTS_FLOWS, "simtandem/operation/"),  # the last starts and serves flows, too
+    "httpx": ("simtandem/carriers/",),
+    "pandera": ("schemas/",),
+    "sqlalchemy": ("simtandem/ledger/",),
+    "alembic": ("simtandem/ledger/",),
+    "psycopg": ("simtandem/ledger/",),
+}
+
+
+def libraries_away_from_home(module: Module) -> list[str]:
+    """Each library is known in one room."""
+    return [
+        name
+        for library, places in AT_HOME.items()
+        if not is_in(module, *places)
+        for name in module.imports_from(library)
+    ]
+
+
+def environment_outside_settings(module: Module) -> list[str]:
+    """Only `simtandem/settings.py` reads or writes the environment."""
+    if module.path == "simtandem/settings.py":
+        return []
+    words = {"environ", "environb", "getenv", "getenvb", "putenv", "unsetenv"}
+    used = [
+        ast.unparse(node) for node in ast.walk(module.tree) if isinstance(node, ast.Attribute) and node.attr in words
+    ]
+    return used + [name for name in module.imports_from("os") if name.split(".")[-1] in words]
+
+
+def emulator_and_carriers_know_each_other(module: Module) -> list[str]:
+    """A client's mistake must not be mirrored by the server it is tested against."""
+    if module.path.startswith("simtandem/emulator/"):
+        ours = module.imports_from(*ROOMS)
+        return [name for name in ours if not re.match(r"schemas\b|simtandem\.emulator\b|simtandem$", name)]
+    if module.path.startswith("simtandem/carriers/"):
+        return [name for name in module.imports() if name.startswith("simtandem.emulator")]
+    return []
+
+
+PURE = {
+    *(f"simtandem/{name}.py" for name in ("planning", "resolving", "safety", "batching", "reconciling", "explaining")),
+    *(module.path for module in read("simtandem/intake")),
+}
+IMPURE = {
+    "time",
+    "random",
+    "secrets",
+    "uuid",
+    "socket",
+    "ssl",
+    "http",
+    "urllib",
+    "httpx",
+    "asyncio",
+    "threading",
+    "subprocess",
+}
+IMPURE_CALLS = {"now", "utcnow", "today"}
+
+
+def is_pure(module: Module) -> bool:
+    """A module is pure if the rules say so, or if it says so of itself."""
+    says = re.search(r"(?<!\w)Pure[.;]", (ast.get_docstring(module.tree) or "").split("\n\n")[0])
+    return module.path in PURE or (module.room == "simtandem" and says is not None)
+
+
+def clock_network_or_chance_in_pure_modules(module: Module) -> list[str]:
+    """Polars in, polars out; no clock, network, randomness."""
+    if not is_pure(module):
+        return []
+    calls = [
+        ast.unparse(node)
+        for node in ast.walk(module.tree)
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr in IMPURE_CALLS
+    ]
+    return module.imports_from(*IMPURE) + calls
+
+
+LONGEST_MODULE = 350
+LONGEST_FUNCTION = {"flows": 60, "tasks": 25, "simtandem": 40, "schemas": 40}
+
+
+def modules_too_long(module: Module) -> list[str]:
+    """350 lines and no more."""
+    lines = len(module.source.splitlines())
+    return [f"{lines} lines"] if lines > LONGEST_MODULE else []
+
+
+def functions_too_long(module: Module) -> list[str]:
+    """Tasks fit in 25 lines, functions in 40, a flow in 60."""
+    functions = [node for node in ast.walk(module.tree) if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)]
+    lengths = {node.name: (node.end_lineno or 0) - node.lineno + 1 for node in functions}
+    return [f"{name}: {lines} lines" for name, lines in lengths.items() if lines > LONGEST_FUNCTION[module.room]]
+
+
+SAYS_NOTHING = re.compile(r"(^|_)(utils?|helpers?|common|managers?)(_|$)")
+
+
+def names_that_say_nothing(module: Module) -> list[str]:
+    """A file is named after what it is about."""
+    return [part for part in module.dotted.split(".") if SAYS_NOTHING.search(part)]
+
+
+def packages_that_hide_what_they_export(module: Module) -> list[str]:
+    """An `__init__.py` exports a sorted `__all__`, which names all it imports, or nothing."""
+    if not module.path.endswith("/__init__.py"):
+        return []
+    body = module.tree.body[1:] if ast.get_docstring(module.tree) else module.tree.body
+    lists = [
+        ast.literal_eval(node.value) for node in body if isinstance(node, ast.Assign) and _names(node) == ["__all__"]
+    ]
+    own = sorted(name for node in body for name in _names(node) if name != "__all__")
+    if not body:
+        return []
+    return [] if lists == [own] and lists[0] == sorted(lists[0]) else [f"it defines {own}, and __all__ is {lists}"]
+
+
+def _names(node: ast.stmt) -> list[str]:
+    match node:
+        case ast.Assign(targets):
+            return [ast.unparse(target) for target in targets]
+        case ast.Import(names) | ast.ImportFrom(_, names, _):
+            return [name.asname or name.name for name in names]
+        case _:
+            return [ast.unparse(node)]
+
+
+def fakes_by_dotted_path(module: Module) -> list[str]:
+    """Fakes are handed in, or set on an object; never by a path in a text, which nobody finds when it moves."""
+    found = []
+    for node in ast.walk(module.tree):
+        match node:
+            case ast.Call(
+                ast.Name("patch") | ast.Attribute(ast.Name("mock" | "mocker"), "patch"), [ast.Constant(str()), *_]
+            ):
+                found.append(ast.unparse(node))
+            case ast.Call(ast.Attribute(attr="setattr"), [ast.Constant(str(path)), *_]) if "." in path:
+                found.append(ast.unparse(node))
+    return found
+
+
+Rule = Callable[[Module], list[str]]
+RULES: list[Rule] = [
+    imports_against_the_direction,
+    libraries_away_from_home,
+    environment_outside_settings,
+    emulator_and_carriers_know_each_other,
+    clock_network_or_chance_in_pure_modules,
+    modules_too_long,
+    functions_too_long,
+    names_that_say_nothing,
+    packages_that_hide_what_they_export,
+]
+RULES_OF_TESTS: list[Rule] = [fakes_by_dotted_path, names_that_say_nothing]
+
+
+@pytest.mark.parametrize("rule", RULES, ids=lambda rule: rule.__name__)
+def test_the_rule_holds_everywhere(rule: Rule) -> None:
+    assert [f"{module.path}: {breach}" for module in OURS for breach in rule(module)] == []
+
+
+@pytest.mark.parametrize("rule", RULES_OF_TESTS, ids=lambda rule: rule.__name__)
+def test_the_rule_holds_in_the_tests(rule: Rule) -> None:
+    assert [f"{module.path}: {breach}" for module in TESTS for breach in rule(module)] == []
+
+
+BREACHES: list[tuple[Rule, str, str]] = [
+    (imports_against_the_direction, "flows/a.py", "from simtandem.planning import make_plan"),
+    (imports_against_the_direction, "flows/a.py", "def f():\n    import simtandem"),
+    (imports_against_the_direction, "tasks/a.py", "from flows.bulk_update import bulk_update"),
+    (imports_against_the_direction, "simtandem/a.py", "import tasks.session"),
+    (imports_against_the_direction, "simtandem/a.py", "from flows import bulk_update"),
+    (imports_against_the_direction, "simtandem/job/a.py", "from tests.model import fleet"),
+    (imports_against_the_direction, "simtandem/orchestration.py", "from tasks.session import Session"),
+    (imports_against_the_direction, "schemas/a.py", "if TYPE_CHECKING:\n    from simtandem.errors import InputError"),
+    (imports_against_the_direction, "simtandem/a.py", "import importlib\nimportlib.import_module('flows.bulk_update')"),
+    (libraries_away_from_home, "simtandem/a.py", "def f():\n    import prefect"),
+    (libraries_away_from_home, "simtandem/a.py", "from prefect.states import Completed"),
+    (libraries_away_from_home, "simtandem/job/a.py", "import httpx"),
+    (libraries_away_from_home, "simtandem/emulator/a.py", "import httpx"),
+    (libraries_away_from_home, "simtandem/planning.py", "import pandera.polars as pa"),
+    (libraries_away_from_home, "simtandem/carriers/a.py", "from sqlalchemy import select"),
+    (libraries_away_from_home, "tasks/a.py", "import alembic"),
+    (environment_outside_settings, "simtandem/a.py", "import os\nhome = os.environ['HOME']"),
+    (environment_outside_settings, "tasks/a.py", "from os import environ"),
+    (environment_outside_settings, "schemas/a.py", "import os as system\nsystem.getenv('HOME')"),
+    (
+        emulator_and_carriers_know_each_other,
+        "simtandem/emulator/a.py",
+        "from simtandem.carriers.emnify import lifecycle",
+    ),
+    (emulator_and_carriers_know_each_other, "simtandem/emulator/a.py", "from simtandem import planning"),
+    (emulator_and_carriers_know_each_other, "simtandem/emulator/a.py", "from ..carriers import base"),
+    (emulator_and_carriers_know_each_other, "simtandem/carriers/a.py", "from simtandem import emulator"),
+    (clock_network_or_chance_in_pure_modules, "simtandem/planning.py", "import time"),
+    (
+        clock_network_or_chance_in_pure_modules,
+        "simtandem/safety.py",
+        "from datetime import datetime\nx = datetime.now()",
+    ),
+    (clock_network_or_chance_in_pure_modules, "simtandem/batching.py", "from random import shuffle"),
+    (clock_network_or_chance_in_pure_modules, "simtandem/intake/reading.py", "import urllib.request"),
+    (clock_network_or_chance_in_pure_modules, "simtandem/reconciling.py", "def f():\n    import asyncio"),
+    (clock_network_or_chance_in_pure_modules, "simtandem/new.py", '"""Counts things. Pure."""\nimport secrets'),
+    (modules_too_long, "simtandem/a.py", "x = 1\n" * 351),
+    (functions_too_long, "simtandem/a.py", "def f():\n" + "    x = 1\n" * 40),
+    (functions_too_long, "tasks/a.py", "class C:\n    async def f(self):\n" + "        x = 1\n" * 25),
+    (functions_too_long, "flows/a.py", "async def f():\n" + "    x = 1\n" * 60),
+    (names_that_say_nothing, "simtandem/utils.py", ""),
+    (names_that_say_nothing, "simtandem/run_manager.py", ""),
+    (names_that_say_nothing, "simtandem/common/a.py", ""),
+    (names_that_say_nothing, "tests/helpers.py", ""),
+    (packages_that_hide_what_they_export, "simtandem/a/__init__.py", "from simtandem.a.b import C"),
+    (
+        packages_that_hide_what_they_export,
+        "simtandem/a/__init__.py",
+        "from simtandem.a.b import B, A\n__all__ = ['B', 'A']",
+    ),
+    (packages_that_hide_what_they_export, "simtandem/a/__init__.py", "from simtandem.a.b import A, B\n__all__ = ['A']"),
+    (packages_that_hide_what_they_export, "simtandem/a/__init__.py", "def f(): ...\n__all__ = ['f']"),
+    (fakes_by_dotted_path, "tests/test_a.py", "with patch('simtandem.planning.make_plan'): ..."),
+    (fakes_by_dotted_path, "tests/test_a.py", "mock.patch('simtandem.planning.make_plan')"),
+    (fakes_by_dotted_path, "tests/test_a.py", "monkeypatch.setattr('simtandem.planning.make_plan', None)"),
+]
+
+
+@pytest.mark.parametrize(("rule", "path", "source"), BREACHES)
+def test_each_rule_can_fail(rule: Rule, path: str, source: str) -> None:
+    assert rule(Module(path, source)) != []
+
+
+NO_BREACHES: list[tuple[Rule, str, str]] = [
+    (
+        imports_against_the_direction,
+        "flows/a.py",
+        "from tasks.session import Session\nfrom schemas.parameters import BulkUpdate",
+    ),
+    (imports_against_the_direction, "simtandem/orchestration.py", "from flows.bulk_update import bulk_update"),
+    (libraries_away_from_home, "simtandem/carriers/emnify/a.py", "import httpx"),
+    (
+        emulator_and_carriers_know_each_other,
+        "simtandem/emulator/a.py",
+        "from . import world\nfrom schemas.statuses import Half",
+    ),
+    (clock_network_or_chance_in_pure_modules, "simtandem/planning.py", "from datetime import datetime, timedelta"),
+    (clock_network_or_chance_in_pure_modules, "simtandem/carriers/a.py", "import time"),
+    (functions_too_long, "simtandem/a.py", "def f():\n" + "    x = 1\n" * 39),
+    (packages_that_hide_what_they_export, "simtandem/a/__init__.py", '"""What it is."""'),
+    (packages_that_hide_what_they_export, "simtandem/a/__init__.py", "from a import B, C\n__all__ = ['B', 'C']"),
+    (
+        fakes_by_dotted_path,
+        "tests/test_a.py",
+        "client.patch('/api/v1/sim/1')\nmonkeypatch.setattr(module, 'name', None)",
+    ),
+]
+
+
+@pytest.mark.parametrize(("rule", "path", "source"), NO_BREACHES)
+def test_no_rule_forbids_what_is_allowed(rule: Rule, path: str, source: str) -> None:
+    assert rule(Module(path, source)) == []
+
+
+def test_the_rules_look_at_the_modules_there_are() -> None:
+    paths = {module.path for module in OURS}
+    assert {"flows/bulk_update.py", "tasks/patching.py", STARTS_FLOWS, "schemas/tables.py"} <= paths
+    assert paths >= PURE
+    assert sum(is_pure(module) for module in OURS) > len(PURE), "modules that call themselves pure are found"
+    assert all(any(path.startswith(place) for path in paths) for places in AT_HOME.values() for place in places)
+
+
+# _RJEM_…: polars tells its allocator.
+_IMPORT_ALL = """
+import importlib, json, logging, os, socket, sys, threading
+
+asked = []
+class Watched(dict):
+    def __getitem__(self, name): asked.append(name); return super().__getitem__(name)
+    def get(self, name, default=None): asked.append(name); return super().get(name, default)
+    def __contains__(self, name): asked.append(name); return super().__contains__(name)
+    def items(self): asked.append("(all of it)"); return super().items()
+def refuse(*_): raise OSError("no connections at import")
+
+before = dict(os.environ)
+socket.socket.connect = refuse
+os.environ = Watched(os.environ)
+for name in json.loads(sys.argv[1]):
+    importlib.import_module(name)
+print(json.dumps({
+    "asked": [name for name in asked if "SIMTANDEM" in name.upper()],
+    "changed": sorted({name for name, _ in os.environ.items() ^ before.items() if not name.startswith("_RJEM_")}),
+    "handlers": [str(handler) for handler in logging.getLogger("simtandem").handlers],
+    "threads": [thread.name for thread in threading.enumerate() if thread is not threading.main_thread()],
+    "prefect": "prefect" in sys.modules,
+}))
+"""
+
+
+def import_all(names: list[str], folder: Path) -> dict[str, object]:
+    """Import these in a process with an empty environment and an empty home; what it saw of itself afterwards."""
+    variables = {"PATH": os.defpath, "HOME": str(folder), "PYTHONPATH": str(ROOT), "PYTHONDONTWRITEBYTECODE": "1"}
+    command = [sys.executable, "-W", "error", "-c", _IMPORT_ALL, json.dumps(names)]
+    done = subprocess.run(command, env=variables, cwd=folder, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert done.stderr == ""
+    told: dict[str, object] = json.loads(done.stdout)
+    return told
+
+
+def importable() -> list[str]:
+    """Every module but those that a tool runs, not imports."""
+    return [module.dotted for module in OURS if "/migrations/" not in module.path]
+
+
+def test_nothing_happens_at_import(tmp_path: Path) -> None:
+    core = [name for name in importable() if name.startswith(("simtandem", "schemas"))]
+    core = [name for name in core if not name.startswith("simtandem.operation")]
+    told = import_all(core, tmp_path)
+    assert told == {"asked": [], "changed": [], "handlers": [], "threads": [], "prefect": False}
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_nothing_of_ours_happens_when_flows_and_tasks_are_imported(tmp_path: Path) -> None:
+    told = import_all([name for name in importable() if name.startswith(("flows", "tasks", "simtandem.op"))], tmp_path)
+    assert (told["asked"], told["handlers"]) == ([], [])
+    assert [path.name for path in tmp_path.iterdir() if "prefect" not in path.name] == []
+
+
+@pytest.mark.parametrize(
+    ("source", "seen"),
+    [
+        ("import os\nos.environ.get('SIMTANDEM_HOME')", "asked"),
+        ("import os\nos.environ['NEW'] = '1'", "changed"),
+        ("import logging\nlogging.getLogger('simtandem').addHandler(logging.NullHandler())", "handlers"),
+        ("import threading, time\nthreading.Thread(target=time.sleep, args=(5,), daemon=True).start()", "threads"),
+        ("import prefect.exceptions", "prefect"),
+    ],
+)
+def test_what_happens_at_import_is_seen(tmp_path: Path, source: str, seen: str) -> None:
+    (tmp_path / "restless.py").write_text(source)
+    assert import_all(["restless"], tmp_path)[seen]
