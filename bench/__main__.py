@@ -1,6 +1,7 @@
 """`python -m bench [NAME ...]`: measure, and put the results into `bench/README.md`; all of them without a name."""
 
 import argparse
+import os
 import time
 from collections.abc import Callable, Sequence
 
@@ -31,9 +32,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
         parser.error(f"nothing is measured by the name of {', '.join(sorted(unknown))}")
     for name in asked.name or MEASUREMENTS:
         print(f"\n{name} ...", flush=True)
-        begun = time.monotonic()
+        begun, load = time.monotonic(), os.getloadavg()[0]
         table = MEASUREMENTS[name](SMALL if asked.small else Sizes())
-        text = page.render(name, table, time.monotonic() - begun)
+        text = page.render(name, table, time.monotonic() - begun, load)
         if not asked.small:
             page.replace(name, text)
         print(text, flush=True)

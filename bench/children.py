@@ -22,9 +22,13 @@ _LAST_WORDS = 2000  # characters of stderr that a failure shows
 
 @dataclass(frozen=True, slots=True)
 class Finished:
-    """A child that ended well. `seconds` are those of the whole process, imports included; `document` is its JSON."""
+    """A child that ended well, and the JSON it printed.
+
+    `seconds` are those of the whole process, imports included, `busy_s` the processor's seconds among them.
+    """
 
     seconds: float
+    busy_s: float
     peak_mib: float
     document: dict[str, Any]
 
@@ -56,7 +60,7 @@ def finish(command: Sequence[str], *, within_s: float, extra: Mapping[str, str] 
             told = err.read().decode(errors="replace")[-_LAST_WORDS:]
             raise RuntimeError(f"{' '.join(command)} ended with {process.returncode} after {seconds:.0f} s:\n{told}")
         out.seek(0)
-        return Finished(seconds, usage.ru_maxrss / 1024, json.load(out))
+        return Finished(seconds, usage.ru_utime + usage.ru_stime, usage.ru_maxrss / 1024, json.load(out))
 
 
 @contextmanager

@@ -25,6 +25,7 @@ def intake(sizes: Sizes) -> Table:
         [
             ("reading", f"{done.document['seconds']:.1f} s", f"{_INTAKE_LIMIT_S:.0f} s"),
             ("the whole process", f"{done.seconds:.1f} s", ""),
+            ("its processor time", f"{done.busy_s:.1f} s", ""),
             ("its peak memory", f"{done.peak_mib:,.0f} MiB", f"{_INTAKE_LIMIT_MIB:,.0f} MiB"),
         ],
         f"{sizes.rows:,} rows of ICCID and status, {size:.0f} MB.",

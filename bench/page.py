@@ -21,10 +21,11 @@ class Table:
     notes: str
 
 
-def render(name: str, table: Table, seconds: float) -> str:
-    """Markdown: when, on what and how it was made, the table, its notes."""
+def render(name: str, table: Table, seconds: float, load: float) -> str:
+    """Markdown: how, when and on what it was made, how busy that was at the beginning, the table, its notes."""
+    made = f"{datetime.now(UTC):%Y-%m-%d} · {_machine()}, load {load:.1f} before · took {seconds:.0f} s"
     lines = [
-        f"`.venv/bin/python -m bench {name}` · {datetime.now(UTC):%Y-%m-%d} · {_machine()} · took {seconds:.0f} s",
+        f"`.venv/bin/python -m bench {name}` · {made}",
         "",
         _line(table.header),
         _line(("---",) + ("---:",) * (len(table.header) - 1)),

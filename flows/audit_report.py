@@ -12,6 +12,6 @@ from tasks.reporting import write_audit_report
 @flow(name="audit-report", validate_parameters=True)
 async def audit_report(params: AuditReport = AuditReport()) -> dict[str, Any]:  # noqa: B008 - immutable
     """Write a report on what was run, by whom, and what became of it."""
-    written = write_audit_report(params)
+    written = await write_audit_report(params)
     await show_audit_report(written)
     return written

@@ -43,7 +43,7 @@ async def bulk_update(params: BulkUpdate) -> State[Any]:
         document = await write_report(session)
         await show_result(document)
         session.raise_if_fatal()
-    return final_state(document)
+        return final_state(document, session.trouble())
 
 
 async def patch_batches(session: Session) -> None:
@@ -63,7 +63,7 @@ async def patch_batches(session: Session) -> None:
 async def patch_pair(session: Session, number: int, progress: Progress) -> None:
     """One batch: its first halves, then the second halves that may follow."""
     first, second = session.halves(number)  # the ignores: Prefect's types forget that these are awaited
-    session.stop_if_fatal(await patch_first_half(session, number, first, return_state=True))  # type: ignore[misc]
-    session.stop_if_fatal(await patch_second_half(session, number, second, return_state=True))  # type: ignore[misc]
+    await session.stop_if_fatal(await patch_first_half(session, number, first, return_state=True))  # type: ignore[misc]
+    await session.stop_if_fatal(await patch_second_half(session, number, second, return_state=True))  # type: ignore[misc]
     await session.settle(number)
     await progress.batch_done()

@@ -10,6 +10,8 @@ from rich.console import Console
 
 from simtandem import __version__
 from simtandem.errors import SimtandemError
+from simtandem.options import AsJson, File, To, target_of
+from simtandem.schedule_cli import schedule
 
 app = typer.Typer(
     name="simtandem",
@@ -21,16 +23,9 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 
-schedule = typer.Typer(help="What is to happen later: list, add, cancel.", no_args_is_help=True)
 app.add_typer(schedule, name="schedule")
 
-File = Annotated[Path, typer.Argument(metavar="FILE", help="The device CSV.", show_default=False)]
-To = Annotated[
-    str | None,
-    typer.Option("--to", metavar="STATUS", help="activated, suspended or factory_test, for rows without a status."),
-]
 BatchSize = Annotated[int, typer.Option("--batch-size", min=1, max=2000, help="Pairs in a batch.")]
-AsJson = Annotated[bool, typer.Option("--json", help="One JSON document on stdout, and nothing else there.")]
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="No progress, only the result.")]
 Verbose = Annotated[bool, typer.Option("--verbose", "-v", help="Log what happens, and show tracebacks.")]
 RunId = Annotated[str, typer.Argument(metavar="RUN", help="A run's id, or its beginning.", show_default=False)]
@@ -214,47 +209,6 @@ def prune(
     _end(prune_before(before, yes=yes, as_json=as_json))
 
 
-@schedule.command("list")
-def schedule_list(
-    *,
-    everything: Annotated[bool, typer.Option("--all", help="Those that are done, too.")] = False,
-    as_json: AsJson = False,
-) -> None:
-    """List what is scheduled and not done yet."""
-    from simtandem import scheduling
-
-    _end(scheduling.show_schedules(everything=everything, as_json=as_json))
-
-
-@schedule.command("add")
-def schedule_add(
-    file: File,
-    at: Annotated[
-        str | None,
-        typer.Option("--at", metavar="WHEN", help="ISO date or date and time, for rows without effective_at; or: now."),
-    ] = None,
-    to: To = None,
-    *,
-    as_json: AsJson = False,
-) -> None:
-    """Validate FILE and schedule it; the flow scheduled-updates carries it out when it is due."""
-    from simtandem import scheduling
-
-    _end(scheduling.add(file, at, _target(to), as_json=as_json))
-
-
-@schedule.command("cancel")
-def schedule_cancel(
-    ident: Annotated[str, typer.Argument(metavar="ID", help="A schedule's id, or its beginning.", show_default=False)],
-    *,
-    as_json: AsJson = False,
-) -> None:
-    """Cancel what is scheduled and not applied yet."""
-    from simtandem import scheduling
-
-    _end(scheduling.cancel(ident, as_json=as_json))
-
-
 @app.command()
 def emulator(
     port: Annotated[int, typer.Option(min=0, max=65535, help="0: any free one.")] = 8080,
@@ -303,19 +257,9 @@ def _common(
 def _request(file: Path, to: str | None, batch_size: int = 500, **others: Any) -> Any:
     from schemas.parameters import BulkUpdate, Mode, Wish
 
-    target = _target(to)
+    target = target_of(to)
     wish = Wish(target.value) if target else Wish.AS_IN_FILE
     return BulkUpdate(file=str(file), to=wish, mode=Mode.APPLY, batch_size=batch_size, **others)
-
-
-def _target(to: str | None) -> Any:
-    from simtandem.errors import InputError
-    from simtandem.intake import parse_target
-
-    target = parse_target(to) if to is not None else None
-    if to is not None and target is None:
-        raise InputError(f"--to {to}: not a status. Use activated, suspended or factory_test. Nothing was sent.")
-    return target
 
 
 def _output(as_json: bool, quiet: bool, verbose: bool) -> Any:  # noqa: FBT001 - see commands.Output

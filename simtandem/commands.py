@@ -53,8 +53,11 @@ class Output:
         level = logging.INFO if self.verbose else logging.ERROR
         handler = RichHandler(console=self.err, show_path=False, markup=False)
         handler.setLevel(level)
-        logging.getLogger("simtandem").addHandler(handler)
-        logging.getLogger("simtandem").setLevel(logging.INFO)
+        logger = logging.getLogger("simtandem")
+        for earlier in [each for each in logger.handlers if isinstance(each, RichHandler)]:
+            logger.removeHandler(earlier)  # of a command before this one, as in the demonstration
+        logger.addHandler(handler)
+        logger.setLevel(logging.INFO)
 
 
 def look(kind: Literal["plan", "reconcile"], request: BulkUpdate, output: Output) -> int:

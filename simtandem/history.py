@@ -66,7 +66,9 @@ def show_report(run_id: str, *, as_json: bool) -> None:
     ledger = Ledger.open(settings.ledger())
     try:
         run = ledger.run(run_id)
-        document = run.detail.get("document")
+        # An error that ended a run is recorded behind its report.
+        documents = [each.detail["document"] for each in ledger.states(run.record.run_id) if "document" in each.detail]
+        document = documents[-1] if documents else None
         if run.record.kind is RunKind.PLAN or not isinstance(document, dict):
             raise InputError(
                 f"Run {run.record.run_id} ({_told(run)['state']}) has nothing to report: it sent nothing, "

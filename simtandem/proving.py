@@ -26,7 +26,7 @@ def show_proof(prefix: str | None, head: str | None, *, as_json: bool) -> int:
     settings = load()
     ledger = Ledger.open(settings.ledger())
     try:
-        ids, strays = _asked(ledger, prefix)
+        ids, strays = _asked(ledger, settings, prefix)
         told = []
         for run_id in ids:
             told.append(_told(*_prove(ledger, settings, run_id, given)))
@@ -52,12 +52,13 @@ def _head(head: str, prefix: str | None) -> str:
     return head.strip().lower()
 
 
-def _asked(ledger: Ledger, prefix: str | None) -> tuple[list[str], list[str]]:
+def _asked(ledger: Ledger, settings: Settings, prefix: str | None) -> tuple[list[str], list[str]]:
     """The runs to verify, and what belongs to no run: looked for where all runs are asked for."""
     with ledger.database.snapshot() as connection:
         every = run_ids(connection)
         if prefix is None:
-            return every, [f"the answer to call {printable(each)}" for each in answers_to_nothing(connection)]
+            answers = [f"the answer to call {printable(each)}" for each in answers_to_nothing(connection)]
+            return every, answers + list(_lost_runs(settings.runs_folder, set(every)))
     fitting = [prefix] if prefix in every else [each for each in every if prefix and each.startswith(prefix)]
     if not fitting:
         raise InputError(f"There is no run {prefix!r}. `simtandem runs` lists them.")
@@ -93,6 +94,13 @@ def _kept_heads(folder: RunFolder) -> Iterator[Witness]:
             yield Witness("the run's document.json", str(kept))
     for head in _shown_in(folder.file("report.html")):
         yield Witness("the run's report.html", head)
+
+
+def _lost_runs(folder: Path, known: set[str]) -> Iterator[str]:
+    """Runs that left a document with the head of a chain, and aren't in the ledger."""
+    for path in sorted(folder.iterdir()) if folder.is_dir() else []:
+        if path.name not in known and any(_kept_heads(RunFolder(path))):
+            yield f"the files in {path}: the ledger has no such run"
 
 
 def _shown_in(report: Path) -> Iterable[str]:

@@ -140,6 +140,16 @@ def load(**overrides: Any) -> Settings:
         raise InputError("These settings can't be used, nothing was sent:\n  " + "\n  ".join(problems)) from None
 
 
+def unset_names() -> set[str]:
+    """Settings, by the name of their field, that the environment leaves open."""
+    return {name for name in Settings.model_fields if not os.environ.get(f"{PREFIX}{name.upper()}")}
+
+
+def secret_names() -> set[str]:
+    """Settings that must not be shown, by the name of their field."""
+    return {name for name, field in Settings.model_fields.items() if "SecretStr" in str(field.annotation)}
+
+
 def prefect_api_url() -> str | None:
     """The Prefect server this process should report to, where one is set."""
     return os.environ.get("PREFECT_API_URL") or None

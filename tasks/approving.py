@@ -8,20 +8,23 @@ what moved meanwhile is shown.
 import json
 from enum import StrEnum
 from pathlib import Path
+from typing import NoReturn
+from uuid import UUID
 
-from prefect.flow_runs import suspend_flow_run
+from prefect.context import FlowRunContext
 from prefect.input import RunInput
-from prefect.runtime import deployment, flow_run
 from pydantic import Field
 
 from simtandem.errors import PlanRefused
 from simtandem.job import preparing
 from simtandem.job.closing import finish
 from simtandem.job.run import RunFolder
+from simtandem.job.telling import waiting
 from simtandem.ledger.records import RunState
 from simtandem.reconciling import moved_between
 from tasks.artifacts import show_approval
 from tasks.session import Session
+from tasks.suspending import ask, last_asked
 
 
 class Decision(StrEnum):
@@ -42,37 +45,64 @@ class Approval(RunInput):
 async def obtain_approval(session: Session) -> None:
     """Let the plan pass, suspend the run until somebody decides, or raise `PlanRefused` where they said no.
 
-    Only a deployment's run can wait: started from a terminal, the safety gate refuses instead.
+    Only a deployment's own run can wait: elsewhere the safety gate refuses instead. A no counts whatever has moved
+    since; a yes counts for the very plan it was said to.
     """
-    run, request = session.run, session.run.request
-    excess = await _excess(session)
-    if not deployment.id or not (excess or request.ask_first):
+    flow_run = _waiting_is_possible()
+    if flow_run is None:
         return
-    digest = run.folder.data("plan.json")["digest"]
-    note = _WaitingNote(session)
-    moved = note.moved()
+    asked = await last_asked(Approval, flow_run)
+    answer = asked.answer if asked else None
+    if answer and answer.decision is Decision.REJECT:
+        _refuse(session, answer)
+    excess = await _excess(session)
+    if not (excess or session.run.request.ask_first):
+        return
+    digest = session.run.folder.data("plan.json")["digest"]
+    if asked is None or answer is None or asked.subject != digest:
+        await _wait(session, flow_run, asked.times + 1 if asked else 1, excess)
+    else:
+        _go_on(session, answer, digest)
+
+
+def _waiting_is_possible() -> UUID | None:
+    context = FlowRunContext.get()
+    here = context.flow_run if context else None
+    return here.id if here and here.deployment_id and not here.parent_task_run_id else None
+
+
+async def _wait(session: Session, flow_run: UUID, time: int, excess: str) -> NoReturn:
+    run, plan, note = session.run, session.run.folder.data("plan.json"), _WaitingNote(session, flow_run)
+    moved, why, digest = note.moved(), waiting(plan, excess), plan["digest"]
     run.ledger.record_state(run.run_id, RunState.WAITING, {"digest": digest, "why": excess or "asked for"})
     note.leave()
     await show_approval(session, excess, moved)
-    answer = await suspend_flow_run(  # type: ignore[misc]
-        wait_for_input=Approval.with_initial_data(
-            description=f"**Plan `{digest}`** of run `{run.run_id}`. {excess or 'Approval was asked for.'}\n\n"
-            "The plan's counts and its refused rows are among this run's artifacts."
-        ),
-        timeout=request.approval_hours * 3600,
-        key=f"approve-{digest}",
+    form = Approval.with_initial_data(
+        description=f"{why}\n\nRun `{run.run_id}`; the plan's counts and its refused rows are among its artifacts."
     )
-    note.settle()
-    decided = {"who": answer.who, "why": answer.why, "digest": digest}
-    if answer.decision is Decision.REJECT:
-        refusal = (
-            f"The plan {digest} was rejected by {answer.who}: {answer.why or 'no reason given'}. Nothing was sent."
-        )
-        finish(run, RunState.REFUSED, why=refusal)
-        raise PlanRefused(refusal)
-    run.ledger.record_state(run.run_id, RunState.APPROVED, decided)
-    run.approval = decided
-    run.request = request.model_copy(update={"accept_large": True, "plan_digest": digest})
+    await ask(form, flow_run, time, digest, why, session.run.request.approval_hours * 3600)
+
+
+def _go_on(session: Session, answer: Approval, digest: str) -> None:
+    run = session.run
+    _settle(session)
+    run.approval = {"who": answer.who, "why": answer.why, "digest": digest}
+    run.ledger.record_state(run.run_id, RunState.APPROVED, run.approval)
+    run.request = run.request.model_copy(update={"accept_large": True, "plan_digest": digest})
+
+
+def _refuse(session: Session, answer: Approval) -> NoReturn:
+    digest = session.run.folder.data("plan.json")["digest"]
+    _settle(session)
+    refusal = f"The plan {digest} was rejected by {answer.who}: {answer.why or 'no reason given'}. Nothing was sent."
+    finish(session.run, RunState.REFUSED, why=refusal)
+    raise PlanRefused(refusal)
+
+
+def _settle(session: Session) -> None:
+    flow_run = _waiting_is_possible()
+    if flow_run is not None:
+        _WaitingNote(session, flow_run).settle()
 
 
 async def _excess(session: Session) -> str:
@@ -87,9 +117,9 @@ async def _excess(session: Session) -> str:
 class _WaitingNote:
     """Which run of this flow run waited last, so that the next one can say what moved since."""
 
-    def __init__(self, session: Session) -> None:
+    def __init__(self, session: Session, flow_run: UUID) -> None:
         self._run = session.run
-        self._file: Path = session.run.settings.home / "waiting" / f"{flow_run.id}.json"
+        self._file: Path = session.run.settings.home / "waiting" / f"{flow_run}.json"
         self._waited: str = json.loads(self._file.read_text())["run_id"] if self._file.exists() else ""
 
     def moved(self) -> list[dict[str, object]]:

@@ -20,6 +20,7 @@ from prefect.runtime import flow_run
 
 from schemas.parameters import Mode
 from simtandem.job.preparing import problems
+from simtandem.job.telling import only_planned
 from simtandem.reports.wording import duration
 from tasks.session import Session
 
@@ -78,7 +79,8 @@ async def show_result(document: dict[str, Any]) -> None:
     lines.append(f"| calls (retried, throttled) | {calls['total']} ({calls['retried']}, {calls['throttled']}) |")
     lines.append(f"| took | {duration(document['seconds'])} |")
     files = "\n".join(f"- {name}: `{path}`" for name, path in document["files"].items())
-    heading = f"## {document['verdicts']['in_sync']} of {rows} rows are in sync\n\n| | |\n|---|---:|\n"
+    told = "Only planned" if only_planned(document) else f"{document['verdicts']['in_sync']} of {rows} rows are in sync"
+    heading = f"## {told}\n\n| | |\n|---|---:|\n"
     text = heading + "\n".join(lines) + f"\n\nRun `{document['run_id']}`, on the machine that ran it:\n\n{files}\n"
     await _try(acreate_markdown_artifact(text, key="result", description="What became of it"))
 

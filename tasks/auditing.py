@@ -12,7 +12,8 @@ from prefect.states import Completed
 
 from simtandem.carriers.base import Carrier
 from simtandem.job import audit_files, auditing
-from simtandem.settings import load
+from tasks.session import origin
+from tasks.settings import settings_of_run
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,7 +27,7 @@ class AuditSession:
 @asynccontextmanager
 async def open_audit() -> AsyncIterator[AuditSession]:
     """An audit by the settings of this process. What ends it is recorded and raised on."""
-    with auditing.auditing_of(load()) as audit:
+    with auditing.auditing_of(await settings_of_run(), origin()) as audit:
         async with audit.carrier() as carrier:
             yield AuditSession(audit, carrier)
 

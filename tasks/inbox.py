@@ -18,17 +18,19 @@ from simtandem.inbox.taking import Inbox, open_inbox
 from simtandem.ledger.schedule_records import ScheduleState
 from simtandem.ledger.schedules import Schedules
 from simtandem.ledger.store import Ledger
-from simtandem.settings import load
+from simtandem.settings import Settings
 from tasks.artifacts import show_arrivals
+from tasks.settings import settings_of_run
 
 
 class Desk:
     """What the tasks of one look at an inbox share. Prefect stores nothing of it."""
 
-    def __init__(self, inbox: Inbox, schedules: Schedules, stack: ExitStack) -> None:
+    def __init__(self, inbox: Inbox, schedules: Schedules, stack: ExitStack, settings: Settings) -> None:
         self.inbox = inbox
         self.schedules = schedules
         self._stack = stack
+        self._settings = settings
         self._work: DueWork | None = None
         self._asked = False
         self.told: list[str] = []
@@ -39,7 +41,7 @@ class Desk:
         """The next run of what is due. The first time, make sure that nobody else is at it."""
         if not self._asked:
             self._asked = True
-            self._work = self._stack.enter_context(due_work(self.schedules, load()))
+            self._work = self._stack.enter_context(due_work(self.schedules, self._settings))
             if self._work is None:
                 self.told.append("another run carries out what is due")
         return self._work.begin() if self._work is not None and not self.stopped else None
@@ -57,12 +59,12 @@ class Desk:
 @asynccontextmanager
 async def open_desk(inbox: str | None) -> AsyncIterator[Desk]:
     """A desk for the inbox at that URL, or for the one of the settings."""
-    settings = load()
+    settings = await settings_of_run()
     ledger = Ledger.open(settings.ledger())
     try:
         with ExitStack() as stack:
             schedules = Schedules(ledger)
-            yield Desk(open_inbox(settings, schedules, inbox), schedules, stack)
+            yield Desk(open_inbox(settings, schedules, inbox), schedules, stack, settings)
     finally:
         ledger.close()
 
@@ -105,5 +107,7 @@ async def put_files_away(desk: Desk) -> None:
 
 def desk_state(desk: Desk) -> State[Any]:
     """How the flow run ends: failed where somebody has to look at something."""
-    message = "; ".join(desk.told) or "Nothing new, nothing due."
+    if not desk.told:
+        return Completed(name="Nothing due", message="Nothing new, nothing due.")  # by its name: nobody is told of it
+    message = "; ".join(desk.told)
     return Failed(message=message) if desk.open_ends else Completed(message=message)

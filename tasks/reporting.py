@@ -9,13 +9,13 @@ from prefect.cache_policies import NO_CACHE
 from schemas.parameters import AuditReport
 from simtandem import reporting
 from simtandem.ledger.store import Ledger
-from simtandem.settings import load
+from tasks.settings import settings_of_run
 
 
 @task(name="write audit report", cache_policy=NO_CACHE)
-def write_audit_report(params: AuditReport) -> dict[str, Any]:
+async def write_audit_report(params: AuditReport) -> dict[str, Any]:
     """Report on the runs of the period, in every format asked for; returns what was written."""
-    settings, today = load(), datetime.now(UTC).date()
+    settings, today = await settings_of_run(), datetime.now(UTC).date()
     since, until = (params.since, params.until or today) if params.since else reporting.last_month(today)
     ledger = Ledger.open(settings.ledger())
     try:

@@ -18,8 +18,9 @@ from simtandem.errors import CarrierUnavailable, Interrupted
 from simtandem.job.applying import Applying
 from simtandem.job.batchwork import BatchWork, other
 from simtandem.job.run import Run, kind_of
+from simtandem.job.telling import ending, first_trouble, only_planned
 from simtandem.ledger.writing import CallWriter
-from simtandem.settings import load
+from tasks.settings import settings_of_run
 
 
 class Session:
@@ -64,14 +65,16 @@ class Session:
         """Both tasks of a batch have ended: every step gets an outcome, and the batch is let go of."""
         await self.applying.finish(self._work.pop(number))
 
-    def stop_if_fatal(self, state: State[Any]) -> None:
+    async def stop_if_fatal(self, state: State[Any]) -> None:
         """An outage is judged by what it did to the batch. Anything else ends the run: nothing more is sent."""
-        if state.is_failed() and not isinstance(state.data, CarrierUnavailable):
-            error = (
-                state.data if isinstance(state.data, BaseException) else Interrupted(state.message or "A task failed.")
-            )
+        error = await state.aresult(raise_on_failure=False) if state.is_failed() else None
+        if error is not None and not isinstance(error, CarrierUnavailable):
             self._fatal = self._fatal or error
             self.applying.interrupt()
+
+    def trouble(self) -> str:
+        """The first row that did not become as asked; empty where all did."""
+        return first_trouble(self.run)
 
     def raise_if_fatal(self) -> None:
         """Raise what ended the run, after its report was written."""
@@ -97,7 +100,7 @@ def origin() -> dict[str, str]:
 @asynccontextmanager
 async def open_session(params: BulkUpdate) -> AsyncIterator[Session]:
     """A session for these parameters. What ends it is recorded and raised on."""
-    run = Run.begin(params, kind_of(params), load())
+    run = Run.begin(params, kind_of(params), await settings_of_run())
     run.origin = origin()
     try:
         with run.failing():
@@ -127,11 +130,14 @@ async def stopping_in_good_order() -> AsyncIterator[None]:
         signal.signal(signal.SIGTERM, before)
 
 
-def final_state(document: dict[str, Any]) -> State[Any]:
-    """How the flow run ends: completed if all is as asked, failed if something is left to do."""
-    rows, verdicts = document["input"]["rows"], document["verdicts"]
+def final_state(document: dict[str, Any], trouble: str = "") -> State[Any]:
+    """How the flow run ends: completed if all is as asked, failed if something is left to do.
+
+    `trouble` is the first row that is not as asked.
+    """
+    message = ending(document, trouble)
     if document["exit_code"] == Interrupted.exit_code:
-        return Cancelled(message="Interrupted; what was done is recorded. Run again to go on.")
-    told = ", ".join(f"{count} {verdict.replace('_', ' ')}" for verdict, count in verdicts.items() if count)
-    message = f"{rows} rows: {told}. Run {document['run_id']}."
-    return Completed(message=message) if document["exit_code"] == 0 else Failed(message=message)
+        return Cancelled(message=message)
+    if document["exit_code"] == 0:
+        return Completed(message=message)
+    return Failed(name="Rows refused" if only_planned(document) else "Not in sync", message=message)

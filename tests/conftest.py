@@ -11,6 +11,9 @@ import pytest
 from simtandem.orchestration import Orchestration
 from simtandem.settings import Settings
 
+# Prefect, once a test has imported it, would send what our loggers say to its API, and warn where there is no flow.
+os.environ["PREFECT_LOGGING_EXTRA_LOGGERS"] = ""
+
 
 @pytest.fixture(autouse=True)
 def _clean_settings(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -121,9 +121,9 @@ class Inbox:
             return None
         self._reached("recorded")
         if offer.arrival.reason:
-            self._put_away(offer.arrival)
+            self._put_away(offer.arrival, data)
         else:
-            self._bring_in(offer.arrival)
+            self._bring_in(offer.arrival, data)
         return offer.arrival
 
     def _shelf(self, name: str, arrival_id: str) -> str:
@@ -134,9 +134,9 @@ class Inbox:
         path = PurePosixPath(name)
         return f"{path.stem}.{arrival_id}{path.suffix}"
 
-    def _bring_in(self, arrival: Arrival) -> None:
+    def _bring_in(self, arrival: Arrival, data: bytes | None = None) -> None:
         """Copy the file to `taken/`, what was wrong with it beside it, and clear its place in the inbox."""
-        data = self._bytes(arrival)
+        data = data or self._bytes(arrival)
         if data is None:
             log.warning("%s was changed or removed while it was taken; what it asked for counts.", arrival.file.name)
             return
@@ -148,7 +148,7 @@ class Inbox:
         self._reached("copied")
         self._clear(arrival)
 
-    def _put_away(self, arrival: Arrival) -> None:
+    def _put_away(self, arrival: Arrival, data: bytes | None = None) -> None:
         """Lay the file and its result files where they stay."""
         of_file = self._schedules.of_arrival(arrival.arrival_id)
         place = PROCESSED if something_applied(of_file) else REFUSED
@@ -156,7 +156,7 @@ class Inbox:
         for what, content in files_beside(self._schedules, arrival, self._settings.runs_folder).items():
             self._store.write(f"{place}/{stem}.{what}", content)
         self._reached("results laid")
-        data = self._bytes(arrival)
+        data = data or self._bytes(arrival)
         if data is not None:
             self._store.write(f"{place}/{arrival.shelf_name}", data)
         self._reached("file laid")

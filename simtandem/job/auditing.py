@@ -8,7 +8,7 @@ import asyncio
 import os
 import secrets
 import socket
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Iterator, Mapping
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -46,14 +46,14 @@ class Audit:
     event_lag: timedelta = evidence.EVENT_LAG
 
     @classmethod
-    def begin(cls, settings: Settings) -> "Audit":
+    def begin(cls, settings: Settings, origin: Mapping[str, str]) -> "Audit":
         """Open the ledger and record that an audit begins."""
         started = datetime.now(UTC)
         run_id = f"{started:%Y%m%dT%H%M%S}-{secrets.token_hex(3)}"
         ledger = Ledger.open(settings.ledger())
         try:
             before = managing.last_audit(ledger, settings.carrier_host)
-            ledger.start_run(_record(run_id, settings, started))
+            ledger.start_run(_record(run_id, settings, started, origin))
         except BaseException:
             ledger.close()
             raise
@@ -91,9 +91,9 @@ class Audit:
 
 
 @contextmanager
-def auditing_of(settings: Settings) -> Iterator[Audit]:
-    """An audit from its beginning to its end, well or badly."""
-    audit = Audit.begin(settings)
+def auditing_of(settings: Settings, origin: Mapping[str, str] | None = None) -> Iterator[Audit]:
+    """An audit from its beginning to its end, well or badly. `origin`: who asked for it, where Prefect knows."""
+    audit = Audit.begin(settings, origin or {})
     try:
         with audit.failing():
             yield audit
@@ -146,7 +146,8 @@ async def explain_changes(audit: Audit, carrier: Carrier) -> None:
         told = pl.concat([told, ours, evidence.explain(still, steps, events, datetime.now(UTC), lag=audit.event_lag)])
     audit.folder.save_table("explained.parquet", told.sort("half", "ident"))
     tests = empty(Events) if events is None else await _tests(audit, carrier)
-    audit.folder.save_table("tests.parquet", tests.select("sim_id", "at").drop_nulls())
+    begun = tests.filter(pl.col("type") == _FACTORY_TEST).select("sim_id", "at").drop_nulls()
+    audit.folder.save_table("tests.parquet", begun)
     if events is not None:
         audit.folder.save_table("events.parquet", pl.concat([events, tests]).unique("event_id", maintain_order=True))
 
@@ -175,7 +176,7 @@ def listed_at(folder: RunFolder) -> datetime:
 
 
 def _changes(audit: Audit, earlier: pl.DataFrame) -> pl.DataFrame:
-    """What left the state we put it in, what changed since the audit before, and what that one could not explain yet."""
+    """What left where we put it, what changed since the audit before, and what that one could not explain yet."""
     inventory, seen = audit.folder.table("inventory.parquet"), listed_at(audit.folder)
     drifted = evidence.drift(inventory, audit.folder.table("managed.parquet"), seen)
     still_open = evidence.open_questions(earlier, inventory)
@@ -221,7 +222,7 @@ async def _tests(audit: Audit, carrier: Carrier) -> pl.DataFrame:
         return empty(Events)
 
 
-def _record(run_id: str, settings: Settings, started: datetime) -> RunRecord:
+def _record(run_id: str, settings: Settings, started: datetime, origin: Mapping[str, str]) -> RunRecord:
     return RunRecord(
         run_id=run_id,
         kind=RunKind.AUDIT,
@@ -231,7 +232,7 @@ def _record(run_id: str, settings: Settings, started: datetime) -> RunRecord:
         sha256="",
         rows=0,
         rejected=0,
-        parameters={},
+        parameters={"prefect": dict(origin)} if origin else {},
         os_user=os_user(),
         host=socket.gethostname(),
         pid=os.getpid(),

@@ -29,6 +29,8 @@ class BatchWork:
     attempted: dict[Half, set[int]] = field(default_factory=lambda: {half: set() for half in Half})
     doubtful: dict[Half, set[int]] = field(default_factory=lambda: {half: set() for half in Half})
 
+    _bad: set[int] = field(default_factory=set)
+
     def __post_init__(self) -> None:
         self.changes = {Half.SIM: {}, Half.ENDPOINT: {}}
         for plan in self.batch.rows.iter_rows(named=True):
@@ -81,11 +83,14 @@ class BatchWork:
         """These steps have ended."""
         for result in results:
             self.results[half][result.row] = result
+            if any(self._ended(each, result.row) in _BAD for each in Half):
+                self._bad.add(result.row)
+            else:
+                self._bad.discard(result.row)
 
     def failures(self) -> int:
         """Devices of which a half was refused, failed, or ended unknown."""
-        rows = {row for results in self.results.values() for row, end in results.items() if end.outcome in _BAD}
-        return len(rows)
+        return len(self._bad)
 
     def _first_done(self, row: int) -> bool:
         return row not in self.changes[self.first] or self._ended(self.first, row) in _DONE

@@ -69,6 +69,8 @@ class FactTable:
         if self.kind in (Kind.RUN, Kind.PRUNING):
             return self.one
         key, _, more = ref.partition(" ") if self.shown else (ref, "", "")
+        if self.kind is Kind.OUTCOME:
+            more = f"row {more}"
         return f"{self.one} {key}" + (f" ({more})" if more else "")
 
 

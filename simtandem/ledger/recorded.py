@@ -28,7 +28,7 @@ class Recorded:
             yield Link(*row)
 
     def facts(self) -> Iterator[tuple[FactTable, Iterator[dict[str, Any]]]]:
-        """Its facts, nulls left out."""
+        """Its facts."""
         for fact in FACTS.values():
             yield fact, self.rows(fact)
 
@@ -36,18 +36,17 @@ class Recorded:
         """Its facts of one kind, in the order of their key."""
         names = sorted(column.name for column in fact.table.columns)
         for row in self._select(self._query(fact, names), _ROWS):
-            yield {name: value for name, value in zip(names, row, strict=True) if value is not None}
+            yield dict(zip(names, row, strict=True))
 
     def witness(self) -> list[Witness]:
         """What the run's last state remembers of the chain before it."""
         query = "SELECT detail FROM run_states WHERE run_id = :run_id ORDER BY seq DESC LIMIT 1"
-        for (detail,) in self._select(query, 1):
-            try:
-                chain = json.loads(detail)["chain"]
-                return [Witness("the run's last state", str(chain["head"]), int(chain["facts"]))]
-            except (ValueError, TypeError, KeyError):
-                return []  # an older run, or a state that was changed: that is found by its hash
-        return []
+        detail = self._connection.scalar(text(query), {"run_id": self._run_id})
+        try:
+            chain = json.loads(detail)["chain"]
+            return [Witness("the run's last state", str(chain["head"]), int(chain["facts"]))]
+        except (ValueError, TypeError, KeyError):
+            return []  # none yet, or an older one, or one that was changed: that is found by its hash
 
     def _query(self, fact: FactTable, names: list[str]) -> str:
         columns = ", ".join(self._column(fact, name) for name in names)
@@ -66,11 +65,10 @@ class Recorded:
 
     def _select(self, query: str, at_once: int) -> Iterator[Any]:
         """Rows as the driver hands them over, never all at once."""
-        result = self._connection.execute(
-            text(query), {"run_id": self._run_id}, execution_options={"yield_per": at_once}
-        )
-        for part in result.partitions():
-            yield from part
+        options = {"stream_results": True, "max_row_buffer": at_once}
+        with self._connection.execute(text(query), {"run_id": self._run_id}, execution_options=options) as result:
+            for part in result.partitions(at_once):
+                yield from part
 
 
 def run_ids(connection: Connection) -> list[str]:

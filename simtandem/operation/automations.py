@@ -15,8 +15,14 @@ _RUNS: dict[str, str | list[str]] = {"prefect.resource.id": "prefect.flow-run.*"
 _OURS: dict[str, str | list[str]] = {"prefect.resource.role": "tag", "prefect.resource.id": "prefect.tag.simtandem"}
 
 _TOLD = {
-    "finished": ("prefect.flow-run.Completed",),
-    "failed": ("prefect.flow-run.Failed", "prefect.flow-run.Crashed", "prefect.flow-run.Not in sync"),
+    "finished": ("prefect.flow-run.Completed", "prefect.flow-run.Findings"),
+    "failed": (
+        "prefect.flow-run.Failed",
+        "prefect.flow-run.Crashed",
+        "prefect.flow-run.Not in sync",
+        "prefect.flow-run.Rows refused",
+    ),
+    "was cancelled": ("prefect.flow-run.Cancelled",),
     "waits for approval": ("prefect.flow-run.Suspended", "prefect.flow-run.Paused"),
 }
 _BODY = """{{ flow_run.name }}: {{ flow_run.state.name }}

@@ -1,7 +1,7 @@
 """Everything a Prefect server needs to know of simtandem, put there by one command, again and again without harm.
 
 Pool and queues come first, because deploying to a missing pool only warns. What an operator has changed about the
-schedules in the UI (switched on or off, added) outlives the next deploying.
+schedules in the UI (switched on or off, another time, added) outlives the next deploying.
 """
 
 import logging
@@ -103,7 +103,7 @@ async def _schedules(client: PrefectClient, name: str) -> list[DeploymentSchedul
 
 
 async def _restore(client: PrefectClient, name: str, before: list[DeploymentSchedule]) -> None:
-    """Switch schedules as they were switched, and add those again that only the operator knows of."""
+    """Switch and time schedules as they were, and add those again that only the operator knows of."""
     if not before:
         return
     deployment = await client.read_deployment_by_name(f"{name}/{name}")
@@ -115,8 +115,8 @@ async def _restore(client: PrefectClient, name: str, before: list[DeploymentSche
                 schedule=old.schedule, active=old.active, parameters=old.parameters, slug=old.slug
             )
             await client.create_deployment_schedules(deployment.id, [again])
-        elif new.active != old.active:
-            await client.update_deployment_schedule(deployment.id, new.id, active=old.active)
+        elif (new.active, new.schedule) != (old.active, old.schedule):
+            await client.update_deployment_schedule(deployment.id, new.id, old.active, old.schedule)
 
 
 async def _make_webhook(settings: Settings) -> UUID | None:

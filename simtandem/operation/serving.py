@@ -30,7 +30,6 @@ _PR_SET_PDEATHSIG = 1
 async def up(settings: Settings, host: str, port: int, console: Console) -> None:
     """Serve until SIGINT or SIGTERM. Raises `InputError`, `OrchestrationError`."""
     _refuse_an_open_door(host)
-    settings.token()
     stop = asyncio.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
@@ -40,6 +39,8 @@ async def up(settings: Settings, host: str, port: int, console: Console) -> None
         from simtandem.operation.deploying import deploy
 
         deployed = await deploy(settings)
+        if settings.emnify_token is None:
+            console.print("SIMTANDEM_EMNIFY_TOKEN is not set: runs need the Secret block simtandem-emnify-token.")
         worker = Worker(settings.home / "prefect" / "worker.log")
         worker.start()
         address = url.removesuffix("/api")

@@ -8,7 +8,7 @@ import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
-from functools import partial
+from functools import lru_cache, partial
 from typing import Any
 
 import polars as pl
@@ -25,6 +25,7 @@ _VERDICTS = [f"verdict_{word}" for word in Verdict]
 _PLANNED = ("devices", "unchanged", "refused", "sim_changes", "endpoint_changes", "newly_billed")
 _CALLS = ("calls", "calls_retried", "calls_throttled", "calls_unanswered")
 _RUN_ID = {"run_id": _TEXT}
+_Reader = Callable[[str], pl.DataFrame]  # a table of a run, by the run's id
 
 RUNS = pl.Schema(
     {
@@ -105,17 +106,18 @@ def who(record: RunRecord, told: Mapping[str, Any]) -> str:
 
 def account(ledger: Ledger, runs: Sequence[RunSummary], money: Money) -> Account:
     """The account of these runs, in the order given."""
-    numbers = pl.DataFrame([_numbers(ledger, run, money) for run in runs], schema=RUNS)
+    devices = lru_cache(maxsize=1)(partial(_devices, ledger))  # so that those of a single run are read once
+    numbers = pl.DataFrame([_numbers(ledger, run, devices, money) for run in runs], schema=RUNS)
     ids = numbers.filter(pl.col("archive").is_null())["run_id"].to_list()
 
-    def each(schema: pl.Schema, read: Callable[[str], pl.DataFrame]) -> Callable[[], Iterator[pl.DataFrame]]:
+    def each(schema: pl.Schema, read: _Reader) -> Callable[[], Iterator[pl.DataFrame]]:
         return lambda: (_of_run(run_id, read(run_id), schema) for run_id in ids)
 
     return Account(
         numbers,
         (
             Part("runs", RUNS, lambda: iter([numbers])),
-            Part("devices", DEVICES, each(DEVICES, partial(_devices, ledger))),
+            Part("devices", DEVICES, each(DEVICES, devices)),
             Part("calls", CALLS, each(CALLS, ledger.calls)),
             Part("rejected", REJECTED, each(REJECTED, ledger.rejected)),
             Part("states", STATES, each(STATES, partial(_states, ledger))),
@@ -127,12 +129,14 @@ def _of_run(run_id: str, table: pl.DataFrame, schema: pl.Schema) -> pl.DataFrame
     return table.with_columns(run_id=pl.lit(run_id)).select(schema.names()).cast(schema)
 
 
-def _numbers(ledger: Ledger, run: RunSummary, money: Money) -> dict[str, object]:
+def _numbers(ledger: Ledger, run: RunSummary, devices: _Reader, money: Money) -> dict[str, object]:
     """A line of `RUNS`. What the run's own document tells stands for what is not in the ledger any more."""
     record, told = run.record, _document(run)
     asked: Mapping[str, str] = told.get("prefect") or {}
     head, pruned = ledger.head(record.run_id), ledger.pruning(record.run_id)
-    detailed = _told_once(told, money) if pruned else _counted(ledger, record.run_id, told, money)
+    detailed = (
+        _told_once(told, money) if pruned else _counted(ledger, record.run_id, devices(record.run_id), told, money)
+    )
     return {
         "run_id": record.run_id,
         "kind": str(record.kind),
@@ -177,8 +181,9 @@ def _planned(ledger: Ledger, run: RunSummary, told: Mapping[str, Any]) -> dict[s
     return {"digest": digest, **{name: plan.get(name) for name in _PLANNED}}
 
 
-def _counted(ledger: Ledger, run_id: str, told: Mapping[str, Any], money: Money) -> dict[str, object]:
-    devices = _devices(ledger, run_id)
+def _counted(
+    ledger: Ledger, run_id: str, devices: pl.DataFrame, told: Mapping[str, Any], money: Money
+) -> dict[str, object]:
     outcomes = reconciling.outcome_counts(ledger.outcomes(run_id))
     judged = devices["verdict"].count() > 0
     verdicts = reconciling.verdict_counts(devices) if judged else told.get("verdicts") or {}

@@ -73,7 +73,9 @@ def test_what_a_run_left_open_is_retried_alone(sit_down: MakeDesk) -> None:
     first = desk.run("apply", file, "--to", "activated", "--yes")
     assert first.code == 1
     assert "3 of 5 rows are in sync" in first.out
-    assert desk.emulator.fleet.state_counts() == {"Activated/Enabled": 3, "Issued/Disabled": 1}, "the endpoint went back"
+    assert desk.emulator.fleet.state_counts() == {"Activated/Enabled": 3, "Issued/Disabled": 1}, (
+        "the endpoint went back"
+    )
     [run] = json.loads(desk.run("runs", "--json").out)
     assert (run["state"], run["in_sync"], run["exit_code"]) == ("finished", 3, 1)
 
@@ -164,9 +166,7 @@ def assert_nothing_was_sent_twice(desk: Desk) -> None:
     assert stats["endpoint_write_overlaps"] == 0
 
 
-def test_a_killed_run_is_gone_on_with_and_its_server_goes_away(
-    sit_down: MakeDesk, tmp_path: Path
-) -> None:
+def test_a_killed_run_is_gone_on_with_and_its_server_goes_away(sit_down: MakeDesk, tmp_path: Path) -> None:
     desk = sit_down(Group(80), latency_s=0.05)
     (desk.home / "prefect").unlink()  # a server of its own, which nobody else keeps up
     file = desk.file(80)
@@ -187,7 +187,12 @@ def test_a_killed_run_is_gone_on_with_and_its_server_goes_away(
     assert desk.emulator.fleet.state_counts() == {"Activated/Enabled": 80}
     assert_nothing_was_sent_twice(desk)
     assert ledger(desk, "PRAGMA integrity_check") == [("ok",)]
-    answered = Counter(path for (path,) in ledger(desk, "SELECT path FROM calls JOIN answers USING (call_id) WHERE path LIKE '/api/v1/sim/%' AND status = 204"))
+    answered = Counter(
+        path
+        for (path,) in ledger(
+            desk, "SELECT path FROM calls JOIN answers USING (call_id) WHERE path LIKE '/api/v1/sim/%' AND status = 204"
+        )
+    )
     assert max(answered.values()) == 1, "nothing that was answered is sent again"
     until(lambda: not answers(url), "the embedded server ends by itself")
 

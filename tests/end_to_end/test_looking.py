@@ -137,7 +137,10 @@ def test_runs_are_listed_newest_first(look: Look) -> None:
     second = desk.run("reconcile", desk.file(2), "--to", "activated", "--json").document()["run_id"]
     listed = json.loads(desk.run("runs", "--json").out)
     assert [run["run_id"] for run in listed] == [second, first]
-    assert [(run["kind"], run["state"], run["rows"]) for run in listed] == [("reconcile", "finished", 2), ("plan", "finished", 1)]
+    assert [(run["kind"], run["state"], run["rows"]) for run in listed] == [
+        ("reconcile", "finished", 2),
+        ("plan", "finished", 1),
+    ]
     shown = desk.run("runs", "--limit", "1").out
     assert second in shown
     assert first not in shown
@@ -167,7 +170,12 @@ def test_a_plan_has_nothing_to_report_or_to_retry(look: Look) -> None:
 
 @pytest.mark.parametrize(
     "arguments",
-    [["--help"], ["plan", "devices.csv", "--to", "activated"], ["reconcile", "devices.csv", "--to", "activated"], ["runs"]],
+    [
+        ["--help"],
+        ["plan", "devices.csv", "--to", "activated"],
+        ["reconcile", "devices.csv", "--to", "activated"],
+        ["runs"],
+    ],
 )
 def test_prefect_is_not_imported_where_it_is_not_needed(look: Look, arguments: list[str]) -> None:
     desk = look(Group(1))
@@ -211,7 +219,7 @@ def test_the_emulator_is_a_carrier_until_ctrl_c(look: Look) -> None:
         [COMMAND, "emulator", "--port", "0", "--devices", "30"], env=desk.variables, stdout=subprocess.PIPE, text=True
     )
     assert running.stdout is not None
-    settings = {}
+    settings: dict[str, str] = {}
     while len(settings) < 2:
         line = running.stdout.readline()
         assert line, "it ended before it said how to reach it"

@@ -58,14 +58,13 @@ def make_run(home: Path, tmp_path: Path) -> Iterator[MakeRun]:
     ) -> Run:
         file = tmp_path / "devices.csv"
         file.write_text(sims if isinstance(sims, str) else "\n".join(["sim_id", *sims]) + "\n")
+        given = {"to": to, "plan_digest": plan_digest, "prepared_run": prepared_run}
         request = BulkUpdate(
             file=str(file),
-            to=to,
             mode=Mode.APPLY,
             batch_size=batch_size,
             accept_large=accept_large,
-            plan_digest=plan_digest,
-            prepared_run=prepared_run,
+            **{name: value for name, value in given.items() if value is not None},  # type: ignore[arg-type]
         )
         values: dict[str, object] = {"home": home, "sim_concurrency": 2, **(settings or {})}
         run = Run.begin(request, kind, Settings(**values))  # type: ignore[arg-type]  # pydantic checks them
@@ -100,8 +99,7 @@ def begun() -> Begun:
 
     @asynccontextmanager
     async def begin(run: Run, carrier: ActingCarrier) -> AsyncIterator[Applying]:
-        assert run.request.to
-        planned(run, carrier.fleet, [run.request.to] * len(carrier.fleet.devices))
+        planned(run, carrier.fleet, [Target(run.request.to)] * len(carrier.fleet.devices))
         async with CallWriter(run.ledger, run.run_id) as journal:
             carrier.journal = journal
             yield Applying(run, carrier, journal)

@@ -76,7 +76,7 @@ async def test_a_finished_run_leaves_every_file_record_and_count(make_run: MakeR
     assert told["exit_code"] == 0
     last = run.ledger.run(run.run_id)
     assert last.state is RunState.FINISHED
-    assert last.detail == {"document": told}
+    assert last.detail["document"] == told
     assert run.folder.data("document.json") == told
     assert run.ledger.results(run.run_id)["verdict"].to_list() == ["in_sync"] * 3
     states = [each.state for each in run.ledger.states(run.run_id)]

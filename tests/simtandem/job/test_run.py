@@ -47,7 +47,7 @@ def test_what_ends_a_run_is_recorded_and_raised_on(make_run: MakeRun) -> None:
     with pytest.raises(CarrierUnavailable), run.failing():
         raise CarrierUnavailable("nobody answers")
     summary = run.ledger.run(run.run_id)
-    assert (summary.state, summary.detail) == (RunState.FAILED, {"error": "nobody answers"})
+    assert (summary.state, summary.detail["error"]) == (RunState.FAILED, "nobody answers")
 
 
 def test_a_refusal_is_recorded_by_the_gate_not_as_a_failure(make_run: MakeRun) -> None:

@@ -171,3 +171,15 @@ def test_a_path_with_spaces_and_signs_is_taken_as_it_is(tmp_path: Path) -> None:
     path = tmp_path / "50 % SIMs" / "my ledger.db"
     Ledger.open(f"sqlite:///{path}").close()
     assert path.exists()
+
+
+@pytest.mark.parametrize("change", ["state = 'done'", "detail = '{'", "at = 'yesterday'"])
+def test_what_nobody_could_have_recorded_is_an_error_that_leads_to_verify(
+    ledger: Ledger, a_run: MakeRun, change: str
+) -> None:
+    ledger.start_run(a_run())
+    ledger.record_state(RUN, RunState.PLANNED, {})
+    with ledger.database.write() as connection:
+        connection.exec_driver_sql(f"UPDATE run_states SET {change}")  # noqa: S608 - our own words
+    with pytest.raises(LedgerError, match=r"holds what simtandem didn't write there .* `simtandem verify` says which"):
+        ledger.runs()

@@ -189,7 +189,7 @@ def test_facts_that_changed_places_are_found(whole_run: Ledger) -> None:
         for was, now in ((one, 1_000), (two, one), (1_000, two)):  # the older outcome would count
             connection.execute(text("UPDATE outcomes SET seq = :now WHERE seq = :was"), {"was": was, "now": now})
         proof = proof_within(connection)
-        assert said(proof) == [f"outcome {one} (2 sim) was changed", f"outcome {two} (2 sim) was changed"]
+        assert said(proof) == [f"outcome {one} (row 2 sim) was changed", f"outcome {two} (row 2 sim) was changed"]
 
 
 def test_links_that_changed_places_are_found(whole_run: Ledger) -> None:

@@ -116,6 +116,13 @@ def add_last(fleet: Fleet) -> None:
     fleet.add_endpoint(EndpointStatus.DISABLED)
 
 
+def swap_and_grow(fleet: Fleet) -> None:
+    """As many different ids are seen as there are in the end, but not the same ones."""
+    remove_first(fleet)
+    add_last(fleet)
+    add_last(fleet)
+
+
 def often(step: Happening, times: int) -> Happening:
     def steps(fleet: Fleet) -> None:
         for _ in range(times):
@@ -126,7 +133,7 @@ def often(step: Happening, times: int) -> Happening:
 
 @pytest.mark.parametrize("after", [1, 3], ids=["after the first page", "in the midst"])
 @pytest.mark.parametrize("times", [1, 20])
-@pytest.mark.parametrize("step", [remove_first, add_first, remove_last, add_last])
+@pytest.mark.parametrize("step", [remove_first, add_first, remove_last, add_last, swap_and_grow])
 async def test_listing_that_shifts_while_it_is_read_ends_complete(
     tmp_path: Path, carrier: Emulator, step: Happening, times: int, after: int
 ) -> None:
@@ -200,14 +207,14 @@ async def test_of_an_item_seen_twice_the_later_state_counts(tmp_path: Path, carr
 
     def happening(fleet: Fleet) -> None:
         fleet.drift_endpoint(seventh, EndpointStatus.ENABLED)
-        fleet.drift_insert_first("endpoint")
-        fleet.drift_delete_endpoint(fleet.endpoint_ids[-1])
+        add_first(fleet)
 
-    proxy = Proxy(per_page=7)
+    proxy = Proxy(per_page=7, drops=PAGING)  # without headers nobody knows that it shifted
     proxy.after[1] = lambda: carrier.change(happening)
     async with emulated(tmp_path, carrier, proxy=proxy) as rig:
         reading = await read_all(rig)
     statuses = dict(reading.rows.select("endpoint_id", "endpoint_status").iter_rows())
+    assert (len(statuses), reading.rows.height) == (8, 8)
     assert statuses[str(seventh)] == EndpointStatus.ENABLED
 
 

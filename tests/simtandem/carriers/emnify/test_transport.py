@@ -363,6 +363,7 @@ async def test_read_gives_up_after_so_many_attempts_and_says_what_came_last(tmp_
             await get(rig)
     assert len(carrier.requests) == ATTEMPTS
     assert (caught.value.status, caught.value.maybe_processed) == (502, False)
+    assert sum(rig.time.naps) >= 0.25 + 0.5 + 1 + 2 + 4  # half of each pause at least
 
 
 async def test_pauses_between_attempts_grow_and_have_an_end(tmp_path: Path) -> None:

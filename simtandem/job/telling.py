@@ -1,0 +1,69 @@
+"""What became of a run, in one sentence or two, for whoever is told of it: the state in Prefect's UI, a message."""
+
+from typing import Any
+
+import polars as pl
+
+from schemas.parameters import Mode
+from schemas.statuses import Verdict
+from simtandem.errors import Interrupted
+from simtandem.job.preparing import problems
+from simtandem.job.run import Run
+
+_LONGEST = 240
+
+
+def ending(document: dict[str, Any], trouble: str = "") -> str:
+    """Counts, the first row that is not as asked, the plan's digest, and the run's id."""
+    told = _planned(document) if only_planned(document) else _done(document)
+    return f"{told}{f' First: {trouble}' if trouble else ''} Plan {document['digest']}, run {document['run_id']}."
+
+
+def only_planned(document: dict[str, Any]) -> bool:
+    """Whether nothing was to be sent."""
+    return "results" not in document["files"]
+
+
+def waiting(plan: dict[str, Any], excess: str) -> str:
+    """What a run waits for, and what it would do."""
+    why = excess or "Approval was asked for."
+    return (
+        f"{why} Plan {plan['digest']}: {_changes(plan)}, {plan['newly_billed']} newly billed, "
+        f"{plan['refused']} refused. Nothing is sent before somebody approves it."
+    )
+
+
+def first_trouble(run: Run) -> str:
+    """The first row that is not as asked, and why; empty where all are."""
+    if run.request.mode is Mode.PLAN:
+        found = problems(run.folder)[:1]
+    else:
+        results = run.ledger.results(run.run_id).filter(pl.col("verdict") != Verdict.IN_SYNC)
+        found = [(row, error or reason) for row, reason, error in results.select("row", "reason", "error").iter_rows()]
+    return "".join(f"row {row}: {_short(why)}" for row, why in found[:1])
+
+
+def _planned(document: dict[str, Any]) -> str:
+    plan, rejected = document["plan"], document["input"]["rejected"]
+    return (
+        f"{_changes(plan)}, {plan['unchanged']} unchanged, {plan['refused']} refused, {rejected} rows rejected. "
+        "Only planned: nothing was sent."
+    )
+
+
+def _done(document: dict[str, Any]) -> str:
+    counts = [f"{n} {name.replace('_', ' ')}" for name, n in document["verdicts"].items() if n and name != "in_sync"]
+    told = ", ".join([f"{document['verdicts']['in_sync']} of {document['input']['rows']} rows in sync", *counts])
+    if document["exit_code"] == Interrupted.exit_code:
+        return f"Stopped: {told}. What was done is recorded; run it again to go on."
+    return f"{told}."
+
+
+def _changes(plan: dict[str, Any]) -> str:
+    return f"{plan['sim_changes']} SIMs and {plan['endpoint_changes']} endpoints to change"
+
+
+def _short(text: str) -> str:
+    line = " ".join(text.split())
+    line = line if len(line) <= _LONGEST else line[: _LONGEST - 1] + "…"
+    return line if line.endswith((".", "…")) else f"{line}."

@@ -1,0 +1,68 @@
+"""Ending a flow run's process until somebody answers a form, and finding what was asked and answered before.
+
+Prefect's own `suspend_flow_run` can't say why a run waits; that is what its state and the notification should tell.
+"""
+
+import secrets
+from dataclasses import dataclass
+from typing import Any, Generic, NoReturn, TypeVar
+from uuid import UUID
+
+from prefect.client.orchestration import get_client
+from prefect.client.schemas.objects import State
+from prefect.exceptions import Pause
+from prefect.input import RunInput
+from prefect.input.run_input import keyset_from_base_key, keyset_from_paused_state
+from prefect.states import Suspended
+from prefect.utilities.engine import propose_state
+from pydantic import ValidationError
+
+Form = TypeVar("Form", bound=RunInput)
+
+_KEY = "approve"
+
+
+@dataclass(frozen=True, slots=True)
+class Asked(Generic[Form]):
+    """Something that was asked: how often by then, about what, and the answer, if there is one."""
+
+    times: int
+    subject: str
+    answer: Form | None
+
+
+async def last_asked(form: type[Form], flow_run_id: UUID) -> Asked[Form] | None:
+    """What this flow run asked last, as Prefect remembers it; None where it has asked nothing yet."""
+    async with get_client() as client:
+        policy = (await client.read_flow_run(flow_run_id)).empirical_policy
+    keys = [key for key in policy.pause_keys or () if key.startswith(_KEY)]
+    if not keys:
+        return None
+    last = max(keys, key=lambda key: _parts(key)[0])
+    try:
+        answer = await form.aload(keyset_from_base_key(f"suspended-{last}"), flow_run_id)
+    except ValidationError:  # nobody has answered, so there is nothing that would fit the form
+        answer = None
+    return Asked(*_parts(last), answer)
+
+
+async def ask(form: type[RunInput], flow_run_id: UUID, time: int, subject: str, why: str, within_s: int) -> NoReturn:
+    """Suspend this flow run: its process ends, and an answer starts it again, from its beginning."""
+    state: State[Any] = Suspended(timeout_seconds=within_s, pause_key=_key(time, subject), message=why)
+    keyset = keyset_from_paused_state(state)
+    state.state_details.run_input_keyset = dict(keyset)  # type: ignore[arg-type]  # its keys are plain words
+    await form.asave(keyset, flow_run_id)
+    async with get_client() as client:
+        accepted = await propose_state(client, state, flow_run_id=flow_run_id)
+    if not accepted.is_paused():
+        raise RuntimeError(f"The run can't wait for an approval: Prefect says {accepted}.")
+    raise Pause(state=accepted)
+
+
+def _key(time: int, subject: str) -> str:
+    return f"{_KEY}-{time}-{subject}-{secrets.token_hex(3)}"  # new each time: what was saved before is not in the way
+
+
+def _parts(key: str) -> tuple[int, str]:
+    _, time, subject, _ = key.split("-")
+    return int(time), subject

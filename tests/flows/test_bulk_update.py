@@ -1,0 +1,250 @@
+"""The flow itself: its order, its tasks, and how a run ends on the Prefect server."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from schemas.parameters import BulkUpdate, Mode
+from schemas.statuses import EndpointStatus, Half, Outcome, SimStatus, Target
+from simtandem import watching
+from simtandem.emulator.faults import FaultKind, FaultRule
+from simtandem.emulator.seeding import Group
+from simtandem.emulator.server import Emulator
+from simtandem.errors import AuthenticationFailed, CarrierRefused, InputError, LedgerError, PlanRefused
+from simtandem.job.run import Run
+from simtandem.ledger.records import RunKind, RunState
+from simtandem.ledger.store import Ledger
+from simtandem.ledger.writing import CallWriter
+from simtandem.settings import Settings, load
+from tests.simtandem.job.acting_carrier import ActingCarrier, Broken, Silent, Unreached
+from tests.simtandem.job.conftest import planned
+from tests.simtandem.job.sending import RUNNING, fleet_of, outcomes
+
+if TYPE_CHECKING:
+    from prefect.client.schemas.objects import State
+
+    from tasks.session import Session
+
+pytestmark = [
+    pytest.mark.timeout(300),
+    pytest.mark.usefixtures("prefect_client"),
+]
+FIRST = 10_000_001
+
+
+def asked(tmp_path: Path, count: int, to: Target = Target.ACTIVATED, **others: Any) -> BulkUpdate:
+    file = tmp_path / "devices.csv"
+    file.write_text("\n".join(["sim_id", *(str(FIRST + number) for number in range(count))]) + "\n")
+    return BulkUpdate(**{"file": str(file), "to": to, "mode": Mode.APPLY, **others})
+
+
+async def run_flow(params: BulkUpdate) -> "State[Any]":
+    from flows.bulk_update import bulk_update  # noqa: PLC0415 - Prefect takes seconds to import
+
+    state: State[Any] = await bulk_update(params, return_state=True)  # type: ignore[misc]
+    return state
+
+
+async def what_ended(state: "State[Any]") -> object:
+    return await state.aresult(raise_on_failure=False)
+
+
+def newest_run() -> Any:
+    ledger = Ledger.open(load().ledger())
+    try:
+        return ledger.runs(1)[0]
+    finally:
+        ledger.close()
+
+
+def patches(emulator: Emulator) -> int:
+    return sum(count for route, count in emulator.stats()["by_route"].items() if route.startswith("PATCH"))
+
+
+async def test_a_run_is_a_flow_run_with_two_tasks_a_batch(tmp_path: Path, emulator: Emulator) -> None:
+    from prefect.client.orchestration import get_client  # noqa: PLC0415
+    from prefect.client.schemas.filters import FlowRunFilter  # noqa: PLC0415
+
+    emulator.refill([Group(3), Group(2, SimStatus.FACTORY_TEST, EndpointStatus.ENABLED)])
+    state = await run_flow(asked(tmp_path, 5, batch_size=2))
+    assert state.is_completed()
+    assert "5 of 5 rows in sync" in (state.message or "")
+    assert emulator.fleet.state_counts() == {"Activated/Enabled": 5}
+    async with get_client() as client:
+        flow_run = await client.read_flow_run(state.state_details.flow_run_id)  # type: ignore[arg-type]
+        task_runs = await client.read_task_runs(flow_run_filter=FlowRunFilter(id={"any_": [flow_run.id]}))  # type: ignore[arg-type]
+    assert flow_run.name.endswith("devices.csv")
+    batches = sorted(run.name for run in task_runs if run.name.startswith("batch "))
+    assert batches == sorted(
+        [
+            "batch 1: SIMs",
+            "batch 1: endpoints",
+            "batch 2: SIMs",
+            "batch 2: endpoints",
+            "batch 3: endpoints",
+            "batch 3: SIMs",
+        ]
+    )
+    assert "hush" not in str(flow_run.parameters)
+
+
+async def test_a_flow_run_that_plans_changes_nothing(tmp_path: Path, emulator: Emulator) -> None:
+    emulator.refill([Group(3)])
+    state = await run_flow(asked(tmp_path, 3, mode=Mode.PLAN))
+    assert state.is_completed()
+    assert patches(emulator) == 0
+    assert (newest_run().record.kind, newest_run().state) == (RunKind.PLAN, RunState.FINISHED)
+
+
+async def test_a_flow_run_that_leaves_something_to_do_fails_and_says_how_much(
+    tmp_path: Path, emulator: Emulator
+) -> None:
+    emulator.refill([Group(2), Group(1, SimStatus.DELETED)])
+    state = await run_flow(asked(tmp_path, 3))
+    assert state.is_failed()
+    assert "2 of 3 rows in sync, 1 rejected" in (state.message or "")
+    assert newest_run().state is RunState.FINISHED
+
+
+@pytest.mark.parametrize("broken", ["limit", "file"])
+async def test_what_ends_a_run_before_it_sends_is_the_flow_runs_end(
+    tmp_path: Path, emulator: Emulator, broken: str
+) -> None:
+    emulator.refill([Group(20, *RUNNING)])
+    params = asked(tmp_path, 20, Target.SUSPENDED)
+    if broken == "file":
+        params = params.model_copy(update={"file": str(tmp_path / "nowhere.csv")})
+    state = await run_flow(params)
+    assert isinstance(await what_ended(state), PlanRefused if broken == "limit" else InputError)
+    assert patches(emulator) == 0
+
+
+async def test_an_error_in_the_middle_stops_the_sending_and_still_reports(tmp_path: Path, emulator: Emulator) -> None:
+    emulator.refill([Group(30, *RUNNING)])
+    emulator.inject(
+        FaultRule(FaultKind.REVOKED, "PATCH", "/sim/", skip=5, times=1),
+        FaultRule(FaultKind.HTML, "POST", "/authenticate", skip=1, status=403),
+    )
+    state = await run_flow(asked(tmp_path, 30, Target.SUSPENDED, accept_large=True, batch_size=10))
+    assert isinstance(await what_ended(state), AuthenticationFailed)
+    assert patches(emulator) <= 12
+    run = newest_run()
+    assert run.state is RunState.FAILED
+    folder = load().runs_folder / run.record.run_id
+    assert (folder / "results.csv").exists()
+    assert (folder / "report.html").exists()
+    ledger = Ledger.open(load().ledger())
+    assert ledger.outcomes(run.record.run_id).height == 60, "every planned step has its outcome"
+    assert ledger.results(run.record.run_id).height == 30
+    ledger.close()
+
+
+@asynccontextmanager
+async def session_with(home: Path, carrier: ActingCarrier, **request: Any) -> AsyncIterator["Session"]:
+    """A session whose plan asks for the whole fleet of a carrier in memory."""
+    from tasks.session import Session  # noqa: PLC0415
+
+    values = {"file": "all.csv", "to": Target.SUSPENDED, "mode": Mode.APPLY, **request}
+    run = Run.begin(BulkUpdate(**values), RunKind.APPLY, Settings(home=home, sim_concurrency=2))
+    planned(run, carrier.fleet, [Target(run.request.to)] * len(carrier.fleet.devices))
+    watching.watch(watching.Watcher())
+    try:
+        async with CallWriter(run.ledger, run.run_id) as journal:
+            carrier.journal = journal
+            yield Session(run, carrier, journal)
+    finally:
+        run.close()
+
+
+async def patch(session: "Session", monkeypatch: pytest.MonkeyPatch) -> None:
+    """The patching part of the flow, with retries that need not be waited for."""
+    from prefect import flow  # noqa: PLC0415
+
+    import flows.bulk_update as module  # noqa: PLC0415
+
+    for name in ("patch_first_half", "patch_second_half"):
+        monkeypatch.setattr(
+            module, name, getattr(module, name).with_options(retry_delay_seconds=0, retry_jitter_factor=None)
+        )
+
+    @flow(name="only-patching")
+    async def only_patching() -> None:
+        await module.patch_batches(session)
+
+    await only_patching()
+
+
+async def test_an_outage_is_tried_again_and_only_what_is_open_is_sent(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    carrier = ActingCarrier(fleet_of(3, *RUNNING))
+    carrier.acts = {"1": [Silent(carried_out=True)], "2": [Unreached(), Unreached()], "103": [Silent()]}
+    async with session_with(tmp_path, carrier) as session:
+        await patch(session, monkeypatch)
+        ended = outcomes(session.run)
+    assert set(ended.values()) == {Outcome.APPLIED}
+    assert carrier.fleet.illegal == []
+    assert [ident for half, ident in carrier.sent if half is Half.SIM].count("1") == 1
+
+
+async def test_an_outage_that_does_not_end_is_given_up(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    carrier = ActingCarrier(fleet_of(2, *RUNNING), acts={"1": [Unreached()] * 99})
+    tried: list[object] = []
+    carrier.before_change = tried.append
+    async with session_with(tmp_path, carrier) as session:
+        await patch(session, monkeypatch)
+        session.raise_if_fatal()
+        ended = outcomes(session.run)
+    assert tried.count("1") == 4, "once, and three times again"
+    assert (ended[1, Half.SIM], ended[1, Half.ENDPOINT]) == (Outcome.FAILED, Outcome.HELD)
+    assert (ended[2, Half.SIM], ended[2, Half.ENDPOINT]) == (Outcome.APPLIED, Outcome.APPLIED)
+
+
+async def test_an_error_that_is_no_outage_is_not_tried_again_and_ends_the_run(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    carrier = ActingCarrier(fleet_of(20, *RUNNING), acts={"3": [Broken()]})
+    async with session_with(tmp_path, carrier, batch_size=2) as session:
+        await patch(session, monkeypatch)
+        assert session.interrupted
+        with pytest.raises(CarrierRefused, match="SIM 3"):
+            session.raise_if_fatal()
+        ended = outcomes(session.run)
+    assert len(ended) == 40
+    assert len(carrier.sent) < 20
+    assert [ident for _, ident in carrier.sent].count("3") == 1
+
+
+async def test_a_few_batches_are_under_way_at_a_time(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from flows.bulk_update import BATCHES_UNDER_WAY  # noqa: PLC0415
+
+    carrier = ActingCarrier(fleet_of(16, *RUNNING))
+    at_once: list[int] = []
+    async with session_with(tmp_path, carrier, batch_size=2) as session:
+        carrier.before_change = lambda _: at_once.append(len(session._work))
+        await patch(session, monkeypatch)
+        assert session._work == {}, "a batch is let go of when it is done"
+        assert len(outcomes(session.run)) == 32
+    assert 1 < max(at_once) <= BATCHES_UNDER_WAY
+
+
+async def test_without_a_record_the_flow_ends_and_sends_no_more(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    carrier = ActingCarrier(fleet_of(40, *RUNNING))
+
+    def fill_disk(ident: object) -> None:
+        if ident == "3":
+            with session.run.ledger.database.write() as connection:
+                connection.exec_driver_sql(
+                    "CREATE TRIGGER full BEFORE INSERT ON outcomes BEGIN SELECT RAISE(ABORT, 'full'); END"
+                )
+
+    carrier.before_change = fill_disk
+    with pytest.raises(LedgerError):
+        async with session_with(tmp_path, carrier, batch_size=4) as session:
+            await patch(session, monkeypatch)
+    assert len(carrier.sent) <= 12

@@ -1,0 +1,182 @@
+"""`simtandem up` as it runs on a server: its processes, its API, and people who are told how runs went."""
+
+import contextlib
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import httpx
+
+COMMAND = str(Path(sys.executable).with_name("simtandem"))
+PATIENCE_S = 120.0  # a busy machine is slow; a test that hangs should still end
+FIRST = 10_000_001
+ENDED = {"COMPLETED", "FAILED", "CRASHED", "CANCELLED"}
+ROLES = {
+    "server": "simtandem.orchestration",
+    "worker": "simtandem.operation.serving",
+    "up": f"{COMMAND}\0up",
+    "flow": "prefect.engine",
+}
+
+
+class Site:
+    """One `simtandem up` with a home and a port of its own."""
+
+    def __init__(self, folder: Path, port: int, variables: Mapping[str, str]) -> None:
+        self.home = folder / "home"
+        self.port = port
+        self.address = f"http://127.0.0.1:{port}"
+        self.said = folder / "up.log"
+        self.variables = {
+            "PATH": os.environ["PATH"],
+            "HOME": str(folder),
+            "COLUMNS": "200",
+            "SIMTANDEM_HOME": str(self.home),
+            "PREFECT_WORKER_QUERY_SECONDS": "1",
+            **variables,
+        }
+        self._up: subprocess.Popen[bytes] | None = None
+        self._api = httpx.Client(base_url=f"{self.address}/api", timeout=60)
+
+    def start(self) -> None:
+        """Start it, and wait until it says that it is up."""
+        before = self.said.stat().st_size if self.said.exists() else 0
+        with self.said.open("ab") as log:
+            self._up = subprocess.Popen(
+                [COMMAND, "up", "--port", str(self.port)], env=self.variables, stdout=log, stderr=log
+            )
+        until(lambda: b"Ctrl-C ends it" in self.said.read_bytes()[before:], "simtandem up", self._alive)
+
+    def _alive(self) -> None:
+        assert self._up is not None
+        assert self._up.poll() is None, self.said.read_text()
+
+    def stop(self) -> int:
+        """Ctrl-C; the exit code."""
+        assert self._up is not None
+        self._up.send_signal(signal.SIGINT)
+        return self._up.wait(PATIENCE_S)
+
+    def end_everything(self) -> None:
+        """Whatever of it is left, by process id."""
+        for pid in self.processes():
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
+        if self._up is not None:
+            self._up.wait(PATIENCE_S)
+        self._api.close()
+
+    def processes(self, role: str = "") -> list[int]:
+        """Processes with this home in their environment; with a role, those that have it."""
+        ours = f"SIMTANDEM_HOME={self.home}\0".encode()
+        found = []
+        for folder in Path("/proc").iterdir():
+            with contextlib.suppress(OSError):
+                if folder.name.isdigit() and ours in (folder / "environ").read_bytes() + b"\0":
+                    command = (folder / "cmdline").read_bytes().decode()
+                    if not role or ROLES[role] in command:
+                        found.append(int(folder.name))
+        return found
+
+    def kill(self, role: str) -> None:
+        """kill -9 of the process with that role."""
+        [pid] = self.processes(role)
+        os.kill(pid, signal.SIGKILL)
+        if role == "up" and self._up is not None:
+            self._up.wait(PATIENCE_S)
+        until(lambda: pid not in self.processes(role), f"the {role} is gone")
+
+    def get(self, path: str) -> Any:
+        """What the API answers; asked again while the server is away."""
+        return self._ask("GET", path, None)
+
+    def post(self, path: str, **body: Any) -> Any:
+        """As `get`, with a body."""
+        return self._ask("POST", path, body)
+
+    def answer(self, method: str, path: str, **body: Any) -> httpx.Response:
+        """The bare answer to one request."""
+        return self._api.request(method, path, json=body)
+
+    def answer_list(self, method: str, path: str, body: list[Any]) -> httpx.Response:
+        """As `answer`, for what takes a list."""
+        return self._api.request(method, path, json=body)
+
+    def _ask(self, method: str, path: str, body: dict[str, Any] | None) -> Any:
+        give_up = time.monotonic() + PATIENCE_S
+        while True:
+            try:
+                answer = self._api.request(method, path, json=body)
+            except httpx.TransportError:
+                answer = httpx.Response(503)
+            if answer.status_code != 503:  # that is also what a busy database is answered with; Prefect's clients repeat
+                answer.raise_for_status()
+                return answer.json() if answer.content else None
+            assert time.monotonic() < give_up, "the server stays away"
+            time.sleep(0.2)
+
+    def deployment(self, name: str) -> dict[str, Any]:
+        """A deployment, by the name it shares with its flow."""
+        found: dict[str, Any] = self.get(f"/deployments/name/{name}/{name}")
+        return found
+
+    def begin(self, **params: Any) -> str:
+        """A run of bulk-update, as the form's button makes it; its id."""
+        return str(self.post(self._form(), parameters={"params": params}, state={"type": "SCHEDULED"})["id"])
+
+    def refused(self, **params: Any) -> httpx.Response:
+        """The answer to a form that is not to pass."""
+        return self.answer("POST", self._form(), parameters={"params": params})
+
+    def _form(self) -> str:
+        return f"/deployments/{self.deployment('bulk-update')['id']}/create_flow_run"
+
+    def state(self, run: str) -> dict[str, Any]:
+        """The state of a flow run."""
+        found: dict[str, Any] = self.get(f"/flow_runs/{run}")["state"]
+        return found
+
+    def reaches(self, run: str, *names: str) -> dict[str, Any]:
+        """Wait until the run's state has one of these names; until it has ended where none is given."""
+        state: dict[str, Any] = {}
+
+        def there() -> bool:
+            state.update(self.state(run))
+            return state["name"] in names if names else state["type"] in ENDED
+
+        def ended() -> None:
+            assert not names or state.get("type") not in ENDED, state
+
+        until(there, f"{run} is {names or 'ended'}", ended)
+        return state
+
+    def decide(self, run: str, decision: str, **more: str) -> dict[str, Any]:
+        """Answer the approval form as the UI does; what the API says to it."""
+        answer = {"decision": decision, "who": "Ada", "why": "depot 7 opens", **more}
+        told: dict[str, Any] = self.post(f"/flow_runs/{run}/resume", run_input=answer)
+        return told
+
+    def artifacts(self, run: str) -> dict[str, Any]:
+        """What the run shows, newest of each key."""
+        found = self.post("/artifacts/filter", artifacts={"flow_run_id": {"any_": [run]}}, sort="UPDATED_DESC")
+        return {artifact["key"]: artifact["data"] for artifact in reversed(found)}
+
+
+def pasted(sims: int, status: str = "activated", *extra: str) -> str:
+    """A list of the fleet's first SIMs, as it is pasted into the form."""
+    rows = [f"{FIRST + number},{status}" for number in range(sims)]
+    return "\n".join(["sim_id,status", *rows, *extra]) + "\n"
+
+
+def until(true: Callable[[], bool], what: str, check: Callable[[], None] = lambda: None) -> None:
+    """Wait for something that other processes do; `check` fails early."""
+    give_up = time.monotonic() + PATIENCE_S
+    while not true():
+        check()
+        assert time.monotonic() < give_up, f"in vain: {what}"
+        time.sleep(0.1)

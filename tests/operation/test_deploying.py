@@ -1,0 +1,105 @@
+"""What `simtandem up` and `simtandem deploy` put on a Prefect server."""
+
+import subprocess
+from typing import Any
+
+import pytest
+
+from tests.operation.site import COMMAND, PATIENCE_S, Site, until
+
+pytestmark = pytest.mark.timeout(300)
+
+
+def test_everything_is_there(site: Site) -> None:
+    names = {each["name"] for each in site.post("/deployments/filter")}
+    assert names == {"bulk-update", "scheduled-updates", "reconcile-inventory", "audit-report"}
+    assert site.get("/work_pools/simtandem")["type"] == "process"
+    queues = site.post("/work_pools/simtandem/queues/filter")
+    assert {queue["name"]: queue["concurrency_limit"] for queue in queues if queue["name"] != "default"} == {
+        "changes": 1,
+        "reading": None,
+    }
+    for name in names:
+        deployment = site.deployment(name)
+        assert deployment["description"]
+        assert "simtandem" in deployment["tags"], "that is how notifications know our runs"
+        assert deployment["work_queue_name"] == ("changes" if "changes" in deployment["tags"] else "reading")
+        assert deployment["global_concurrency_limit"]["limit"] == 1
+        assert deployment["concurrency_options"]["collision_strategy"] == "ENQUEUE"
+    automations = {each["name"]: each["enabled"] for each in site.post("/automations/filter")}
+    assert automations == {
+        "simtandem: end runs without heartbeat": True,
+        "simtandem: tell when a run finished": True,
+        "simtandem: tell when a run failed": True,
+        "simtandem: tell when a run was cancelled": True,
+        "simtandem: tell when a run waits for approval": True,
+    }
+
+
+def test_the_scheduler_makes_runs_ahead_of_their_time(site: Site) -> None:
+    """Beside a SQLAlchemy that Prefect does not know it makes none, and says so only in the server's log."""
+    nightly = site.deployment("reconcile-inventory")
+    [schedule] = nightly["schedules"]
+    assert (schedule["active"], schedule["schedule"]["timezone"]) == (True, "UTC")
+
+    def runs() -> list[dict[str, Any]]:
+        found: list[dict[str, Any]] = site.post("/flow_runs/filter", deployments={"id": {"any_": [nightly["id"]]}})
+        return found
+
+    until(lambda: runs() != [], "runs of the nightly schedule")
+    assert all(run["auto_scheduled"] and run["state"]["name"] == "Scheduled" for run in runs())
+    assert {run["expected_start_time"][11:16] for run in runs()} == {"02:30"}
+
+
+def test_deploying_again_keeps_what_was_changed_about_schedules(site: Site) -> None:
+    before = {name: site.deployment(name) for name in ("audit-report", "scheduled-updates", "bulk-update")}
+    [monthly], [inbox] = before["audit-report"]["schedules"], before["scheduled-updates"]["schedules"]
+    switch(site, before["audit-report"], monthly, active=False, schedule={"cron": "0 7 2 * *", "timezone": "UTC"})
+    switch(site, before["scheduled-updates"], inbox, active=not inbox["active"])
+    added = {"active": False, "schedule": {"cron": "0 6 * * 1", "timezone": "Europe/Berlin"}, "slug": "mondays"}
+    unnamed = {"active": False, "schedule": {"interval": 86400.0}}
+    for schedule in (added, unnamed):
+        answer = site.answer_list("POST", f"/deployments/{before['bulk-update']['id']}/schedules", [schedule])
+        assert answer.status_code == 201, answer.text
+
+    deployed = subprocess.run(
+        [COMMAND, "deploy"],
+        env={**site.variables, "PREFECT_API_URL": f"{site.address}/api"},
+        capture_output=True,
+        text=True,
+        timeout=PATIENCE_S,
+        check=False,
+    )
+    assert deployed.returncode == 0, deployed.stderr
+    assert "bulk-update/bulk-update" in deployed.stdout
+
+    [monthly] = site.deployment("audit-report")["schedules"]
+    assert (monthly["active"], monthly["schedule"]["cron"]) == (False, "0 7 2 * *")
+    assert [each["active"] for each in site.deployment("scheduled-updates")["schedules"]] == [not inbox["active"]]
+    kept = site.deployment("bulk-update")["schedules"]
+    assert sorted((each["slug"] or "", each["active"]) for each in kept) == [("", False), ("mondays", False)]
+    [mondays] = [each for each in kept if each["slug"]]
+    assert mondays["schedule"]["cron"] == "0 6 * * 1"
+    assert mondays["schedule"]["timezone"] == "Europe/Berlin"
+    assert len(site.post("/automations/filter")) == 5, "none of them twice"
+    switch(site, before["scheduled-updates"], site.deployment("scheduled-updates")["schedules"][0], active=False)
+
+
+def switch(site: Site, deployment: dict[str, Any], which: dict[str, Any], **change: object) -> None:
+    path = f"/deployments/{deployment['id']}/schedules/{which['id']}"
+    assert site.answer("PATCH", path, **change).status_code == 204
+
+
+def test_an_address_others_reach_needs_an_auth_string(site: Site) -> None:
+    for host in ("0.0.0.0", "192.0.2.7", "example.org"):  # noqa: S104 - that is the point
+        refused = subprocess.run(
+            [COMMAND, "up", "--host", host, "--port", "1"],
+            env=site.variables | {"SIMTANDEM_HOME": f"{site.home}-other"},
+            capture_output=True,
+            text=True,
+            timeout=PATIENCE_S,
+            check=False,
+        )
+        assert refused.returncode == 2
+        assert "PREFECT_SERVER_API_AUTH_STRING" in refused.stderr
+        assert "Nothing was started" in refused.stderr

@@ -1,0 +1,86 @@
+"""Each process of `simtandem up` is killed in the middle of a run; nothing is lost, and nothing is done twice."""
+
+import json
+import sqlite3
+from collections import Counter
+from collections.abc import Callable
+from contextlib import closing
+
+import pytest
+
+from simtandem.emulator.seeding import Group
+from simtandem.emulator.server import Emulator
+from tests.operation.site import Site, pasted, until
+
+pytestmark = pytest.mark.timeout(500)
+Fill = Callable[..., None]
+
+
+def sends(emulator: Emulator, sims: int) -> None:
+    """Wait until so many SIMs have been changed."""
+    until(lambda: emulator.stats()["sim_patches"] >= sims, f"{sims} SIMs are changed")
+
+
+def everything_is_done_and_nothing_twice(site: Site, emulator: Emulator, sims: int) -> bool:
+    stats = emulator.stats()
+    assert emulator.fleet.state_counts() == {"Activated/Enabled": sims}
+    assert stats["sim_patches_repeated"] == {}
+    assert (stats["needless_sim_patches"], stats["needless_endpoint_patches"]) == (0, 0)
+    assert stats["pair_violations"] == 0
+    return True
+
+
+def test_a_run_outlives_the_server_and_the_worker(site: Site, fleet: Fill, emulator: Emulator) -> None:
+    fleet(Group(150), latency_s=0.3)
+    run = site.begin(file=pasted(150), mode="apply", batch_size=25)
+    sends(emulator, 4)
+    [flow] = site.processes("flow")
+    site.kill("server")
+    before = emulator.stats()["sim_patches"]
+    sends(emulator, before + 4)  # it goes on sending while nobody listens
+    site.get("/health")
+    site.kill("worker")
+    sends(emulator, emulator.stats()["sim_patches"] + 4)
+    assert site.processes("flow") == [flow]
+    until(lambda: site.processes("worker") != [], "another worker")
+    emulator.configure(latency_s=0.0)
+    state = site.reaches(run)
+    assert state["name"] == "Completed", state
+    assert everything_is_done_and_nothing_twice(site, emulator, 150)
+
+
+def test_what_was_killed_is_run_again_from_where_it_stood(site: Site, fleet: Fill, emulator: Emulator) -> None:
+    fleet(Group(120), latency_s=0.2)
+    file = pasted(120, "activated")
+    run = site.begin(file=file, mode="apply", batch_size=25)
+    sends(emulator, 4)
+    site.kill("flow")
+    assert site.reaches(run)["type"] == "CRASHED"
+    first = emulator.stats()["sim_patches"]
+    assert first < 120
+
+    site.post(f"/flow_runs/{run}/set_state", state={"type": "SCHEDULED", "name": "AwaitingRetry"})  # Retry, in the UI
+    sends(emulator, first + 4)
+    schedules = {name: site.deployment(name)["schedules"] for name in ("reconcile-inventory", "audit-report")}
+    site.kill("up")
+    until(lambda: site.processes() == [], "server, worker and run end with it")
+    assert emulator.stats()["sim_patches"] < 120
+    emulator.configure(latency_s=0.0)
+
+    site.start()
+    assert {name: site.deployment(name)["schedules"][0]["active"] for name in schedules} == {
+        name: before[0]["active"] for name, before in schedules.items()
+    }
+    print(site.state(run))
+    again = site.begin(file=file, mode="apply", batch_size=25)
+    state = site.reaches(again)
+    assert state["name"] == "Completed", state
+    assert "120 of 120 rows in sync" in state["message"]
+    assert everything_is_done_and_nothing_twice(site, emulator, 120)
+    print(json.dumps(site.state(run)))
+
+
+def test_ctrl_c_ends_all_of_it(site: Site) -> None:
+    assert site.stop() == 0
+    until(lambda: site.processes() == [], "nothing is left")
+    site.start()

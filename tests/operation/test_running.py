@@ -1,0 +1,205 @@
+"""Runs as they are started, decided on and cancelled in Prefect's UI."""
+
+import json
+import re
+import sqlite3
+from collections.abc import Callable
+from contextlib import closing
+from typing import Any
+
+import pytest
+
+from schemas.statuses import SimStatus
+from simtandem.emulator.seeding import Group
+from simtandem.emulator.server import Emulator
+from tests.operation.conftest import HOOK, TOKEN
+from tests.operation.sinks import MailBox, Webhook
+from tests.operation.site import FIRST, Site, pasted, until
+
+pytestmark = pytest.mark.timeout(400)
+Fill = Callable[..., None]
+ACTIVE = Group(4, SimStatus.ACTIVATED)
+
+
+def patches(emulator: Emulator) -> int:
+    return sum(count for route, count in emulator.stats()["by_route"].items() if route.startswith("PATCH"))
+
+
+def ledger(site: Site, query: str) -> list[tuple[Any, ...]]:
+    with closing(sqlite3.connect(site.home / "ledger.sqlite")) as connection:
+        return connection.execute(query).fetchall()
+
+
+def digest_in(text: str) -> str:
+    [found] = set(re.findall(r"[Pp]lan `?([0-9a-f]{16})", text))
+    return str(found)
+
+
+def test_a_mistake_is_refused_before_a_run_exists(site: Site) -> None:
+    for wrong, said in [
+        ({"batch_size": 5000}, "maximum of 2000"),
+        ({"approval_hours": 0}, "minimum of 1"),
+        ({"to": "on"}, "not one of"),
+        ({"mode": "go"}, "not one of"),
+        ({"file": ""}, "non-empty"),
+        ({"typo": 1}, "typo"),
+    ]:
+        refused = site.refused(**{"file": pasted(1), **wrong})
+        assert refused.status_code == 409
+        assert said in refused.text
+
+
+def test_a_plan_shows_what_it_would_do_and_does_nothing(
+    site: Site, fleet: Fill, emulator: Emulator, webhook: Webhook, mailbox: MailBox
+) -> None:
+    fleet(Group(3))
+    run = site.begin(file=pasted(3, "activated", "junk,activated"))
+    state = site.reaches(run)
+    assert (state["type"], state["name"]) == ("FAILED", "Rows refused")
+    assert state["message"].startswith("3 SIMs and 3 endpoints to change, 0 unchanged, 0 refused, 1 rows rejected.")
+    assert "First: row 5: sim_id 'junk'" in state["message"]
+    assert site.get(f"/flow_runs/{run}")["name"] == "plan activated · 3 devices · pasted.csv"
+    shown = site.artifacts(run)
+    assert "| SIMs to change | 3 |" in shown["plan"]
+    assert "Only planned" in shown["result"]
+    assert [row["row"] for row in json.loads(shown["refused"])] == [5]
+    assert patches(emulator) == 0
+
+    link = f"{site.address}/runs/flow-run/{run}"
+    for told in told_of(run, webhook, mailbox):
+        assert "a run failed" in told
+        assert "plan activated · 3 devices · pasted.csv: Rows refused" in told
+        assert state["message"] in " ".join(told.split())
+        assert digest_in(told) == digest_in(shown["plan"])
+        assert link in told
+    assert {letter[0] for letter in mailbox.letters} == {"ops@example.org"}
+
+
+def told_of(run: str, webhook: Webhook, mailbox: MailBox, times: int = 1) -> list[str]:
+    """What was said about a run, in order: on the webhook, then by mail."""
+
+    def told() -> tuple[list[str], list[str]]:
+        letters = [f"{subject}\n{said}" for _, subject, said in mailbox.letters]
+        return [text for text in webhook.told if run in text], [text for text in letters if run in text]
+
+    until(lambda: min(map(len, told())) >= times, f"{times} messages about {run}")
+    assert [len(each) for each in told()] == [times, times]
+    return sum(told(), [])
+
+
+def test_what_was_asked_for_is_sent_once_somebody_approves_it(
+    site: Site, fleet: Fill, emulator: Emulator, webhook: Webhook, mailbox: MailBox
+) -> None:
+    fleet(Group(4))
+    run = site.begin(file=pasted(4), mode="apply", ask_first=True)
+    rejected = site.begin(file=pasted(3), mode="apply", ask_first=True)
+    late = site.begin(file=pasted(2), mode="apply", ask_first=True, approval_hours=1)
+    first = site.reaches(run, "Suspended")
+    assert "Approval was asked for." in first["message"]
+    assert "4 SIMs and 4 endpoints to change, 4 newly billed" in first["message"]
+    shown = site.artifacts(run)
+    assert digest_in(shown["approval"]) == digest_in(first["message"]) == digest_in(shown["plan"])
+
+    for wrong in ({"decision": "perhaps"}, {"who": ""}, {"why": "x" * 501}):
+        assert site.decide(run, **{"decision": "approve", **wrong})["status"] == "REJECT"
+    assert site.state(run)["name"] == "Suspended"
+
+    moved_sim = FIRST + 1
+    emulator.change(lambda carrier: carrier.drift_sim(moved_sim, SimStatus.ACTIVATED))
+    site.reaches(late, "Suspended")  # and so is the one before it: the worker has nothing else to do
+    site.kill("worker")
+    assert site.decide(run, "approve")["status"] == "ACCEPT"
+    assert site.decide(rejected, "reject", why="wrong depot")["status"] == "ACCEPT"
+    expire(site, late)
+
+    until(lambda: digest_in(site.state(run)["message"] or "Plan 0123456789abcdef") not in _unasked(first), "asked again")
+    second = site.reaches(run, "Suspended")
+    assert "3 SIMs and 4 endpoints to change" in second["message"]
+    shown = site.artifacts(run)
+    assert "1 rows have moved" in shown["approval"]
+    [row] = json.loads(shown["moved"])
+    assert (row["row"], row["before"], row["after"]) == (3, "Issued+Disabled: change", "Activated+Disabled: change")
+
+    assert site.reaches(rejected)["type"] == "FAILED"
+    assert "was rejected by Ada: wrong depot. Nothing was sent." in site.state(rejected)["message"]
+    assert site.reaches(late)["message"] == "The flow was paused and never resumed."
+    assert site.decide(late, "approve")["status"] == "ABORT"
+    assert patches(emulator) == 0
+
+    assert site.decide(run, "approve", who="Grace")["status"] == "ACCEPT"
+    done = site.reaches(run)
+    assert done["name"] == "Completed", done
+    assert done["message"].startswith("4 of 4 rows in sync. Plan ")
+    assert emulator.fleet.state_counts() == {"Activated/Enabled": 4}
+    assert emulator.stats()["sim_patches"] == 3
+
+    states = ledger(site, "SELECT state, detail FROM run_states WHERE state IN ('approved', 'refused')")
+    told = [(state, detail) for state, detail in states if "Grace" in detail or "Ada" in detail]
+    assert sorted(state for state, _ in told) == ["approved", "refused"]
+    document = json.loads((newest_folder(site, digest_in(done["message"])) / "work" / "document.json").read_text())
+    assert document["approval"] == {"who": "Grace", "why": "depot 7 opens", "digest": document["digest"]}
+    assert "Grace" in (newest_folder(site, document["digest"]) / "report.html").read_text()
+
+    messages = told_of(run, webhook, mailbox, 3)
+    assert [message.split("\n")[0].strip("*") for message in messages[:3]] == [
+        "simtandem: a run waits for approval",
+        "simtandem: a run waits for approval",
+        "simtandem: a run finished",
+    ]
+    assert first["message"] in " ".join(messages[0].split())
+    assert "4 of 4 rows in sync" in messages[2]
+    nothing_gives_secrets_away(site)
+
+
+def _unasked(state: dict[str, Any]) -> set[str]:
+    return {digest_in(state["message"]), "0123456789abcdef"}
+
+
+def expire(site: Site, run: str) -> None:
+    """Nobody decides in time: the end of the waiting is brought forward."""
+    state = site.state(run)
+    details = {**state["state_details"], "pause_timeout": "2026-01-01T00:00:00Z"}
+    with closing(sqlite3.connect(site.home / "prefect" / "prefect.db", timeout=60)) as connection:
+        connection.execute(
+            "UPDATE flow_run_state SET state_details = ? WHERE id = ?", (json.dumps(details), state["id"])
+        )
+        connection.commit()
+
+
+def newest_folder(site: Site, digest: str) -> Any:
+    plans = [path for path in (site.home / "runs").glob("*/work/document.json") if digest in path.read_text()]
+    return max(plans, key=lambda path: path.stat().st_mtime_ns).parent.parent
+
+
+def nothing_gives_secrets_away(site: Site) -> None:
+    """Neither stands in a file of ours in plain text; Prefect keeps what is secret in a block encrypted."""
+    files = [path for path in site.home.rglob("*") if path.is_file()]
+    assert {"prefect.db", "server.log", "worker.log", "ledger.sqlite"} <= {path.name for path in files}
+    for secret in (TOKEN, HOOK):
+        assert [path for path in [*files, site.said] if secret.encode() in path.read_bytes()] == []
+
+
+def test_a_cancelled_run_stops_sending_and_reports_what_was_done(
+    site: Site, fleet: Fill, emulator: Emulator, webhook: Webhook, mailbox: MailBox
+) -> None:
+    fleet(Group(200), latency_s=0.2)
+    run = site.begin(file=pasted(200), mode="apply", batch_size=50)
+    until(lambda: emulator.stats()["sim_patches"] >= 6, "SIMs are being changed")
+    site.post(f"/flow_runs/{run}/set_state", state={"type": "CANCELLING", "name": "Cancelling"})
+    state = site.reaches(run)
+    sent = emulator.stats()["sim_patches"]
+    assert state["name"] == "Cancelled", state
+    done = emulator.fleet.state_counts()["Activated/Enabled"]
+    assert 6 <= done == sent < 200
+    assert f"Stopped: {done} of 200 rows in sync" in state["message"]
+    assert f"{done} of 200 rows are in sync" in site.artifacts(run)["result"]
+    outcomes = ledger(site, "SELECT state FROM run_states ORDER BY rowid DESC LIMIT 1")
+    assert outcomes == [("interrupted",)]
+    assert patches_after(emulator) == sent, "nothing is sent any more"
+    for told in told_of(run, webhook, mailbox):
+        assert "was cancelled" in told
+        assert f"Stopped: {done} of 200" in " ".join(told.split())
+
+
+def patches_after(emulator: Emulator) -> int:
+    return int(emulator.stats()["sim_patches"])

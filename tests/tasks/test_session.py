@@ -1,0 +1,109 @@
+from pathlib import Path
+from typing import Any, cast
+
+import pytest
+from prefect.client.schemas.objects import State
+from prefect.states import Cancelled, Completed, Failed
+
+from schemas.parameters import BulkUpdate, Wish
+from schemas.statuses import Target
+from simtandem import watching
+from simtandem.errors import AuthenticationFailed, CarrierUnavailable, InputError, Interrupted
+from simtandem.job.run import Run
+from simtandem.ledger.records import RunKind
+from simtandem.ledger.writing import CallWriter
+from simtandem.settings import Settings
+from tasks.session import Session, final_state, open_session
+from tests.simtandem.job.acting_carrier import ActingCarrier
+from tests.simtandem.job.conftest import planned
+from tests.simtandem.job.sending import RESTING, RUNNING, fleet_of, outcomes
+
+
+def told(exit_code: int, **verdicts: int) -> dict[str, Any]:
+    return {
+        "run_id": "r1",
+        "digest": "d1",
+        "exit_code": exit_code,
+        "input": {"rows": 5},
+        "verdicts": {"in_sync": 0, **verdicts},
+        "files": {"results": "results.csv"},
+    }
+
+
+def test_a_run_with_all_in_sync_completes() -> None:
+    state = final_state(told(0, in_sync=5))
+    assert (state.type, state.message) == (Completed().type, "5 of 5 rows in sync. Plan d1, run r1.")
+
+
+def test_a_run_that_leaves_something_fails_with_the_counts() -> None:
+    state = final_state(told(1, in_sync=3, changed_by_others=2), "row 4: somebody else changed it.")
+    assert (state.type, state.name) == (Failed().type, "Not in sync")
+    assert state.message == (
+        "3 of 5 rows in sync, 2 changed by others. First: row 4: somebody else changed it. Plan d1, run r1."
+    )
+    assert state.data is None, "its document is still shown"
+
+
+def test_an_interrupted_run_is_cancelled() -> None:
+    assert final_state(told(130, in_sync=1)).type == Cancelled().type
+
+
+class Rig:
+    """A session over a carrier in memory, never sending."""
+
+    def __init__(self, home: Path, carrier: ActingCarrier, to: Target) -> None:
+        watching.watch(watching.Watcher())
+        self.run = Run.begin(BulkUpdate(file="all.csv", to=Wish(to)), RunKind.APPLY, Settings(home=home))
+        planned(self.run, carrier.fleet, [to] * len(carrier.fleet.devices))
+        self.session = Session(self.run, carrier, cast("CallWriter", None))
+
+
+@pytest.mark.parametrize(
+    ("before", "to", "halves"),
+    [(RESTING, Target.ACTIVATED, ("endpoints", "SIMs")), (RUNNING, Target.SUSPENDED, ("SIMs", "endpoints"))],
+)
+def test_the_halves_are_named_in_their_order(tmp_path: Path, before: Any, to: Target, halves: tuple[str, str]) -> None:
+    session = Rig(tmp_path, ActingCarrier(fleet_of(2, *before)), to).session
+    number = session.take_up(next(session.applying.batches()))
+    assert session.halves(number) == halves
+    session.run.close()
+
+
+@pytest.mark.parametrize("state", [Completed(), Failed(data=CarrierUnavailable("away"))])
+async def test_neither_success_nor_an_outage_ends_a_run(tmp_path: Path, state: State[Any]) -> None:
+    session = Rig(tmp_path, ActingCarrier(fleet_of(1)), Target.ACTIVATED).session
+    await session.stop_if_fatal(state)
+    session.raise_if_fatal()
+    assert not session.interrupted
+    session.run.close()
+
+
+async def test_the_first_error_that_is_no_outage_ends_the_run_and_halts_the_carrier(tmp_path: Path) -> None:
+    carrier = ActingCarrier(fleet_of(1))
+    session = Rig(tmp_path, carrier, Target.ACTIVATED).session
+    await session.stop_if_fatal(Failed(data=AuthenticationFailed("revoked")))
+    await session.stop_if_fatal(Failed(data=Interrupted("a consequence")))
+    assert carrier.halted
+    assert session.interrupted
+    with pytest.raises(AuthenticationFailed):
+        session.raise_if_fatal()
+    session.run.close()
+
+
+async def test_a_batch_that_is_settled_has_an_outcome_for_every_step(tmp_path: Path) -> None:
+    carrier = ActingCarrier(fleet_of(2))
+    run = Rig(tmp_path, carrier, Target.ACTIVATED).run
+    async with CallWriter(run.ledger, run.run_id) as journal:
+        session = Session(run, carrier, journal)
+        await session.settle(session.take_up(next(session.applying.batches())))
+    assert len(outcomes(run)) == 4
+    run.close()
+
+
+async def test_a_session_that_can_not_begin_leaves_nothing_open(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SIMTANDEM_HOME", str(tmp_path))
+    with pytest.raises(InputError, match="SIMTANDEM_EMNIFY_TOKEN"):
+        async with open_session(BulkUpdate(file="all.csv")):
+            pass
