@@ -43,8 +43,8 @@ class BulkUpdate(BaseModel):
 
     file: str = Field(
         title="Device CSV",
-        description="A path or URL that the worker can read, or the list itself pasted here, header line first: "
-        "sim_id, endpoint_id or iccid, and perhaps status. At most 200,000 characters.",
+        description="A path or URL that the worker can read, or the list itself pasted here, header line first, "
+        "such as sim_id,status (endpoint_id and iccid will do as well). At most 200,000 characters, about 5,000 devices.",
         min_length=1,
         max_length=LONGEST_PASTE,
         json_schema_extra=_at(0),
@@ -52,13 +52,13 @@ class BulkUpdate(BaseModel):
     to: Wish = Field(
         default=Wish.AS_IN_FILE,
         title="Status",
-        description="For rows without a status of their own.",
+        description="What devices without a status of their own in the list should become.",
         json_schema_extra=_at(1),
     )
     mode: Mode = Field(
         default=Mode.PLAN,
         title="Mode",
-        description="plan: compare and show, change nothing. apply: carry it out.",
+        description="plan: compare and show, change nothing. apply: change the devices.",
         json_schema_extra=_at(2),
     )
     ask_first: bool = Field(
@@ -76,12 +76,17 @@ class BulkUpdate(BaseModel):
         json_schema_extra=_at(4),
     )
     batch_size: int = Field(
-        default=500, ge=1, le=2000, title="Batch size", description="Pairs in a batch.", json_schema_extra=_at(5)
+        default=500,
+        ge=1,
+        le=2000,
+        title="Batch size",
+        description="Devices that are changed together, 1 to 2,000.",
+        json_schema_extra=_at(5),
     )
     plan_digest: str = Field(
         default="",
         title="Plan digest",
-        description="Apply only if the plan made now has this digest.",
+        description="Leave empty, or copy it from a plan: then nothing but that very plan is carried out.",
         json_schema_extra=_at(6),
     )
     accept_large: bool = Field(
@@ -105,7 +110,7 @@ class BulkUpdate(BaseModel):
     undo_of: str = Field(
         default="",
         title="Undo of",
-        description="A run to turn around; its record counts, and the file is not read.",
+        description="Leave empty, or name an earlier run to put its devices back; the CSV is not read then.",
         json_schema_extra=_at(10),
     )
 

@@ -99,7 +99,7 @@ def runs(*, limit: Annotated[int, typer.Option(min=1, help="How many.")] = 20, a
 @app.command()
 def report(
     run: Annotated[
-        str | None, typer.Argument(metavar="[RUN]", help="A run's id, or its beginning.", show_default=False)
+        str | None, typer.Argument(metavar="RUN", help="A run's id, or its beginning.", show_default=False)
     ] = None,
     form: Annotated[str, typer.Option("--format", metavar="FORMAT", help="html, xlsx, csv, parquet or json.")] = "html",
     since: Annotated[str | None, typer.Option(metavar="DATE", help="All runs begun from this day on (UTC).")] = None,
@@ -182,7 +182,7 @@ def compare(first: RunId, second: RunId, *, as_json: AsJson = False) -> None:
 @app.command()
 def verify(
     run: Annotated[
-        str | None, typer.Argument(metavar="[RUN]", help="A run's id, or its beginning.", show_default="all runs")
+        str | None, typer.Argument(metavar="RUN", help="A run's id, or its beginning.", show_default="all runs")
     ] = None,
     head: Annotated[
         str | None, typer.Option("--head", metavar="HASH", help="A head of RUN's chain that you kept: is it in there?")

@@ -170,7 +170,7 @@ def _examples(problems: Sequence[tuple[int, str]]) -> Table:
     told.add_column(justify="right", style="yellow", no_wrap=True)
     told.add_column(overflow="fold")
     for row, reason in problems[:_EXAMPLES]:
-        told.add_row(f"row {row}", reason)
+        told.add_row(f"row {row}", Text(reason))
     if len(problems) > _EXAMPLES:
         more = f"and {len(problems) - _EXAMPLES:,} more: see rejected.csv and plan.csv"
         told.add_row("", Text(more, style="dim"))

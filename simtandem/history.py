@@ -6,6 +6,7 @@ from typing import Any, cast
 
 import polars as pl
 from rich.table import Table
+from rich.text import Text
 
 from schemas.statuses import Action
 from simtandem import reconciling
@@ -41,7 +42,13 @@ def show_runs(limit: int, *, as_json: bool) -> None:
         told = _told(run)
         in_sync = "" if told["in_sync"] is None else f"{told['in_sync']:,}"
         table.add_row(
-            told["run_id"], told["started"], told["kind"], told["state"], told["file"], f"{told['rows']:,}", in_sync
+            told["run_id"],
+            told["started"],
+            told["kind"],
+            told["state"],
+            Text(told["file"]),
+            f"{told['rows']:,}",
+            in_sync,
         )
     stdout().print(table if runs else "No runs yet.")
 
@@ -121,6 +128,4 @@ def _planned(plan: pl.DataFrame, kind: RunKind) -> pl.DataFrame:
     Of an undo only what it sends: what it leaves alone, nobody asked for.
     """
     wanted = pl.col("action") == Action.CHANGE if kind is RunKind.UNDO else pl.col("action") != Action.REPEAT
-    return plan.filter(wanted).select(
-        "sim_id", "endpoint_id", "iccid", pl.col("desired").alias("status")
-    )
+    return plan.filter(wanted).select("sim_id", "endpoint_id", "iccid", pl.col("desired").alias("status"))

@@ -24,12 +24,13 @@ from typing import Self
 
 from schemas.parameters import BulkUpdate
 from simtandem.errors import Interrupted, OrchestrationError
-from simtandem.settings import Settings, child_environment, export, prefect_api_url
+from simtandem.settings import Settings, child_environment, export, prefect_api_url, prefect_ui_url
 
 _READY_WITHIN_S = 180.0
 _LINGER_S = 3.0  # after the last run has let go: what it told last is still being stored
 _LOOK_S = 0.25
 _DRAIN_S = 5
+_GONE_AFTER = 5  # looks without an answer, for a server that is not our child
 
 _CLIENT = {
     "DO_NOT_TRACK": "1",
@@ -70,6 +71,7 @@ class Orchestration:
         self._using: int | None = None
         self._starting: int | None = None
         self._child: subprocess.Popen[bytes] | None = None
+        self._silent = 0
 
     def __enter__(self) -> Self:
         if self.own:
@@ -109,8 +111,14 @@ class Orchestration:
         self._let_go_of_starting()
 
     async def keep_up(self) -> None:
-        """Start our server again if it is gone."""
-        if self._child is not None and self._child.poll() is not None:
+        """Start the server again if it is gone: ours, or the one that was there before us and that we use."""
+        if self._child is not None:
+            gone = self._child.poll() is not None
+        else:
+            self._silent = 0 if await asyncio.to_thread(_healthy, self._url) else self._silent + 1
+            gone = self._silent >= _GONE_AFTER
+        if gone:
+            self._silent = 0
             self._let_go()
             self._attach()
             await self._answering()
@@ -121,7 +129,7 @@ class Orchestration:
         self._starting = _lock(self._home / "starting.lock", fcntl.LOCK_EX)
         self._using = _lock(self._home / "server.lock", fcntl.LOCK_SH)
         address = self._home / "server.json"
-        self._url = json.loads(address.read_text())["url"] if address.exists() else None
+        self._url = _noted(address)
         if self._url and _healthy(self._url):
             self._let_go_of_starting()
             return
@@ -133,6 +141,7 @@ class Orchestration:
             "PREFECT_HOME": str(self._home),
             "PREFECT_SERVER_DATABASE_CONNECTION_URL": f"sqlite+aiosqlite:///{self._home / 'prefect.db'}",
             "PREFECT_API_URL": self._url,
+            "PREFECT_UI_URL": prefect_ui_url() or f"{self._url.removesuffix('/api')}/v2",
         }
         with (self._home / "server.log").open("wb") as log:
             self._child = subprocess.Popen(  # noqa: S603 - our own module
@@ -181,6 +190,14 @@ def _lock(file: Path, mode: int) -> int:
     descriptor = os.open(file, os.O_RDWR | os.O_CREAT, 0o600)
     fcntl.flock(descriptor, mode)
     return descriptor
+
+
+def _noted(address: Path) -> str | None:
+    """The URL noted there; None where there is none, or one whose writer was killed in the middle of it."""
+    try:
+        return str(json.loads(address.read_text())["url"])
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
 
 
 def _healthy(url: str | None) -> bool:

@@ -11,6 +11,7 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 from rich.table import Table
+from rich.text import Text
 
 from schemas.statuses import Target
 from simtandem.console import results
@@ -44,7 +45,7 @@ def show_schedules(*, everything: bool, as_json: bool) -> int:
     for each in found:
         at = f"{each.effective_at.astimezone(settings.zone):%Y-%m-%d %H:%M:%S}"
         state = f"{each.state}".replace("_", " ")
-        table.add_row(each.schedule_id, at, each.told, each.file, state, each.run_id or "")
+        table.add_row(each.schedule_id, at, Text(each.told), Text(each.file), state, each.run_id or "")
     console.print(table)
     return 0
 

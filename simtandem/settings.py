@@ -155,6 +155,11 @@ def prefect_api_url() -> str | None:
     return os.environ.get("PREFECT_API_URL") or None
 
 
+def prefect_ui_url() -> str | None:
+    """Where people reach Prefect's UI, where it is set: a server behind a proxy can't know."""
+    return os.environ.get("PREFECT_UI_URL") or None
+
+
 def prefect_auth_string() -> str | None:
     """`user:password` that a Prefect server started from here demands, where one is set."""
     return os.environ.get("PREFECT_SERVER_API_AUTH_STRING") or None

@@ -37,8 +37,18 @@ class Decision(StrEnum):
 class Approval(RunInput):
     """The form that a waiting run shows when it is resumed."""
 
-    decision: Decision = Field(title="Decision", json_schema_extra={"position": 0})
-    who: str = Field(min_length=2, max_length=100, title="Who decides", json_schema_extra={"position": 1})
+    decision: Decision = Field(
+        title="Decision",
+        description="approve: the run goes on and sends. reject: it ends, and nothing is sent.",
+        json_schema_extra={"position": 0},
+    )
+    who: str = Field(
+        min_length=2,
+        max_length=100,
+        title="Who decides",
+        description="Your name. It stands in the record and in the report.",
+        json_schema_extra={"position": 1},
+    )
     why: str = Field(default="", max_length=500, title="Why", json_schema_extra={"position": 2})
 
 

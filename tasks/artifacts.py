@@ -1,6 +1,7 @@
 """What a run shows in Prefect's UI: its plan, how far it is, what it refused and why, and its result.
 
-All of it is best effort: a server that is slow or away for a while must not stop or slow the patching.
+All of it is best effort: a server that is slow or away for a while must not stop or slow the patching. What belongs to
+one run has no key: a key leads to a page of all runs, where somebody might look at another run's plan.
 """
 
 import asyncio
@@ -35,7 +36,20 @@ _FIRST_ROWS = 200
 async def show_plan(session: Session) -> None:
     """The plan's counts, and the first rows that were rejected or refused."""
     intake, plan = session.run.folder.data("intake.json"), session.run.folder.data("plan.json")
-    counts = {
+    heading = f"## Plan `{plan['digest']}` for {intake['file']}\n\nRun `{session.run.run_id}`\n\n| | |\n|---|---:|\n"
+    lines = [f"| {name} | {value} |" for name, value in _plan_counts(intake, plan).items()]
+    await _try(acreate_markdown_artifact(heading + "\n".join(lines), description="The plan: what would be sent"))
+    await _try(_name_run(session, plan["devices"], intake["file"]))
+    found = problems(session.run.folder)
+    if found:
+        more = f", the first {_FIRST_ROWS}" if len(found) > _FIRST_ROWS else ""
+        table = [{"row": row, "reason": reason} for row, reason in found[:_FIRST_ROWS]]
+        told = f"Refused: {len(found)} rows{more}; all of them in rejected.csv and plan.csv"
+        await _try(acreate_table_artifact(table, description=told))
+
+
+def _plan_counts(intake: dict[str, Any], plan: dict[str, Any]) -> dict[str, object]:
+    return {
         "rows in the file": intake["rows"],
         "rejected": intake["rejected"],
         "devices": plan["devices"],
@@ -47,28 +61,18 @@ async def show_plan(session: Session) -> None:
         "calls": plan["calls"],
         "takes at least": duration(plan["eta_s"]),
     }
-    lines = [f"| {name} | {value} |" for name, value in counts.items()]
-    heading = f"## Plan `{plan['digest']}` for {intake['file']}\n\nRun `{session.run.run_id}`\n\n| | |\n|---|---:|\n"
-    await _try(acreate_markdown_artifact(heading + "\n".join(lines), key="plan", description="What would be sent"))
-    await _try(_name_run(session, plan["devices"], intake["file"]))
-    found = problems(session.run.folder)
-    if found:
-        more = f", the first {_FIRST_ROWS}" if len(found) > _FIRST_ROWS else ""
-        table = [{"row": row, "reason": reason} for row, reason in found[:_FIRST_ROWS]]
-        told = f"{len(found)} rows rejected or refused{more}; all of them in rejected.csv and plan.csv"
-        await _try(acreate_table_artifact(table, key="refused", description=told))
 
 
 async def show_approval(session: Session, excess: str, moved: list[dict[str, object]]) -> None:
     """Why the run waits, and what differs from the plan that was approved before, if one was."""
-    plan = session.run.folder.data("plan.json")
+    run_id, plan = session.run.run_id, session.run.folder.data("plan.json")
     text = f"## Waits for approval of plan `{plan['digest']}`\n\n{excess or 'Approval was asked for.'}\n\n"
     text += "Resume the run from its menu: the form asks for the decision, who makes it, and why.\n"
     if moved:
         text += f"\n**{len(moved)} rows have moved since the plan that was decided on**: it takes a new decision.\n"
-    await _try(acreate_markdown_artifact(text, key="approval", description="Somebody has to decide"))
+    await _try(acreate_markdown_artifact(text, description="Approval: somebody has to decide"))
     if moved:
-        await _try(acreate_table_artifact(moved[:_FIRST_ROWS], key="moved", description="Rows planned differently now"))
+        await _try(acreate_table_artifact(moved[:_FIRST_ROWS], description="Moved: rows planned differently now"))
 
 
 async def show_result(document: dict[str, Any]) -> None:
@@ -82,7 +86,7 @@ async def show_result(document: dict[str, Any]) -> None:
     told = "Only planned" if only_planned(document) else f"{document['verdicts']['in_sync']} of {rows} rows are in sync"
     heading = f"## {told}\n\n| | |\n|---|---:|\n"
     text = heading + "\n".join(lines) + f"\n\nRun `{document['run_id']}`, on the machine that ran it:\n\n{files}\n"
-    await _try(acreate_markdown_artifact(text, key="result", description="What became of it"))
+    await _try(acreate_markdown_artifact(text, description="The result: what became of it"))
 
 
 async def show_audit(document: dict[str, Any]) -> None:
@@ -127,14 +131,14 @@ class Progress:
 
     async def begin(self) -> None:
         """Show it, at nothing done."""
-        told = f"{self._batches} batches"
-        self._artifact = await _try(acreate_progress_artifact(0.0, key="progress", description=told))
+        told = f"Progress: {self._batches} batches"
+        self._artifact = await _try(acreate_progress_artifact(0.0, description=told))
 
     async def batch_done(self) -> None:
         """One batch more."""
         self._done += 1
         if self._artifact is not None:
-            told = f"{self._done} of {self._batches} batches"
+            told = f"Progress: {self._done} of {self._batches} batches"
             await _try(aupdate_progress_artifact(self._artifact, 100.0 * self._done / self._batches, told))
 
 

@@ -11,6 +11,7 @@ host it begins anew; places that lie impossibly far ahead are cut to a full wind
 """
 
 import asyncio
+import math
 import sqlite3
 import time
 from collections import defaultdict
@@ -69,6 +70,7 @@ class CallBudget:
         self._sleep = sleep
         self._lines: dict[str, asyncio.Lock] = defaultdict(asyncio.Lock)
         self._throttled_in_a_row = 0
+        self._paused_until = -math.inf
         self._halted = False
         self._waiting_until: float | None = None
         try:
@@ -105,7 +107,9 @@ class CallBudget:
         Without a Retry-After the pause doubles with every 429 in a row. Raises `CarrierUnavailable` where the carrier
         asks for more than a quarter of an hour.
         """
-        self._throttled_in_a_row += 1
+        now = self._clock()
+        if now >= self._paused_until:  # calls that were on their way when the pause began say nothing new
+            self._throttled_in_a_row += 1
         if retry_after_s is None:
             pause = min(_FIRST_PAUSE_S * 2.0 ** min(self._throttled_in_a_row - 1, 10), _LONGEST_PAUSE_S)
         elif retry_after_s > _TOO_LONG_S:
@@ -115,7 +119,7 @@ class CallBudget:
             )
         else:
             pause = max(retry_after_s, 0.0)
-        until = self._clock() + pause + _MARGIN_S
+        until = self._paused_until = now + pause + _MARGIN_S
         self._write(
             "INSERT INTO not_before VALUES ('', ?) ON CONFLICT (name) DO UPDATE SET at = max(at, excluded.at)", (until,)
         )

@@ -161,14 +161,14 @@ class Inbox:
             self._store.write(f"{place}/{arrival.shelf_name}", data)
         self._reached("file laid")
         self._store.remove(f"{TAKEN}/{arrival.arrival_id}")
+        self._reached("copy removed")
         self._clear(arrival)
         self._schedules.end_arrival(arrival.arrival_id, place)
         self._reached("put away")
 
     def _bytes(self, arrival: Arrival) -> bytes | None:
-        """The file's bytes, wherever they are by now."""
-        shelves = (f"{place}/{arrival.shelf_name}" for place in (PROCESSED, REFUSED))
-        for path in (_copy(arrival), arrival.file.name, *shelves):
+        """The file's bytes, from where they are; None where they were put away already, or changed by somebody."""
+        for path in (_copy(arrival), arrival.file.name):
             data = self._store.read(path)
             if data is not None and sha256(data).hexdigest() == arrival.file.sha256:
                 return data

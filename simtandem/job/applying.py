@@ -86,7 +86,7 @@ class Applying:
         await self._hold(work, other(work.first), work.blocked(), "its partner was not changed")
 
     async def _apply(self, work: BatchWork, half: Half) -> str:
-        if work.attempted[half] and not self.interrupted:
+        if work.attempted[half]:
             with suppress(Interrupted):
                 await self._take_in_what_happened(work, half)
         if half is Half.SIM:

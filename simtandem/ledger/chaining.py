@@ -5,7 +5,6 @@ the SHA-256 of both, and `hash` that of the link's other columns and of the hash
 """
 
 import json
-import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from hashlib import sha256
@@ -16,9 +15,6 @@ from sqlalchemy import Connection
 
 from simtandem.ledger.canonical import canonical
 from simtandem.ledger.facts import Kind
-
-_LOCK = 0x51_4D_7A_4F
-"""Any number that nothing else locks with, as long as every program that writes to a ledger uses the same."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,9 +47,7 @@ class Chain:
         place = "?"
         if self.connection.dialect.name == "postgresql":  # SQLite lets only one write at a time anyhow
             place = "%s"
-            # Two runs may share a number; then they wait for each other, and nothing worse.
-            key = zlib.crc32(self.run_id.encode()) - 2**31
-            self.connection.exec_driver_sql("SELECT pg_advisory_xact_lock(%s, %s)", (_LOCK, key))
+            self.connection.exec_driver_sql("SELECT 1 FROM runs WHERE run_id = %s FOR NO KEY UPDATE", (self.run_id,))
         found = self.connection.exec_driver_sql(
             f"SELECT seq, hash FROM links WHERE run_id = {place} ORDER BY seq DESC LIMIT 1",  # noqa: S608 - a placeholder
             (self.run_id,),

@@ -4,6 +4,7 @@ What stays of a run: its header, its states (with the report's counts), its chai
 note, chained as well, of where its details went.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -20,7 +21,10 @@ from simtandem.ledger.recorded import Recorded
 from simtandem.ledger.records import ProcessProbe, RunSummary, has_ended, process_may_run
 from simtandem.ledger.store import Ledger
 from simtandem.ledger.tables import calls, links, prunings
-from simtandem.ledger.verifying import verify
+from simtandem.ledger.verifying import Source, verify
+
+Writer = Callable[[Path, Source, Proof], str]
+"""Writes a run to a file and returns the file's SHA-256."""
 
 _DETAILS = [fact for fact in FACTS.values() if not fact.kept]
 
@@ -48,7 +52,7 @@ def prunable(ledger: Ledger, before: datetime, *, may_run: ProcessProbe = proces
         ]
 
 
-def prune(ledger: Ledger, run_id: str, folder: Path, os_user: str) -> Proof:
+def prune(ledger: Ledger, run_id: str, folder: Path, os_user: str, *, write: Writer = write_archive) -> Proof:
     """Archive a run into a folder, prove the archive, then take its details out of the ledger. Returns what was proved.
 
     Raises `LedgerError` and takes nothing where the record doesn't verify, the archive isn't equal to it, or somebody
@@ -65,7 +69,7 @@ def prune(ledger: Ledger, run_id: str, folder: Path, os_user: str) -> Proof:
                 f"The record of run {run_id} is not as it was written ({proof.findings[0]}), so it is left alone. "
                 f"`simtandem verify {run_id}` tells all."
             )
-        sha256 = write_archive(path, source, proof)
+        sha256 = write(path, source, proof)
     again = verify(run_id, Archived(path))
     if again.found or (again.head, again.counts, again.uncovered) != (proof.head, proof.counts, proof.uncovered):
         raise LedgerError(f"The archive {path} isn't equal to the record of run {run_id}. Nothing was taken.")

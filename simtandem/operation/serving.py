@@ -36,9 +36,12 @@ async def up(settings: Settings, host: str, port: int, console: Console) -> None
     with Orchestration(settings, host=host, port=port) as prefect:
         console.print("Starting Prefect …", style="dim")
         url = await prefect.ready()
+        from simtandem.operation.clearing import end_runs_without_process
         from simtandem.operation.deploying import deploy
 
         deployed = await deploy(settings)
+        if _is_loopback(host):
+            await end_runs_without_process()
         if settings.emnify_token is None:
             console.print("SIMTANDEM_EMNIFY_TOKEN is not set: runs need the Secret block simtandem-emnify-token.")
         worker = Worker(settings.home / "prefect" / "worker.log")
@@ -63,16 +66,19 @@ async def _wait(stop: asyncio.Event, seconds: float) -> None:
 
 
 def _refuse_an_open_door(host: str) -> None:
-    try:
-        loopback = host == "localhost" or ip_address(host).is_loopback
-    except ValueError:
-        loopback = False
-    if not loopback and not prefect_auth_string():
+    if not _is_loopback(host) and not prefect_auth_string():
         raise InputError(
             f"--host {host}: whoever reaches that address could change live SIMs. Nothing was started.\n"
             "Set PREFECT_SERVER_API_AUTH_STRING=user:password (and PREFECT_API_AUTH_STRING for clients) first, "
             "or stay on 127.0.0.1."
         )
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return host == "localhost" or ip_address(host).is_loopback
+    except ValueError:
+        return False
 
 
 class Worker:

@@ -81,6 +81,6 @@ def _environment() -> Environment:
     environment = Environment(
         autoescape=True, undefined=StrictUndefined, loader=FunctionLoader(_part), trim_blocks=True, lstrip_blocks=True
     )
-    environment.filters.update(number="{:,}".format, stamp=wording.stamp, duration=wording.duration)
+    environment.filters.update(number="{:,}".format, of=wording.of, stamp=wording.stamp, duration=wording.duration)
     environment.filters["signed"] = "{:+,}".format
     return environment

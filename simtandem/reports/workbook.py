@@ -88,7 +88,7 @@ def write_workbook(parts: Sequence[Part], path: Path, *, rows_of_a_sheet: int = 
 
 def _write_part(package: zipfile.ZipFile, part: Part, places: Iterator[int], most: int) -> Iterator[_Sheet]:
     """Write one table, in as many sheets as it takes."""
-    frames = (slice_ for frame in part.frames() for slice_ in frame.iter_slices(_ROWS_AT_A_TIME) if slice_.height)
+    frames = (slice_ for frame in part.frames() for slice_ in frame.iter_slices(_ROWS_AT_A_TIME))
     rest: pl.DataFrame | None = next(frames, None)
     number = 1
     while True:

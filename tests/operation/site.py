@@ -114,7 +114,7 @@ class Site:
                 answer = self._api.request(method, path, json=body)
             except httpx.TransportError:
                 answer = httpx.Response(503)
-            if answer.status_code != 503:  # that is also what a busy database is answered with; Prefect's clients repeat
+            if answer.status_code != 503:  # so says a busy database as well, and Prefect's clients repeat it
                 answer.raise_for_status()
                 return answer.json() if answer.content else None
             assert time.monotonic() < give_up, "the server stays away"
@@ -162,9 +162,10 @@ class Site:
         return told
 
     def artifacts(self, run: str) -> dict[str, Any]:
-        """What the run shows, newest of each key."""
+        """What the run shows, newest of each kind: `The plan`, `Refused` and so on."""
         found = self.post("/artifacts/filter", artifacts={"flow_run_id": {"any_": [run]}}, sort="UPDATED_DESC")
-        return {artifact["key"]: artifact["data"] for artifact in reversed(found)}
+        told = [(each["description"] or "", each["data"]) for each in reversed(found)]
+        return {description.split(":")[0]: data for description, data in told}
 
 
 def pasted(sims: int, status: str = "activated", *extra: str) -> str:

@@ -134,6 +134,7 @@ def test_the_run_s_files_witness_its_head(
     keep(tmp_path, **{kind: ledger.heads(["one-a"])["one-a"]})
     assert show_proof("one-a", None, as_json=False) == 0
     assert f"  the head in {name} is in the chain\n" in capsys.readouterr().out
+    assert show_proof(None, None, as_json=False) == 0
     keep(tmp_path, **{kind: NOWHERE})
     assert show_proof("one-a", None, as_json=False) == 1
     assert f"  the head in {name} is not in the chain: facts were taken from its end" in capsys.readouterr().out

@@ -44,7 +44,7 @@ def inverse(fleet: ModelFleet, changes: pl.DataFrame) -> pl.DataFrame:
     return Plan.validate(undoing.inverse(planned(fleet, undoing.devices(changes)), changes))
 
 
-@settings(max_examples=40)
+@settings(max_examples=40, deadline=None)
 @given(jobs())
 def test_everything_a_run_changed_goes_back_or_is_refused_and_nothing_else_is_touched(job: Job) -> None:
     before = job.fleet.inventory()
@@ -61,7 +61,7 @@ def test_everything_a_run_changed_goes_back_or_is_refused_and_nothing_else_is_to
     assert back.filter(pl.col("reason").str.contains("moved")).is_empty()
 
 
-@settings(max_examples=40)
+@settings(max_examples=40, deadline=None)
 @given(jobs(), st.data())
 def test_a_device_that_moved_since_is_named_and_left_alone(job: Job, data: st.DataObject) -> None:
     plan = planned(job.fleet, job.devices, job.repeats)

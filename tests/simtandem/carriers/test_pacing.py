@@ -178,10 +178,19 @@ async def test_a_429_with_retry_after_stops_every_call_of_every_process_for_so_l
 
 
 def test_without_retry_after_the_pause_doubles_until_a_call_is_answered(tmp_path):
-    own = budget(tmp_path, VirtualTime())
-    assert [own.throttled(None) for _ in range(7)] == [1.0, 2.0, 4.0, 8.0, 16.0, 30.0, 30.0]
+    time = VirtualTime()
+    own = budget(tmp_path, time)
+    for pause in (1.0, 2.0, 4.0, 8.0, 16.0, 30.0, 30.0):
+        assert own.throttled(None) == pause
+        time.now += pause + 1
     own.answered()
     assert own.throttled(None) == 1.0
+    own.close()
+
+
+def test_many_429s_at_once_are_one_reason_to_pause(tmp_path):
+    own = budget(tmp_path, VirtualTime())
+    assert [own.throttled(None) for _ in range(8)] == [1.0] * 8
     own.close()
 
 

@@ -24,6 +24,7 @@ def test_nothing_is_left_out_where_every_device_is_named_once() -> None:
 
 def test_a_row_without_an_id_of_some_kind_has_nothing_in_common_with_others_without_it() -> None:
     assert out(due(("a", SAT, 2, None, "11", "activated"), ("b", MON, 2, None, "12", "suspended"))) == []
+    assert out(due(("a", SAT, 2, None, "11", "activated"), ("b", SAT, 2, None, "12", "suspended"))) == []
 
 
 def test_of_one_device_only_what_is_due_last_is_carried_out() -> None:

@@ -138,6 +138,23 @@ def test_a_run_that_failed_for_an_outage_is_tried_again_at_the_next_look_not_in_
     assert bulk_update.fleet.sent == ["11 activated"]
 
 
+def test_a_run_that_came_to_its_end_before_its_worker_was_killed_is_not_begun_again(
+    settings: Settings, ledger: Ledger, inbox: Path, drop: Drop, sim: Sim, bulk_update: BulkUpdate
+) -> None:
+    drop("a.csv", f"{sim(11)},activated")
+    with pytest.raises(KeyboardInterrupt):
+        look_in(settings, ledger, lambda began: (bulk_update(began), _die())[0])
+    assert states(ledger) == ["due"]
+    assert look_in(settings, ledger, bulk_update) == []
+    assert states(ledger) == ["applied"]
+    assert bulk_update.files == ["a.csv"]
+    assert "processed/a.report.html" in tree(inbox)
+
+
+def _die() -> None:
+    raise KeyboardInterrupt
+
+
 def test_a_run_that_a_person_stopped_is_not_begun_again(
     settings: Settings, ledger: Ledger, inbox: Path, drop: Drop, sim: Sim, bulk_update: BulkUpdate
 ) -> None:

@@ -24,7 +24,7 @@ from tests.simtandem.inbox.acting import BulkUpdate, Fleet, look_in, tree
 ONE, TWO = "8988303000000000011", "8988303000000000012"
 STEPS = {
     "recorded", "copied", "cleared", "chosen", "begun", "prepared", "one device sent", "applied", "ended",
-    "results laid", "file laid", "put away",
+    "results laid", "file laid", "copy removed", "put away",
 }  # fmt: skip
 DIES = """
 import os, signal, sys

@@ -185,6 +185,20 @@ def test_a_file_that_is_due_later_waits_in_taken_with_its_rejected_rows(
     assert len(tree(inbox)) == 2
 
 
+def test_what_was_recorded_and_not_brought_in_is_brought_in_before_anything_else(
+    settings: Settings, schedules: Schedules, inbox: Path, drop: Drop, sim: Sim
+) -> None:
+    def die(_step: str) -> None:
+        raise KeyboardInterrupt
+
+    drop("w.csv", f"{sim(11)},activated,2026-12-07", header="iccid,status,effective_at")
+    with pytest.raises(KeyboardInterrupt):
+        Inbox(Store(str(inbox)), schedules, settings, sleep=lambda _s: None, reached=die).take_new()
+    assert tree(inbox) == ["w.csv"]
+    assert Inbox(Store(str(inbox)), schedules, settings, sleep=never).take_new() == []
+    assert [name.split("/")[0] for name in tree(inbox)] == ["taken"]
+
+
 def test_a_copy_left_by_somebody_who_was_late_is_cleared_away(settings: Settings, ledger: Ledger, inbox: Path) -> None:
     (inbox / "taken" / "20260101T000000-abcdef").mkdir(parents=True)
     (inbox / "taken" / "20260101T000000-abcdef" / "a.csv").write_text("x")

@@ -38,14 +38,20 @@ class Desk:
         return self.request(f"undo of {run_id}", undo_of=run_id, **options)
 
     def request(
-        self, file: str, *, stop_before_reconciling: bool = False, killed_before_sending: bool = False, **options: Any
+        self,
+        file: str,
+        *,
+        stop_before_reconciling: bool = False,
+        killed_when_sending: bool = False,
+        killed_once_planned: bool = False,
+        **options: Any,
     ) -> dict[str, Any]:
         """A run, as `simtandem apply`, or `plan` if `mode` says so."""
         request = BulkUpdate(**{"file": file, "mode": Mode.APPLY, "accept_large": True, **options})
         run = Run.begin(request, kind_of(request), self.settings)
         try:
-            if killed_before_sending:
-                return asyncio.run(_killed(run))
+            if killed_when_sending or killed_once_planned:
+                return asyncio.run(_killed(run, sending=killed_when_sending))
             return asyncio.run(_whole(run, stopped=stop_before_reconciling))
         finally:
             run.close()
@@ -82,12 +88,13 @@ async def _whole(run: Run, *, stopped: bool) -> dict[str, Any]:
     return closing.finish(run)
 
 
-async def _killed(run: Run) -> dict[str, Any]:
-    """The record of a run that was killed when it had begun to send, before any step had ended."""
+async def _killed(run: Run, *, sending: bool) -> dict[str, Any]:
+    """The record of a run that was killed when it had planned or begun to send, before any step had ended."""
     preparing.read_devices(run)
     async with run.carrier() as (carrier, journal):
         await preparing.list_inventory(run, carrier)
         preparing.plan_changes(run)
-        Applying(run, carrier, journal)
+        if sending:
+            Applying(run, carrier, journal)
     run.ledger.record_state(run.run_id, RunState.INTERRUPTED, {})
     return {"run_id": run.run_id}

@@ -193,11 +193,18 @@ def test_a_run_whose_process_is_gone_can_be_undone(desk: Desk) -> None:
 
 
 def test_steps_a_killed_run_had_sent_without_noting_their_end_are_undone(desk: Desk) -> None:
-    killed = desk.apply({RESTING: Target.ACTIVATED, BYSTANDER: Target.ACTIVATED}, killed_before_sending=True)
+    killed = desk.apply({RESTING: Target.ACTIVATED, BYSTANDER: Target.ACTIVATED}, killed_when_sending=True)
     desk.emulator.change(lambda fleet: fleet.drift_endpoint(RESTING + OFFSET, ON))  # as its last call would have
     undone = desk.undo(killed["run_id"])
     assert state(desk, RESTING) == (SimStatus.SUSPENDED, OFF)
     assert undone["plan"]["unchanged"] == 1
+
+
+def test_a_run_that_was_killed_before_it_sent_anything_left_nothing_to_undo(desk: Desk) -> None:
+    killed = desk.apply({RESTING: Target.ACTIVATED}, killed_once_planned=True)
+    desk.emulator.change(lambda fleet: fleet.drift_endpoint(RESTING + OFFSET, ON))  # somebody else
+    with pytest.raises(InputError, match="changed nothing"):
+        desk.undo(killed["run_id"])
 
 
 def test_a_refused_run_left_nothing_to_undo(desk: Desk) -> None:
@@ -226,3 +233,17 @@ def test_retry_of_an_undo_sends_only_what_it_had_to_send(desk: Desk, monkeypatch
     monkeypatch.setenv("SIMTANDEM_HOME", str(desk.home))
     with pytest.raises(InputError, match="left nothing open"):
         history.open_rows(undone["run_id"])
+
+
+def test_a_retry_of_a_killed_undo_asks_only_for_what_the_undo_was_to_send(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run = desk.apply(EVERYTHING)
+    desk.emulator.change(lambda fleet: fleet.drift_sim(SPLIT, SimStatus.SUSPENDED))  # it is split again: nothing to do
+    killed = desk.undo(run["run_id"], killed_when_sending=True)
+    monkeypatch.setenv("SIMTANDEM_HOME", str(desk.home))
+    _, file = history.open_rows(killed["run_id"])
+    assert read_devices(file).devices.select("sim_id", "desired").rows() == [
+        (str(RESTING), "suspended"),
+        (str(WORKING), "activated"),
+    ]

@@ -8,14 +8,14 @@ import pytest
 from sqlalchemy import text
 
 from simtandem.errors import InputError, LedgerError
-from simtandem.ledger.archiving import Archived, archive_hash, archive_name
+from simtandem.ledger.archiving import Archived, archive_hash, archive_name, write_archive
 from simtandem.ledger.facts import FACTS, Kind
 from simtandem.ledger.proof import Proof, Standing, Witness
 from simtandem.ledger.pruning import prunable, prune
 from simtandem.ledger.recorded import Recorded
 from simtandem.ledger.records import RunKind, RunRecord, RunState
 from simtandem.ledger.store import Ledger
-from simtandem.ledger.verifying import verify
+from simtandem.ledger.verifying import Source, verify
 
 RUN = "20260131-a"
 FOREVER = datetime(2030, 1, 1, tzinfo=UTC)
@@ -55,6 +55,7 @@ def test_a_pruned_run_keeps_its_head_and_states_and_its_details_are_in_the_archi
 
     assert counts(whole_run, RUN) == dict.fromkeys(before.counts, 0) | {"run": 1, "state": 2, "pruning": 1}
     assert counts(whole_run, "another") == other
+    assert proof_of(whole_run, "another").standing is Standing.UNTOUCHED
     assert whole_run.states(RUN) == states
     assert whole_run.run(RUN, may_run=everything_runs).state is RunState.FINISHED
     pruned = whole_run.pruning(RUN)
@@ -124,6 +125,29 @@ def test_nothing_is_taken_where_the_archive_can_not_be_written(whole_run: Ledger
     with pytest.raises(LedgerError, match=r"can't be written or read: .* Nothing was taken from the ledger"):
         prune(whole_run, RUN, tmp_path / "archive", "ada")
     assert proof_of(whole_run).standing is Standing.UNTOUCHED
+
+
+def test_nothing_is_taken_where_the_archive_lacks_something(whole_run: Ledger, tmp_path: Path) -> None:
+    def lose_a_line(path: Path, source: Source, proof: Proof) -> str:
+        sha256 = write_archive(path, source, proof)
+        lines = gzip.decompress(path.read_bytes()).splitlines(keepends=True)
+        path.write_bytes(gzip.compress(b"".join(lines[:-1])))
+        return sha256
+
+    with pytest.raises(LedgerError, match=r"isn't equal to the record of run .*\. Nothing was taken\."):
+        prune(whole_run, RUN, tmp_path, "ada", write=lose_a_line)
+    assert proof_of(whole_run).standing is Standing.UNTOUCHED
+
+
+def test_nothing_is_taken_of_a_run_that_is_written_to_meanwhile(whole_run: Ledger, tmp_path: Path) -> None:
+    def be_interrupted(path: Path, source: Source, proof: Proof) -> str:
+        whole_run.record_state(RUN, RunState.INTERRUPTED, {})
+        return write_archive(path, source, proof)
+
+    with pytest.raises(LedgerError, match=r"was written to while it was archived\. Nothing was taken"):
+        prune(whole_run, RUN, tmp_path, "ada", write=be_interrupted)
+    assert whole_run.pruning(RUN) is None
+    assert proof_of(whole_run).counts["state"] == 3
 
 
 def test_a_run_is_pruned_once(whole_run: Ledger, tmp_path: Path) -> None:

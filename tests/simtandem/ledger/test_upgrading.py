@@ -141,6 +141,15 @@ def test_a_run_of_before_chains_is_told_from_one_whose_chain_is_gone(url: str, a
         assert proof_of(ledger).standing is Standing.BROKEN
 
 
+@pytest.mark.parametrize("new_url", ["sqlite"], indirect=True)  # PostgreSQL lets only bytes stand among bytes
+def test_a_first_link_that_covers_nothing_can_not_be_changed_either(url: str, a_run: MakeRun) -> None:
+    make_one_of_before_chains(url, a_run)
+    with closing(Ledger.open(url)) as ledger:
+        with ledger.database.write() as connection:
+            connection.exec_driver_sql("UPDATE links SET digests = 'x'")
+        assert [(each.kind, each.ref) for each in proof_of(ledger).findings] == [("link", "1")]
+
+
 def test_what_a_run_of_before_chains_records_from_now_on_is_covered(url: str, a_run: MakeRun, tmp_path: Path) -> None:
     make_one_of_before_chains(url, a_run)
     with closing(Ledger.open(url)) as ledger:

@@ -88,6 +88,7 @@ def test_sims_are_counted_as_charged_once_each_and_only_where_they_were_changed(
             {"sim_id": "3", "sim_outcome": None},
             {"sim_id": "4", **on_before},
             {"sim_id": "5", **on_before, "sim_outcome": "unchanged"},
+            {"sim_id": "7", "before": "Activated+Disabled"},
             {"sim_id": "6", "desired": "factory_test", "before": "Issued+Disabled"},
         ),
     )

@@ -116,7 +116,7 @@ def test_the_page_says_what_was_found_what_it_costs_and_what_repairs_it() -> Non
     read = page()
 
     assert "2 findings in 1,200 SIMs and 1,100 endpoints" in read.text
-    assert "Drifted 2 -3 0.45 repair-drifted.csv (1 rows)" in read.text
+    assert "Drifted 2 -3 0.45 repair-drifted.csv (1 row)" in read.text
     assert "0.90 EUR a month, an estimate: x" in read.text
     assert "7 by somebody, through API or Portal" in read.text
     assert "2026-03-01 12:00:00, an event" in read.text

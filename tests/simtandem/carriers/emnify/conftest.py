@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from simtandem.emulator.server import Emulator
-from tests.simtandem.carriers.emnify.rig import Rig, emulated
+from tests.simtandem.carriers.emnify.rig import Proxy, Rig, emulated
 
 
 @pytest.fixture(scope="session")
@@ -26,4 +26,11 @@ def carrier(running: Emulator) -> Emulator:
 async def rig(tmp_path: Path, carrier: Emulator) -> AsyncIterator[Rig]:
     """A rig connected to `carrier`."""
     async with emulated(tmp_path, carrier) as connected:
+        yield connected
+
+
+@pytest.fixture
+async def paged(tmp_path: Path, carrier: Emulator) -> AsyncIterator[Rig]:
+    """A rig whose carrier gives 100 items a page, so that a fleet need not be large to have several."""
+    async with emulated(tmp_path, carrier, proxy=Proxy(per_page=100)) as connected:
         yield connected

@@ -11,9 +11,10 @@ import httpx
 import jwt
 import polars as pl
 
-from schemas.statuses import EndpointStatus, SimStatus
+from schemas.statuses import EndpointStatus, Outcome, SimStatus
 from schemas.tables import Devices, empty
-from simtandem.carriers.base import Answer, Call, Change
+from simtandem.carriers.base import Answer, Call, Change, StepResult
+from simtandem.carriers.emnify.answers import Kind
 from simtandem.carriers.emnify.changing import EndpointWriter
 from simtandem.carriers.emnify.reading import Reader
 from simtandem.carriers.emnify.transport import Limits, Transport
@@ -194,6 +195,21 @@ def breaks(error: type[httpx.HTTPError]) -> Handler:
 def sim(status: int, **more: object) -> dict[str, object]:
     """A SIM as the carrier shows it."""
     return {"id": 1, "iccid": "8988303000000000001", "status": {"id": status}, **more}
+
+
+SIM_PATH = f"/api/v1/sim/{FIRST_SIM}"
+GOOD = says(200, sim(1))
+ON_CALL = Call("PATCH", SIM_PATH, "change", body='{"status": {"id": 1}}')
+
+
+async def get(rig: Rig) -> Kind:
+    """Read the first SIM; what kind of answer came."""
+    return (await rig.transport.get(SIM_PATH, spacing="sim", purpose="read")).kind
+
+
+def outcomes(results: Iterable[StepResult]) -> list[Outcome]:
+    """How they ended."""
+    return [result.outcome for result in results]
 
 
 def sim_change(

@@ -115,17 +115,17 @@ async def test_events_that_nobody_foresaw_are_kept(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("pages", "sims", "calls"),
+    ("pages", "sims", "calls", "by_sim"),
     [
-        (1, 1, 1),  # the first page is all there is
-        (2, 1, 2),  # one page more costs as much as asking for the SIM
-        (4, 6, 2),  # asking for the SIMs costs one call, the other pages three
-        (4, 7, 3),  # two calls instead of three
-        (4, 18, 4),  # three and three: the window
+        (1, 1, 1, 0),  # the first page is all there is
+        (2, 1, 2, 0),  # one page more costs as much as asking for the SIM
+        (4, 6, 2, 1),  # asking for the SIMs costs one call, the other pages three
+        (4, 7, 3, 2),  # two calls instead of three
+        (4, 18, 4, 0),  # three and three: the window
     ],
 )
 async def test_a_few_sims_are_asked_for_where_their_window_is_long(
-    tmp_path: Path, pages: int, sims: int, calls: int
+    tmp_path: Path, pages: int, sims: int, calls: int, by_sim: int
 ) -> None:
     log = EventLog([[event(number)] for number in range(1, pages + 1)], by_iccid=[event(1)])
     iccids = [f"89883030000000{number:05}" for number in range(sims)]
@@ -133,6 +133,7 @@ async def test_a_few_sims_are_asked_for_where_their_window_is_long(
         await read_events(rig.transport, SINCE, UNTIL, CHANGES, iccids)
 
     assert len(log.asked) == calls
+    assert sum("iccid:" in asked["q"] for asked in log.asked) == by_sim
     assert all(len(asked["q"].split("iccid:")[1].split("|")) <= 6 for asked in log.asked if "iccid:" in asked["q"])
 
 

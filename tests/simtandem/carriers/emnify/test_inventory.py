@@ -85,3 +85,36 @@ async def test_a_sim_that_was_assigned_while_it_was_listed_is_no_sim_without_end
 
     assert listing.inventory.rows() == [("1", "8988303000000000001", "Activated", "2", "Enabled")]
     assert listing.whole
+
+
+class HidesEndpoints:
+    """Lists SIMs with endpoints, but not the endpoints."""
+
+    def __init__(self, sims: int) -> None:
+        self._sims = [
+            {"id": number, "iccid": f"89883030000{number:08}", "status": {"id": 1}, "endpoint": {"id": number}}
+            for number in range(1, sims + 1)
+        ]
+        self.single_reads = 0
+
+    def __call__(self, request: httpx.Request) -> httpx.Response:
+        path = request.url.path
+        if path.endswith("/authenticate"):
+            return logged_in()
+        items = {"/api/v1/sim": self._sims, "/api/v1/endpoint": []}.get(path)
+        if items is None:
+            self.single_reads += 1
+            return httpx.Response(404, json={"error_code": 1201, "message": "not found"})
+        return httpx.Response(200, json=items, headers={"X-Total-Count": str(len(items)), "X-Total-Pages": "1"})
+
+
+async def test_listings_that_do_not_fit_together_are_not_looked_up_one_by_one_and_not_called_whole(
+    tmp_path: Path,
+) -> None:
+    carrier = HidesEndpoints(501)
+    async with scripted(tmp_path, carrier) as rig:
+        listing = await list_fleet(rig.transport, rig.reader.read)
+
+    assert (listing.whole, listing.sims, listing.inventory.height) == (False, 501, 501)
+    assert carrier.single_reads == 0
+    assert Inventory.validate(listing.inventory)["endpoint_status"].null_count() == 501

@@ -1,63 +1,34 @@
-import re
-from collections import Counter
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import Iterable
 from pathlib import Path
 
-import polars as pl
 import pytest
 
-from schemas.statuses import EndpointStatus, SimStatus
-from schemas.tables import Inventory
+from schemas.statuses import SimStatus
 from simtandem.emulator.fleet import Fleet
 from simtandem.emulator.numbering import iccid_of
 from simtandem.emulator.server import Emulator, Group
-from simtandem.errors import CarrierRefused
+from tests.simtandem.carriers.emnify.fleets import (
+    ENDPOINT,
+    ENDPOINTS,
+    NOBODY,
+    OFF,
+    ON,
+    PAIR,
+    SIM,
+    SIMS,
+    devices,
+    pair,
+    pairs_of,
+)
 from tests.simtandem.carriers.emnify.rig import (
     FIRST_ENDPOINT,
     FIRST_SIM,
     Proxy,
     Rig,
-    ScriptedCarrier,
     asked,
     calls_to,
     emulated,
-    says,
-    scripted,
 )
-
-ON, OFF = EndpointStatus.ENABLED, EndpointStatus.DISABLED
-ENDPOINT, ENDPOINTS = "GET /api/v1/endpoint/{id}", "GET /api/v1/endpoint"
-SIM, SIMS = "GET /api/v1/sim/{id}", "GET /api/v1/sim"
-NOBODY = 99_999_999
-
-PAIR = Group(1, SimStatus.ACTIVATED, ON)
-LONE_SIM = Group(1, SimStatus.ACTIVATED, None)
-LONE_ENDPOINT = Group(1, None, OFF)
-
-
-@pytest.fixture
-async def paged(tmp_path: Path, carrier: Emulator) -> AsyncIterator[Rig]:
-    """A rig whose carrier gives 100 items a page, so that a fleet need not be large to have several."""
-    async with emulated(tmp_path, carrier, proxy=Proxy(per_page=100)) as connected:
-        yield connected
-
-
-def pairs_of(**ids: Iterable[int | str | None]) -> pl.DataFrame:
-    """What `read` is asked for."""
-    return asked(**ids).select("sim_id", "endpoint_id")
-
-
-def devices(inventory: pl.DataFrame) -> set[tuple[object, ...]]:
-    """The devices of an inventory, the ICCID left out; each half stands in one of them."""
-    for half in ("sim_id", "endpoint_id"):
-        assert inventory[half].drop_nulls().is_unique().all()
-    return set(Inventory.validate(inventory).drop("iccid").rows())
-
-
-def pair(number: int, sim: str = "Issued", endpoint: str = "Disabled") -> tuple[object, ...]:
-    """The n-th device of a fleet of pairs, counted from 0."""
-    return (str(FIRST_SIM + number), sim, str(FIRST_ENDPOINT + number), endpoint)
-
 
 # --- by id or by listing, whichever costs fewer calls
 
@@ -137,8 +108,8 @@ ODDITIES = [
     Group(1, SimStatus.SUSPENDED, ON),
     Group(1, SimStatus.FACTORY_TEST, ON),
     Group(1, SimStatus.DELETED, OFF),
-    LONE_SIM,
-    LONE_ENDPOINT,
+    Group(1, SimStatus.ACTIVATED, None),
+    Group(1, None, OFF),
     Group(1, SimStatus.SUSPENDED, None),
     *[Group(1, SimStatus.ISSUED, OFF)] * 4,
 ]
@@ -268,101 +239,6 @@ async def test_sims_assigned_between_the_two_listings_show_their_endpoint(tmp_pa
     assert (str(last), "Activated", str(FIRST_ENDPOINT + 3), "Disabled") in devices(listing.inventory)
 
 
-def swapping(carrier: Emulator) -> Proxy:
-    """Pages of seven. After the first, a device in front goes and another comes at the end: one moves unseen."""
-    proxy = Proxy(per_page=7)
-
-    def swap(fleet: Fleet) -> None:
-        fleet.drift_delete_endpoint(FIRST_ENDPOINT)
-        fleet.add_endpoint(OFF)
-
-    proxy.after[1] = lambda: carrier.change(swap)
-    return proxy
-
-
-MOVED = FIRST_ENDPOINT + 7
-"""The endpoint that moves to the page that was read already."""
-
-
-async def test_device_missed_while_another_kept_the_count_is_found_all_the_same(
-    tmp_path: Path, carrier: Emulator
-) -> None:
-    carrier.refill([Group(30)])
-    async with emulated(tmp_path, carrier, proxy=swapping(carrier)) as rig:
-        listing = await rig.reader.find(asked(endpoint_id=range(FIRST_ENDPOINT + 1, FIRST_ENDPOINT + 30)))
-    assert str(MOVED) in listing.inventory["endpoint_id"].to_list()
-    assert calls_to(carrier) == {ENDPOINTS: 5, ENDPOINT: 1}
-
-
-async def test_device_missed_while_another_kept_the_count_is_read_again_all_the_same(
-    tmp_path: Path, carrier: Emulator
-) -> None:
-    carrier.refill([Group(30)])
-    numbers = range(1, 30)
-    rows = pairs_of(
-        sim_id=[FIRST_SIM + number for number in numbers], endpoint_id=[FIRST_ENDPOINT + number for number in numbers]
-    )
-    async with emulated(tmp_path, carrier, proxy=swapping(carrier)) as rig:
-        found = await rig.reader.read(rows)
-    assert str(MOVED) in found["endpoint_id"].to_list()
-    assert calls_to(carrier) == {ENDPOINTS: 5, ENDPOINT: 1}
-
-
-def hiding(carrier: Emulator, listing: str) -> Proxy:
-    """Pages of seven. The first seven of 30 devices come and go, so that the next seven are on no page read."""
-    proxy = Proxy(per_page=7)
-
-    def go(fleet: Fleet) -> None:
-        for _ in range(7):
-            fleet.drift_delete_first(listing)
-
-    def come(fleet: Fleet) -> None:
-        for _ in range(7):
-            fleet.drift_insert_first(listing)
-
-    for reading in range(10):
-        proxy.after[5 * reading + 1] = lambda: carrier.change(go)
-        proxy.after[5 * reading + 5] = lambda: carrier.change(come)
-    return proxy
-
-
-HIDDEN = range(7, 14)
-
-
-async def test_listing_that_keeps_shifting_is_completed_by_id_and_is_not_whole(
-    tmp_path: Path, carrier: Emulator
-) -> None:
-    carrier.refill([Group(30)])
-    async with emulated(tmp_path, carrier, proxy=hiding(carrier, "endpoint")) as rig:
-        listing = await rig.reader.find(asked(endpoint_id=range(FIRST_ENDPOINT, FIRST_ENDPOINT + 30)))
-    assert {pair(number) for number in HIDDEN} <= devices(listing.inventory)
-    assert calls_to(carrier) == {ENDPOINTS: 20, ENDPOINT: len(HIDDEN)}
-    assert not listing.whole
-
-
-async def test_sim_listing_that_keeps_shifting_is_completed_by_id_and_is_not_whole(
-    tmp_path: Path, carrier: Emulator
-) -> None:
-    carrier.refill([Group(30, SimStatus.ACTIVATED, None)])
-    proxy = hiding(carrier, "sim")
-    proxy.after = {number + 1: step for number, step in proxy.after.items()}  # the first call lists endpoints
-    async with emulated(tmp_path, carrier, proxy=proxy) as rig:
-        listing = await rig.reader.find(asked(sim_id=range(FIRST_SIM, FIRST_SIM + 30)))
-    assert {(str(FIRST_SIM + number), "Activated", None, None) for number in HIDDEN} <= devices(listing.inventory)
-    assert not listing.whole
-
-
-async def test_pairs_of_a_listing_that_keeps_shifting_are_read_by_id(tmp_path: Path, carrier: Emulator) -> None:
-    carrier.refill([Group(30)])
-    numbers = range(7, 30)
-    rows = pairs_of(
-        sim_id=[FIRST_SIM + number for number in numbers], endpoint_id=[FIRST_ENDPOINT + number for number in numbers]
-    )
-    async with emulated(tmp_path, carrier, proxy=hiding(carrier, "endpoint")) as rig:
-        found = await rig.reader.read(rows)
-    assert {pair(number) for number in HIDDEN} <= devices(found)
-
-
 # --- ICCIDs
 
 
@@ -407,197 +283,3 @@ async def test_iccid_nobody_has_is_not_found_whether_the_filter_works_or_not(
     async with emulated(tmp_path, carrier, proxy=Proxy(per_page=10, filters=filters)) as rig:
         listing = await rig.reader.find(asked(iccid=[iccid_of(NOBODY)]))
     assert listing.inventory.is_empty()
-
-
-# --- reading known pairs again
-
-
-@pytest.mark.parametrize(
-    ("wanted", "calls"),
-    [(1, {ENDPOINT: 1}), (2, {ENDPOINT: 2}), (4, {ENDPOINT: 4}), (5, {ENDPOINTS: 4}), (90, {ENDPOINTS: 4})],
-)
-async def test_pairs_are_read_again_the_cheaper_way(
-    carrier: Emulator, paged: Rig, wanted: int, calls: dict[str, int]
-) -> None:
-    carrier.refill([Group(350)])
-    await paged.reader.find(asked(endpoint_id=range(FIRST_ENDPOINT, FIRST_ENDPOINT + 5)))  # learns the fleet's size
-    before = Counter(calls_to(carrier))
-    rows = pairs_of(
-        sim_id=[FIRST_SIM + number for number in range(wanted)],
-        endpoint_id=[FIRST_ENDPOINT + number for number in range(wanted)],
-    )
-    found = await paged.reader.read(rows)
-    assert Counter(calls_to(carrier)) - before == Counter(calls)
-    assert {pair(number) for number in range(wanted)} <= devices(found)
-
-
-@pytest.mark.parametrize("fleet", [8, 350], ids=["listed", "by id"])
-async def test_reading_shows_the_present_state(carrier: Emulator, paged: Rig, fleet: int) -> None:
-    carrier.refill([Group(fleet)])
-    await paged.reader.find(asked(endpoint_id=range(FIRST_ENDPOINT, FIRST_ENDPOINT + 5)))
-    carrier.change(lambda books: books.drift_endpoint(FIRST_ENDPOINT, ON))
-    carrier.change(lambda books: books.drift_sim(FIRST_SIM + 1, SimStatus.ACTIVATED))
-    rows = pairs_of(sim_id=[FIRST_SIM, FIRST_SIM + 1], endpoint_id=[FIRST_ENDPOINT, FIRST_ENDPOINT + 1])
-    assert devices(await paged.reader.read(rows)) >= {pair(0, endpoint="Enabled"), pair(1, sim="Activated")}
-
-
-@pytest.mark.parametrize("alone", [True, False], ids=["by id", "listed"])
-async def test_what_is_gone_is_missing_and_the_half_that_is_left_is_there(
-    carrier: Emulator, rig: Rig, alone: bool
-) -> None:
-    carrier.refill([Group(10)])
-
-    def remove(books: Fleet) -> None:
-        books.drift_delete_endpoint(FIRST_ENDPOINT)
-        books.drift_delete_sim(FIRST_SIM + 1)
-        books.drift_delete_endpoint(FIRST_ENDPOINT + 2)
-        books.drift_delete_sim(FIRST_SIM + 2)
-
-    carrier.change(remove)
-    found: set[tuple[object, ...]] = set()
-    for some in [[0], [1], [2]] if alone else [[0, 1, 2, 3, 4]]:
-        rows = pairs_of(
-            sim_id=[FIRST_SIM + number for number in some], endpoint_id=[FIRST_ENDPOINT + number for number in some]
-        )
-        found |= devices(await rig.reader.read(rows))
-    assert (str(FIRST_SIM), "Issued", None, None) in found
-    assert (None, None, str(FIRST_ENDPOINT + 1), "Disabled") in found
-    assert str(FIRST_SIM + 2) not in {row[0] for row in found}
-    assert str(FIRST_ENDPOINT + 2) not in {row[2] for row in found}
-
-
-@pytest.mark.parametrize("alone", [True, False], ids=["by id", "listed"])
-async def test_sim_that_moved_to_another_endpoint_is_read_with_that_one(
-    carrier: Emulator, rig: Rig, alone: bool
-) -> None:
-    carrier.refill([Group(2100)])  # one page of SIMs, three of endpoints
-
-    def move(books: Fleet) -> None:
-        for number in (0, 1):
-            books.endpoint(FIRST_ENDPOINT + number).sim_id = None
-            books.add_endpoint(ON, books.sim(FIRST_SIM + number))
-
-    carrier.change(move)
-    some = [0] if alone else [0, 1]
-    rows = pairs_of(
-        sim_id=[FIRST_SIM + number for number in some], endpoint_id=[FIRST_ENDPOINT + number for number in some]
-    )
-    found = devices(await rig.reader.read(rows))
-    assert {
-        (str(FIRST_SIM + number), "Issued", str(FIRST_ENDPOINT + 2100 + number), "Enabled") for number in some
-    } <= found
-
-
-@pytest.mark.parametrize(("wanted", "calls"), [(1, {SIM: 1}), (2, {SIMS: 1, SIM: 2}), (6, {SIMS: 6}), (30, {SIMS: 6})])
-async def test_sims_without_endpoints_are_read_again_the_cheaper_way(
-    tmp_path: Path, carrier: Emulator, wanted: int, calls: dict[str, int]
-) -> None:
-    carrier.refill([Group(60, SimStatus.ACTIVATED, None)])
-    last = [FIRST_SIM + 59 - number for number in range(wanted)]
-    async with emulated(tmp_path, carrier, proxy=Proxy(per_page=10)) as rig:
-        found = await rig.reader.read(pairs_of(sim_id=last, endpoint_id=[None] * wanted))
-    assert devices(found) == {(str(each), "Activated", None, None) for each in last}
-    assert calls_to(carrier) == calls
-
-
-async def test_lone_sims_of_a_listing_that_keeps_shifting_are_read_by_id(tmp_path: Path, carrier: Emulator) -> None:
-    carrier.refill([Group(30, SimStatus.ACTIVATED, None)])
-    wanted = range(FIRST_SIM + 7, FIRST_SIM + 30)
-    async with emulated(tmp_path, carrier, proxy=hiding(carrier, "sim")) as rig:
-        found = await rig.reader.read(pairs_of(sim_id=wanted, endpoint_id=[None] * len(wanted)))
-    assert {str(each) for each in wanted} == set(found["sim_id"])
-
-
-async def test_status_of_one_sim_and_of_endpoints(carrier: Emulator, rig: Rig) -> None:
-    carrier.refill([PAIR, Group(1, SimStatus.FACTORY_TEST, OFF)])
-    assert await rig.reader.sim_status(str(FIRST_SIM + 1)) is SimStatus.FACTORY_TEST
-    assert await rig.reader.sim_status(str(NOBODY)) is None
-    idents = [str(FIRST_ENDPOINT), str(FIRST_ENDPOINT + 1), str(NOBODY)]
-    statuses = await rig.reader.endpoint_statuses(idents)
-    assert statuses == {idents[0]: "Enabled", idents[1]: "Disabled"}
-
-
-async def test_status_read_back_is_named_so_in_the_journal(carrier: Emulator, rig: Rig) -> None:
-    carrier.refill([PAIR])
-    await rig.reader.sim_status(str(FIRST_SIM))
-    assert rig.journal.sent("GET") == [("read_back", 1)]
-
-
-# --- refusals
-
-
-async def test_read_that_is_refused_says_so(tmp_path: Path) -> None:
-    async with scripted(tmp_path, ScriptedCarrier(says(403, {"error_code": 1104}))) as rig:
-        with pytest.raises(CarrierRefused, match=re.escape("GET /api/v1/sim/1 was refused")) as caught:
-            await rig.reader.sim_status("1")
-    assert (caught.value.kind, caught.value.status, caught.value.code) == ("forbidden", 403, 1104)
-
-
-async def test_object_that_is_a_list_is_refused(tmp_path: Path) -> None:
-    async with scripted(tmp_path, ScriptedCarrier(says(200, [{"id": 1}]))) as rig:
-        with pytest.raises(CarrierRefused):
-            await rig.reader.sim_status("1")
-
-
-async def test_unknown_status_of_one_device_is_refused(tmp_path: Path) -> None:
-    odd = {"id": 1, "iccid": iccid_of(1), "status": {"id": 9, "description": "Quarantined"}}
-    async with scripted(tmp_path, ScriptedCarrier(says(200, odd))) as rig:
-        with pytest.raises(CarrierRefused, match="status 9 for SIM 1"):
-            await rig.reader.sim_status("1")
-        with pytest.raises(CarrierRefused, match="status 9"):
-            await rig.reader.find(asked(sim_id=[1]))
-
-
-# --- counting
-
-
-FLEET = [Group(20, SimStatus.SUSPENDED, OFF), Group(12, SimStatus.ACTIVATED, ON), Group(3, SimStatus.ACTIVATED, None)]
-
-
-async def test_small_fleet_is_counted_by_its_only_page(carrier: Emulator, rig: Rig) -> None:
-    carrier.refill(FLEET)
-    assert await rig.reader.count_fleet() == (35, 15)
-    assert calls_to(carrier) == {SIMS: 1}
-
-
-async def test_large_fleet_is_counted_by_a_filtered_page(tmp_path: Path, carrier: Emulator) -> None:
-    carrier.refill(FLEET)
-    async with emulated(tmp_path, carrier, proxy=Proxy(per_page=10)) as rig:
-        assert await rig.reader.count_fleet() == (35, 15)
-    assert calls_to(carrier) == {SIMS: 2}
-
-
-async def test_large_fleet_is_counted_by_listing_where_the_filter_is_ignored(tmp_path: Path, carrier: Emulator) -> None:
-    carrier.refill(FLEET)
-    async with emulated(tmp_path, carrier, proxy=Proxy(per_page=10, filters=False)) as rig:
-        assert await rig.reader.count_fleet() == (35, 15)
-    assert calls_to(carrier) == {SIMS: 5}
-
-
-async def test_ignored_filter_is_seen_through_where_the_first_page_is_all_activated(
-    tmp_path: Path, carrier: Emulator
-) -> None:
-    carrier.refill([*FLEET[1:], FLEET[0]])
-    async with emulated(tmp_path, carrier, proxy=Proxy(per_page=10, filters=False)) as rig:
-        assert await rig.reader.count_fleet() == (35, 15)
-
-
-@pytest.mark.parametrize(("status", "activated"), [(SimStatus.ACTIVATED, 35), (SimStatus.SUSPENDED, 0)])
-async def test_fleet_that_is_all_alike_is_counted_by_filtered_pages(
-    tmp_path: Path, carrier: Emulator, status: SimStatus, activated: int
-) -> None:
-    carrier.refill([Group(35, status, ON)])
-    async with emulated(tmp_path, carrier, proxy=Proxy(per_page=10)) as rig:
-        assert await rig.reader.count_fleet() == (35, activated)
-    assert calls_to(carrier)[SIMS] <= 3
-
-
-async def test_fleet_is_counted_by_listing_where_headers_are_missing(tmp_path: Path, carrier: Emulator) -> None:
-    carrier.refill(FLEET)
-    proxy = Proxy(per_page=10, drops=("X-Total-Count", "X-Total-Pages"))
-    async with emulated(tmp_path, carrier, proxy=proxy) as rig:
-        assert await rig.reader.count_fleet() == (35, 15)
-
-
-async def test_empty_fleet_has_none(carrier: Emulator, rig: Rig) -> None:
-    assert await rig.reader.count_fleet() == (0, 0)

@@ -1,0 +1,165 @@
+"""The work of an operator in Prefect's UI, in a browser without a head.
+
+Screenshots go to `tests/operation/screenshots/`; with SIMTANDEM_TEST_DOCS set, those that `docs/operations.md` shows
+go to `docs/images/` as well.
+"""
+
+import os
+import re
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Browser, Locator, Page, expect, sync_playwright
+
+from schemas.statuses import SimStatus
+from simtandem.emulator.seeding import Group
+from simtandem.emulator.server import Emulator
+from tests.operation.site import FIRST, Site, pasted
+
+pytestmark = pytest.mark.timeout(400)
+Fill = Callable[..., None]
+CHROMIUM = Path("/usr/bin/chromium")
+HERE = Path(__file__).parent
+SHOTS = HERE / "screenshots"
+DOCS = HERE.parents[1] / "docs" / "images"
+PATIENCE_MS = 90_000.0
+SWITCHES = [
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+]
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    if not CHROMIUM.exists():
+        if os.environ.get("CI"):
+            pytest.fail(f"{CHROMIUM} is missing, and unattended nothing is left out")
+        pytest.skip(f"{CHROMIUM} is missing: apt-get install chromium")
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=SWITCHES)
+        yield browser
+        browser.close()
+
+
+@pytest.fixture
+def page(browser: Browser) -> Iterator[Page]:
+    page = browser.new_page(viewport={"width": 1100, "height": 820}, reduced_motion="reduce")
+    page.set_default_timeout(PATIENCE_MS)
+    expect.set_options(timeout=PATIENCE_MS)
+    yield page
+    page.close()
+
+
+def shoot(page: Page, name: str, part: Locator | None = None) -> None:
+    """Keep what is seen now."""
+    page.wait_for_timeout(400)  # for what slides and fades
+    for folder in (SHOTS, *([DOCS] if os.environ.get("SIMTANDEM_TEST_DOCS") else [])):
+        folder.mkdir(parents=True, exist_ok=True)
+        (part or page).screenshot(path=folder / f"{name}.png")
+
+
+def open_form(page: Page, site: Site) -> None:
+    """From the list of deployments to the form of bulk-update."""
+    page.goto(f"{site.address}/v2/deployments")
+    page.get_by_role("link", name="bulk-update").first.click()
+    page.get_by_role("button", name="Run", exact=True).click()
+    page.get_by_role("menuitem", name=re.compile("Custom")).click()
+    expect(page.get_by_role("textbox", name="Device CSV")).to_be_visible()
+
+
+def choose(page: Page, what: str, option: str) -> None:
+    page.get_by_role("button", name=f"Select {what}").click()
+    page.get_by_role("option", name=option, exact=True).click()
+
+
+def submit(page: Page) -> None:
+    """Start what the form says, and go to the run."""
+    page.get_by_role("button", name="Submit").click()
+    page.get_by_role("button", name="View run").click()
+    expect(page.get_by_role("tab", name="Artifacts")).to_be_visible()
+
+
+def show_artifact(page: Page, name: str) -> None:
+    """Open one of the run's artifacts."""
+    page.get_by_role("tab", name="Artifacts").click()
+    page.get_by_role("link", name=re.compile(name)).click()
+    expect(page.get_by_text("Show Raw Data").or_(page.get_by_role("table").first).first).to_be_visible()
+
+
+def test_a_plan_is_made_in_the_form_and_read_on_the_page(
+    page: Page, site: Site, fleet: Fill, emulator: Emulator
+) -> None:
+    fleet(Group(8), Group(3, SimStatus.FACTORY_TEST))
+    open_form(page, site)
+    page.get_by_role("textbox", name="Device CSV").fill(
+        pasted(8, "activated", f"{FIRST + 8},suspended", "depot 7,activated")
+    )
+    size = page.get_by_role("spinbutton", name=re.compile("Batch size"))
+    size.fill("5000")
+    page.get_by_role("button", name="Submit").click()
+    assert size.evaluate("field => field.validationMessage") == "Value must be less than or equal to 2000."
+    assert page.url.split("?")[0].endswith("/run"), "the form stays open"
+    assert site.post("/flow_runs/filter", flow_runs={"name": {"like_": "pasted"}}) == []
+    shoot(page, "a-wrong-value")
+    size.fill("500")
+    page.get_by_role("textbox", name="Device CSV").scroll_into_view_if_needed()
+    page.get_by_role("main").evaluate("main => main.scrollIntoView()")
+    shoot(page, "form")
+
+    submit(page)
+    expect(page.get_by_text("Rows refused").first).to_be_visible()
+    expect(page.get_by_text("plan activated, suspended · 9 devices · pasted.csv").first).to_be_visible()
+    page.get_by_role("tab", name="Details").click()
+    expect(page.get_by_text(re.compile("8 SIMs and 8 endpoints to change, .* First: row 10"))).to_be_visible()
+    run = page.url
+    show_artifact(page, "The plan")
+    expect(page.get_by_role("row", name="SIMs to change 8")).to_be_visible()
+    shoot(page, "plan")
+    page.goto(run)
+    show_artifact(page, "Refused: 2 rows")
+    expect(page.get_by_text("depot 7")).to_be_visible()
+    shoot(page, "refused")
+    assert emulator.stats()["sim_patches"] == 0
+
+
+def test_a_run_that_asks_is_approved_in_the_form_and_completes(
+    page: Page, site: Site, fleet: Fill, emulator: Emulator
+) -> None:
+    fleet(Group(20, SimStatus.SUSPENDED))
+    open_form(page, site)
+    page.get_by_role("textbox", name="Device CSV").fill("\n".join(["sim_id", *(str(FIRST + n) for n in range(20))]))
+    choose(page, "Status", "activated")
+    choose(page, "Mode", "apply")
+    page.get_by_role("switch", name=re.compile("Ask before sending")).click()
+    submit(page)
+    expect(page.get_by_text("Suspended", exact=True).first).to_be_visible()
+    assert emulator.stats()["sim_patches"] == 0
+    run = page.url
+    show_artifact(page, "Approval: somebody")
+    expect(page.get_by_text("Waits for approval of plan")).to_be_visible()
+    page.goto(run)
+
+    page.get_by_role("button", name="Open menu").first.click()
+    page.get_by_role("menuitem", name="Resume").click()
+    form = page.get_by_role("dialog")
+    expect(form.get_by_text("20 SIMs and 20 endpoints to change, 20 newly billed")).to_be_visible()
+    choose(page, "Decision", "approve")
+    form.get_by_role("textbox", name="Who decides").fill("Ada Lovelace")
+    form.get_by_role("textbox", name=re.compile("Why")).fill("Depot 7 opens on Monday")
+    shoot(page, "approval")
+    form.get_by_role("button", name="Resume").click()
+    expect(form).to_be_hidden()
+    expect(page.get_by_text("Completed", exact=True).first).to_be_visible()
+    page.goto(run)
+    show_artifact(page, "The result")
+    expect(page.get_by_text("20 of 20 rows are in sync")).to_be_visible()
+    shoot(page, "result")
+    page.goto(run)
+    page.get_by_role("tab", name="Artifacts").click()
+    expect(page.get_by_role("link", name=re.compile("Progress: 1 of 1 batches"))).to_be_visible()
+    shoot(page, "run")
+    assert emulator.fleet.state_counts() == {"Activated/Enabled": 20}
