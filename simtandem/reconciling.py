@@ -203,8 +203,11 @@ def _rejected_rows(rejected: pl.DataFrame) -> pl.DataFrame:
 def moved_between(before: pl.DataFrame, after: pl.DataFrame) -> pl.DataFrame:
     """Rows of two plans of one file that differ: `row`, and what was planned `before` and is `after`, in words."""
     told = pl.concat_str(
-        pl.col("sim_before").fill_null("no SIM"), pl.lit("+"), pl.col("endpoint_before").fill_null("no endpoint"),
-        pl.lit(": "), pl.col("action"),
+        pl.col("sim_before").fill_null("no SIM"),
+        pl.lit("+"),
+        pl.col("endpoint_before").fill_null("no endpoint"),
+        pl.lit(": "),
+        pl.col("action"),
     )
     both = before.select("row", told.alias("before")).join(
         after.select("row", told.alias("after")), on="row", how="full", coalesce=True
