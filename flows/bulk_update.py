@@ -41,7 +41,7 @@ async def bulk_update(params: BulkUpdate) -> State[Any]:
                 await patch_batches(session)
                 await reconcile(session)
         document = await write_report(session)
-        await show_result(document)
+        await show_result(session, document)
         session.raise_if_fatal()
         return final_state(document, session.trouble())
 

@@ -44,7 +44,7 @@ class BulkUpdate(BaseModel):
     file: str = Field(
         title="Device CSV",
         description="A path or URL that the worker can read, or the list itself pasted here, header line first, "
-        "such as sim_id,status (endpoint_id and iccid will do as well). At most 200,000 characters, about 5,000 devices.",
+        "such as sim_id,status (endpoint_id and iccid will do, too). At most 200,000 characters, about 5,000 devices.",
         min_length=1,
         max_length=LONGEST_PASTE,
         json_schema_extra=_at(0),

@@ -7,6 +7,7 @@ one run has no key: a key leads to a page of all runs, where somebody might look
 import asyncio
 import logging
 from collections.abc import Coroutine
+from pathlib import Path
 from typing import Any, TypeVar
 from uuid import UUID
 
@@ -21,7 +22,7 @@ from prefect.runtime import flow_run
 
 from schemas.parameters import Mode
 from simtandem.job.preparing import problems
-from simtandem.job.telling import only_planned
+from simtandem.job.telling import only_planned, open_rows
 from simtandem.reports.wording import duration
 from tasks.session import Session
 
@@ -38,7 +39,11 @@ async def show_plan(session: Session) -> None:
     intake, plan = session.run.folder.data("intake.json"), session.run.folder.data("plan.json")
     heading = f"## Plan `{plan['digest']}` for {intake['file']}\n\nRun `{session.run.run_id}`\n\n| | |\n|---|---:|\n"
     lines = [f"| {name} | {value} |" for name, value in _plan_counts(intake, plan).items()]
-    await _try(acreate_markdown_artifact(heading + "\n".join(lines), description="The plan: what would be sent"))
+    await _try(
+        acreate_markdown_artifact(
+            heading + "\n".join(lines), description=f"The plan: what would be sent ({plan['digest']})"
+        )
+    )
     await _try(_name_run(session, plan["devices"], intake["file"]))
     found = problems(session.run.folder)
     if found:
@@ -65,7 +70,7 @@ def _plan_counts(intake: dict[str, Any], plan: dict[str, Any]) -> dict[str, obje
 
 async def show_approval(session: Session, excess: str, moved: list[dict[str, object]]) -> None:
     """Why the run waits, and what differs from the plan that was approved before, if one was."""
-    run_id, plan = session.run.run_id, session.run.folder.data("plan.json")
+    plan = session.run.folder.data("plan.json")
     text = f"## Waits for approval of plan `{plan['digest']}`\n\n{excess or 'Approval was asked for.'}\n\n"
     text += "Resume the run from its menu: the form asks for the decision, who makes it, and why.\n"
     if moved:
@@ -75,18 +80,28 @@ async def show_approval(session: Session, excess: str, moved: list[dict[str, obj
         await _try(acreate_table_artifact(moved[:_FIRST_ROWS], description="Moved: rows planned differently now"))
 
 
-async def show_result(document: dict[str, Any]) -> None:
-    """Verdicts, outcomes, calls, and where the files are."""
+async def show_result(session: Session, document: dict[str, Any]) -> None:
+    """Verdicts, outcomes, calls, where the files are, and the first rows that are not as asked."""
     counts = [*document["verdicts"].items(), *((f"steps {name}", n) for name, n in document["outcomes"].items())]
     lines = [f"| {name.replace('_', ' ')} | {count} |" for name, count in counts if count]
     calls, rows = document["calls"], document["input"]["rows"]
     lines.append(f"| calls (retried, throttled) | {calls['total']} ({calls['retried']}, {calls['throttled']}) |")
     lines.append(f"| took | {duration(document['seconds'])} |")
-    files = "\n".join(f"- {name}: `{path}`" for name, path in document["files"].items())
-    told = "Only planned" if only_planned(document) else f"{document['verdicts']['in_sync']} of {rows} rows are in sync"
-    heading = f"## {told}\n\n| | |\n|---|---:|\n"
-    text = heading + "\n".join(lines) + f"\n\nRun `{document['run_id']}`, on the machine that ran it:\n\n{files}\n"
+    planned = only_planned(document)
+    heading = "Only planned" if planned else f"{document['verdicts']['in_sync']} of {rows} rows are in sync"
+    text = f"## {heading}\n\n| | |\n|---|---:|\n" + "\n".join(lines) + _where(session, document["files"])
     await _try(acreate_markdown_artifact(text, description="The result: what became of it"))
+    left = [] if planned else open_rows(session.run)
+    if left:
+        more = f", the first {_FIRST_ROWS}" if len(left) > _FIRST_ROWS else ""
+        told = f"Not in sync: {len(left)} rows{more}; all of them in results.csv, and retry.csv is ready to be fed back"
+        await _try(acreate_table_artifact(left[:_FIRST_ROWS], description=told))
+
+
+def _where(session: Session, files: dict[str, str]) -> str:
+    names = ", ".join(f"`{Path(path).name}`" for path in files.values())
+    run = session.run
+    return f"\n\nRun `{run.run_id}`. On the machine that ran it, in `{run.folder.path}`: {names}\n"
 
 
 async def show_audit(document: dict[str, Any]) -> None:

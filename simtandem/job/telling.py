@@ -38,9 +38,15 @@ def first_trouble(run: Run) -> str:
     if run.request.mode is Mode.PLAN:
         found = problems(run.folder)[:1]
     else:
-        results = run.ledger.results(run.run_id).filter(pl.col("verdict") != Verdict.IN_SYNC)
-        found = [(row, error or reason) for row, reason, error in results.select("row", "reason", "error").iter_rows()]
-    return "".join(f"row {row}: {_short(why)}" for row, why in found[:1])
+        found = [(int(str(row["row"])), str(row["why"])) for row in open_rows(run)[:1]]
+    return "".join(f"row {row}: {_short(why)}" for row, why in found)
+
+
+def open_rows(run: Run) -> list[dict[str, object]]:
+    """The rows that did not become as asked: which, what became of each, and why."""
+    results = run.ledger.results(run.run_id).filter(pl.col("verdict") != Verdict.IN_SYNC)
+    told = pl.when(pl.col("error") != "").then("error").otherwise("reason")
+    return results.select("row", "sim_id", "endpoint_id", "verdict", why=told).to_dicts()
 
 
 def _planned(document: dict[str, Any]) -> str:

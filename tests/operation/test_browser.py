@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, Locator, Page, expect, sync_playwright
+from playwright.sync_api import Browser, FloatRect, Page, expect, sync_playwright
 
 from schemas.statuses import SimStatus
 from simtandem.emulator.seeding import Group
@@ -47,19 +47,21 @@ def browser() -> Iterator[Browser]:
 
 @pytest.fixture
 def page(browser: Browser) -> Iterator[Page]:
-    page = browser.new_page(viewport={"width": 1100, "height": 820}, reduced_motion="reduce")
+    page = browser.new_page(viewport={"width": 1100, "height": 900}, reduced_motion="reduce")
     page.set_default_timeout(PATIENCE_MS)
     expect.set_options(timeout=PATIENCE_MS)
     yield page
     page.close()
 
 
-def shoot(page: Page, name: str, part: Locator | None = None) -> None:
-    """Keep what is seen now."""
+def shoot(page: Page, name: str, *, for_docs: int = 0) -> None:
+    """Keep what is seen now; so many lines of it from the top for the documents, if asked for."""
     page.wait_for_timeout(400)  # for what slides and fades
-    for folder in (SHOTS, *([DOCS] if os.environ.get("SIMTANDEM_TEST_DOCS") else [])):
-        folder.mkdir(parents=True, exist_ok=True)
-        (part or page).screenshot(path=folder / f"{name}.png")
+    SHOTS.mkdir(parents=True, exist_ok=True)
+    page.screenshot(path=SHOTS / f"{name}.png")
+    if for_docs and os.environ.get("SIMTANDEM_TEST_DOCS"):
+        DOCS.mkdir(parents=True, exist_ok=True)
+        page.screenshot(path=DOCS / f"{name}.png", clip=FloatRect(x=0, y=0, width=1100, height=for_docs))
 
 
 def open_form(page: Page, site: Site) -> None:
@@ -76,10 +78,11 @@ def choose(page: Page, what: str, option: str) -> None:
     page.get_by_role("option", name=option, exact=True).click()
 
 
-def submit(page: Page) -> None:
+def submit(page: Page, site: Site) -> None:
     """Start what the form says, and go to the run."""
     page.get_by_role("button", name="Submit").click()
-    page.get_by_role("button", name="View run").click()
+    link = page.locator("a[href*='/runs/flow-run/']").first  # in the message that pops up, or in the list behind it
+    page.goto(site.address + str(link.get_attribute("href")))
     expect(page.get_by_role("tab", name="Artifacts")).to_be_visible()
 
 
@@ -108,9 +111,9 @@ def test_a_plan_is_made_in_the_form_and_read_on_the_page(
     size.fill("500")
     page.get_by_role("textbox", name="Device CSV").scroll_into_view_if_needed()
     page.get_by_role("main").evaluate("main => main.scrollIntoView()")
-    shoot(page, "form")
+    shoot(page, "form", for_docs=900)
 
-    submit(page)
+    submit(page, site)
     expect(page.get_by_text("Rows refused").first).to_be_visible()
     expect(page.get_by_text("plan activated, suspended · 9 devices · pasted.csv").first).to_be_visible()
     page.get_by_role("tab", name="Details").click()
@@ -118,11 +121,11 @@ def test_a_plan_is_made_in_the_form_and_read_on_the_page(
     run = page.url
     show_artifact(page, "The plan")
     expect(page.get_by_role("row", name="SIMs to change 8")).to_be_visible()
-    shoot(page, "plan")
+    shoot(page, "plan", for_docs=740)
     page.goto(run)
     show_artifact(page, "Refused: 2 rows")
-    expect(page.get_by_text("depot 7")).to_be_visible()
-    shoot(page, "refused")
+    expect(page.get_by_title(re.compile("depot 7"))).to_be_visible()
+    shoot(page, "refused", for_docs=420)
     assert emulator.stats()["sim_patches"] == 0
 
 
@@ -135,12 +138,12 @@ def test_a_run_that_asks_is_approved_in_the_form_and_completes(
     choose(page, "Status", "activated")
     choose(page, "Mode", "apply")
     page.get_by_role("switch", name=re.compile("Ask before sending")).click()
-    submit(page)
+    submit(page, site)
     expect(page.get_by_text("Suspended", exact=True).first).to_be_visible()
     assert emulator.stats()["sim_patches"] == 0
     run = page.url
     show_artifact(page, "Approval: somebody")
-    expect(page.get_by_text("Waits for approval of plan")).to_be_visible()
+    expect(page.get_by_role("heading", name="Waits for approval of plan")).to_be_visible()
     page.goto(run)
 
     page.get_by_role("button", name="Open menu").first.click()
@@ -150,16 +153,16 @@ def test_a_run_that_asks_is_approved_in_the_form_and_completes(
     choose(page, "Decision", "approve")
     form.get_by_role("textbox", name="Who decides").fill("Ada Lovelace")
     form.get_by_role("textbox", name=re.compile("Why")).fill("Depot 7 opens on Monday")
-    shoot(page, "approval")
+    shoot(page, "approval", for_docs=900)
     form.get_by_role("button", name="Resume").click()
     expect(form).to_be_hidden()
     expect(page.get_by_text("Completed", exact=True).first).to_be_visible()
     page.goto(run)
     show_artifact(page, "The result")
-    expect(page.get_by_text("20 of 20 rows are in sync")).to_be_visible()
-    shoot(page, "result")
+    expect(page.get_by_role("heading", name="20 of 20 rows are in sync")).to_be_visible()
+    shoot(page, "result", for_docs=425)
     page.goto(run)
     page.get_by_role("tab", name="Artifacts").click()
     expect(page.get_by_role("link", name=re.compile("Progress: 1 of 1 batches"))).to_be_visible()
-    shoot(page, "run")
+    shoot(page, "run", for_docs=900)
     assert emulator.fleet.state_counts() == {"Activated/Enabled": 20}

@@ -4,7 +4,7 @@ from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 
 import polars as pl
-from hypothesis import given
+from hypothesis import given, settings
 
 from schemas.statuses import Cause, EndpointStatus, Finding, SimStatus, Target
 from schemas.tables import Explained, Findings, Inventory, Managed, empty
@@ -86,6 +86,7 @@ def test_kinds_that_no_status_repairs_have_no_repair_file() -> None:
     assert repairs[Finding.PAYING_BUT_OFF].columns == ["sim_id", "endpoint_id", "iccid", "status"]
 
 
+@settings(deadline=None)  # a busy machine is slow
 @given(fleets())
 def test_repairing_a_fleet_leaves_only_what_no_status_repairs(fleet: ModelFleet) -> None:
     for finding, rows in auditing.repairs(found(fleet=fleet)).items():

@@ -1,7 +1,7 @@
 """What is wrong with a device in some state, and what ends it."""
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from schemas.statuses import EndpointStatus, Finding, SimStatus, Target
@@ -130,6 +130,7 @@ STATES = st.builds(
 )
 
 
+@settings(deadline=None)  # a busy machine is slow
 @given(STATES)
 def test_a_repair_is_allowed_and_ends_its_finding(before: State) -> None:
     for judgement in judge(before, LIFECYCLE):
@@ -144,6 +145,7 @@ def test_a_repair_is_allowed_and_ends_its_finding(before: State) -> None:
         assert judgement.finding not in found(after)
 
 
+@settings(deadline=None)  # a busy machine is slow
 @given(STATES)
 def test_repairs_of_one_device_never_contradict_each_other(before: State) -> None:
     repairs = {judgement.repair for judgement in judge(before, LIFECYCLE) if judgement.repair}
@@ -152,6 +154,7 @@ def test_repairs_of_one_device_never_contradict_each_other(before: State) -> Non
     assert len(repairs) <= 1
 
 
+@settings(deadline=None)  # a busy machine is slow
 @given(STATES)
 def test_no_repair_charges_a_sim_that_nobody_had_asked_to_activate(before: State) -> None:
     for judgement in judge(before, LIFECYCLE):
