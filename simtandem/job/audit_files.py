@@ -35,7 +35,7 @@ def finish(audit: Audit, findings: pl.DataFrame) -> dict[str, Any]:
     }
     folder.save("told.json", told)
     folder.save("document.json", document)
-    audit.ledger.record_state(audit.run_id, RunState.FINISHED, {"audit": told})
+    audit.ledger.record_state(audit.run_id, RunState.FINISHED, {"audit": told}, sealed=True)
     return document
 
 
