@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test check format bench lock clean
+.PHONY: help install demo up test operation check format bench screenshots lock clean
 
 help:  ## show this list
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## (.*)/  make \1\t\2/' | expand -t 18
@@ -21,14 +21,20 @@ $(VENV)/.installed: requirements.txt requirements-dev.txt pyproject.toml
 demo: install  ## the whole job against the built-in emulator
 	@$(BIN)/simtandem demo
 
-test: install  ## every test
-	@$(BIN)/python -m pytest
+up: install  ## Prefect server, deployments, schedules and a worker on this machine, until Ctrl-C
+	@$(BIN)/simtandem up
+
+test: install  ## every test but those of the whole operation
+	@$(BIN)/python -m pytest -n 2 --dist loadfile --ignore tests/operation
+
+operation: install  ## tests of `simtandem up`: real server, worker and browser; some minutes, on a quiet machine
+	@$(BIN)/python -m pytest tests/operation
 
 check: install  ## format, lint, types, tests: what CI runs
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n 2 --dist loadfile --ignore tests/operation
 
 format: install  ## put the code into its standard form
 	$(BIN)/ruff format .
@@ -36,6 +42,9 @@ format: install  ## put the code into its standard form
 
 bench: install  ## measure what is claimed in bench/README.md, again
 	$(BIN)/python -m bench
+
+screenshots: install  ## renew the pictures in docs/images/ from the browser tests
+	SIMTANDEM_TEST_DOCS=1 $(BIN)/python -m pytest tests/operation/test_browser.py
 
 lock: install  ## renew the pinned requirements from pyproject.toml
 	$(BIN)/pip-compile --quiet --strip-extras --allow-unsafe --generate-hashes --no-header --no-emit-options --upgrade --output-file requirements.txt pyproject.toml

@@ -40,8 +40,11 @@ def prefect_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Prefect
     with Orchestration(Settings(home=home)) as orchestration:
         asyncio.run(orchestration._answering())
         yield PrefectServer(home, str(orchestration._url))
-    if orchestration._child is not None:
-        orchestration._child.wait(60)
+    if (child := orchestration._child) is not None:
+        try:
+            child.wait(60)
+        finally:
+            child.kill()  # only if somebody still holds on to it, which fails the session as well
 
 
 def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:

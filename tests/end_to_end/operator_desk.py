@@ -7,6 +7,7 @@ import pty
 import subprocess
 import sys
 import termios
+import threading
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -16,7 +17,7 @@ from typing import Any
 from simtandem.emulator.server import Emulator
 
 COMMAND = str(Path(sys.executable).with_name("simtandem"))
-PATIENCE_S = 150.0  # a busy machine is slow; a test that hangs should still end
+PATIENCE_S = 120.0  # a busy machine is slow; a test that hangs should still end
 FIRST = 10_000_001
 
 
@@ -99,12 +100,15 @@ class Desk:
             preexec_fn=_take_terminal,  # noqa: PLW1509 - nothing else runs in this process
         )
         os.close(terminal)
+        give_up = threading.Timer(PATIENCE_S, running.kill)
+        give_up.start()
         seen = _read_until(master, b"[y/N]")
         os.write(master, answer)
         assert running.stdout is not None
         out = running.stdout.read().decode()
         running.stdout.close()
-        code = running.wait(PATIENCE_S)
+        code = running.wait()
+        give_up.cancel()
         said = (seen + _read_until(master)).decode()
         os.close(master)
         assert "Traceback" not in out + said

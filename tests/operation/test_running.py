@@ -136,7 +136,7 @@ def test_what_was_asked_for_is_sent_once_somebody_approves_it(
     assert emulator.stats()["sim_patches"] == 3
 
     states = ledger(site, "SELECT state, detail FROM run_states WHERE state IN ('approved', 'refused')")
-    told = [(state, detail) for state, detail in states if "Grace" in detail or "Ada" in detail]
+    told = [(state, detail) for state, detail in states if "depot 7 opens" in detail or "wrong depot" in detail]
     assert sorted(state for state, _ in told) == ["approved", "refused"]
     document = json.loads((newest_folder(site, digest_in(done["message"])) / "work" / "document.json").read_text())
     assert document["approval"] == {"who": "Grace", "why": "depot 7 opens", "digest": document["digest"]}

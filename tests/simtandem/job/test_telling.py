@@ -1,0 +1,59 @@
+from typing import Any
+
+import pytest
+
+from simtandem.job.telling import ending, waiting
+
+PLAN = {"digest": "d1", "sim_changes": 3, "endpoint_changes": 2, "unchanged": 1, "refused": 4, "newly_billed": 3}
+CHANGES = "3 SIMs and 2 endpoints to change"
+NOTHING = "Only planned: nothing was sent."
+RECORDED = "What was done is recorded; run it again to go on."
+ROW_7 = "First: row 7: no id."
+
+
+def told(exit_code: int, *, sent: bool = True, **verdicts: int) -> dict[str, Any]:
+    files = {"plan": "plan.csv", "results": "results.csv"} if sent else {"plan": "plan.csv"}
+    return {
+        "run_id": "r1",
+        "digest": "d1",
+        "exit_code": exit_code,
+        "input": {"rows": 10, "rejected": 2},
+        "plan": PLAN,
+        "verdicts": {"in_sync": 0, **verdicts},
+        "files": files,
+    }
+
+
+@pytest.mark.parametrize(
+    ("document", "trouble", "sentence"),
+    [
+        (told(0, in_sync=10, failed=0), "", "10 of 10 rows in sync. Plan d1, run r1."),
+        (
+            told(1, in_sync=8, changed_by_others=2),
+            "row 3: locked.",
+            "8 of 10 rows in sync, 2 changed by others. First: row 3: locked. Plan d1, run r1.",
+        ),
+        (
+            told(130, in_sync=4, skipped=6),
+            "",
+            f"Stopped: 4 of 10 rows in sync, 6 skipped. {RECORDED} Plan d1, run r1.",
+        ),
+        (
+            told(1, sent=False, skipped=8, rejected=2),
+            "row 7: no id.",
+            f"{CHANGES}, 1 unchanged, 4 refused, 2 rows rejected. {NOTHING} {ROW_7} Plan d1, run r1.",
+        ),
+    ],
+)
+def test_an_ending_has_counts_first_trouble_digest_and_run(
+    document: dict[str, Any], trouble: str, sentence: str
+) -> None:
+    assert ending(document, trouble) == sentence
+
+
+@pytest.mark.parametrize(("excess", "begins"), [("", "Approval was asked for."), ("Too many.", "Too many.")])
+def test_what_waits_says_why_and_what_for(excess: str, begins: str) -> None:
+    assert waiting(PLAN, excess) == (
+        f"{begins} Plan d1: 3 SIMs and 2 endpoints to change, 3 newly billed, 4 refused. "
+        "Nothing is sent before somebody approves it."
+    )
