@@ -70,11 +70,13 @@ def look(kind: Literal["plan", "reconcile"], request: BulkUpdate, output: Output
                 document, refusal = asyncio.run(_stoppable(comparing.compare(run), watcher))
         finally:
             run.close()
+    if kind == "plan" and refusal:
+        document["refusal"] = refusal  # what the safety gate would say to applying it
     if output.as_json:
         _print(document)
     else:
-        refusal = refusal if kind == "plan" else ""
-        shown.show_plan(output.out, document, _notes(run.folder), preparing.problems(run.folder), refusal)
+        told = document.get("refusal", "")
+        shown.show_plan(output.out, document, _notes(run.folder), preparing.problems(run.folder), told)
         if kind == "reconcile":
             shown.show_result(output.out, document)
         shown.show_files(output.out, document)
