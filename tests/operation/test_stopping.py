@@ -1,4 +1,7 @@
-"""Each process of `simtandem up` is killed in the middle of a run; nothing is lost, and nothing is done twice."""
+"""Each process of `simtandem up` is killed in the middle of a run; nothing is lost, and nothing is done twice.
+
+These tests come last here by their name: after them nothing is up any more.
+"""
 
 from collections.abc import Callable
 
@@ -73,7 +76,18 @@ def test_what_was_killed_is_run_again_from_where_it_stood(site: Site, fleet: Fil
     assert everything_is_done_and_nothing_twice(site, emulator, 120)
 
 
+def test_after_a_power_cut_nothing_waits_for_the_run_that_is_gone(site: Site, fleet: Fill, emulator: Emulator) -> None:
+    fleet(Group(60), latency_s=0.2)
+    run = site.begin(file=pasted(60), mode="apply")
+    sends(emulator, 4)
+    site.cut_power()
+    until(lambda: site.processes() == [], "all is dark")
+    site.start()
+    state = site.state(run)
+    assert state["type"] == "CRASHED"
+    assert state["message"] == "Its process is gone. Run it again; what was done is not done twice."
+
+
 def test_ctrl_c_ends_all_of_it(site: Site) -> None:
     assert site.stop() == 0
     until(lambda: site.processes() == [], "nothing is left")
-    site.start()
