@@ -13,6 +13,7 @@ from pandera.config import ValidationDepth, config_context
 from pandera.errors import SchemaErrors
 from pandera.typing.polars import Series
 
+from schemas.ownership import CLEARABLE, NOBODY, OwnerField
 from schemas.statuses import Target
 
 WISHES = {
@@ -32,7 +33,8 @@ ISSUED = ("issued", "0")
 DELETED = ("deleted", "delete", "3")
 ENDPOINT_WORDS = ("enabled", "enable", "disabled", "disable")
 
-_CELLS = ("sim_id", "endpoint_id", "iccid", "status")
+_OWNERS = tuple(str(field) for field in OwnerField)
+_CELLS = ("sim_id", "endpoint_id", "iccid", "status", *_OWNERS)
 _NUMBERS = ("sim_id", "endpoint_id", "iccid")
 _IDS = ("sim_id", "endpoint_id")
 
@@ -65,7 +67,8 @@ class DeviceCsv(pa.DataFrameModel):
     """The columns that matter, all of them text, trimmed, null where nothing was written.
 
     `row` is the row number a spreadsheet shows. A status is in lower case and without spaces, underscores and dashes;
-    an ICCID is without the spaces and dashes between its groups and without its padding.
+    an ICCID is without the spaces and dashes between its groups and without its padding. The columns that ask for
+    another owner are there only where the file has them.
     """
 
     row: Series[pl.Int64] = pa.Field(ge=2, unique=True)
@@ -73,6 +76,9 @@ class DeviceCsv(pa.DataFrameModel):
     endpoint_id: Series[pl.String] = pa.Field(nullable=True)
     iccid: Series[pl.String] = pa.Field(nullable=True)
     status: Series[pl.String] = pa.Field(nullable=True)
+    customer_org_id: Series[pl.String] | None = pa.Field(nullable=True)
+    reseller_org_id: Series[pl.String] | None = pa.Field(nullable=True)
+    issuer_org_id: Series[pl.String] | None = pa.Field(nullable=True)
 
     class Config:
         """No other columns, and nothing converted on the way."""
@@ -85,12 +91,12 @@ class DeviceCsv(pa.DataFrameModel):
     def _formula(cls, data: pa.PolarsData) -> pl.LazyFrame:
         return _every(data, lambda cell: ~cell.str.contains(_FORMULA))
 
-    @pa.check(*_NUMBERS, name="scientific")
+    @pa.check(*_NUMBERS, *_OWNERS, name="scientific")
     @classmethod
     def _scientific(cls, data: pa.PolarsData) -> pl.LazyFrame:
         return _every(data, lambda cell: ~cell.str.contains(_SCIENTIFIC))
 
-    @pa.check(*_IDS, name="thousands")
+    @pa.check(*_IDS, *_OWNERS, name="thousands")
     @classmethod
     def _thousands(cls, data: pa.PolarsData) -> pl.LazyFrame:
         return _every(data, lambda cell: ~cell.str.contains(_THOUSANDS))
@@ -100,12 +106,22 @@ class DeviceCsv(pa.DataFrameModel):
     def _not_digits(cls, data: pa.PolarsData) -> pl.LazyFrame:
         return _every(data, lambda cell: cell.str.contains(r"^[0-9]+$"))
 
-    @pa.check(*_IDS, name="zero")
+    @pa.check(*_IDS, *_OWNERS, name="zero")
     @classmethod
     def _zero(cls, data: pa.PolarsData) -> pl.LazyFrame:
         return _every(data, lambda cell: ~cell.str.contains(r"^0+$"))
 
-    @pa.check(*_IDS, name="too_long")
+    @pa.check(*_OWNERS, name="not_an_owner")
+    @classmethod
+    def _not_an_owner(cls, data: pa.PolarsData) -> pl.LazyFrame:
+        return _every(data, lambda cell: cell.str.contains(rf"^([0-9]+|{NOBODY})$"))
+
+    @pa.check(*(field for field in _OWNERS if field not in CLEARABLE), name="not_clearable")
+    @classmethod
+    def _not_clearable(cls, data: pa.PolarsData) -> pl.LazyFrame:
+        return _every(data, lambda cell: cell != NOBODY)
+
+    @pa.check(*_IDS, *_OWNERS, name="too_long")
     @classmethod
     def _too_long(cls, data: pa.PolarsData) -> pl.LazyFrame:
         return _every(data, lambda cell: cell.str.len_bytes() <= 18)

@@ -95,23 +95,30 @@ class BulkUpdate(BaseModel):
         description="Go on beyond the safety limits without asking.",
         json_schema_extra=_at(7),
     )
+    change_owners: bool = Field(
+        default=False,
+        title="Change owners",
+        description="Needed where the list has customer_org_id, reseller_org_id or issuer_org_id: not everybody can "
+        "undo that.",
+        json_schema_extra=_at(8),
+    )
     prepared_run: str = Field(
         default="",
         title="Prepared run",
         description="Leave empty. The command line names a run here that it has read already.",
-        json_schema_extra=_at(8),
+        json_schema_extra=_at(9),
     )
     retry_of: str = Field(
         default="",
         title="Retry of",
         description="Leave empty. The run whose open rows the file holds.",
-        json_schema_extra=_at(9),
+        json_schema_extra=_at(10),
     )
     undo_of: str = Field(
         default="",
         title="Undo of",
         description="Leave empty, or name an earlier run to put its devices back; the CSV is not read then.",
-        json_schema_extra=_at(10),
+        json_schema_extra=_at(11),
     )
 
     @model_validator(mode="before")

@@ -24,13 +24,17 @@ class _Table(pa.DataFrameModel):
 
 
 class Devices(_Table):
-    """What an operator asks for: one usable input row each, at least one of the three ids given."""
+    """What an operator asks for: one usable input row each, at least one of the three ids and one of the wishes given.
+
+    `owners` is a text as in `simtandem.ownership`.
+    """
 
     row: Series[pl.Int64] = pa.Field(ge=2, unique=True)
     sim_id: Series[pl.String] = pa.Field(nullable=True, str_matches=DIGITS)
     endpoint_id: Series[pl.String] = pa.Field(nullable=True, str_matches=DIGITS)
     iccid: Series[pl.String] = pa.Field(nullable=True, str_matches=ICCID)
-    desired: Series[pl.String] = pa.Field(isin=[*Target])
+    desired: Series[pl.String] = pa.Field(nullable=True, isin=[*Target])
+    owners: Series[pl.String] = pa.Field(nullable=True)
 
 
 class Rejected(_Table):
@@ -59,11 +63,22 @@ class Inventory(_Table):
     endpoint_status: Series[pl.String] = pa.Field(nullable=True, isin=[*EndpointStatus])
 
 
+class Owners(_Table):
+    """Whose a SIM is: organisations' ids, null where there is none."""
+
+    sim_id: Series[pl.String] = pa.Field(unique=True, str_matches=DIGITS)
+    customer_org_id: Series[pl.String] = pa.Field(nullable=True, str_matches=DIGITS)
+    reseller_org_id: Series[pl.String] = pa.Field(nullable=True, str_matches=DIGITS)
+    issuer_org_id: Series[pl.String] = pa.Field(nullable=True, str_matches=DIGITS)
+
+
 class Plan(_Table):
     """What is to be done for each usable input row, repeats included, sorted by `row`.
 
     `sim_step` and `endpoint_step` say which halves get a call, `first` which of the two halves goes first. `*_after` is
-    where the halves should be in the end (null where the row is refused or that half does not exist).
+    where the halves should be in the end (null where the row is refused or that half does not exist). `owners_*` are
+    texts as in `simtandem.ownership`, null where the row asks for no owner; owners are changed in the SIM's step.
+    `desired` is null where the row asks for owners alone.
     """
 
     row: Series[pl.Int64] = pa.Field(ge=2, unique=True)
@@ -72,9 +87,11 @@ class Plan(_Table):
     endpoint_id: Series[pl.String] = pa.Field(nullable=True)
     sim_before: Series[pl.String] = pa.Field(nullable=True, isin=[*SimStatus])
     endpoint_before: Series[pl.String] = pa.Field(nullable=True, isin=[*EndpointStatus])
-    desired: Series[pl.String] = pa.Field(isin=[*Target])
+    desired: Series[pl.String] = pa.Field(nullable=True, isin=[*Target])
     sim_after: Series[pl.String] = pa.Field(nullable=True, isin=[*SimStatus])
     endpoint_after: Series[pl.String] = pa.Field(nullable=True, isin=[*EndpointStatus])
+    owners_before: Series[pl.String] = pa.Field(nullable=True)
+    owners_after: Series[pl.String] = pa.Field(nullable=True)
     sim_step: Series[pl.Boolean]
     endpoint_step: Series[pl.Boolean]
     first: Series[pl.String] = pa.Field(nullable=True, isin=[*Half])
@@ -96,7 +113,11 @@ class Outcomes(_Table):
 
 
 class Results(_Table):
-    """What became of every input row, rejected ones included, sorted by `row`."""
+    """What became of every input row, rejected ones included, sorted by `row`.
+
+    `before` and `after` are the pair's statuses. `owners` are those that were asked for, with what they were and are;
+    null where nothing was asked.
+    """
 
     row: Series[pl.Int64] = pa.Field(ge=2, unique=True)
     sim_id: Series[pl.String] = pa.Field(nullable=True)
@@ -112,6 +133,9 @@ class Results(_Table):
     attempts: Series[pl.Int64] = pa.Field(ge=0)
     http_status: Series[pl.Int64] = pa.Field(nullable=True)
     error: Series[pl.String]
+    owners: Series[pl.String] = pa.Field(nullable=True)
+    owners_before: Series[pl.String] = pa.Field(nullable=True)
+    owners_after: Series[pl.String] = pa.Field(nullable=True)
 
 
 class Events(_Table):

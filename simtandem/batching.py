@@ -6,16 +6,19 @@ import polars as pl
 
 from schemas.statuses import Action, Half, Target
 
-_ORDER = (Target.SUSPENDED, Target.ACTIVATED, Target.FACTORY_TEST)  # what saves money goes before what costs it
+_ORDER = (Target.SUSPENDED, Target.ACTIVATED, Target.FACTORY_TEST, None)  # what saves money goes before what costs it
 
 
 @dataclass(frozen=True, slots=True)
 class Batch:
-    """Devices that go to the same target with the same half first. `rows` are plan rows, all of them changes."""
+    """Devices that go to the same target with the same half first. `rows` are plan rows, all of them changes.
+
+    Without a target only their owners change.
+    """
 
     number: int
     first: Half
-    target: Target
+    target: Target | None
     rows: pl.DataFrame
 
 
@@ -32,7 +35,7 @@ def split(plan: pl.DataFrame, size: int, bulk_endpoints: int = 2000) -> list[Bat
     batches: list[Batch] = []
     for target in _ORDER:
         for first in Half:
-            group = changes.filter((pl.col("desired") == target) & (pl.col("first") == first))
+            group = changes.filter(pl.col("desired").eq_missing(pl.lit(target, pl.String)) & (pl.col("first") == first))
             batches += [
                 Batch(number=len(batches) + number, first=first, target=target, rows=rows)
                 for number, rows in enumerate(group.iter_slices(limit), start=1)

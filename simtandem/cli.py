@@ -31,6 +31,9 @@ Verbose = Annotated[bool, typer.Option("--verbose", "-v", help="Log what happens
 RunId = Annotated[str, typer.Argument(metavar="RUN", help="A run's id, or its beginning.", show_default=False)]
 Yes = Annotated[bool, typer.Option("--yes", "-y", help="Don't ask. Needed where there is no terminal.")]
 AcceptLarge = Annotated[bool, typer.Option("--accept-large", help="Go on beyond the safety limits.")]
+ChangeOwners = Annotated[
+    bool, typer.Option("--change-owners", help="Let the file's *_org_id columns give SIMs other owners.")
+]
 Digest = Annotated[str | None, typer.Option("--plan", metavar="DIGEST", help="Apply only the plan with this digest.")]
 
 
@@ -67,6 +70,7 @@ def apply(
     *,
     yes: Yes = False,
     accept_large: AcceptLarge = False,
+    change_owners: ChangeOwners = False,
     as_json: AsJson = False,
     quiet: Quiet = False,
     verbose: Verbose = False,
@@ -74,7 +78,8 @@ def apply(
     """Plan, check the safety limits, patch in paired batches, reconcile, report."""
     from simtandem import commands
 
-    request = _request(file, to, batch_size, accept_large=accept_large, plan_digest=digest)
+    allowed = {"accept_large": accept_large, "change_owners": change_owners}
+    request = _request(file, to, batch_size, plan_digest=digest, **allowed)
     _end(commands.apply(request, _output(as_json, quiet, verbose), yes=yes))
 
 
@@ -128,6 +133,7 @@ def retry(
     *,
     yes: Yes = False,
     accept_large: AcceptLarge = False,
+    change_owners: ChangeOwners = False,
     as_json: AsJson = False,
     quiet: Quiet = False,
     verbose: Verbose = False,
@@ -136,7 +142,8 @@ def retry(
     from simtandem import commands, history
 
     run_id, file = history.open_rows(run)
-    request = _request(file, None, batch_size, accept_large=accept_large, retry_of=run_id)
+    allowed = {"accept_large": accept_large, "change_owners": change_owners}
+    request = _request(file, None, batch_size, retry_of=run_id, **allowed)
     _end(commands.apply(request, _output(as_json, quiet, verbose), yes=yes))
 
 
@@ -156,6 +163,7 @@ def undo(
     *,
     yes: Annotated[bool, typer.Option("--yes", "-y", help="Carry it out; else it is only planned.")] = False,
     accept_large: AcceptLarge = False,
+    change_owners: ChangeOwners = False,
     as_json: AsJson = False,
     quiet: Quiet = False,
     verbose: Verbose = False,
@@ -166,7 +174,8 @@ def undo(
 
     run_id = named(run)
     file = Path(f"undo of {run_id}")
-    request = _request(file, None, batch_size, accept_large=accept_large, plan_digest=digest, undo_of=run_id)
+    allowed = {"accept_large": accept_large, "change_owners": change_owners}
+    request = _request(file, None, batch_size, plan_digest=digest, undo_of=run_id, **allowed)
     output = _output(as_json, quiet, verbose)
     _end(commands.apply(request, output, yes=True) if yes else commands.look("plan", request, output))
 

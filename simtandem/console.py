@@ -153,6 +153,8 @@ def show_plan(
         table.add_row(f"{plan['refused']:,}", Text("refused, each with its reason in plan.csv", style="yellow"))
     table.add_row(f"{plan['sim_changes']:,}", "SIMs to change")
     table.add_row(f"{plan['endpoint_changes']:,}", "endpoints to change")
+    if plan["owner_changes"]:
+        table.add_row(f"{plan['owner_changes']:,}", Text("SIMs among them get another owner", style="yellow"))
     table.add_row(f"{plan['newly_billed']:,}", "SIMs newly billed")
     table.add_row(f"{plan['calls']:,}", f"calls, {duration(plan['eta_s'])} at least")
     console.print(table)

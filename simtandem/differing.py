@@ -4,8 +4,10 @@ from dataclasses import dataclass
 
 import polars as pl
 
+from simtandem.ownership import beside_states
+
 COMPARED = ("desired", "after", "verdict")
-"""What of a device is compared: the status asked for, where it was seen after the run, and the verdict."""
+"""What of a device is compared: what was asked for, where it was seen after the run, and the verdict."""
 
 _DEVICE = ["sim_id", "iccid", "endpoint_id"]
 
@@ -54,7 +56,8 @@ def _by_device(results: pl.DataFrame) -> pl.DataFrame:
     """Each device once, by its SIM or else by its endpoint: rows that repeat another were told the same."""
     device = pl.coalesce("sim_id", pl.format("endpoint {}", "endpoint_id"))
     return (
-        results.with_columns(device=device, there=pl.lit(value=True))
+        beside_states(results)
+        .with_columns(device=device, there=pl.lit(value=True))
         .filter(pl.col("device").is_not_null())
         .sort("row")
         .unique("device", keep="first", maintain_order=True)

@@ -1,7 +1,8 @@
 """The sentences a verdict is explained with, as expressions over a judged table. Pure.
 
-They read the columns `simtandem.reconciling` makes: `before`, `after` and `asked` are the two halves as one text, and
-`worst_half`, `worst_outcome`, `http_status` and `error` tell of the step that ended worst.
+They read the columns `simtandem.reconciling` makes: `after` is the two halves as one text, `now` and `asked` are
+that with the owners that were asked for behind it, and `worst_half`, `worst_outcome`, `http_status` and `error` tell of
+the step that ended worst.
 """
 
 import polars as pl
@@ -29,6 +30,11 @@ def pair(sim: str, endpoint: str) -> pl.Expr:
     """Two status columns as one text, "Issued+Disabled"; a missing half is named, two missing halves are null."""
     halves = pl.format("{}+{}", pl.col(sim).fill_null("no SIM"), pl.col(endpoint).fill_null("no endpoint"))
     return pl.when(pl.col(sim).is_not_null() | pl.col(endpoint).is_not_null()).then(halves)
+
+
+def with_owners(state: str, owners: str) -> pl.Expr:
+    """A state as text, and whose the SIM is where that is asked."""
+    return pl.concat_str(state, pl.coalesce(pl.format(", {}", owners), pl.lit("")))
 
 
 def sentence() -> pl.Expr:
@@ -67,18 +73,18 @@ def _also_ended() -> pl.Expr:
 def _skipped() -> pl.Expr:
     did = pl.when(pl.col("attempts") > 0).then(pl.lit("put back")).otherwise(pl.lit("nothing was sent"))
     why = pl.when(pl.col("error") != "").then(pl.format(" ({})", "error")).otherwise(pl.lit(""))
-    return pl.format("{}{}: it is {}, asked for {}; run again to change it", did, why, "after", "asked")
+    return pl.format("{}{}: it is {}, asked for {}; run again to change it", did, why, "now", "asked")
 
 
 def _changed_by_others() -> pl.Expr:
     partner = pl.format("SIM {} belongs to endpoint {} now", "sim_id", pl.col("endpoint_id_now").fill_null("none"))
     what = pl.when("moved").then(partner).otherwise(pl.lit("changed by somebody else or by the carrier"))
-    return pl.format("{}: it is {}, asked for {}; find out who changed it, then run again", what, "after", "asked")
+    return pl.format("{}: it is {}, asked for {}; find out who changed it, then run again", what, "now", "asked")
 
 
 def _failed() -> pl.Expr:
     what = pl.coalesce(_ended(), pl.lit("a step has no outcome"))
-    return pl.format("{}; it is {}, asked for {}; retry sends what is still open", what, "after", "asked")
+    return pl.format("{}; it is {}, asked for {}; retry sends what is still open", what, "now", "asked")
 
 
 def _split() -> pl.Expr:

@@ -128,4 +128,4 @@ def _planned(plan: pl.DataFrame, kind: RunKind) -> pl.DataFrame:
     Of an undo only what it sends: what it leaves alone, nobody asked for.
     """
     wanted = pl.col("action") == Action.CHANGE if kind is RunKind.UNDO else pl.col("action") != Action.REPEAT
-    return plan.filter(wanted).select("sim_id", "endpoint_id", "iccid", pl.col("desired").alias("status"))
+    return reconciling.as_input(plan.filter(wanted).rename({"owners_after": "owners"}))

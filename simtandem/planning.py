@@ -12,18 +12,19 @@ import polars as pl
 
 from schemas.statuses import Action, EndpointStatus, Half, SimStatus, Target
 from schemas.tables import Plan
+from simtandem import ownership
 from simtandem.batching import split
 from simtandem.carriers.base import Lifecycle
 from simtandem.resolving import resolve
 
 _COLUMNS = list(Plan.to_schema().columns)
-_STATES = _COLUMNS[: _COLUMNS.index("endpoint_after") + 1]  # row, device, where it is, and where it should be
+_STATES = _COLUMNS[: _COLUMNS.index("owners_after") + 1]  # row, device, where it is, and where it should be
 _HASHED_ROWS = 65_536  # hashed at a time, so that a digest needs little memory
 
 
 @dataclass(frozen=True, slots=True)
 class PlanCounts:
-    """A plan in numbers. `devices` are its rows without repeats; the two changes count steps; the rest counts rows."""
+    """A plan in numbers: rows, but SIM and endpoint changes count steps. `devices` are its rows without repeats."""
 
     devices: int
     sim_changes: int
@@ -32,17 +33,23 @@ class PlanCounts:
     refused: int
     newly_billed: int
     repeats: int
+    owner_changes: int
 
 
 def make_plan(
-    devices: pl.DataFrame, repeats: pl.DataFrame, inventory: pl.DataFrame, lifecycle: Lifecycle
+    devices: pl.DataFrame,
+    repeats: pl.DataFrame,
+    inventory: pl.DataFrame,
+    lifecycle: Lifecycle,
+    owners: pl.DataFrame | None = None,
 ) -> pl.DataFrame:
     """The plan (`schemas.tables.Plan`) for the input rows, given what the carrier holds.
 
+    `owners` (`schemas.tables.Owners`) is needed where rows ask for other owners, and may hold more than those SIMs.
     A device named by two rows in different ways is changed once if they ask the same, and refused for both if they
     don't. Every row of `repeats` must repeat a row of `devices`; else the caller has a fault, and a ValueError says so.
     """
-    planned = _add_steps(_add_moves(resolve(devices, inventory), lifecycle))
+    planned = _add_steps(_add_owners(_add_moves(resolve(devices, inventory), lifecycle), owners))
     return pl.concat([planned, _repeat_rows(planned, repeats)]).sort("row")
 
 
@@ -63,12 +70,20 @@ def _add_moves(resolved: pl.DataFrame, lifecycle: Lifecycle) -> pl.DataFrame:
     )
 
 
+def _add_owners(moved: pl.DataFrame, owners: pl.DataFrame | None) -> pl.DataFrame:
+    """Add whose the SIMs are and whose they should be, and refuse rows of which that can't be told."""
+    looked = ownership.look(moved, "owners", owners, "owners_before")
+    unread = pl.col("owners").is_not_null() & pl.col("owners_before").is_null() & (pl.col("reason") == "")
+    untold = pl.format("SIM {}: the carrier does not say whose it is, so its owner can't be changed", "sim_id")
+    return looked.with_columns(owners_after="owners", reason=pl.when(unread).then(untold).otherwise("reason"))
+
+
 def _move(
-    lifecycle: Lifecycle, sim: str | None, endpoint: str | None, desired: str
+    lifecycle: Lifecycle, sim: str | None, endpoint: str | None, desired: str | None
 ) -> tuple[SimStatus | None, EndpointStatus | None, Half | None, str]:
     sim_now = None if sim is None else SimStatus(sim)
     endpoint_now = None if endpoint is None else EndpointStatus(endpoint)
-    move = lifecycle.move(sim_now, endpoint_now, Target(desired))
+    move = lifecycle.move(sim_now, endpoint_now, None if desired is None else Target(desired))
     return move.sim_after, move.endpoint_after, move.first, move.refusal
 
 
@@ -77,8 +92,8 @@ def _add_steps(moved: pl.DataFrame) -> pl.DataFrame:
     repeat, refused = pl.col("same_as").is_not_null(), pl.col("reason") != ""
     sends = ~repeat & ~refused
     stepped = moved.with_columns(
-        sim_step=(sends & (pl.col("sim_after") != pl.col("sim_before"))).fill_null(value=False),
-        endpoint_step=(sends & (pl.col("endpoint_after") != pl.col("endpoint_before"))).fill_null(value=False),
+        sim_step=(sends & (_differs("sim") | _differs("owners"))).fill_null(value=False),
+        endpoint_step=(sends & _differs("endpoint")).fill_null(value=False),
     )
     changes = pl.col("sim_step") | pl.col("endpoint_step")
     return stepped.select(
@@ -94,9 +109,19 @@ def _add_steps(moved: pl.DataFrame) -> pl.DataFrame:
         .then(pl.lit(Action.CHANGE.value))
         .otherwise(pl.lit(Action.UNCHANGED.value)),
         reason=pl.when(repeat).then(_repeats("same_as")).otherwise("reason"),
-        newly_billed=pl.col("sim_step") & (pl.col("sim_after") == SimStatus.ACTIVATED.value),
+        newly_billed=(pl.col("sim_step") & _differs("sim") & (pl.col("sim_after") == SimStatus.ACTIVATED.value)),
         same_as="same_as",
     )
+
+
+def _differs(what: str) -> pl.Expr:
+    """Whether something should be otherwise than it is; no where nothing is known or asked."""
+    return (pl.col(f"{what}_after") != pl.col(f"{what}_before")).fill_null(value=False)
+
+
+def changes_owners() -> pl.Expr:
+    """Whether a plan row has a step that changes an owner."""
+    return pl.col("sim_step") & _differs("owners")
 
 
 def _repeat_rows(planned: pl.DataFrame, repeats: pl.DataFrame) -> pl.DataFrame:
@@ -105,8 +130,8 @@ def _repeat_rows(planned: pl.DataFrame, repeats: pl.DataFrame) -> pl.DataFrame:
     Where the kept row turned out to repeat a still earlier one, that one is named.
     """
     kept = planned.select(*_STATES, earlier="same_as").rename({"row": "kept"})
-    joined = repeats.join(kept, left_on="same_as", right_on="kept", how="left")
-    lost = joined.filter(pl.col("desired").is_null())
+    joined = repeats.join(kept, left_on="same_as", right_on="kept", how="left", coalesce=False)
+    lost = joined.filter(pl.col("kept").is_null())
     if lost.height:
         raise ValueError(f"row {lost['row'][0]} repeats row {lost['same_as'][0]}, which is not among the devices")
     same_as = pl.coalesce("earlier", "same_as")
@@ -133,7 +158,8 @@ def digest(plan: pl.DataFrame, carrier: str) -> str:
     reason, nor with devices the plan has no row for.
     """
     sha = hashlib.sha256(f"simtandem plan 1 {carrier}\n".encode())
-    rows = plan.sort("row").select(column for column in _COLUMNS if column != "reason")
+    without = {"reason"} if plan["owners_after"].count() else {"reason", "owners_before", "owners_after"}
+    rows = plan.sort("row").select(column for column in _COLUMNS if column not in without)
     for part in rows.iter_slices(_HASHED_ROWS):
         sha.update(part.write_ndjson().encode())
     return sha.hexdigest()[:16]
@@ -151,6 +177,7 @@ def counts(plan: pl.DataFrame) -> PlanCounts:
         refused=int((action == Action.REFUSED).sum()),
         newly_billed=int(plan["newly_billed"].sum()),
         repeats=repeats,
+        owner_changes=plan.filter(changes_owners()).height,
     )
 
 

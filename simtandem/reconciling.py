@@ -8,7 +8,8 @@ import polars as pl
 
 from schemas.statuses import Action, Half, Outcome, Verdict
 from schemas.tables import Plan, Results
-from simtandem.explaining import pair, sentence
+from simtandem import ownership
+from simtandem.explaining import pair, sentence, with_owners
 from simtandem.resolving import index
 
 _PLAN = list(Plan.to_schema().columns)
@@ -18,21 +19,27 @@ _SEVERITY = {Outcome.REFUSED.value: 4, Outcome.FAILED.value: 3, Outcome.UNKNOWN.
 
 
 def results(
-    plan: pl.DataFrame, rejected: pl.DataFrame, outcomes: pl.DataFrame, after: pl.DataFrame | None
+    plan: pl.DataFrame,
+    rejected: pl.DataFrame,
+    outcomes: pl.DataFrame,
+    after: pl.DataFrame | None,
+    owners: pl.DataFrame | None = None,
 ) -> pl.DataFrame:
     """One line for each input row (`schemas.tables.Results`): rejected rows, plan rows and repeats, sorted by row.
 
     `after` is an inventory read after the last step; None says that nothing was sent and the listing the plan was made
-    from still stands. The last line of a step in `outcomes` counts; a step without a line counts as never sent.
+    from still stands. `owners` (`schemas.tables.Owners`) was read then, too, where the plan asks for owners. The last
+    line of a step in `outcomes` counts; a step without a line counts as never sent.
     """
-    looked = _look(_add_outcomes(plan, outcomes), after)
+    looked = _look(_add_outcomes(plan, outcomes), after, owners)
     judged = looked.with_columns(
         verdict=_verdict(),
         before=pl.coalesce(pair("sim_before", "endpoint_before"), pl.lit("")),
         after=pl.coalesce(pl.when("seen").then(pair("sim_now", "endpoint_now")), pl.lit("")),
         asked=pl.coalesce(pair("sim_after", "endpoint_after"), pl.lit("")),
-    )
-    kept = judged.filter(pl.col("action") != Action.REPEAT).with_columns(reason=sentence()).select(_RESULTS)
+    ).with_columns(now=with_owners("after", "owners_now"), asked=with_owners("asked", "owners_after"))
+    told = judged.filter(pl.col("action") != Action.REPEAT).with_columns(reason=sentence())
+    kept = told.with_columns(owners="owners_after", owners_after="owners_now").select(_RESULTS)
     repeats = plan.filter(pl.col("action") == Action.REPEAT).select("row", "same_as", repeats="reason")
     # A repeat is told what became of the row it repeats, but the calls are counted there alone.
     followed = repeats.join(kept, left_on="same_as", right_on="row").with_columns(
@@ -41,12 +48,14 @@ def results(
     return pl.concat([kept, followed.select(_RESULTS), _rejected_rows(rejected)]).sort("row")
 
 
-def stragglers(plan: pl.DataFrame, outcomes: pl.DataFrame, after: pl.DataFrame) -> pl.DataFrame:
+def stragglers(
+    plan: pl.DataFrame, outcomes: pl.DataFrame, after: pl.DataFrame, owners: pl.DataFrame | None = None
+) -> pl.DataFrame:
     """The plan rows worth reading once more: nothing says they failed, and yet the look does not show them as asked.
 
     Rows that needed no step are among them if the look shows them differently, or not at all.
     """
-    looked = _look(_add_outcomes(plan, outcomes), after)
+    looked = _look(_add_outcomes(plan, outcomes), after, owners)
     done = pl.all_horizontal(~_step(half) | _outcome(half).is_in([*_DONE, Outcome.UNKNOWN.value]) for half in Half)
     open_rows = looked.filter(_sendable() & done.fill_null(value=False) & ~_as_asked())
     return open_rows.select(_PLAN).sort("row")
@@ -55,16 +64,19 @@ def stragglers(plan: pl.DataFrame, outcomes: pl.DataFrame, after: pl.DataFrame) 
 def to_retry(results: pl.DataFrame) -> pl.DataFrame:
     """What to feed back: the rows that have an id and are not in sync, each device and status once.
 
-    Columns `sim_id, endpoint_id, iccid, status`, as an input file has them.
+    Columns `sim_id, endpoint_id, iccid, status`, as an input file has them, and those for owners where some are asked.
     """
     device = ["sim_id", "endpoint_id", "iccid"]
-    usable = pl.col("desired").is_not_null() & pl.any_horizontal(pl.col(device).is_not_null())
-    return (
-        results.filter(usable & (pl.col("verdict") != Verdict.IN_SYNC))
-        .sort("row")
-        .unique([*device, "desired"], keep="first", maintain_order=True)
-        .select(*device, status="desired")
-    )
+    wishes = ["desired", "owners"]
+    usable = pl.any_horizontal(pl.col(wishes).is_not_null()) & pl.any_horizontal(pl.col(device).is_not_null())
+    rows = results.filter(usable & (pl.col("verdict") != Verdict.IN_SYNC)).sort("row")
+    return as_input(rows.unique([*device, *wishes], keep="first", maintain_order=True))
+
+
+def as_input(rows: pl.DataFrame) -> pl.DataFrame:
+    """Rows with the three ids, `desired` and `owners` in the form of an input file."""
+    owners = ownership.as_columns("owners") if rows["owners"].count() else []
+    return rows.select("sim_id", "endpoint_id", "iccid", pl.col("desired").alias("status"), *owners)
 
 
 def verdict_counts(results: pl.DataFrame) -> dict[str, int]:
@@ -109,8 +121,8 @@ def _of_worst(column: str) -> pl.Expr:
     return pl.coalesce(pl.when(pl.col("worst_half") == half).then(f"{half}_{column}") for half in Half)
 
 
-def _look(plan: pl.DataFrame, after: pl.DataFrame | None) -> pl.DataFrame:
-    """Add where each device is now: `sim_now, endpoint_now, endpoint_id_now`, whether it was `seen`, and `moved`.
+def _look(plan: pl.DataFrame, after: pl.DataFrame | None, owners: pl.DataFrame | None) -> pl.DataFrame:
+    """Add where each device is now: `*_now` of its halves, of `endpoint_id` and owners; whether it was `seen`; `moved`.
 
     The endpoint looked at is the one the SIM has now; `moved` says that it is not the one the plan was made for.
     """
@@ -120,6 +132,7 @@ def _look(plan: pl.DataFrame, after: pl.DataFrame | None) -> pl.DataFrame:
             sim_now="sim_before",
             endpoint_now="endpoint_before",
             endpoint_id_now="endpoint_id",
+            owners_now="owners_before",
             seen=known,
             moved=pl.lit(value=False),
         )
@@ -129,10 +142,12 @@ def _look(plan: pl.DataFrame, after: pl.DataFrame | None) -> pl.DataFrame:
         endpoint_id_now="endpoint_id", endpoint_now="endpoint_status", endpoint_unclear="disagrees"
     )
     looked = plan.join(sims, on="sim_id", how="left").join(endpoints, on="endpoint_id_now", how="left")
+    looked = ownership.look(looked, "owners_after", owners, "owners_now")
     sim_seen = pl.col("sim_now").is_not_null() & ~pl.col("sim_unclear")
     endpoint_seen = pl.col("endpoint_now").is_not_null() & ~pl.col("endpoint_unclear")
+    owners_seen = pl.col("owners_after").is_null() | pl.col("owners_now").is_not_null()
     return looked.with_columns(
-        seen=(sim_seen & (pl.col("endpoint_id_now").is_null() | endpoint_seen)).fill_null(value=False),
+        seen=(sim_seen & owners_seen & (pl.col("endpoint_id_now").is_null() | endpoint_seen)).fill_null(value=False),
         moved=sim_seen.fill_null(value=False) & pl.col("endpoint_id_now").ne_missing(pl.col("endpoint_id")),
     )
 
@@ -175,7 +190,11 @@ def _where_left(half: Half) -> pl.Expr:
 
 
 def _is_now(half: Half, when: str) -> pl.Expr:
-    return pl.col(f"{half}_now").eq_missing(pl.col(f"{half}_{when}"))
+    """Whether a half is now as in that column; to a SIM its owners belong, as far as they are asked for."""
+    same = pl.col(f"{half}_now").eq_missing(pl.col(f"{half}_{when}"))
+    if half is Half.ENDPOINT:
+        return same
+    return same & (pl.col("owners_after").is_null() | pl.col("owners_now").eq_missing(pl.col(f"owners_{when}")))
 
 
 def _step(half: Half) -> pl.Expr:
@@ -206,6 +225,7 @@ def moved_between(before: pl.DataFrame, after: pl.DataFrame) -> pl.DataFrame:
         pl.col("sim_before").fill_null("no SIM"),
         pl.lit("+"),
         pl.col("endpoint_before").fill_null("no endpoint"),
+        pl.coalesce(pl.format(", {}", "owners_before"), pl.lit("")),
         pl.lit(": "),
         pl.col("action"),
     )

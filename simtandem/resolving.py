@@ -58,10 +58,10 @@ def _one_each(table: pl.DataFrame, key: str, others: list[str]) -> pl.DataFrame:
 def resolve(devices: pl.DataFrame, inventory: pl.DataFrame) -> pl.DataFrame:
     """Each row of `schemas.tables.Devices` with its device, sorted by row.
 
-    Columns: `row, desired, sim_id, iccid, endpoint_id, sim_before, endpoint_before, reason, same_as`. `reason` is empty
-    where the device was found; else it says what is wrong. Where the ids lead nowhere they stand as the row gave them,
-    and the states are null. A half that does not exist has a null id and a null state. `same_as` is the first row that
-    asks the same of the same device, null for that row itself.
+    Columns: `row, desired, owners, sim_id, iccid, endpoint_id, sim_before, endpoint_before, reason, same_as`. `reason`
+    is empty where the device was found; else it says what is wrong. Where the ids lead nowhere they stand as the row
+    gave them, and the states are null. A half that does not exist has a null id and a null state. `same_as` is the first
+    row that asks the same of the same device, null for that row itself.
     """
     found = _look_up(devices, index(inventory))
     faults = _faults()
@@ -73,10 +73,11 @@ def resolve(devices: pl.DataFrame, inventory: pl.DataFrame) -> pl.DataFrame:
         "sim_before": "sim_before",
         "endpoint_before": "endpoint_before",
     }
-    good = found.filter(~wrong).select("row", "desired", **device, reason=pl.lit(""))
+    good = found.filter(~wrong).select("row", "desired", "owners", **device, reason=pl.lit(""))
     bad = found.filter(wrong).select(
         "row",
         "desired",
+        "owners",
         "sim_id",
         "iccid",
         "endpoint_id",
@@ -169,13 +170,14 @@ def _without_status(what: str, column: str) -> pl.Expr:
 def _mark_doubles(resolved: pl.DataFrame) -> pl.DataFrame:
     """Refuse rows that contradict each other about a device, and note in `same_as` which row a later one repeats."""
     device = pl.coalesce("sim_id", pl.format("endpoint {}", "endpoint_id"))
-    found = resolved.filter(pl.col("reason") == "").select("row", "desired", device=device)
+    wish = pl.concat_str(pl.col("desired").fill_null("no status"), "owners", separator=", ", ignore_nulls=True)
+    found = resolved.filter(pl.col("reason") == "").select("row", wish=wish, device=device)
     doubles = (
         found.filter(pl.col("device").is_duplicated())
         .sort("row")
         .with_columns(
             kept=pl.col("row").first().over("device"),
-            agreed=(pl.col("desired").n_unique() == 1).over("device"),
+            agreed=(pl.col("wish").n_unique() == 1).over("device"),
         )
     )
     agreed = doubles.filter(pl.col("agreed") & (pl.col("row") != pl.col("kept"))).select("row", same_as="kept")
@@ -192,7 +194,7 @@ def _mark_doubles(resolved: pl.DataFrame) -> pl.DataFrame:
 
 def _contradiction() -> pl.Expr:
     """Over the rows of one device: which of them ask for what."""
-    named = pl.format("row {} asks for {}", "row", "desired").head(_NAMED_ROWS).str.join(", ")
+    named = pl.format("row {} asks for {}", "row", "wish").head(_NAMED_ROWS).str.join(", ")
     more = pl.len().cast(pl.Int64) - _NAMED_ROWS
     tail = pl.when(more > 0).then(pl.format(" and {} more", more)).otherwise(pl.lit(""))
     return pl.format("rows contradict each other about one device: {}{}; keep one of them", named.first(), tail.first())

@@ -10,6 +10,7 @@ import polars as pl
 
 from schemas.statuses import Action, SimStatus
 from simtandem.errors import PlanRefused
+from simtandem.planning import changes_owners
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,13 +53,15 @@ def check(
     fleet_activated: int | None,
     limits: Limits,
     accept_large: bool,
+    change_owners: bool,
     expected_digest: str | None,
     digest: str,
 ) -> None:
     """Let the plan pass, or raise `PlanRefused` with the numbers and what to do.
 
-    A plan other than the one that was approved is refused first, and `accept_large` does not help against that. Where
-    the fleet's counts are not known, as many suspends as the smallest fleet judged by its share are too many.
+    A plan other than the one that was approved is refused first, and nothing helps against that. `accept_large` lets
+    large plans pass, `change_owners` those that give SIMs other owners, which not everybody can undo. Where the fleet's
+    counts are not known, as many suspends as the smallest fleet judged by its share are too many.
     """
     if expected_digest is not None and expected_digest != digest:
         raise PlanRefused(
@@ -66,16 +69,26 @@ def check(
             "the file or the listed states have changed since.\n"
             "Nothing was sent. Review the new plan.csv, then run again with its digest."
         )
-    if accept_large:
-        return
-    excesses = [
+    too_many = [
         *_too_many_suspended(suspending(plan), fleet_sims, fleet_activated, limits),
         *_too_many_billed(int(plan["newly_billed"].sum()), limits),
     ]
-    if excesses:
-        lines = [f"{carrier}: {excess}" for excess in excesses]
-        lines.append("Nothing was sent. Review plan.csv, then run again with --accept-large.")
+    objections = {"--accept-large": [] if accept_large else too_many}
+    objections["--change-owners"] = [] if change_owners else _changing_owners(plan)
+    if any(objections.values()):
+        lines = [f"{carrier}: {objection}" for some in objections.values() for objection in some]
+        flags = " ".join(flag for flag, some in objections.items() if some)
+        lines.append(f"Nothing was sent. Review plan.csv, then run again with {flags}.")
         raise PlanRefused("\n".join(lines))
+
+
+def _changing_owners(plan: pl.DataFrame) -> list[str]:
+    changes = plan.filter(changes_owners())
+    if changes.is_empty():
+        return []
+    sim, before, after = changes.select("sim_id", "owners_before", "owners_after").row(0)
+    count = f"{changes.height:,} SIMs would change their owner, which not everybody can undo"
+    return [f"{count}. The first: SIM {sim}, from {before} to {after}."]
 
 
 def _too_many_suspended(count: int, sims: int | None, activated: int | None, limits: Limits) -> list[str]:

@@ -11,8 +11,10 @@ import polars as pl
 from schemas.statuses import Action, EndpointStatus, Half, Outcome, SimStatus, Target, Verdict
 from schemas.tables import Devices, Plan
 from simtandem.explaining import pair
+from simtandem.reconciling import as_input
 
 _DEVICE = ["sim_id", "iccid", "endpoint_id"]
+_OWNERS = ["owners_was", "owners_left"]
 _PLAN = list(Plan.to_schema().columns)
 _PAIRS = {f"{target.sim}+{target.endpoint}": target.value for target in Target}
 _SPLITS = [
@@ -27,8 +29,9 @@ def changed(plan: pl.DataFrame, outcomes: pl.DataFrame, *, ended: bool) -> pl.Da
     """The devices a run changed, sorted by their row in it, and what a way back has to know of them.
 
     Columns: `row, desired`, the three ids; of each half `*_was` (to return to), `*_left` (where the run left it) and
-    `*_perhaps` (nobody knows whether it got that far); `back`, the status that describes what was, null where none
-    does. `ended` says that the run came to its end: else a step without an outcome may have been sent, too.
+    `*_perhaps` (nobody knows whether it got that far); `owners_was` and `owners_left`, null where none changed;
+    `status_moved`; `back`, the status that describes what was, null where none does. `ended` says that the run came to
+    its end: else a step without an outcome may have been sent, too.
     """
     joined = plan.filter(pl.col("action") == Action.CHANGE)
     for half in Half:
@@ -37,12 +40,18 @@ def changed(plan: pl.DataFrame, outcomes: pl.DataFrame, *, ended: bool) -> pl.Da
     judged = joined.with_columns(expr for half in Half for expr in _half(half, ended=ended))
     return (
         judged.filter(pl.any_horizontal(f"{half}_ours" for half in Half))
-        .with_columns(back=pair("sim_was", "endpoint_was").replace_strict(_PAIRS, default=None))
+        .with_columns(
+            *_owners(),
+            status_moved=pl.any_horizontal(pl.col(f"{half}_was").ne_missing(pl.col(f"{half}_left")) for half in Half),
+            back=pair("sim_was", "endpoint_was").replace_strict(_PAIRS, default=None),
+        )
         .select(
             "row",
             "desired",
             *_DEVICE,
             *(f"{half}_{fact}" for half in Half for fact in ("was", "left", "perhaps")),
+            *_OWNERS,
+            "status_moved",
             "back",
         )
         .sort("row")
@@ -64,12 +73,28 @@ def _half(half: Half, *, ended: bool) -> list[pl.Expr]:
     ]
 
 
+def _owners() -> list[pl.Expr]:
+    """Whose the SIM was and whose the run left it, where that differs."""
+    differs = pl.col("sim_ours") & pl.col("owners_before").ne_missing(pl.col("owners_after"))
+    return [
+        pl.when(differs).then(f"owners_{told}").alias(name)
+        for told, name in zip(("before", "after"), _OWNERS, strict=True)
+    ]
+
+
 def devices(changes: pl.DataFrame) -> pl.DataFrame:
     """The changed devices as a `schemas.tables.Devices` table; without a status to return to, as the run asked."""
     whole = pl.col("iccid").str.contains(r"^[0-9]{19}$")
     iccid = pl.when(whole).then("iccid").alias("iccid")
     return Devices.validate(
-        changes.select("row", "sim_id", "endpoint_id", iccid, desired=pl.coalesce("back", "desired"))
+        changes.select(
+            "row",
+            "sim_id",
+            "endpoint_id",
+            iccid,
+            desired=pl.when("status_moved").then(pl.coalesce("back", "desired")),
+            owners="owners_was",
+        )
     )
 
 
@@ -81,8 +106,9 @@ def inverse(plan: pl.DataFrame, changes: pl.DataFrame) -> pl.DataFrame:
     known = changes.drop("desired", *_DEVICE)
     rows = plan.join(known, on="row", how="left").with_columns(
         found=pl.col("sim_before").is_not_null() | pl.col("endpoint_before").is_not_null(),
-        returned=_every_half(lambda half: _is(half, "was")),
-        as_left=_every_half(lambda half: _is(half, "left") | (pl.col(f"{half}_perhaps") & _is(half, "was"))),
+        returned=_every_half(lambda half: _is(half, "was")) & _owned("was"),
+        as_left=_every_half(lambda half: _is(half, "left") | (pl.col(f"{half}_perhaps") & _is(half, "was")))
+        & (_owned("left") | (pl.col("sim_perhaps") & _owned("was"))),
     )
     why = pl.concat_str(_no_way_back(), _moved(), separator="; also ", ignore_nulls=True)
     judged = rows.with_columns(
@@ -92,7 +118,7 @@ def inverse(plan: pl.DataFrame, changes: pl.DataFrame) -> pl.DataFrame:
     stays = pl.col("returned") | pl.col("why").is_not_null()
     return judged.with_columns(
         *(pl.when(stays).then(pl.lit(value=False)).otherwise(name).alias(name) for name in _flags()),
-        *(_after(half) for half in Half),
+        *(_after(what) for what in (*Half, "owners")),
         first=pl.when(~stays).then("first"),
         action=pl.when("returned")
         .then(pl.lit(Action.UNCHANGED.value))
@@ -104,18 +130,18 @@ def inverse(plan: pl.DataFrame, changes: pl.DataFrame) -> pl.DataFrame:
 
 
 def to_send(plan: pl.DataFrame) -> pl.DataFrame:
-    """What goes back, in the form of an input file: `sim_id, endpoint_id, iccid, status`."""
-    return plan.filter(pl.col("action") == Action.CHANGE).select("sim_id", "endpoint_id", "iccid", status="desired")
+    """What goes back, in the form of an input file."""
+    return as_input(plan.filter(pl.col("action") == Action.CHANGE).rename({"owners_after": "owners"}))
 
 
 def without_wish(results: pl.DataFrame, changes: pl.DataFrame) -> pl.DataFrame:
-    """`results`, without a status asked for where none describes what was, or where the device is left alone.
+    """`results`, without anything asked for where no status describes what was, or where the device is left alone.
 
     So none of them is among the rows to be tried again.
     """
-    nameless = changes.filter(pl.col("back").is_null())["row"].implode()
+    nameless = changes.filter(pl.col("status_moved") & pl.col("back").is_null())["row"].implode()
     nothing = pl.col("row").is_in(nameless) | (pl.col("verdict") == Verdict.REJECTED)
-    return results.with_columns(desired=pl.when(~nothing).then("desired"))
+    return results.with_columns(pl.when(~nothing).then(wish).alias(wish) for wish in ("desired", "owners"))
 
 
 def _no_way_back() -> pl.Expr:
@@ -131,23 +157,26 @@ def _no_way_back() -> pl.Expr:
                 "SIM {} was {} before the run, and nothing goes back there{}", "sim_id", sim, saving.fill_null("")
             )
         )
-        .when(pl.col("back").is_null())
+        .when(pl.col("status_moved") & pl.col("back").is_null())
         .then(pl.format("SIM {} was {} before the run, {}", "sim_id", was, kind.fill_null("which no status asks for")))
     )
 
 
 def _moved() -> pl.Expr:
-    now, left = pair("sim_before", "endpoint_before"), pair("sim_left", "endpoint_left")
+    now, left = (
+        pl.concat_str(pair(f"sim_{when}", f"endpoint_{when}"), pl.coalesce(pl.format(", {}", whose), pl.lit("")))
+        for when, whose in (("before", "owners_before"), ("left", "owners_left"))
+    )
     sentence = pl.format(
         "SIM {} is {} now, and the run left it {}: it was moved since, so it is left alone", "sim_id", now, left
     )
     return pl.when(~pl.col("as_left")).then(sentence)
 
 
-def _after(half: Half) -> pl.Expr:
-    """Where a half will be: where it is if it is back, nowhere if it is refused."""
-    name = f"{half}_after"
-    return pl.when("returned").then(f"{half}_before").when(pl.col("why").is_null()).then(name).alias(name)
+def _after(what: str) -> pl.Expr:
+    """Where a half, or whose the SIM, will be: as it is if that is back, nowhere if it is refused."""
+    name = f"{what}_after"
+    return pl.when("returned").then(f"{what}_before").when(pl.col("why").is_null()).then(name).alias(name)
 
 
 def _flags() -> list[str]:
@@ -156,6 +185,11 @@ def _flags() -> list[str]:
 
 def _every_half(test: Callable[[Half], pl.Expr]) -> pl.Expr:
     return pl.all_horizontal(test(half) for half in Half)
+
+
+def _owned(when: str) -> pl.Expr:
+    """Whether the SIM belongs to whom that column says; yes where it says nothing."""
+    return pl.col(f"owners_{when}").is_null() | pl.col("owners_before").eq_missing(pl.col(f"owners_{when}"))
 
 
 def _is(half: Half, when: str) -> pl.Expr:

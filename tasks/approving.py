@@ -55,11 +55,12 @@ class Approval(RunInput):
 async def obtain_approval(session: Session) -> None:
     """Let the plan pass, suspend the run until somebody decides, or raise `PlanRefused` where they said no.
 
-    Only a deployment's own run can wait: elsewhere the safety gate refuses instead. A no counts whatever has moved
+    Only a deployment's own run can wait: elsewhere the safety gate refuses instead. Nor does an approval stand for
+    `change_owners`: without it the gate refuses at once. A no counts whatever has moved
     since; a yes counts for the very plan it was said to.
     """
     flow_run = _waiting_is_possible()
-    if flow_run is None:
+    if flow_run is None or _needs_the_flag(session):
         return
     asked = await last_asked(Approval, flow_run)
     answer = asked.answer if asked else None
@@ -73,6 +74,11 @@ async def obtain_approval(session: Session) -> None:
         await _wait(session, flow_run, asked.times + 1 if asked else 1, excess)
     else:
         _go_on(session, answer, digest)
+
+
+def _needs_the_flag(session: Session) -> bool:
+    plan = session.run.folder.data("plan.json")
+    return bool(plan["owner_changes"]) and not session.run.request.change_owners
 
 
 def _waiting_is_possible() -> UUID | None:

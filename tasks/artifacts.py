@@ -62,6 +62,7 @@ def _plan_counts(intake: dict[str, Any], plan: dict[str, Any]) -> dict[str, obje
         "refused": plan["refused"],
         "SIMs to change": plan["sim_changes"],
         "endpoints to change": plan["endpoint_changes"],
+        **({"owners to change": plan["owner_changes"]} if plan["owner_changes"] else {}),
         "newly billed": plan["newly_billed"],
         "calls": plan["calls"],
         "takes at least": duration(plan["eta_s"]),
@@ -117,7 +118,7 @@ async def _name_run(session: Session, devices: int, file: str) -> None:
     """What the run does, now that it is known: `activated · 1,250 devices · depot-7.csv`."""
     request = session.run.request
     wishes = session.run.folder.table("devices.parquet")["desired"].unique().sort()
-    wish = ", ".join(str(each).replace("_", " ") for each in wishes)
+    wish = ", ".join("owners alone" if each is None else str(each).replace("_", " ") for each in wishes)
     name = f"{'plan ' if request.mode is Mode.PLAN else ''}{wish} · {devices:,} devices · {file}"
     async with get_client() as client:
         await client.update_flow_run(UUID(str(flow_run.id)), name=name)

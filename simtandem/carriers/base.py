@@ -4,13 +4,14 @@ A carrier speaks in `SimStatus` and `EndpointStatus`; its own words, numbers, pa
 A carrier without an endpoint half plans no endpoint steps, and its `change_endpoints` is never called.
 """
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Protocol
 
 import polars as pl
 
+from schemas.ownership import OwnerField
 from schemas.statuses import EndpointStatus, Half, Outcome, SimStatus, Target
 
 
@@ -34,8 +35,11 @@ class Lifecycle(Protocol):
     bulk_endpoints: int
     """How many endpoints one call can change."""
 
-    def move(self, sim: SimStatus | None, endpoint: EndpointStatus | None, target: Target) -> Move:
-        """The way for a device in this state; `None` where that half does not exist."""
+    def move(self, sim: SimStatus | None, endpoint: EndpointStatus | None, target: Target | None) -> Move:
+        """The way for a device in this state; `None` where that half does not exist.
+
+        Without a `target` both halves stay as they are; refused is then what must not be touched at all.
+        """
         ...
 
     def free_to_put_back(self, sim: SimStatus, endpoint_before: EndpointStatus) -> bool:
@@ -79,12 +83,17 @@ class Journal(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """One half of one device to be changed. `ident` is the SIM's or the endpoint's id."""
+    """One half of one device to be changed. `ident` is the SIM's or the endpoint's id.
+
+    `owners` are those a SIM should change as well: from which organisation to which, by their ids or as `NOBODY`. Where
+    there are some, the status may stay as it is.
+    """
 
     row: int
     ident: str
     before: SimStatus | EndpointStatus
     after: SimStatus | EndpointStatus
+    owners: Mapping[OwnerField, tuple[str, str]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,6 +140,10 @@ class Carrier(Protocol):
         """
         ...
 
+    async def read_owners(self, sims: Sequence[str]) -> pl.DataFrame:
+        """Whose these SIMs are, read afresh: a table as in `schemas.tables.Owners`, perhaps of other SIMs, too."""
+        ...
+
     async def list_fleet(self) -> Listing:
         """Read the whole fleet: every SIM and every endpoint. `whole` is false where it kept changing meanwhile."""
         ...
@@ -149,7 +162,9 @@ class Carrier(Protocol):
         ...
 
     async def change_sim(self, change: Change) -> StepResult:
-        """Change one SIM's status. Unanswered attempts are read back before they are sent again.
+        """Change one SIM, its status or owners or both, in one call.
+
+        Unanswered attempts are read back before they are sent again.
 
         Raises `CarrierUnavailable` where the attempts are used up without an answer.
         """

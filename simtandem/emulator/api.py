@@ -10,6 +10,7 @@ from starlette.routing import Match, Route
 from simtandem.emulator import shapes
 from simtandem.emulator.bodies import (
     EndpointPatch,
+    SimPatch,
     read_endpoint_patch,
     read_endpoint_patches,
     read_object,
@@ -20,6 +21,7 @@ from simtandem.emulator.limits import AUTHENTICATE
 from simtandem.emulator.listing import events_in
 from simtandem.emulator.refusals import (
     DUPLICATE,
+    FORBIDDEN,
     INVALID_BODY,
     INVALID_REFERENCE,
     INVALID_VALUE,
@@ -32,6 +34,7 @@ from simtandem.emulator.refusals import (
 from simtandem.emulator.tokens import DeniedError, LockedError
 from simtandem.emulator.world import World
 
+_MAY_CHANGE = {"reseller": {"reseller_org", "customer_org"}, "customer": {"status"}}  # an issuer may change all
 _REFUSED_MOVE_CODES = {400: INVALID_BODY, 409: NOT_ALLOWED, 422: INVALID_VALUE}
 
 
@@ -122,6 +125,7 @@ class Api:
         try:
             sim = fleet.sim(sim_id)
             self._world.calls.sim_patches[sim_id] += 1
+            self._check_role(patch)
             if patch.status is not None:
                 fleet.patch_sim(sim_id, patch.status)
         except UnknownIdError:
@@ -130,8 +134,15 @@ class Api:
             self._world.calls.needless_sim_patches += error.same
             self._refuse_move(error)
         for name, organisation in patch.organisations.items():
+            self._world.calls.needless_owners += getattr(sim, name) == organisation
             setattr(sim, name, organisation)
+            fleet.version += 1
         return Response(status_code=204)
+
+    def _check_role(self, patch: SimPatch) -> None:
+        asked = {*patch.organisations, *(["status"] if patch.status is not None else [])}
+        if forbidden := sorted(asked - _MAY_CHANGE.get(self._world.behaviour.role, asked)):
+            raise RefusalError(403, FORBIDDEN, f"Not allowed to change {', '.join(forbidden)}")
 
     async def _patch_endpoint(self, request: Request) -> Response:
         patch = read_endpoint_patch(request.path_params["id"], await request.body())

@@ -8,6 +8,7 @@ _CHOICES: dict[str, tuple[object, ...]] = {
     "same_status": (204, 400, 409, 422),
     "bulk": ("atomic", "partial"),
     "overlapping_writes": ("let_through", "refuse"),
+    "role": ("issuer", "reseller", "customer"),
 }
 
 
@@ -20,7 +21,7 @@ class Behaviour:
     bulk call takes on top. `illegal_move` and `same_status` are HTTP statuses; 204 lets a PATCH to the present status
     pass without effect. `bulk`: `atomic` lets one bad row stop the whole call, `partial` applies the good ones.
     `overlapping_writes`: what becomes of an endpoint write that does not wait for the one before it. It is counted
-    either way.
+    either way. `role`: what the caller's organisation is to every SIM; it decides which fields of one may be changed.
     """
 
     calls: int = 2000
@@ -36,6 +37,7 @@ class Behaviour:
     same_status: int = 409
     bulk: str = "atomic"
     overlapping_writes: str = "let_through"
+    role: str = "issuer"
 
     def __post_init__(self) -> None:
         for field in fields(self):

@@ -25,6 +25,7 @@ class CallLog:
     sim_patches: Counter[int] = field(default_factory=Counter)
     needless_sim_patches: int = 0
     needless_endpoint_patches: int = 0
+    needless_owners: int = 0
     endpoint_write_overlaps: int = 0
     in_flight: int = 0
     most_in_flight: int = 0
@@ -63,6 +64,7 @@ class CallLog:
             "sim_patches_repeated": {str(sim): count for sim, count in sorted(self.sim_patches.items()) if count > 1},
             "needless_sim_patches": self.needless_sim_patches,
             "needless_endpoint_patches": self.needless_endpoint_patches,
+            "needless_owners": self.needless_owners,
             "endpoint_write_overlaps": self.endpoint_write_overlaps,
             "most_calls_in_window": self.most_in_any(window_s),
             "most_in_flight": self.most_in_flight,

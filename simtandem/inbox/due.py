@@ -144,7 +144,7 @@ class DueWork:
         rows = rows.filter(~pl.col("row").is_in(pl.concat(skipped).implode()))
         devices = rows.filter(pl.col("same_as").is_null())
         return Intake(
-            devices=devices.select("row", "sim_id", "endpoint_id", "iccid", "desired"),
+            devices=devices.select("row", "sim_id", "endpoint_id", "iccid", "desired", owners=pl.lit(None, pl.String)),
             rejected=pl.DataFrame(schema={"row": pl.Int64, **dict.fromkeys(("column", "value", "reason"), pl.String)}),
             repeats=rows.filter(pl.col("same_as").is_not_null()).select("row", "same_as"),
             rows=rows.height,

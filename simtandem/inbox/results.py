@@ -92,7 +92,8 @@ def _rejected(rejected: pl.DataFrame) -> pl.DataFrame:
 
 def _judged(rows: pl.DataFrame, verdict: Verdict) -> pl.DataFrame:
     nothing = {name: pl.lit("") for name in ("before", "after", "error")}
-    none = {name: pl.lit(None, pl.String) for name in ("sim_outcome", "endpoint_outcome")}
+    unasked = ("sim_outcome", "endpoint_outcome", "owners", "owners_before", "owners_after")
+    none = {name: pl.lit(None, pl.String) for name in unasked}
     counted = {"attempts": pl.lit(0, pl.Int64), "http_status": pl.lit(None, pl.Int64)}
     return rows.with_columns(verdict=pl.lit(verdict.value), **nothing, **none, **counted).select(_RESULTS)
 

@@ -4,7 +4,7 @@ import polars as pl
 
 from schemas.device_csv import WISHES
 from schemas.statuses import Target
-from simtandem.intake.header import EFFECTIVE_AT
+from simtandem.intake.header import EFFECTIVE_AT, OWNERS
 
 _BLANKS = (
     " \t\r\n\v\f\u0085\u00a0\u1680\u2028\u2029\u202f\u205f\u3000"
@@ -34,6 +34,8 @@ def tidied(field: str, cell: pl.Expr) -> pl.Expr:
         text = pl.when(bare.str.contains(_GROUPED_ICCID)).then(bare.str.replace_all(r"[^0-9]", "")).otherwise(bare)
     else:
         text = bare.str.replace(_WHOLE_FLOAT, "$1")
+    if field in OWNERS:
+        text = text.str.to_lowercase()
     if field == "status":
         # A leading dash is a formula's, not a word's, and stays to be seen as that.
         text = text.str.to_lowercase().str.replace_all(r"([\p{L}\p{N}])[\s_\p{Pd}]+", "$1")

@@ -13,6 +13,7 @@ import polars as pl
 from simtandem.intake.header import IDS
 
 _SHOWN = 3
+_WISHES = {"desired": "status", "owners": "owner"}
 _NAMES = {"sim_id": "sim_id", "endpoint_id": "endpoint_id", "iccid": "ICCID"}
 
 
@@ -23,7 +24,8 @@ class Named(NamedTuple):
     sim_id: str | None
     endpoint_id: str | None
     iccid: str | None
-    desired: str
+    desired: str | None
+    owners: str | None
 
 
 class Contradiction(NamedTuple):
@@ -73,10 +75,10 @@ def _groups(rows: Sequence[Named]) -> list[list[Named]]:
 
 def _contradictions(group: Sequence[Named]) -> Iterator[Contradiction]:
     """One for every row of the group if it contradicts itself, none if it doesn't."""
-    for field in (*IDS, "desired"):
+    for field in (*IDS, *_WISHES):
         rows_by_value: dict[str, list[int]] = {}
         for named in group:
-            value: str | None = getattr(named, field)
+            value = _said(named, field)
             if value is not None:
                 rows_by_value.setdefault(value, []).append(named.row)
         if len(rows_by_value) > 1:
@@ -84,9 +86,15 @@ def _contradictions(group: Sequence[Named]) -> Iterator[Contradiction]:
                 yield Contradiction(
                     named.row,
                     "status" if field == "desired" else field,
-                    _reason(field, getattr(named, field), rows_by_value),
+                    _reason(field, _said(named, field), rows_by_value),
                 )
             return
+
+
+def _said(named: Named, field: str) -> str | None:
+    """What a row says; to ask for no status is something else than to ask for one, to give no ICCID is nothing."""
+    value: str | None = getattr(named, field)
+    return f"no {_WISHES[field]}" if value is None and field in _WISHES else value
 
 
 def _reason(field: str, own: str | None, rows_by_value: dict[str, list[int]]) -> str:
@@ -96,8 +104,8 @@ def _reason(field: str, own: str | None, rows_by_value: dict[str, list[int]]) ->
     where = ("row " if count == 1 else "rows ") + ", ".join(shown)
     if count > _SHOWN:
         where += f" and {count - _SHOWN:,} more"
-    if field == "desired":
-        return f"asks for {own}, but {where} for another status of the same device"
+    if field in _WISHES:
+        return f"asks for {own}, but {where} for another {_WISHES[field]} of the same device"
     if own is None:
         return f"names a device for which {where} disagree about the {_NAMES[field]}"
     return f"names the same device as {where}, but with another {_NAMES[field]}"

@@ -8,10 +8,13 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from schemas.ownership import OwnerField
 from simtandem.errors import InputError
 
 IDS = ("sim_id", "endpoint_id", "iccid")
 FIELDS = (*IDS, "status")
+OWNERS = tuple(str(field) for field in OwnerField)
+"""The columns that ask for another owner."""
 EFFECTIVE_AT = "effective_at"
 """The column that says when. It is read only where that can be heeded."""
 
@@ -29,6 +32,9 @@ _ALIASES = {
     "target": "status",
     "targetstatus": "status",
     "newstatus": "status",
+    "customerorgid": OwnerField.CUSTOMER,
+    "resellerorgid": OwnerField.RESELLER,
+    "issuerorgid": OwnerField.ISSUER,
     "effectiveat": EFFECTIVE_AT,
     "effectivefrom": EFFECTIVE_AT,
     "effectivedate": EFFECTIVE_AT,

@@ -10,8 +10,9 @@ from itertools import combinations, zip_longest
 import polars as pl
 
 from schemas.device_csv import check_digit, failures
+from schemas.ownership import NOBODY
 from schemas.statuses import Target
-from simtandem.intake.header import EFFECTIVE_AT, FIELDS, IDS, Source
+from simtandem.intake.header import EFFECTIVE_AT, FIELDS, IDS, OWNERS, Source
 from simtandem.intake.sheet import Sheet
 
 PROBLEMS = pl.Schema(
@@ -40,6 +41,8 @@ _SENTENCES = {
     "luhn": pl.format(
         "has {} as its check digit where {} belongs; a digit is wrong", _TEXT.str.slice(19, 1), check_digit(_TEXT)
     ),
+    "not_an_owner": pl.lit(f"is neither an organisation's number nor {NOBODY}"),
+    "not_clearable": pl.lit("a SIM always has an issuer; give an organisation's number"),
     "issued": pl.lit(f"nothing goes back to Issued; allowed are {_ALLOWED}"),
     "deleted": pl.lit(f"deleting is not done here; allowed are {_ALLOWED}"),
     "endpoint_word": pl.lit("is a word for an endpoint; say activated or suspended, and the endpoint follows"),
@@ -61,6 +64,7 @@ def judge_cells(sheet: Sheet, texts: pl.DataFrame) -> pl.DataFrame:
     found = [PROBLEMS.to_frame()]
     for layer in _layers(sheet.sources):
         columns = [(pl.col(layer[field].key) if field in layer else _NOTHING).alias(field) for field in FIELDS]
+        columns += [pl.col(layer[field].key).alias(field) for field in OWNERS if field in layer]
         failed = failures(texts.select("row", *columns))
         for field, source in layer.items():
             told = failed.filter(pl.col("column") == field).select("row", reason=_sentence())
@@ -69,10 +73,11 @@ def judge_cells(sheet: Sheet, texts: pl.DataFrame) -> pl.DataFrame:
 
 
 def judge_rows(sheet: Sheet, texts: pl.DataFrame, *, status_needed: bool) -> pl.DataFrame:
-    """Rows that name no device, or, where that is needed, no status."""
+    """Rows that name no device, or, where a status is needed, ask for nothing."""
     found = [_missing(sheet, texts, IDS, "the row names no device: every id is empty")]
     if status_needed:
-        found.append(_missing(sheet, texts, ("status",), "the row has no status, and none was given for all rows"))
+        nothing = "the row has no status, and none was given for all rows"
+        found.append(_missing(sheet, texts, ("status", *OWNERS), nothing))
     return pl.concat(found)
 
 
@@ -134,7 +139,7 @@ def _sentence() -> pl.Expr:
 
 def _layers(sources: Sequence[Source]) -> Iterator[dict[str, Source]]:
     """The sources by field; where a field has several, the second ones make a second layer, and so on."""
-    by_field = {field: [source for source in sources if source.field == field] for field in FIELDS}
+    by_field = {field: [source for source in sources if source.field == field] for field in (*FIELDS, *OWNERS)}
     for layer in zip_longest(*by_field.values()):
         yield {source.field: source for source in layer if source is not None}
 

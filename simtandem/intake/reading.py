@@ -9,12 +9,14 @@ from pathlib import Path
 
 import polars as pl
 
+from schemas.ownership import OwnerField
 from schemas.statuses import Target
 from schemas.tables import Devices, Rejected, Repeats
+from simtandem import ownership
 from simtandem.errors import InputError
 from simtandem.intake.cells import meaning, tidied
 from simtandem.intake.duplicates import Contradiction, find_duplicates
-from simtandem.intake.header import EFFECTIVE_AT, FIELDS, IDS
+from simtandem.intake.header import EFFECTIVE_AT, FIELDS, IDS, OWNERS
 from simtandem.intake.judging import (
     PROBLEMS,
     at,
@@ -98,7 +100,9 @@ def _take_in(sheet: Sheet, to: Target | None, file: str, sha256: str, when: When
     texts = _each(sheet, sheet.cells.join(aside, on="row", how="anti"), tidied)
     if sheet.cells.is_empty():
         raise InputError("the file has a header but no rows.\nNothing was sent. It needs one row per device.")
-    _require_a_status(sheet, texts, to)
+    _require_a_wish(sheet, texts, to)
+    if when is not None:
+        _refuse_owners(sheet)
     untimely = judge_moments(sheet, texts, when or _not_here)
 
     cells, rows = judge_cells(sheet, texts), judge_rows(sheet, texts, status_needed=to is None)
@@ -167,24 +171,36 @@ def _devices(sheet: Sheet, values: pl.DataFrame, to: Target | None) -> pl.DataFr
         )
         for field in FIELDS
     }
-    return values.select("row", **columns)
+    owners = {field: [source.key for source in sheet.sources if source.field == field] for field in OwnerField}
+    wishes = {field: pl.coalesce(keys) for field, keys in owners.items() if keys}
+    return values.select("row", **columns, owners=ownership.text(wishes) if wishes else pl.lit(None, pl.String))
 
 
 def _contradicting(sheet: Sheet, contradictions: list[Contradiction]) -> pl.DataFrame:
     """Contradictions as problems of the column they are about."""
     found = [PROBLEMS.to_frame()]
-    for field in FIELDS:
-        source = next((source for source in sheet.sources if source.field == field), None)
+    for field in (*FIELDS, "owners"):
+        columns = OWNERS if field == "owners" else (field,)
+        source = next((source for source in sheet.sources if source.field in columns), None)
         told = [(each.row, each.reason) for each in contradictions if each.field == field]
-        # Without a status column every row asks for the same, so what is contradicted always has a column.
+        # Without a column for it every row asks for the same, so what is contradicted always has a column.
         if source is not None:
             table = pl.DataFrame(told, schema={"row": pl.Int64, "reason": pl.String}, orient="row")
             found.append(at(source, table, sheet))
     return pl.concat(found)
 
 
-def _require_a_status(sheet: Sheet, texts: pl.DataFrame, to: Target | None) -> None:
-    stated = any(texts[source.key].count() for source in sheet.sources if source.field == "status")
+def _refuse_owners(sheet: Sheet) -> None:
+    column = next((source.header for source in sheet.sources if source.field in OWNERS), None)
+    if column is not None:
+        raise InputError(
+            f"the column '{column}' asks for another owner, and that is not done at a later moment or from the inbox.\n"
+            "Nothing was sent. Use `simtandem apply --change-owners`, or take the column out."
+        )
+
+
+def _require_a_wish(sheet: Sheet, texts: pl.DataFrame, to: Target | None) -> None:
+    stated = any(texts[source.key].count() for source in sheet.sources if source.field in ("status", *OWNERS))
     if to is None and not stated:
         message = (
             "no row has a status, and none was given for all rows.\n"

@@ -7,6 +7,7 @@ from contextlib import suppress
 
 import polars as pl
 
+from schemas.ownership import NOBODY
 from schemas.statuses import EndpointStatus, Half, Outcome, SimStatus
 from simtandem import watching
 from simtandem.batching import split
@@ -163,7 +164,25 @@ class Applying:
         now = await self._carrier.read(rows.select("sim_id", "endpoint_id"))
         status = dict(now.select(f"{half}_id", f"{half}_status").iter_rows())
         there = [change for change in changes if status.get(change.ident) == change.after]
+        there = await self._with_owners_there(there)
         await self._end(work, half, [StepResult(change.row, Outcome.APPLIED, 1) for change in there])
+
+    async def _with_owners_there(self, changes: Sequence[Change]) -> list[Change]:
+        """Those of them whose owners, too, are as they should be."""
+        asked = [change.ident for change in changes if change.owners]
+        if not asked:
+            return list(changes)
+        rows = (await self._carrier.read_owners(asked)).iter_rows(named=True)
+        owners = {row["sim_id"]: row for row in rows}
+        return [
+            change
+            for change in changes
+            if not change.owners
+            or all(
+                change.ident in owners and (owners[change.ident][name] or NOBODY) == after
+                for name, (_, after) in change.owners.items()
+            )
+        ]
 
     async def _put_back(self, work: BatchWork) -> None:
         """Return endpoints to where they were, where their SIM did not follow and that is legal and free."""

@@ -3,7 +3,9 @@
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
+from schemas.ownership import OwnerField
 from schemas.statuses import Action, EndpointStatus, Half, Outcome, SimStatus
+from simtandem import ownership
 from simtandem.batching import Batch
 from simtandem.carriers.base import Change, StepResult
 
@@ -14,6 +16,12 @@ _BAD = (Outcome.REFUSED, Outcome.FAILED, Outcome.UNKNOWN)
 def other(half: Half) -> Half:
     """The partner."""
     return Half.ENDPOINT if half is Half.SIM else Half.SIM
+
+
+def _owners(before: str | None, after: str | None) -> dict[OwnerField, tuple[str, str]]:
+    """Which owners change, from whom to whom."""
+    was, will = ownership.parse(before), ownership.parse(after)
+    return {field: (was[field], will[field]) for field in will if was[field] != will[field]}
 
 
 @dataclass(slots=True)
@@ -36,7 +44,8 @@ class BatchWork:
         for plan in self.batch.rows.iter_rows(named=True):
             if plan["action"] == Action.CHANGE and plan["sim_step"]:
                 before, after = SimStatus(plan["sim_before"]), SimStatus(plan["sim_after"])
-                self.changes[Half.SIM][plan["row"]] = Change(plan["row"], plan["sim_id"], before, after)
+                owners = _owners(plan["owners_before"], plan["owners_after"])
+                self.changes[Half.SIM][plan["row"]] = Change(plan["row"], plan["sim_id"], before, after, owners)
             if plan["action"] == Action.CHANGE and plan["endpoint_step"]:
                 start, end = EndpointStatus(plan["endpoint_before"]), EndpointStatus(plan["endpoint_after"])
                 self.changes[Half.ENDPOINT][plan["row"]] = Change(plan["row"], plan["endpoint_id"], start, end)

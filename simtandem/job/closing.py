@@ -23,6 +23,7 @@ from simtandem.reports.account import who
 _EXIT_CODES = {RunState.INTERRUPTED: Interrupted.exit_code, RunState.REFUSED: PlanRefused.exit_code}
 _SENDING = (RunKind.APPLY, RunKind.RETRY, RunKind.UNDO)
 _BRIEFLY_S = 20.0
+_OWNERS_AFTER = "owners_after.parquet"
 _LOOK_AGAIN_AFTER_S = (1.0, 3.0, 6.0)
 """Pauses before devices that don't show what was confirmed are read again. Then what they show counts."""
 
@@ -41,16 +42,33 @@ async def reconcile(run: Run, carrier: Carrier, *, sleep: Callable[[float], Awai
     after = empty_after = run.folder.table("inventory.parquet").clear()
     try:
         after = await carrier.read(pairs)
+        await _read_owners(run, carrier, plan)
         for pause in _LOOK_AGAIN_AFTER_S:
-            late = reconciling.stragglers(plan, outcomes, after)
+            late = reconciling.stragglers(plan, outcomes, after, _owners(run.folder))
             if late.is_empty():
                 break
             await sleep(pause)
             after = _refreshed(after, await carrier.read(late.select("sim_id", "endpoint_id")))
+            await _read_owners(run, carrier, late)
     except (CarrierError, Interrupted) as error:
         watching.current().notes(f"The fleet could not be read afresh: {error}")
         after = after if after.height else empty_after
     run.folder.save_table("after.parquet", after)
+
+
+async def _read_owners(run: Run, carrier: Carrier, plan: pl.DataFrame) -> None:
+    """Read whose the SIMs are of which the plan asks it, and keep that; what was kept of other SIMs stays."""
+    asked = pl.col("owners_after").is_not_null() & pl.col("action").is_in([Action.CHANGE, Action.UNCHANGED])
+    sims = plan.filter(asked)["sim_id"].unique().to_list()
+    if sims:
+        fresh = await carrier.read_owners(sims)
+        known = _owners(run.folder)
+        before = fresh.clear() if known is None else known.join(fresh, on="sim_id", how="anti")
+        run.folder.save_table(_OWNERS_AFTER, pl.concat([before, fresh]))
+
+
+def _owners(folder: RunFolder) -> pl.DataFrame | None:
+    return folder.table(_OWNERS_AFTER) if folder.has(_OWNERS_AFTER) else None
 
 
 async def reconcile_briefly(run: Run, carrier: Carrier) -> None:
@@ -84,7 +102,7 @@ def finish(run: Run, ended: RunState = RunState.FINISHED, *, why: str = "") -> d
     outcomes = ledger.outcomes(run.run_id) if run.kind in _SENDING else empty(Outcomes)
     after = folder.table("after.parquet") if folder.has("after.parquet") else None
     rejected = folder.table("rejected.parquet")
-    results = reconciling.results(folder.table("plan.parquet"), rejected, outcomes, after)
+    results = reconciling.results(folder.table("plan.parquet"), rejected, outcomes, after, _owners(folder))
     files = ["plan.csv", "rejected.csv"]
     if run.request.undo_of:
         results = undo.judged(run, results)

@@ -22,7 +22,9 @@ from simtandem.job.run import CARRIER, Run, RunFolder
 from simtandem.ledger.records import RunKind, RunState
 from simtandem.planning import calls_needed, counts, digest, eta_seconds, make_plan
 from simtandem.reports.tables import write_plan, write_rejected
+from simtandem.resolving import resolve
 
+OWNERS = "owners.parquet"
 _LATENCY_S = 0.1  # assumed for the ETA; what counts is the call budget
 _LISTED_PER_CALL = 1000
 
@@ -62,8 +64,13 @@ async def list_inventory(run: Run, carrier: Carrier) -> dict[str, Any]:
     """Read the devices asked for from the carrier. Raises `CarrierError`."""
     if not run.folder.has("listing.json"):
         watching.current().begins(f"listing the fleet at {run.settings.carrier_host}")
-        listing = await carrier.find(run.folder.table("devices.parquet"))
+        devices = run.folder.table("devices.parquet")
+        listing = await carrier.find(devices)
         run.folder.save_table("inventory.parquet", listing.inventory)
+        asked = devices.filter(pl.col("owners").is_not_null())
+        if asked.height:
+            sims = resolve(asked, listing.inventory).filter(pl.col("reason") == "")["sim_id"]
+            run.folder.save_table(OWNERS, await carrier.read_owners(sims.drop_nulls().unique().to_list()))
         kept = {"whole": listing.whole, "sims": listing.sims, "activated": listing.activated}
         run.folder.save("listing.json", {"devices": listing.inventory.height, **kept})
     return run.folder.data("listing.json")
@@ -79,6 +86,7 @@ def plan_changes(run: Run) -> dict[str, Any]:
             folder.table("repeats.parquet"),
             folder.table("inventory.parquet"),
             lifecycle(),
+            folder.table(OWNERS) if folder.has(OWNERS) else None,
         )
         if run.request.undo_of:
             plan = undo.turn_around(run, plan)
@@ -147,6 +155,7 @@ def _check(run: Run, plan: pl.DataFrame, sims: int | None, activated: int | None
         fleet_activated=activated,
         limits=_limits(run),
         accept_large=request.accept_large,
+        change_owners=request.change_owners,
         expected_digest=request.plan_digest or None,
         digest=run.folder.data("plan.json")["digest"],
     )

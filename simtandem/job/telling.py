@@ -66,7 +66,8 @@ def _done(document: dict[str, Any]) -> str:
 
 
 def _changes(plan: dict[str, Any]) -> str:
-    return f"{plan['sim_changes']} SIMs and {plan['endpoint_changes']} endpoints to change"
+    told = f"{plan['sim_changes']} SIMs and {plan['endpoint_changes']} endpoints to change"
+    return f"{told}, {plan['owner_changes']} owners among them" if plan["owner_changes"] else told
 
 
 def _short(text: str) -> str:

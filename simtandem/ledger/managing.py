@@ -126,7 +126,7 @@ def _rows(run_id: str) -> Select[Any]:
             verdicts.c.verdict,
         )
         .select_from(plan_rows.outerjoin(verdicts, at_verdict))
-        .where(plan_rows.c.run_id == run_id, plan_rows.c.sim_id.is_not(None))
+        .where(plan_rows.c.run_id == run_id, plan_rows.c.sim_id.is_not(None), plan_rows.c.desired.is_not(None))
         .where(plan_rows.c.action.in_([Action.CHANGE.value, Action.UNCHANGED.value]))
         .order_by(plan_rows.c.row)
     )
@@ -142,12 +142,12 @@ def _ends(run_id: str) -> Select[Any]:
 
 
 def _steps(half: Half, carrier_host: str) -> Select[Any]:
-    ident, after = plan_rows.c[f"{half}_id"], plan_rows.c[f"{half}_after"]
+    ident, before, after = (plan_rows.c[f"{half}_{what}"] for what in ("id", "before", "after"))
     of_row = and_(plan_rows.c.run_id == outcomes.c.run_id, plan_rows.c.row == outcomes.c.row)
     return (
         select(outcomes.c.half, ident, after, type_coerce(outcomes.c.at, Text), outcomes.c.run_id, outcomes.c.row)
         .select_from(outcomes.join(plan_rows, of_row).join(runs, runs.c.run_id == outcomes.c.run_id))
-        .where(runs.c.carrier_host == carrier_host, outcomes.c.half == half.value)
+        .where(runs.c.carrier_host == carrier_host, outcomes.c.half == half.value, before != after)
         .where(or_(outcomes.c.outcome == Outcome.APPLIED.value, outcomes.c.outcome == Outcome.UNKNOWN.value))
     )
 

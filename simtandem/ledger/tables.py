@@ -23,7 +23,7 @@ from sqlalchemy import (
     TypeDecorator,
 )
 
-REVISION = "0003"
+REVISION = "0004"
 """The newest revision in `migrations/versions`."""
 
 metadata = MetaData(
@@ -133,7 +133,7 @@ plan_rows = Table(
     Column("endpoint_id", Text),
     Column("sim_before", Text),
     Column("endpoint_before", Text),
-    Column("desired", Text, nullable=False),
+    Column("desired", Text),
     Column("sim_after", Text),
     Column("endpoint_after", Text),
     Column("sim_step", Boolean, nullable=False),
@@ -143,6 +143,8 @@ plan_rows = Table(
     Column("reason", Text, nullable=False),
     Column("newly_billed", Boolean, nullable=False),
     Column("same_as", Integer),
+    Column("owners_before", Text),
+    Column("owners_after", Text),
     sqlite_with_rowid=False,
 )
 
@@ -216,6 +218,9 @@ verdicts = Table(
     Column("attempts", Integer, nullable=False),
     Column("http_status", Integer),
     Column("error", Text, nullable=False),
+    Column("owners", Text),
+    Column("owners_before", Text),
+    Column("owners_after", Text),
     sqlite_with_rowid=False,
 )
 

@@ -22,7 +22,7 @@ from simtandem.ledger.store import Ledger
 _TEXT, _COUNT, _MOMENT = pl.String(), pl.Int64(), pl.Datetime("ms", "UTC")
 _OUTCOMES = [f"outcome_{word}" for word in Outcome]
 _VERDICTS = [f"verdict_{word}" for word in Verdict]
-_PLANNED = ("devices", "unchanged", "refused", "sim_changes", "endpoint_changes", "newly_billed")
+_PLANNED = ("devices", "unchanged", "refused", "sim_changes", "endpoint_changes", "newly_billed", "owner_changes")
 _CALLS = ("calls", "calls_retried", "calls_throttled", "calls_unanswered")
 _RUN_ID = {"run_id": _TEXT}
 _Reader = Callable[[str], pl.DataFrame]  # a table of a run, by the run's id

@@ -27,6 +27,7 @@ class PlanCounts(TypedDict):
     calls: int
     eta_s: float
     newly_billed: int
+    owner_changes: int
 
 
 class CallCounts(TypedDict):
@@ -117,6 +118,7 @@ def _plan(plan: PlanCounts) -> PlanCounts:
         calls=plan["calls"],
         eta_s=round(float(plan["eta_s"]), 1),
         newly_billed=plan["newly_billed"],
+        owner_changes=plan["owner_changes"],
     )
 
 

@@ -5,6 +5,7 @@ from enum import StrEnum
 import polars as pl
 
 from schemas.statuses import EndpointStatus, Half, Outcome, SimStatus, Verdict
+from simtandem.ownership import beside_states
 
 
 class Split(StrEnum):
@@ -35,12 +36,13 @@ def examine(results: pl.DataFrame) -> pl.DataFrame:
     """
     split = _split(pairs=_has_pairs(results))
     finding = pl.when(pl.col("split") != "").then("split").otherwise("verdict")
-    return (
+    examined = (
         results.with_columns(split.alias("split"))
         .with_columns(finding.alias("finding"))
         .with_columns((pl.col("finding") != Verdict.IN_SYNC).alias("attention"))
         .sort(pl.col("finding").replace_strict(_RANKS, return_dtype=pl.Int64), "row")
     )
+    return beside_states(examined)
 
 
 def changed(results: pl.DataFrame) -> int:

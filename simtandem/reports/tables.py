@@ -10,6 +10,7 @@ from pathlib import Path
 
 import polars as pl
 
+from schemas.ownership import OwnerField
 from schemas.statuses import Action, Half
 from simtandem.reports.files import replace_file
 
@@ -42,6 +43,9 @@ RESULTS = (
     "http_status",
     "error",
 )
+OWNERS = ("owners_before", "owners_after")
+RESULT_OWNERS = ("owners", *OWNERS)
+"""Columns that stand behind the others in the files of runs that change owners."""
 RETRY = ("sim_id", "endpoint_id", "iccid", "status")
 FINDINGS = (
     "finding",
@@ -85,7 +89,12 @@ _CHANGES = r"^\s*(?:[0-9]{12,}|0[0-9]+|[0-9]+(?:[.,][0-9]*)?[eE][+\-]?[0-9]+)\s*
 
 def write_plan(plan: pl.DataFrame, path: Path) -> None:
     """Write a `schemas.tables.Plan` as plan.csv: what will be sent for each row, in order, or why nothing will."""
-    _write(plan, path, PLAN, {"steps": _steps(), "reason": _plan_reason()})
+    _write(
+        plan,
+        path,
+        PLAN + (OWNERS if plan["owners_after"].count() else ()),
+        {"steps": _steps(), "reason": _plan_reason()},
+    )
 
 
 def write_rejected(rejected: pl.DataFrame, path: Path) -> None:
@@ -95,12 +104,12 @@ def write_rejected(rejected: pl.DataFrame, path: Path) -> None:
 
 def write_results(results: pl.DataFrame, path: Path) -> None:
     """Write a `schemas.tables.Results` as results.csv: what became of each input row."""
-    _write(results, path, RESULTS)
+    _write(results, path, RESULTS + (RESULT_OWNERS if results["owners"].count() else ()))
 
 
 def write_retry(retry: pl.DataFrame, path: Path) -> None:
-    """Write rows with `sim_id`, `endpoint_id`, `iccid` and `status` as retry.csv, which is an input file itself."""
-    _write(retry, path, RETRY)
+    """Write rows as they ask for devices, those of `RETRY` and perhaps of owners, as an input file like retry.csv."""
+    _write(retry, path, (*RETRY, *(name for name in OwnerField if name in retry.columns)))
 
 
 def write_findings(findings: pl.DataFrame, path: Path) -> None:
@@ -168,7 +177,10 @@ def _cell(value: pl.Expr, name: str) -> pl.Expr:
 
 def _steps() -> pl.Expr:
     """The calls of a row in the order they are sent, as in "endpoint Enabled, then SIM Activated"."""
-    sim = pl.when("sim_step").then(pl.format("SIM {}", "sim_after"))
+    owners = pl.when(pl.col("owners_after") != pl.col("owners_before")).then("owners_after")
+    status = pl.when(owners.is_null() | (pl.col("sim_after") != pl.col("sim_before"))).then("sim_after")
+    whole = pl.concat_str(status, owners, separator=" with ", ignore_nulls=True)
+    sim = pl.when("sim_step").then(pl.format("SIM {}", whole))
     endpoint = pl.when("endpoint_step").then(pl.format("endpoint {}", "endpoint_after"))
     sim_first = pl.concat_str(sim, endpoint, separator=", then ", ignore_nulls=True)
     endpoint_first = pl.concat_str(endpoint, sim, separator=", then ", ignore_nulls=True)

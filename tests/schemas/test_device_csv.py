@@ -4,6 +4,7 @@ from pandera.config import ValidationDepth, config_context
 from pandera.errors import SchemaErrors
 
 from schemas.device_csv import DeviceCsv, check_digit, failures
+from schemas.ownership import OwnerField
 
 SCHEMA = {"row": pl.Int64, "sim_id": pl.String, "endpoint_id": pl.String, "iccid": pl.String, "status": pl.String}
 GOOD = {"row": 2, "sim_id": "1", "endpoint_id": None, "iccid": "89883030000100000014", "status": "activated"}
@@ -91,7 +92,9 @@ def test_the_check_digit_is_luhns(iccid: str, digit: int) -> None:
 
 
 def test_the_model_holds_text_and_row_numbers_only() -> None:
-    assert {name: column.dtype.type for name, column in DeviceCsv.to_schema().columns.items()} == SCHEMA
+    columns = DeviceCsv.to_schema().columns
+    assert {name: column.dtype.type for name, column in columns.items() if column.required} == SCHEMA
+    assert {name for name, column in columns.items() if not column.required} == set(OwnerField)
 
 
 def test_iccids_that_end_in_zeros_by_chance_are_kept_and_damaged_ones_are_not():

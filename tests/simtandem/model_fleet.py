@@ -103,7 +103,7 @@ def wishes(*rows: tuple[int, str | None, str | None, str | None, Target]) -> pl.
     if not rows:
         return empty(Devices)
     schema = {"row": pl.Int64, **dict.fromkeys(["sim_id", "endpoint_id", "iccid", "desired"], pl.String)}
-    return pl.DataFrame(rows, schema=schema, orient="row")
+    return pl.DataFrame(rows, schema=schema, orient="row").with_columns(owners=pl.lit(None, pl.String))
 
 
 def repeats(*rows: tuple[int, int]) -> pl.DataFrame:

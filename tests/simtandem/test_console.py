@@ -16,7 +16,15 @@ def paper(*, terminal: bool = False) -> tuple[Console, io.StringIO]:
 
 
 def document(**plan: int) -> dict[str, Any]:
-    counts = {"devices": 8, "sim_changes": 3, "endpoint_changes": 2, "unchanged": 1, "refused": 0, "newly_billed": 3}
+    counts = {
+        "devices": 8,
+        "sim_changes": 3,
+        "endpoint_changes": 2,
+        "unchanged": 1,
+        "refused": 0,
+        "newly_billed": 3,
+        "owner_changes": 0,
+    }
     return {
         "digest": "d1g3st",
         "input": {"file": "fleet.csv", "rows": 1234, "rejected": 0},

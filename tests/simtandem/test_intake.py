@@ -49,7 +49,7 @@ def assert_adds_up(intake: Intake, rows: int) -> None:
         shape.validate(table)
         assert table["row"].is_sorted()
     assert intake.repeats["same_as"].is_in(intake.devices["row"].implode()).all()
-    assert set(intake.devices.columns) == {"row", "sim_id", "endpoint_id", "iccid", "desired"}
+    assert set(intake.devices.columns) == {"row", "sim_id", "endpoint_id", "iccid", "desired", "owners"}
 
 
 iccids = [iccid_of(1), iccid_of(1) + luhn(iccid_of(1)), iccid_of(2), iccid_of(10_000), f"{iccid_of(1)}F"]
@@ -142,7 +142,8 @@ def test_a_table_reads_the_same_with_every_separator_encoding_line_end_and_quoti
     path = written(directory, (declaration + text.getvalue()).encode(encoding))
     intake = read_devices(path)
     assert intake.devices.rows() == [
-        (row, str(number), None, iccid_of(number), str(target)) for row, (number, target) in enumerate(devices, start=2)
+        (row, str(number), None, iccid_of(number), str(target), None)
+        for row, (number, target) in enumerate(devices, start=2)
     ]
     assert_adds_up(intake, len(devices))
 

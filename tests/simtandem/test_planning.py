@@ -273,7 +273,7 @@ def test_device_named_twice_in_different_ways_is_changed_once() -> None:
     )
     assert (second["sim_id"], second["sim_before"], second["sim_after"]) == ("1", ISSUED, ACTIVE)
     assert counts(plan) == PlanCounts(
-        devices=1, sim_changes=1, endpoint_changes=1, unchanged=0, refused=0, newly_billed=1, repeats=1
+        devices=1, sim_changes=1, endpoint_changes=1, unchanged=0, refused=0, newly_billed=1, repeats=1, owner_changes=0
     )
 
 
@@ -328,7 +328,7 @@ def test_repeat_of_a_row_that_is_not_there_is_the_callers_fault() -> None:
 def test_nothing_asked_of_nothing_is_an_empty_plan() -> None:
     plan = Plan.validate(make_plan(empty(Devices), NO_REPEATS, empty(Inventory), LIFECYCLE))
     assert plan.is_empty()
-    assert counts(plan) == PlanCounts(0, 0, 0, 0, 0, 0, 0)
+    assert counts(plan) == PlanCounts(0, 0, 0, 0, 0, 0, 0, 0)
     assert calls_needed(plan, 500, LIFECYCLE) == 0
     assert len(digest(plan, "emnify")) == 16
 

@@ -30,6 +30,7 @@ def gate(
     activated: int | None = 1000,
     limits: Limits | None = None,
     accept_large: bool = False,
+    change_owners: bool = False,
     expected_digest: str | None = None,
 ) -> None:
     check(
@@ -39,6 +40,7 @@ def gate(
         fleet_activated=activated,
         limits=limits or Limits(),
         accept_large=accept_large,
+        change_owners=change_owners,
         expected_digest=expected_digest,
         digest="aaaa000011112222",
     )

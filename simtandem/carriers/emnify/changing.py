@@ -6,17 +6,19 @@ repeat would be a PATCH to the status already held, and what the carrier answers
 
 import asyncio
 import json
-from collections.abc import Sequence
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from filelock import AsyncFileLock
 
+from schemas.ownership import OwnerField
 from schemas.statuses import EndpointStatus, Outcome, SimStatus
 from simtandem.carriers.base import Call, Change, StepResult
 from simtandem.carriers.emnify.answers import Kind, Reply
 from simtandem.carriers.emnify.lifecycle import ENDPOINT_STATUS_IDS, SIM_STATUS_IDS
 from simtandem.carriers.emnify.listing import ENDPOINTS, SIMS
+from simtandem.carriers.emnify.owning import owner_fields, why_refused
 from simtandem.carriers.emnify.reading import Reader
 from simtandem.carriers.emnify.transport import ATTEMPTS, Transport
 from simtandem.errors import CarrierRefused, CarrierUnavailable, Interrupted
@@ -30,32 +32,56 @@ _UNREAD = (CarrierRefused, CarrierUnavailable, Interrupted)
 
 
 async def change_sim(transport: Transport, reader: Reader, change: Change) -> StepResult:
-    """Change one SIM's status. Raises `CarrierUnavailable` if it can neither be changed nor read."""
-    body = json.dumps({"status": {"id": SIM_STATUS_IDS[SimStatus(change.after)]}})
-    path = f"{SIMS.path}/{change.ident}"
+    """Change one SIM, its status or owners or both. Raises `CarrierUnavailable` if it can't be changed nor read."""
+    path, left = f"{SIMS.path}/{change.ident}", change
     for attempt in range(1, ATTEMPTS + 1):
-        reply = await transport.settle(Call("PATCH", path, "change", attempt, body))
+        reply = await transport.settle(Call("PATCH", path, "change", attempt, _sim_body(left)))
         if reply.kind is Kind.OK:
             return StepResult(change.row, Outcome.APPLIED, attempt, reply.status)
         if reply.kind.refused and reply.kind not in _DISPUTED:
-            return StepResult(change.row, Outcome.REFUSED, attempt, reply.status, reply.sentence)
+            return StepResult(change.row, Outcome.REFUSED, attempt, reply.status, _refusal(reply, left))
         if reply.kind is Kind.UNANSWERED:
             await transport.back_off(attempt)
-        now = await _read_back(reader, change)
-        if now == change.after:
+        now, owners = await _read_back(reader, change)
+        if now == change.after and all(owners[name] == after for name, (_, after) in change.owners.items()):
             outcome = Outcome.UNCHANGED if reply.kind.refused and attempt == 1 else Outcome.APPLIED
             return StepResult(change.row, outcome, attempt, reply.status)
         if reply.kind.refused:
-            return StepResult(change.row, Outcome.REFUSED, attempt, reply.status, reply.sentence, now)
-        if now != change.before:
-            moved = f"the SIM is {now or 'gone'} now: somebody else changed it"
+            return StepResult(change.row, Outcome.REFUSED, attempt, reply.status, _refusal(reply, left), now)
+        if moved := _moved(change, now, owners):
             return StepResult(change.row, Outcome.FAILED, attempt, reply.status, moved, now)
+        left = _what_is_left(change, now, owners)
     return StepResult(change.row, Outcome.FAILED, ATTEMPTS, reply.status, f"{reply.sentence}, {ATTEMPTS} times", now)
 
 
-async def _read_back(reader: Reader, change: Change) -> SimStatus | None:
+def _sim_body(change: Change) -> str:
+    """Only what changes: what is sent of an owner who stays may be refused, and an empty one would be emptied."""
+    status = {"status": {"id": SIM_STATUS_IDS[SimStatus(change.after)]}} if change.before != change.after else {}
+    return json.dumps(status | owner_fields(change.owners))
+
+
+def _refusal(reply: Reply, change: Change) -> str:
+    why = why_refused(reply.kind, change.owners, with_status=change.before != change.after)
+    return f"{reply.sentence}{why}"
+
+
+def _moved(change: Change, now: SimStatus | None, owners: Mapping[OwnerField, str]) -> str:
+    """What is neither as it was nor as it should be, if anything is."""
+    if now not in (change.before, change.after):
+        return f"the SIM is {now or 'gone'} now: somebody else changed it"
+    strange = (name for name, both in change.owners.items() if owners[name] not in both)
+    return next((f"{name} is {owners[name]} now: somebody else changed it" for name in strange), "")
+
+
+def _what_is_left(change: Change, now: SimStatus | None, owners: Mapping[OwnerField, str]) -> Change:
+    """A change less the part of it that shows already."""
+    left = {name: both for name, both in change.owners.items() if owners[name] != both[1]}
+    return replace(change, before=now or change.before, owners=left)
+
+
+async def _read_back(reader: Reader, change: Change) -> tuple[SimStatus | None, dict[OwnerField, str]]:
     try:
-        return await reader.sim_status(change.ident)
+        return await reader.sim_now(change.ident, list(change.owners))
     except _UNREAD as error:
         raise CarrierUnavailable(
             f"SIM {change.ident}: the change was not answered and could not be read back. {error}", maybe_processed=True

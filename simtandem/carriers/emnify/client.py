@@ -83,6 +83,10 @@ class Emnify:
         """See `Carrier.events`."""
         return await read_events(self._transport, since, until, types, iccids)
 
+    async def read_owners(self, sims: Sequence[str]) -> pl.DataFrame:
+        """See `Carrier.read_owners`."""
+        return await self._reader.read_owners(sims)
+
     async def count_fleet(self) -> tuple[int, int]:
         """See `Carrier.count_fleet`."""
         return await self._reader.count_fleet()

@@ -5,14 +5,22 @@ from typing import Any
 
 import polars as pl
 
+from schemas.ownership import OwnerField
 from schemas.statuses import EndpointStatus, SimStatus
-from schemas.tables import Inventory, empty
+from schemas.tables import Inventory, Owners, empty
 from simtandem.carriers.emnify.lifecycle import ENDPOINT_STATUS_BY_ID, SIM_STATUS_BY_ID
 from simtandem.errors import CarrierRefused
 
 Item = Mapping[str, Any]
 Row = tuple[str | None, str | None, SimStatus | None, str | None, EndpointStatus | None]
 """`sim_id, iccid, sim_status, endpoint_id, endpoint_status`, as in `schemas.tables.Inventory`."""
+
+OWNER_NAMES = {
+    OwnerField.CUSTOMER: "customer_org",
+    OwnerField.RESELLER: "reseller_org",
+    OwnerField.ISSUER: "issuer_org",
+}
+"""What a SIM's three organisations are called in the carrier's bodies."""
 
 _SCHEMA = empty(Inventory).schema
 
@@ -33,6 +41,16 @@ def from_sim(item: Item) -> Row:
     """An item of the SIM listing: it names its endpoint, but not the endpoint's status."""
     endpoint = item.get("endpoint") or {}
     return (_ident(item["id"]), _iccid(item), _sim_status(item), _ident(endpoint.get("id")), None)
+
+
+def owners_from_sim(item: Item) -> tuple[str | None, ...]:
+    """An item of the SIM listing as a row of `schemas.tables.Owners`."""
+    return (_ident(item["id"]), *(_ident((item.get(name) or {}).get("id")) for name in OWNER_NAMES.values()))
+
+
+def owners_table(rows: Iterable[tuple[str | None, ...]]) -> pl.DataFrame:
+    """An `Owners` table of the rows."""
+    return pl.DataFrame(list(rows), schema=empty(Owners).schema, orient="row")
 
 
 def table(rows: Iterable[Row]) -> pl.DataFrame:

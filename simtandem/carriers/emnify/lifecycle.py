@@ -61,11 +61,15 @@ class EmnifyLifecycle:
 
     bulk_endpoints: int = 2000
 
-    def move(self, sim: SimStatus | None, endpoint: EndpointStatus | None, target: Target) -> Move:
+    def move(self, sim: SimStatus | None, endpoint: EndpointStatus | None, target: Target | None) -> Move:
         """The way for a device in this state. Halves that are right already are part of the answer, too.
 
-        Suspending works without an endpoint, because it saves money. Everything else needs the whole pair.
+        Suspending works without an endpoint, because it saves money. Everything else needs the whole pair; only for
+        a SIM that changes no more than its owner it does not matter.
         """
+        if target is None:
+            refusal = _final(sim)
+            return Move(refusal=refusal) if refusal else Move(sim, endpoint, Half.SIM)
         refusal = _refusal(sim, endpoint, target)
         if refusal:
             return Move(refusal=refusal)
@@ -92,10 +96,8 @@ def _first(sim: SimStatus | None, target: Target) -> Half:
 
 def _refusal(sim: SimStatus | None, endpoint: EndpointStatus | None, target: Target) -> str:
     """Why there is no legal way, or an empty text. What is final comes before what could be put right."""
-    if sim is None:
-        return "there is no SIM, so it can never be online; assign one first"
-    if sim is SimStatus.DELETED:
-        return "the SIM is Deleted, which is final; take the row out"
+    if sim is None or sim is SimStatus.DELETED:
+        return _final(sim)
     if endpoint is EndpointStatus.DELETED:
         return "the endpoint is Deleted, which is final; assign the SIM to another endpoint first"
     if (sim, target) in _ILLEGAL:
@@ -104,6 +106,13 @@ def _refusal(sim: SimStatus | None, endpoint: EndpointStatus | None, target: Tar
         return "" if target is Target.SUSPENDED else _without_endpoint(sim, target)
     trap = (sim, endpoint, target) == (SimStatus.FACTORY_TEST, EndpointStatus.DISABLED, Target.FACTORY_TEST)
     return _FACTORY_TEST_TRAP if trap else ""
+
+
+def _final(sim: SimStatus | None) -> str:
+    """Why nothing at all can be done."""
+    if sim is None:
+        return "there is no SIM, so it can never be online; assign one first"
+    return "the SIM is Deleted, which is final; take the row out" if sim is SimStatus.DELETED else ""
 
 
 def _without_endpoint(sim: SimStatus, target: Target) -> str:

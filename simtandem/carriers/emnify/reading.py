@@ -11,12 +11,14 @@ from collections.abc import Sequence
 
 import polars as pl
 
+from schemas.ownership import OwnerField
 from schemas.statuses import SimStatus
 from simtandem.carriers.base import Listing
 from simtandem.carriers.emnify.answers import Kind
 from simtandem.carriers.emnify.items import Item, Row, from_endpoint, from_sim, table
 from simtandem.carriers.emnify.lifecycle import SIM_STATUS_IDS
 from simtandem.carriers.emnify.listing import ENDPOINTS, SIMS, Page, read_page, read_rest
+from simtandem.carriers.emnify.owning import owners_of, read_owners
 from simtandem.carriers.emnify.transport import Transport
 from simtandem.carriers.together import together
 from simtandem.errors import CarrierRefused
@@ -122,10 +124,14 @@ class Reader:
             rows.filter(pl.col("endpoint_id").is_not_null()).select("endpoint_id", "endpoint_status").iter_rows()
         )
 
-    async def sim_status(self, ident: str) -> SimStatus | None:
-        """The status of one SIM, read afresh; None where the carrier does not have it."""
-        row = await self._sim(ident, purpose="read_back")
-        return row[2] if row else None
+    async def sim_now(self, ident: str, fields: Sequence[OwnerField]) -> tuple[SimStatus | None, dict[OwnerField, str]]:
+        """The status and some owners of one SIM, read afresh; no status where the carrier does not have it."""
+        item = await self._one(f"{SIMS.path}/{ident}", "sim", "read_back")
+        return (from_sim(item)[2], owners_of(item, fields)) if item else (None, {})
+
+    async def read_owners(self, sims: Sequence[str]) -> pl.DataFrame:
+        """See `simtandem.carriers.base.Carrier.read_owners`."""
+        return await read_owners(self._transport, sims, self._at_once)
 
     async def count_fleet(self) -> tuple[int, int]:
         """SIMs of the fleet, and Activated ones: by a filtered page's total, or by listing if filters don't work."""
@@ -180,8 +186,8 @@ class Reader:
         item = await self._one(f"{ENDPOINTS.path}/{ident}", "endpoint", "read")
         return from_endpoint(item) if item else None
 
-    async def _sim(self, ident: str, *, purpose: str = "read") -> Row | None:
-        item = await self._one(f"{SIMS.path}/{ident}", "sim", purpose)
+    async def _sim(self, ident: str) -> Row | None:
+        item = await self._one(f"{SIMS.path}/{ident}", "sim", "read")
         return from_sim(item) if item else None
 
     async def _sim_by_iccid(self, iccid: str) -> Row | None:

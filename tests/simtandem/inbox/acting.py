@@ -81,7 +81,8 @@ def results_of(devices: pl.DataFrame) -> pl.DataFrame:
     told = {name: pl.lit("") for name in ("before", "after", "reason", "error")}
     outcomes = {name: pl.lit("applied") for name in ("sim_outcome", "endpoint_outcome")}
     counted = {"attempts": pl.lit(1, pl.Int64), "http_status": pl.lit(204, pl.Int64)}
-    made = devices.with_columns(**told, **outcomes, **counted, verdict=pl.lit(Verdict.IN_SYNC.value))
+    nothing = {name: pl.lit(None, pl.String) for name in ("owners_before", "owners_after")}
+    made = devices.with_columns(**told, **outcomes, **counted, **nothing, verdict=pl.lit(Verdict.IN_SYNC.value))
     return Results.validate(made.select(list(Results.to_schema().columns)))
 
 

@@ -3,14 +3,14 @@ import pytest
 
 from simtandem.intake.duplicates import find_duplicates
 
-SCHEMA = {"row": pl.Int64, "sim_id": pl.String, "endpoint_id": pl.String, "iccid": pl.String, "desired": pl.String}
+SCHEMA = {"row": pl.Int64, **dict.fromkeys(("sim_id", "endpoint_id", "iccid", "desired", "owners"), pl.String)}
 A, S = "activated", "suspended"
-Device = tuple[str | None, str | None, str | None, str]
+Device = tuple[str | None, ...]
 
 
 def find(*devices: Device) -> tuple[list[tuple[int, int]], dict[int, tuple[str, str]]]:
     """Rows from 2 on: repeats, and field and reason of each contradiction by row."""
-    rows = [(row, *device) for row, device in enumerate(devices, start=2)]
+    rows = [(row, *device, *[None] * (5 - len(device))) for row, device in enumerate(devices, start=2)]
     repeats, contradictions = find_duplicates(pl.DataFrame(rows, schema=SCHEMA, orient="row"))
     return repeats, {each.row: (each.field, each.reason) for each in contradictions}
 

@@ -4,7 +4,15 @@ import pytest
 
 from simtandem.job.telling import ending, waiting
 
-PLAN = {"digest": "d1", "sim_changes": 3, "endpoint_changes": 2, "unchanged": 1, "refused": 4, "newly_billed": 3}
+PLAN = {
+    "digest": "d1",
+    "sim_changes": 3,
+    "endpoint_changes": 2,
+    "unchanged": 1,
+    "refused": 4,
+    "newly_billed": 3,
+    "owner_changes": 0,
+}
 CHANGES = "3 SIMs and 2 endpoints to change"
 NOTHING = "Only planned: nothing was sent."
 RECORDED = "What was done is recorded; run it again to go on."

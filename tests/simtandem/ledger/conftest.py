@@ -21,7 +21,7 @@ import pytest
 from psycopg import sql
 
 from schemas.statuses import Half, Outcome
-from schemas.tables import Plan, Rejected, Results
+from schemas.tables import Plan, Rejected, Results, empty
 from simtandem.carriers.base import Answer, Call
 from simtandem.ledger.records import OutcomeRecord, RunKind, RunRecord, RunState
 from simtandem.ledger.store import Ledger
@@ -167,6 +167,7 @@ def plan() -> pl.DataFrame:
         "desired": ["activated", "suspended", "activated"],
         "sim_after": ["Activated", None, "Activated"],
         "endpoint_after": ["Enabled", None, "Enabled"],
+        **dict.fromkeys(("owners_before", "owners_after"), [None] * 3),
         "sim_step": [True, False, False],
         "endpoint_step": [True, False, False],
         "first": ["endpoint", None, None],
@@ -175,7 +176,7 @@ def plan() -> pl.DataFrame:
         "newly_billed": [True, False, False],
         "same_as": [None, None, 2],
     }
-    return Plan.validate(pl.DataFrame(columns, schema_overrides={"same_as": pl.Int64}))
+    return Plan.validate(pl.DataFrame(columns, schema=empty(Plan).schema))
 
 
 @pytest.fixture
@@ -206,8 +207,9 @@ def results() -> pl.DataFrame:
         "attempts": [2, 0],
         "http_status": [204, None],
         "error": ["", ""],
+        **dict.fromkeys(("owners", "owners_before", "owners_after"), [None] * 2),
     }
-    return Results.validate(pl.DataFrame(columns))
+    return Results.validate(pl.DataFrame(columns, schema=empty(Results).schema))
 
 
 @pytest.fixture

@@ -59,14 +59,15 @@ class Books:
 
 
 def _plan(rows: dict[int, int], target: Target, unchanged: tuple[int, ...]) -> pl.DataFrame:
+    before = Target.ACTIVATED if target is Target.SUSPENDED else Target.SUSPENDED
     columns = [
         {
             "row": row,
             "sim_id": str(sim),
             "iccid": f"898830300000000{sim:04}",
             "endpoint_id": str(100 + sim),
-            "sim_before": target.sim if sim in unchanged else "Issued",
-            "endpoint_before": target.endpoint if sim in unchanged else "Disabled",
+            "sim_before": target.sim if sim in unchanged else before.sim,
+            "endpoint_before": target.endpoint if sim in unchanged else before.endpoint,
             "desired": target,
             "sim_after": target.sim,
             "endpoint_after": target.endpoint,

@@ -113,6 +113,7 @@ def make_document() -> MakeDocument:
                 "calls": counts.get("planned_calls", 1014),
                 "eta_s": 15.04,
                 "newly_billed": counts.get("newly_billed", 1016),
+                "owner_changes": counts.get("owner_changes", 0),
             },
             outcomes=outcomes,
             verdicts=verdicts,

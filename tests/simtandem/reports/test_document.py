@@ -15,6 +15,7 @@ def make(**changes: object) -> dict[str, object]:
         "input": {"rejected": 0, "rows": 200, "sha256": "ab", "file": "fleet.csv"},
         "plan": {
             "newly_billed": 200,
+            "owner_changes": 0,
             "eta_s": 12.4567,
             "calls": 203,
             "refused": 0,
@@ -49,6 +50,7 @@ def test_the_document_has_its_keys_in_the_documented_order_whatever_order_they_c
                 "calls": 203,
                 "eta_s": 12.5,
                 "newly_billed": 200,
+                "owner_changes": 0,
             },
             "outcomes": {"applied": 400, "unchanged": 0, "refused": 0, "held": 0, "failed": 0, "unknown": 0},
             "verdicts": {

@@ -245,6 +245,7 @@ def asked(**ids: Iterable[int | str | None]) -> pl.DataFrame:
             "row": range(2, height + 2),
             **{name: columns.get(name, [None] * height) for name in ("sim_id", "endpoint_id", "iccid")},
             "desired": ["activated"] * height,
+            "owners": [None] * height,
         },
         schema=empty(Devices).schema,
     )

@@ -128,8 +128,8 @@ async def test_sims_without_endpoints_are_read_again_the_cheaper_way(
 
 async def test_status_of_one_sim_and_of_endpoints(carrier: Emulator, rig: Rig) -> None:
     carrier.refill([PAIR, Group(1, SimStatus.FACTORY_TEST, OFF)])
-    assert await rig.reader.sim_status(str(FIRST_SIM + 1)) is SimStatus.FACTORY_TEST
-    assert await rig.reader.sim_status(str(NOBODY)) is None
+    assert (await rig.reader.sim_now(str(FIRST_SIM + 1), []))[0] is SimStatus.FACTORY_TEST
+    assert (await rig.reader.sim_now(str(NOBODY), []))[0] is None
     idents = [str(FIRST_ENDPOINT), str(FIRST_ENDPOINT + 1), str(NOBODY)]
     statuses = await rig.reader.endpoint_statuses(idents)
     assert statuses == {idents[0]: "Enabled", idents[1]: "Disabled"}
@@ -137,7 +137,7 @@ async def test_status_of_one_sim_and_of_endpoints(carrier: Emulator, rig: Rig) -
 
 async def test_status_read_back_is_named_so_in_the_journal(carrier: Emulator, rig: Rig) -> None:
     carrier.refill([PAIR])
-    await rig.reader.sim_status(str(FIRST_SIM))
+    await rig.reader.sim_now(str(FIRST_SIM), [])
     assert rig.journal.sent("GET") == [("read_back", 1)]
 
 
@@ -147,21 +147,21 @@ async def test_status_read_back_is_named_so_in_the_journal(carrier: Emulator, ri
 async def test_read_that_is_refused_says_so(tmp_path: Path) -> None:
     async with scripted(tmp_path, ScriptedCarrier(says(403, {"error_code": 1104}))) as rig:
         with pytest.raises(CarrierRefused, match=re.escape("GET /api/v1/sim/1 was refused")) as caught:
-            await rig.reader.sim_status("1")
+            await rig.reader.sim_now("1", [])
     assert (caught.value.kind, caught.value.status, caught.value.code) == ("forbidden", 403, 1104)
 
 
 async def test_object_that_is_a_list_is_refused(tmp_path: Path) -> None:
     async with scripted(tmp_path, ScriptedCarrier(says(200, [{"id": 1}]))) as rig:
         with pytest.raises(CarrierRefused):
-            await rig.reader.sim_status("1")
+            await rig.reader.sim_now("1", [])
 
 
 async def test_unknown_status_of_one_device_is_refused(tmp_path: Path) -> None:
     odd = {"id": 1, "iccid": iccid_of(1), "status": {"id": 9, "description": "Quarantined"}}
     async with scripted(tmp_path, ScriptedCarrier(says(200, odd))) as rig:
         with pytest.raises(CarrierRefused, match="status 9 for SIM 1"):
-            await rig.reader.sim_status("1")
+            await rig.reader.sim_now("1", [])
         with pytest.raises(CarrierRefused, match="status 9"):
             await rig.reader.find(asked(sim_id=[1]))
 
