@@ -6,15 +6,19 @@ from prefect import flow
 from prefect.client.schemas.objects import State
 
 from tasks.artifacts import show_audit
-from tasks.auditing import audited_state, explain_changes, list_fleet, open_audit, write_audit
+from tasks.auditing import audited_state, explain_changes, explain_runs, list_fleet, open_audit, write_audit
 
 
 @flow(name="reconcile-inventory")
 async def reconcile_inventory() -> State[Any]:
-    """List the whole fleet and report what is split, what costs money for nothing, and what drifted."""
+    """List the whole fleet and report what is split, what costs money for nothing, and what drifted.
+
+    It also keeps what the carrier's events say of the runs since, because the carrier forgets them.
+    """
     async with open_audit() as session:
         await list_fleet(session)
         await explain_changes(session)
         document = await write_audit(session)
+        await explain_runs(session)
     await show_audit(document)
     return audited_state(document)

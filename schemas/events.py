@@ -147,6 +147,9 @@ STATUS_AFTER: Final[Mapping[int, tuple[Half, SimStatus | EndpointStatus]]] = {
 }
 """The types that say a half has a new status. Six: as many as one query of the carrier's takes."""
 
+RELEASED, ASSIGNED = 50, 51
+"""The types that say a SIM was taken from an endpoint, or given to one."""
+
 
 def type_of(number: int, words: str = "") -> EventType:
     """The type with this number; one that isn't in the catalogue gets the carrier's `words` for a name."""

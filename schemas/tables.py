@@ -184,10 +184,17 @@ class Steps(_Table):
     row: Series[pl.Int64]
 
 
-class Changes(_Table):
-    """Halves that had one status at a first look, at `since`, and another at a second one, at `seen`."""
+PAIR = "pair"
+"""In place of a half: the SIM is the same, and its endpoint is another one."""
 
-    half: Series[pl.String] = pa.Field(isin=[*Half])
+
+class Changes(_Table):
+    """Halves that had one status at a first look, at `since`, and another at a second one, at `seen`.
+
+    Of a `PAIR` the endpoint it had and has stand in place of the statuses, as `endpoint 42` or `no endpoint`.
+    """
+
+    half: Series[pl.String] = pa.Field(isin=[*(half.value for half in Half), PAIR])
     ident: Series[pl.String] = pa.Field(str_matches=DIGITS)
     sim_id: Series[pl.String] = pa.Field(nullable=True)
     iccid: Series[pl.String] = pa.Field(nullable=True)

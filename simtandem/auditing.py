@@ -12,7 +12,7 @@ from typing import Any
 import polars as pl
 
 from schemas.statuses import EndpointStatus, Finding, Half, SimStatus, Target
-from schemas.tables import Findings
+from schemas.tables import PAIR, Findings
 from simtandem.carriers.base import Lifecycle
 from simtandem.deviations import State, judge
 
@@ -114,17 +114,18 @@ def dated(
     told = findings.drop("since", "known_from", "explanation")
     told = told.join(put, on="sim_id", how="left").join(begun, on="sim_id", how="left")
     told = told.join(before, on=_DEVICE, how="left", nulls_equal=True)
-    for half in Half:
+    for half in (*Half, PAIR):
+        ident = "sim_id" if half == PAIR else f"{half}_id"
         some = explained.filter(pl.col("half") == half)
-        some = some.select(pl.col("ident").alias(f"{half}_id"), **{f"{half}_at": "at", f"{half}_why": "explanation"})
-        told = told.join(some, on=f"{half}_id", how="left")
+        some = some.select(pl.col("ident").alias(ident), **{f"{half}_at": "at", f"{half}_why": "explanation"})
+        told = told.join(some, on=ident, how="left")
     return _sorted(told.with_columns(_since(listed_at)).with_columns(_explanation(listed_at)).select(_COLUMNS))
 
 
 def _since(listed_at: datetime) -> pl.Expr:
     """`since` and `known_from`, from the best source there is: the ledger, an event, the audits so far."""
     test, drift = pl.col("finding") == Finding.FACTORY_TEST, pl.col("finding") == Finding.DRIFTED
-    changed = pl.when(test).then("begun_at").when(drift).then(pl.max_horizontal("sim_at", "endpoint_at"))
+    changed = pl.when(test).then("begun_at").when(drift).then(pl.max_horizontal("sim_at", "endpoint_at", "pair_at"))
     still = ~drift | (pl.col("was_since") >= pl.col("put_at"))  # else it was put right and left its state again
     sources = [
         (pl.when(test & (pl.col("put_to") == SimStatus.FACTORY_TEST)).then("put_at"), pl.lit("the ledger")),
@@ -185,7 +186,7 @@ def _explanation(listed_at: datetime) -> pl.Expr:
     days = (pl.lit(listed_at).cast(_MOMENT) - pl.col("since")).dt.total_days()
     least = pl.when(pl.col("known_from") == "an audit").then(pl.lit("at least ")).otherwise(pl.lit(""))
     test = pl.format("in Factory Test for {}{} days", least, days)
-    why = pl.concat_str("sim_why", "endpoint_why", separator="; ", ignore_nulls=True)
+    why = pl.concat_str("sim_why", "endpoint_why", "pair_why", separator="; ", ignore_nulls=True)
     return pl.when(pl.col("finding") == Finding.FACTORY_TEST).then(test).otherwise(why).alias("explanation")
 
 

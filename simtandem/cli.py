@@ -110,6 +110,7 @@ def report(
     since: Annotated[str | None, typer.Option(metavar="DATE", help="All runs begun from this day on (UTC).")] = None,
     until: Annotated[str | None, typer.Option(metavar="DATE", help="... to the end of this one; else today.")] = None,
     *,
+    events: Annotated[bool, typer.Option("--events", help="First read from the carrier who changed what.")] = False,
     as_json: AsJson = False,
 ) -> None:
     """Write the report of RUN, or of all runs of a period, from the ledger; say where it is."""
@@ -118,6 +119,10 @@ def report(
     wanted = reporting.parse_format(form)
     if (run is None) == (since is None and until is None):
         raise typer.BadParameter("Name a run, or a period with --since and --until.")
+    if events and run is None:
+        raise typer.BadParameter("--events reads those of one run: name it.")
+    if events and run is not None:
+        reporting.read_events(run)
     if run is None:
         reporting.show_period(since, until, wanted, as_json=as_json)
     elif wanted == "html":

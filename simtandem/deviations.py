@@ -111,7 +111,8 @@ def _drifted(state: State) -> bool:
 
 def _charged(finding: Finding, state: State) -> bool:
     if finding is Finding.DRIFTED:
-        return state.sim is SimStatus.ACTIVATED and state.expected_sim is not SimStatus.ACTIVATED
+        useless = state.expected_sim is not SimStatus.ACTIVATED or state.endpoint is not EndpointStatus.ENABLED
+        return state.sim is SimStatus.ACTIVATED and useless
     return finding in (Finding.PAYING_BUT_OFF, Finding.SIM_WITHOUT_ENDPOINT)
 
 

@@ -9,9 +9,9 @@ from datetime import datetime, timedelta
 
 import polars as pl
 
-from schemas.events import STATUS_AFTER, EventSource
+from schemas.events import ASSIGNED, RELEASED, STATUS_AFTER, EventSource
 from schemas.statuses import Cause, Half
-from schemas.tables import Changes, Explained
+from schemas.tables import PAIR, Changes, Explained
 
 EVENT_LAG = timedelta(minutes=15)
 """How long an event may be on its way into the log. Not documented: long enough, by experience with such systems."""
@@ -25,6 +25,7 @@ CLOCK_SKEW = timedelta(seconds=60)
 _CHANGES = list(Changes.to_schema().columns)
 _EXPLAINED = list(Explained.to_schema().columns)
 _HALF = ["half", "ident"]
+_ALONE = pl.lit("no endpoint")
 _SAME = [*_HALF, "before", "after"]
 _SAID = pl.Schema(
     {
@@ -39,27 +40,29 @@ _SAID = pl.Schema(
 
 
 def changes_between(first: pl.DataFrame, second: pl.DataFrame, since: datetime, seen: datetime) -> pl.DataFrame:
-    """The halves (`schemas.tables.Changes`) whose status differs between two inventories; new and gone ones aside."""
+    """What differs between two inventories (`schemas.tables.Changes`): statuses, pairs; new and gone ones aside."""
     return pl.concat(
         [
             _halves(second, half)
             .join(_halves(first, half).select("ident", before="after"), on="ident")
             .filter(pl.col("before") != pl.col("after"))
             .pipe(_as_changes, pl.lit(since), seen)
-            for half in Half
+            for half in (*Half, PAIR)
         ]
     ).sort(_HALF)
 
 
 def drift(inventory: pl.DataFrame, managed: pl.DataFrame, seen: datetime) -> pl.DataFrame:
-    """The halves (`schemas.tables.Changes`) that left the status simtandem last gave them."""
+    """What left the state simtandem last gave it (`schemas.tables.Changes`)."""
+    pair = pl.when(pl.col("sim_status").is_not_null()).then(pl.format("endpoint {}", "endpoint_id"))
+    put = managed.with_columns(pair_status=pair)
     return pl.concat(
         [
             _halves(inventory, half)
-            .join(managed.select("sim_id", before=f"{half}_status", since="at"), on="sim_id")
+            .join(put.select("sim_id", before=f"{half}_status", since="at"), on="sim_id")
             .filter(pl.col("before") != pl.col("after"))
             .pipe(_as_changes, pl.col("since"), seen)
-            for half in Half
+            for half in (*Half, PAIR)
         ]
     ).sort(_HALF)
 
@@ -72,7 +75,7 @@ def joined(*changes: pl.DataFrame) -> pl.DataFrame:
 
 def open_questions(earlier: pl.DataFrame, inventory: pl.DataFrame) -> pl.DataFrame:
     """The changes that an earlier audit left open because their event could still come, and that still stand."""
-    now = pl.concat([_halves(inventory, half).select(*_HALF, "after") for half in Half])
+    now = pl.concat([_halves(inventory, half).select(*_HALF, "after") for half in (*Half, PAIR)])
     awaited = earlier.filter(pl.col("cause") == Cause.AWAITED).select(_CHANGES)
     return awaited.join(now, on=[*_HALF, "after"], how="semi")
 
@@ -107,6 +110,11 @@ def window(changes: pl.DataFrame, read_at: datetime) -> tuple[datetime, datetime
     return (since, until) if since < until else None
 
 
+def types_for(changes: pl.DataFrame) -> tuple[int, ...]:
+    """The types of events that can explain these changes: those of pairs only where one changed."""
+    return (*STATUS_AFTER, *((RELEASED, ASSIGNED) if (changes["half"] == PAIR).any() else ()))
+
+
 def explain(
     changes: pl.DataFrame,
     steps: pl.DataFrame,
@@ -139,13 +147,16 @@ def explain(
     ).select(_EXPLAINED)
 
 
-def _halves(inventory: pl.DataFrame, half: Half) -> pl.DataFrame:
-    """One line for each SIM or endpoint whose status is known."""
+def _halves(inventory: pl.DataFrame, half: str) -> pl.DataFrame:
+    """One line for each SIM or endpoint whose status is known; of pairs, for each SIM, and its endpoint as status."""
     ident, status = pl.col(f"{half}_id"), pl.col(f"{half}_status")
+    if half == PAIR:
+        ident = pl.col("sim_id")
+        status = pl.when(ident.is_not_null()).then(pl.coalesce(pl.format("endpoint {}", "endpoint_id"), _ALONE))
     return (
         inventory.filter(ident.is_not_null() & status.is_not_null())
         .select(
-            half=pl.lit(half.value),
+            half=pl.lit(str(half)),
             ident=ident,
             sim_id="sim_id",
             iccid="iccid",
@@ -164,7 +175,10 @@ def _as_changes(table: pl.DataFrame, since: pl.Expr, seen: datetime) -> pl.DataF
 def _statuses(events: pl.DataFrame, changes: pl.DataFrame) -> pl.DataFrame:
     """What events say about halves: whose, which status, when. Events that name a SIM by its ICCID alone count, too."""
     told = pl.DataFrame(
-        [(number, half.value, status.value) for number, (half, status) in STATUS_AFTER.items()],
+        [
+            *((number, half.value, status.value) for number, (half, status) in STATUS_AFTER.items()),
+            *((number, PAIR, None) for number in (RELEASED, ASSIGNED)),
+        ],
         schema={"type": pl.Int64, "half": pl.String, "after": pl.String},
         orient="row",
     )
@@ -174,7 +188,14 @@ def _statuses(events: pl.DataFrame, changes: pl.DataFrame) -> pl.DataFrame:
         .join(told, on="type")
         .join(by_iccid, on="iccid", how="left")
         .with_columns(
-            ident=pl.when(pl.col("half") == Half.SIM).then(pl.coalesce("sim_id", "by_iccid")).otherwise("endpoint_id"),
+            ident=pl.when(pl.col("half") == Half.ENDPOINT)
+            .then("endpoint_id")
+            .otherwise(pl.coalesce("sim_id", "by_iccid")),
+            after=pl.when(pl.col("type") == RELEASED)
+            .then(_ALONE)
+            .when(pl.col("type") == ASSIGNED)
+            .then(pl.format("endpoint {}", "endpoint_id"))
+            .otherwise("after"),
             event_at="at",
         )
         .select(list(_SAID))
@@ -210,11 +231,17 @@ def _cause(mine: pl.Expr, too_early: pl.Expr) -> pl.Expr:
 
 def _sentence(read_at: datetime, lag: timedelta, *, unread: bool) -> pl.Expr:
     """The cause in words; what the carrier said itself is quoted."""
-    what = pl.format("{} {} to {}", pl.col("half").replace({Half.SIM.value: "SIM"}), pl.col("before"), pl.col("after"))
+    subject = pl.col("half").replace({Half.SIM.value: "SIM", PAIR: "SIM from"})
+    what = pl.format("{} {} to {}", subject, "before", "after")
     when = pl.col("event_at").dt.strftime("%Y-%m-%d %H:%M:%S UTC")
     quoted = pl.format(' at {}: "{}"', when, "description")
     user = pl.coalesce(pl.format(", user {}", "user"), pl.lit(""))
-    ours = pl.format("by run {}, row {}", "run_id", "row")
+    told = pl.coalesce(
+        pl.format("; event {} tells of it", "event_id"),
+        pl.when(pl.col("seen") + lag > read_at).then(pl.lit("; no event of it yet")),
+        pl.lit("; no event tells of it"),
+    )
+    ours = pl.concat_str(pl.format("by run {}, row {}", "run_id", "row"), pl.lit("") if unread else told)
     minutes = int(lag.total_seconds() // 60)
     early = "the carrier's events could not be read" if unread else f"no event yet; audit again in {minutes} min"
     forgotten = pl.when(pl.col("since") < read_at - EVENTS_KEPT).then(

@@ -1,5 +1,6 @@
 """Audit reports of a run or of a period, in any format, from the ledger: what `simtandem report` writes."""
 
+import asyncio
 import json
 import os
 from collections.abc import Iterator, Mapping, Sequence
@@ -14,6 +15,7 @@ from schemas.parameters import ReportFormat
 from simtandem.console import results as stdout
 from simtandem.errors import InputError, LedgerError
 from simtandem.job.closing import write_report
+from simtandem.job.explaining_runs import explain_run
 from simtandem.job.run import RunFolder
 from simtandem.ledger.records import RunKind, RunSummary
 from simtandem.ledger.store import Ledger
@@ -46,6 +48,14 @@ def show_run(run_id: str, form: ReportFormat, *, as_json: bool) -> None:
     with _ledger(settings) as ledger:
         path = export_run(ledger, settings, run_id, form)
     _tell({"run_id": path.parent.name, "files": {str(form): str(path)}}, as_json=as_json)
+
+
+def read_events(run_id: str) -> None:
+    """Read the carrier's events of the time in which a run was at work, and keep them for its reports."""
+    settings = load()
+    settings.token()
+    with _ledger(settings) as ledger:
+        asyncio.run(explain_run(ledger, settings, run_id))
 
 
 def show_period(since: str | None, until: str | None, form: ReportFormat, *, as_json: bool) -> None:
@@ -139,7 +149,7 @@ def _write_index(
 
 def _write_page(ledger: Ledger, folder: RunFolder, run: RunSummary) -> bool:
     document, run_id = run.detail.get("document"), run.record.run_id
-    reported = run.record.kind not in (RunKind.PLAN, RunKind.AUDIT) and isinstance(document, dict)
+    reported = run.record.kind not in (RunKind.PLAN, RunKind.AUDIT, RunKind.EVENTS) and isinstance(document, dict)
     if not reported or ledger.pruning(run_id):
         return False
     folder.path.mkdir(parents=True, exist_ok=True)

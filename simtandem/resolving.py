@@ -60,8 +60,8 @@ def resolve(devices: pl.DataFrame, inventory: pl.DataFrame) -> pl.DataFrame:
 
     Columns: `row, desired, owners, sim_id, iccid, endpoint_id, sim_before, endpoint_before, reason, same_as`. `reason`
     is empty where the device was found; else it says what is wrong. Where the ids lead nowhere they stand as the row
-    gave them, and the states are null. A half that does not exist has a null id and a null state. `same_as` is the first
-    row that asks the same of the same device, null for that row itself.
+    gave them, and the states are null. A half that does not exist has a null id and a null state. `same_as` is the
+    first row that asks the same of the same device, null for that row itself.
     """
     found = _look_up(devices, index(inventory))
     faults = _faults()

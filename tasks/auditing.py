@@ -11,7 +11,7 @@ from prefect.client.schemas.objects import State
 from prefect.states import Completed
 
 from simtandem.carriers.base import Carrier
-from simtandem.job import audit_files, auditing
+from simtandem.job import audit_files, auditing, explaining_runs
 from tasks.session import origin
 from tasks.settings import settings_of_run
 
@@ -42,6 +42,12 @@ async def list_fleet(session: AuditSession) -> None:
 async def explain_changes(session: AuditSession) -> None:
     """Find out who changed what, from the ledger and the carrier's events."""
     await auditing.explain_changes(session.audit, session.carrier)
+
+
+@task(name="explain runs", cache_policy=NO_CACHE)
+async def explain_runs(session: AuditSession) -> int:
+    """Read and keep the carrier's events of runs that ended since: it forgets them after a month."""
+    return await explaining_runs.explain_runs(session.audit.ledger, session.audit.settings, origin())
 
 
 @task(name="write audit", cache_policy=NO_CACHE)

@@ -5,9 +5,6 @@ Its files are in a run's folder, its calls and its result in the ledger, like th
 """
 
 import asyncio
-import os
-import secrets
-import socket
 from collections.abc import AsyncIterator, Iterator, Mapping
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
@@ -15,22 +12,20 @@ from datetime import UTC, datetime, timedelta
 
 import polars as pl
 
-from schemas.events import STATUS_AFTER
 from schemas.statuses import Cause, Finding, SimStatus
 from schemas.tables import Events, Explained, Findings, empty
 from simtandem import auditing, evidence, watching
 from simtandem.carriers.base import Carrier
 from simtandem.carriers.opening import lifecycle, open_carrier
 from simtandem.errors import CarrierRefused, CarrierUnavailable, SimtandemError
-from simtandem.job.run import CARRIER, RunFolder, os_user
+from simtandem.job.run import RunFolder, looking_run, new_run_id
 from simtandem.ledger import managing
-from simtandem.ledger.records import RunKind, RunRecord, RunState
+from simtandem.ledger.records import RunKind, RunState
 from simtandem.ledger.store import Ledger
 from simtandem.ledger.writing import CallWriter
 from simtandem.settings import Settings
 
 _FACTORY_TEST = 45
-_CHANGES = tuple(STATUS_AFTER)
 
 
 @dataclass(slots=True)
@@ -49,11 +44,12 @@ class Audit:
     def begin(cls, settings: Settings, origin: Mapping[str, str]) -> "Audit":
         """Open the ledger and record that an audit begins."""
         started = datetime.now(UTC)
-        run_id = f"{started:%Y%m%dT%H%M%S}-{secrets.token_hex(3)}"
+        run_id = new_run_id(started)
         ledger = Ledger.open(settings.ledger())
         try:
             before = managing.last_audit(ledger, settings.carrier_host)
-            ledger.start_run(_record(run_id, settings, started, origin))
+            parameters = {"prefect": dict(origin)} if origin else {}
+            ledger.start_run(looking_run(run_id, RunKind.AUDIT, settings, started, parameters))
         except BaseException:
             ledger.close()
             raise
@@ -195,7 +191,7 @@ async def _events_of(changes: pl.DataFrame, carrier: Carrier) -> pl.DataFrame | 
     sims = changes["iccid"].unique()
     iccids = [] if sims.has_nulls() else sorted(sims)
     try:
-        return await carrier.events(*window, _CHANGES, iccids)
+        return await carrier.events(*window, evidence.types_for(changes), iccids)
     except (CarrierRefused, CarrierUnavailable) as error:
         watching.current().notes(f"The carrier's events could not be read: {error}")
         return None
@@ -220,21 +216,3 @@ async def _tests(audit: Audit, carrier: Carrier) -> pl.DataFrame:
     except (CarrierRefused, CarrierUnavailable) as error:
         watching.current().notes(f"Since when SIMs are in Factory Test could not be read: {error}")
         return empty(Events)
-
-
-def _record(run_id: str, settings: Settings, started: datetime, origin: Mapping[str, str]) -> RunRecord:
-    return RunRecord(
-        run_id=run_id,
-        kind=RunKind.AUDIT,
-        carrier=CARRIER,
-        carrier_host=settings.carrier_host,
-        file="",
-        sha256="",
-        rows=0,
-        rejected=0,
-        parameters={"prefect": dict(origin)} if origin else {},
-        os_user=os_user(),
-        host=socket.gethostname(),
-        pid=os.getpid(),
-        started_at=started,
-    )

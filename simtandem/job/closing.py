@@ -15,6 +15,7 @@ from simtandem.carriers.base import Carrier
 from simtandem.errors import CarrierError, Interrupted, PlanRefused
 from simtandem.job import undo
 from simtandem.job.run import CARRIER, Run, RunFolder
+from simtandem.ledger import explanations
 from simtandem.ledger.records import RunKind, RunState
 from simtandem.ledger.store import Ledger
 from simtandem.reports import document, page, tables
@@ -138,6 +139,7 @@ def write_report(
         results,
         rejected=rejected,
         calls=ledger.calls(run_id),
+        explanation=explanations.of_run(ledger, run_id),
         title=f"simtandem run {run_id}",
         started=started,
         finished=finished,

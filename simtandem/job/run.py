@@ -114,7 +114,7 @@ class Run:
     def begin(cls, request: BulkUpdate, kind: RunKind, settings: Settings) -> "Run":
         """Open the ledger and name the run: a new one, or the prepared one that the request names."""
         started = datetime.now(UTC)
-        run_id = request.prepared_run or f"{started:%Y%m%dT%H%M%S}-{secrets.token_hex(3)}"
+        run_id = request.prepared_run or new_run_id(started)
         folder = RunFolder(settings.runs_folder / run_id)
         if request.prepared_run and not folder.has("intake.json"):
             raise InputError(f"There is no prepared run {run_id}. Nothing was sent.")
@@ -173,6 +173,32 @@ class Run:
     def close(self) -> None:
         """Let go of the ledger."""
         self.ledger.close()
+
+
+def new_run_id(started: datetime) -> str:
+    """A name that sorts by time and that no other run has."""
+    return f"{started:%Y%m%dT%H%M%S}-{secrets.token_hex(3)}"
+
+
+def looking_run(
+    run_id: str, kind: RunKind, settings: Settings, started: datetime, parameters: Mapping[str, object]
+) -> RunRecord:
+    """What the ledger keeps, from its start, of a run that reads no file and changes nothing."""
+    return RunRecord(
+        run_id=run_id,
+        kind=kind,
+        carrier=CARRIER,
+        carrier_host=settings.carrier_host,
+        file="",
+        sha256="",
+        rows=0,
+        rejected=0,
+        parameters=parameters,
+        os_user=os_user(),
+        host=socket.gethostname(),
+        pid=os.getpid(),
+        started_at=started,
+    )
 
 
 def os_user() -> str:

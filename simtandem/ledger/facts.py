@@ -8,6 +8,7 @@ from sqlalchemy import Table
 from simtandem.ledger.tables import (
     answers,
     calls,
+    explained,
     outcomes,
     plan_rows,
     prunings,
@@ -29,6 +30,7 @@ class Kind(StrEnum):
     ANSWER = "answer"
     OUTCOME = "outcome"
     VERDICT = "verdict"
+    EXPLAINED = "explained"
     PRUNING = "pruning"
 
 
@@ -83,6 +85,7 @@ _TABLES = (
     FactTable(Kind.ANSWER, answers, "call_id", "the answer to call", "answers"),
     FactTable(Kind.OUTCOME, outcomes, "seq", "outcome", "outcomes", ("row", "half")),
     FactTable(Kind.VERDICT, verdicts, "row", "the verdict on row", "verdicts"),
+    FactTable(Kind.EXPLAINED, explained, "number", "explained change", "explained changes"),
     FactTable(Kind.PRUNING, prunings, "run_id", "the note of its pruning", "prunings", kept=True),
 )
 FACTS = {each.kind: each for each in _TABLES}

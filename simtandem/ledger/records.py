@@ -19,6 +19,7 @@ class RunKind(StrEnum):
     RETRY = "retry"
     UNDO = "undo"
     AUDIT = "audit"
+    EVENTS = "events"
 
 
 class RunState(StrEnum):

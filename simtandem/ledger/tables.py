@@ -23,7 +23,7 @@ from sqlalchemy import (
     TypeDecorator,
 )
 
-REVISION = "0004"
+REVISION = "0005"
 """The newest revision in `migrations/versions`."""
 
 metadata = MetaData(
@@ -223,6 +223,31 @@ verdicts = Table(
     Column("owners_after", Text),
     sqlite_with_rowid=False,
 )
+
+explained = Table(
+    "explained",
+    metadata,
+    _run_id(primary_key=True),
+    Column("number", Integer, primary_key=True, autoincrement=False),
+    Column("half", Text, nullable=False),
+    Column("ident", Text, nullable=False),
+    Column("sim_id", Text),
+    Column("iccid", Text),
+    Column("endpoint_id", Text),
+    Column("before", Text, nullable=False),
+    Column("after", Text, nullable=False),
+    Column("since", Text, nullable=False),
+    Column("seen", Text, nullable=False),
+    Column("cause", Text, nullable=False),
+    Column("at", Text),
+    Column("event_id", Text),
+    Column("user", Text),
+    Column("by_run", Text),
+    Column("by_row", Integer),
+    Column("explanation", Text, nullable=False),
+    sqlite_with_rowid=False,
+)
+"""What the carrier's events say of another run's changes, as `schemas.tables.Explained`; instants as `instant_text`."""
 
 links = Table(
     "links",

@@ -13,9 +13,10 @@ from typing import Any
 
 import polars as pl
 
-from schemas.statuses import Outcome, SimStatus, Target, Verdict
-from schemas.tables import Inventory, Rejected, Results, empty
+from schemas.statuses import Cause, Outcome, SimStatus, Target, Verdict
+from schemas.tables import Explained, Inventory, Rejected, Results, empty
 from simtandem import reconciling
+from simtandem.ledger import explanations
 from simtandem.ledger.records import RunRecord, RunSummary
 from simtandem.ledger.store import Ledger
 
@@ -23,8 +24,10 @@ _TEXT, _COUNT, _MOMENT = pl.String(), pl.Int64(), pl.Datetime("ms", "UTC")
 _OUTCOMES = [f"outcome_{word}" for word in Outcome]
 _VERDICTS = [f"verdict_{word}" for word in Verdict]
 _PLANNED = ("devices", "unchanged", "refused", "sim_changes", "endpoint_changes", "newly_billed", "owner_changes")
+_CAUSES = [f"cause_{word}" for word in Cause]
 _CALLS = ("calls", "calls_retried", "calls_throttled", "calls_unanswered")
 _RUN_ID = {"run_id": _TEXT}
+_BY = {"run_id": "by_run", "row": "by_row"}
 _Reader = Callable[[str], pl.DataFrame]  # a table of a run, by the run's id
 
 RUNS = pl.Schema(
@@ -36,14 +39,17 @@ RUNS = pl.Schema(
         **dict.fromkeys(("file", "sha256", "digest", "parameters", "chain_head", "error"), _TEXT),
         **dict.fromkeys(("exit_code", "rows", "rejected", *_PLANNED), _COUNT),
         **dict.fromkeys((*_OUTCOMES, *_VERDICTS, *_CALLS, "newly_charged", "no_longer_charged"), _COUNT),
+        "events_read_at": _MOMENT,
+        **dict.fromkeys(_CAUSES, _COUNT),
         **dict.fromkeys(("monthly_rate", "monthly_change"), pl.Float64()),
         **dict.fromkeys(("currency", "archive"), _TEXT),
     }
 )
 """One line a run. A number is null where the run did not get so far. `newly_charged` and `no_longer_charged` are SIMs
 that this run activated or suspended; `monthly_change` is their difference times the rate: an estimate, as a SIM is
-charged for every month in which it was active at any time. `chain_head` proves the run's record. `archive` is where the
-details of a pruned run went: its numbers are those of its document, and the other tables have no line of it."""
+charged for every month in which it was active at any time. The causes count changes of halves; they are null where
+nobody read the carrier's events. `chain_head` proves the run's record. `archive` is where the details of a pruned run
+went: its numbers are those of its document, and the other tables have no line of it."""
 DEVICES = pl.Schema({**_RUN_ID, **empty(Results).schema})
 """What became of every input row; the verdict is null where the run was stopped before it judged any."""
 CALLS = pl.Schema(
@@ -62,6 +68,10 @@ CALLS = pl.Schema(
     }
 )
 """Every call and its answer; `request_id` is the carrier's."""
+CHANGES = pl.Schema(
+    {**_RUN_ID, **{_BY.get(name, name): kind for name, kind in empty(Explained).schema.items()}},
+)
+"""Who changed what while the run was at work, as far as the carrier's events tell; no line where nobody read them."""
 REJECTED = pl.Schema({**_RUN_ID, **empty(Rejected).schema})
 STATES = pl.Schema({**_RUN_ID, "at": _MOMENT, "state": _TEXT, "detail": _TEXT})
 
@@ -119,6 +129,7 @@ def account(ledger: Ledger, runs: Sequence[RunSummary], money: Money) -> Account
             Part("runs", RUNS, lambda: iter([numbers])),
             Part("devices", DEVICES, each(DEVICES, devices)),
             Part("calls", CALLS, each(CALLS, ledger.calls)),
+            Part("changes", CHANGES, each(CHANGES, partial(_explained, ledger))),
             Part("rejected", REJECTED, each(REJECTED, ledger.rejected)),
             Part("states", STATES, each(STATES, partial(_states, ledger))),
         ),
@@ -192,6 +203,7 @@ def _counted(
     return {
         **_words(outcomes, verdicts),
         **dict(zip(_CALLS, (calls.total, calls.retried, calls.throttled, calls.unanswered), strict=True)),
+        **_caused(ledger, run_id),
         "newly_charged": on,
         "no_longer_charged": off,
         "monthly_rate": None if money.rate is None else float(money.rate),
@@ -231,6 +243,19 @@ def _devices(ledger: Ledger, run_id: str) -> pl.DataFrame:
     return open_rows.with_columns(
         verdict=verdict, reason=pl.when(verdict.is_not_null()).then("reason").otherwise(pl.lit(""))
     )
+
+
+def _caused(ledger: Ledger, run_id: str) -> dict[str, object]:
+    found = explanations.of_run(ledger, run_id)
+    if found is None:
+        return {}
+    counts = dict(found.changes["cause"].value_counts().iter_rows())
+    return {"events_read_at": found.read_at, **{f"cause_{word}": counts.get(word, 0) for word in Cause}}
+
+
+def _explained(ledger: Ledger, run_id: str) -> pl.DataFrame:
+    found = explanations.of_run(ledger, run_id)
+    return (empty(Explained) if found is None else found.changes).rename(_BY)
 
 
 def _charges(devices: pl.DataFrame) -> tuple[int, int]:

@@ -13,7 +13,8 @@ import polars as pl
 from jinja2 import Environment, FunctionLoader, StrictUndefined
 from markupsafe import Markup
 
-from schemas.statuses import Target, Verdict
+from schemas.statuses import Cause, Target, Verdict
+from simtandem.ledger.explanations import Explanation
 from simtandem.reports import charts, findings, rows, wording
 from simtandem.reports.advice import next_steps
 from simtandem.reports.document import Document
@@ -23,6 +24,13 @@ PRINTED_ROWS = 200
 """How many rows that need attention stand in the page for print and for browsers without scripts."""
 
 _SHOWN_MOVES = 30
+_CAUSES = {
+    Cause.OURS: "by our own runs",
+    Cause.SOMEBODY: "by somebody, through API or Portal",
+    Cause.AUTOMATIC: "by the carrier itself",
+    Cause.UNEXPLAINED: "no event says by whom",
+    Cause.AWAITED: "the event may still come",
+}
 _MARKS = {
     Verdict.IN_SYNC: "✓",
     Verdict.CHANGED_BY_OTHERS: "⇄",
@@ -39,6 +47,7 @@ def render(
     *,
     rejected: pl.DataFrame,
     calls: pl.DataFrame | None,
+    explanation: Explanation | None = None,
     title: str,
     started: datetime | None,
     finished: datetime | None,
@@ -47,7 +56,7 @@ def render(
 
     `document` is what `reports.document.document` makes, perhaps with `who` added; `results` and `rejected` are tables
     as in `schemas.tables`; `calls` has `at` (UTC), `method`, `path`, `purpose`, `attempt`, `status`, `seconds` and
-    `fault`.
+    `fault`; `explanation` tells who changed what, where that is known.
     """
     run = cast("Document", document)
     template = _environment().get_template("report.html.j2")
@@ -59,6 +68,8 @@ def render(
         finished=finished,
         timeline=None if calls is None else charts.timeline(calls),
         purposes=[] if calls is None else charts.purposes(calls),
+        causes=None if explanation is None else _causes(explanation),
+        cause_words=_CAUSES,
         shown_moves=_SHOWN_MOVES,
         marks=_MARKS,
         **_judged(run, results, rejected),
@@ -88,6 +99,20 @@ def _judged(run: Document, results: pl.DataFrame, rejected: pl.DataFrame) -> dic
 def write_report(path: Path, html: str) -> None:
     """Write the page, all or nothing; a `LedgerError` names the file if it can't be written."""
     replace_file(path, [html.encode()])
+
+
+def _causes(explanation: Explanation) -> dict[str, object]:
+    """Who changed what: counts of each cause, and the changes that were not ours."""
+    changes = explanation.changes
+    others = changes.filter(pl.col("cause") != Cause.OURS).sort("seen", "half", "ident")
+    ours = changes.filter(pl.col("cause") == Cause.OURS)
+    return {
+        "read_at": explanation.read_at,
+        "counts": [(word, changes.filter(pl.col("cause") == word).height) for word in Cause],
+        "confirmed": ours["event_id"].count(),
+        "others": others.head(PRINTED_ROWS).to_dicts(),
+        "more": max(0, others.height - PRINTED_ROWS),
+    }
 
 
 def _headline(run: Document, examined: pl.DataFrame) -> dict[str, str]:

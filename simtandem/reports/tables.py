@@ -12,6 +12,7 @@ import polars as pl
 
 from schemas.ownership import OwnerField
 from schemas.statuses import Action, Half
+from simtandem import ownership
 from simtandem.reports.files import replace_file
 
 PLAN = (
@@ -177,7 +178,7 @@ def _cell(value: pl.Expr, name: str) -> pl.Expr:
 
 def _steps() -> pl.Expr:
     """The calls of a row in the order they are sent, as in "endpoint Enabled, then SIM Activated"."""
-    owners = pl.when(pl.col("owners_after") != pl.col("owners_before")).then("owners_after")
+    owners = ownership.changed("owners_before", "owners_after")
     status = pl.when(owners.is_null() | (pl.col("sim_after") != pl.col("sim_before"))).then("sim_after")
     whole = pl.concat_str(status, owners, separator=" with ", ignore_nulls=True)
     sim = pl.when("sim_step").then(pl.format("SIM {}", whole))

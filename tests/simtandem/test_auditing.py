@@ -61,7 +61,7 @@ def test_every_kind_is_counted_and_listed() -> None:
         ("endpoint_without_sim", None, "105", "no SIM+Disabled", "", False),
         ("factory_test", "6", "106", "Factory Test+Enabled", "", False),
         ("drifted", "1", "101", "Activated+Enabled", "Suspended+Disabled", True),
-        ("drifted", "2", "102", "Activated+Disabled", "Activated+Enabled", False),
+        ("drifted", "2", "102", "Activated+Disabled", "Activated+Enabled", True),
     ]
 
 

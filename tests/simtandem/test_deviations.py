@@ -84,8 +84,8 @@ def test_an_endpoint_whose_status_is_not_known_is_judged_by_nothing() -> None:
         (SUSPENDED, DISABLED, Target.ACTIVATED, Target.ACTIVATED, False),
         (ACTIVATED, ENABLED, Target.SUSPENDED, Target.SUSPENDED, True),
         (ACTIVATED, ENABLED, Target.FACTORY_TEST, None, True),  # no way back to the test
-        (ACTIVATED, DISABLED, Target.ACTIVATED, Target.ACTIVATED, False),
-        (ACTIVATED, None, Target.ACTIVATED, None, False),  # its endpoint is gone
+        (ACTIVATED, DISABLED, Target.ACTIVATED, Target.ACTIVATED, True),
+        (ACTIVATED, None, Target.ACTIVATED, None, True),  # its endpoint is gone
         (SUSPENDED, None, Target.SUSPENDED, None, False),
     ],
 )

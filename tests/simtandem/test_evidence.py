@@ -5,6 +5,7 @@ from datetime import UTC, datetime, timedelta
 import polars as pl
 import pytest
 
+from schemas.events import STATUS_AFTER
 from schemas.statuses import Cause
 from schemas.tables import Changes, Events, Explained, Inventory, Managed, Steps, empty
 from simtandem import evidence
@@ -97,7 +98,33 @@ def test_an_event_of_our_own_call_is_ours() -> None:
     told = cause(change(), ours, log(event(at=minutes(60) + CLOCK_SKEW / 2)))
 
     assert (told["cause"], told["run_id"], told["row"], told["at"]) == (Cause.OURS, "r", 2, minutes(60))
-    assert told["explanation"] == "SIM Activated to Suspended: by run r, row 2"
+    assert told["explanation"] == "SIM Activated to Suspended: by run r, row 2; event 1 tells of it"
+
+
+def test_a_step_of_ours_without_an_event_stays_ours_and_says_so() -> None:
+    ours = steps(("sim", "7", "Suspended", minutes(60)))
+    early, late = (
+        evidence.explain(change(), ours, log(), read_at).row(0, named=True) for read_at in (NOON, NOON + EVENT_LAG)
+    )
+
+    assert (early["cause"], late["cause"]) == (Cause.OURS, Cause.OURS)
+    assert str(early["explanation"]).endswith("row 2; no event of it yet")
+    assert str(late["explanation"]).endswith("row 2; no event tells of it")
+
+
+def test_a_sim_taken_from_its_endpoint_is_explained_by_the_event_that_says_so() -> None:
+    moved = change("pair", "endpoint 9", "no endpoint", ident="7")
+    told = cause(moved, events=log(event(9), event(50, user="Carol"), event(51, endpoint_id="12")))
+
+    assert (told["cause"], told["user"]) == (Cause.SOMEBODY, "Carol")
+    assert str(told["explanation"]).startswith("SIM from endpoint 9 to no endpoint: by API or Portal, user Carol")
+    given = cause(change("pair", "no endpoint", "endpoint 12", ident="7"), events=log(event(51, endpoint_id="12")))
+    assert given["cause"] == Cause.SOMEBODY
+
+
+def test_events_about_pairs_are_asked_for_only_where_a_pair_changed() -> None:
+    assert set(evidence.types_for(change())) == set(STATUS_AFTER)
+    assert set(evidence.types_for(change("pair", "endpoint 9", "no endpoint"))) == {*STATUS_AFTER, 50, 51}
 
 
 def test_our_call_is_ours_even_before_its_event_is_there() -> None:
@@ -216,9 +243,9 @@ def test_the_halves_that_differ_between_two_inventories_are_changes() -> None:
     first = inventory(("1", "Issued", "11", "Disabled"), ("2", "Activated", None, None), (None, None, "13", "Enabled"))
     second = inventory(
         ("1", "Activated", "11", "Enabled"),
-        ("2", "Activated", "12", "Enabled"),  # a new endpoint is no change of a status
+        ("2", "Activated", "12", "Enabled"),
         (None, None, "13", "Disabled"),
-        ("4", "Issued", None, None),  # a new SIM neither
+        ("4", "Issued", None, None),  # a new SIM is no change
     )
 
     changes = Changes.validate(evidence.changes_between(first, second, MORNING, NOON))
@@ -226,6 +253,7 @@ def test_the_halves_that_differ_between_two_inventories_are_changes() -> None:
     assert changes.select("half", "ident", "sim_id", "before", "after").rows() == [
         ("endpoint", "11", "1", "Disabled", "Enabled"),
         ("endpoint", "13", None, "Enabled", "Disabled"),
+        ("pair", "2", "2", "no endpoint", "endpoint 12"),
         ("sim", "1", "1", "Issued", "Activated"),
     ]
     assert changes.select("since", "seen").unique().rows() == [(MORNING, NOON)]

@@ -21,8 +21,9 @@ import pytest
 from psycopg import sql
 
 from schemas.statuses import Half, Outcome
-from schemas.tables import Plan, Rejected, Results, empty
+from schemas.tables import Explained, Plan, Rejected, Results, empty
 from simtandem.carriers.base import Answer, Call
+from simtandem.ledger import explanations
 from simtandem.ledger.records import OutcomeRecord, RunKind, RunRecord, RunState
 from simtandem.ledger.store import Ledger
 from simtandem.ledger.writing import CallWriter
@@ -212,6 +213,19 @@ def results() -> pl.DataFrame:
     return Results.validate(pl.DataFrame(columns, schema=empty(Results).schema))
 
 
+def explained() -> pl.DataFrame:
+    """A change of ours and one that nobody explains."""
+    moment = datetime(2026, 1, 31, 12, tzinfo=UTC)
+    pair = {"sim_id": "11", "iccid": "8988303000000000011", "endpoint_id": "21", "since": moment, "seen": moment}
+    rows = [
+        {"half": "sim", "ident": "11", "before": "Issued", "after": "Activated", "cause": "ours", "at": moment}
+        | {"event_id": "5", "user": "Ada", "run_id": "20260131-a", "row": 2, "explanation": "by us"},
+        {"half": "endpoint", "ident": "21", "before": "Disabled", "after": "Enabled", "cause": "unexplained"}
+        | {"at": None, "event_id": None, "user": None, "run_id": None, "row": None, "explanation": "by nobody"},
+    ]
+    return Explained.validate(pl.DataFrame([{**row, **pair} for row in rows], schema=empty(Explained).schema))
+
+
 @pytest.fixture
 def whole_run(
     ledger: Ledger, a_run: Callable[..., RunRecord], plan: pl.DataFrame, rejected: pl.DataFrame, results: pl.DataFrame
@@ -231,6 +245,7 @@ def whole_run(
         ledger.record_plan(run_id, plan)
         ledger.record_state(run_id, RunState.PLANNED, {"digest": "ab12"})
         asyncio.run(send(run_id))
+        explanations.record(ledger, run_id, explained())
         ledger.record_verdicts(run_id, results)
         ledger.record_state(run_id, RunState.FINISHED, {"exit_code": 1}, sealed=True)
     return ledger

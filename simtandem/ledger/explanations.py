@@ -1,0 +1,95 @@
+"""What the carrier's events say of a run's changes, kept here because they are gone there after a month.
+
+They are facts of a run of their own, which read them; its parameters name the run they are about.
+"""
+
+import json
+from dataclasses import dataclass
+from datetime import datetime
+
+import polars as pl
+from sqlalchemy import ColumnElement, and_, select
+
+from schemas.statuses import Action
+from schemas.tables import Explained, empty
+from simtandem.ledger import recording
+from simtandem.ledger.chaining import Chain
+from simtandem.ledger.facts import Kind
+from simtandem.ledger.reading import read_frame
+from simtandem.ledger.records import RunKind, RunState
+from simtandem.ledger.store import Ledger
+from simtandem.ledger.tables import explained, plan_rows, run_states, runs
+
+_RENAMED = {"run_id": "by_run", "row": "by_row"}
+_INSTANTS = ("since", "seen", "at")
+_FORMAT = "%Y-%m-%dT%H:%M:%S%.3fZ"
+_KEPT = pl.Schema(
+    {
+        _RENAMED.get(name, name): pl.String() if name in _INSTANTS else kind
+        for name, kind in empty(Explained).schema.items()
+    }
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Explanation:
+    """The changes of a run (`schemas.tables.Explained`), and when the events for them were read."""
+
+    read_at: datetime
+    changes: pl.DataFrame
+
+
+def record(ledger: Ledger, run_id: str, changes: pl.DataFrame) -> None:
+    """Record explained changes (`schemas.tables.Explained`) as facts of the run that read the events."""
+    kept = changes.rename(_RENAMED).with_columns(pl.col(_INSTANTS).dt.strftime(_FORMAT)).with_row_index("number", 1)
+    with ledger.database.write() as connection, Chain(connection, run_id) as chain:
+        recording.add_frame(chain, Kind.EXPLAINED, kept.with_columns(pl.col("number").cast(pl.Int64)))
+
+
+def of_run(ledger: Ledger, run_id: str) -> Explanation | None:
+    """What was read last about a run; None where nothing was."""
+    query = (
+        select(runs.c.run_id, runs.c.parameters, run_states.c.at)
+        .select_from(runs.join(run_states, _is_finished()))
+        .where(runs.c.kind == RunKind.EVENTS.value)
+        .order_by(runs.c.started_at.desc(), runs.c.run_id.desc())
+    )
+    with ledger.database.read() as connection:
+        found = next((each for each in connection.execute(query) if json.loads(each.parameters)["of"] == run_id), None)
+        if found is None:
+            return None
+        rows = (
+            select(*(explained.c[name] for name in _KEPT))
+            .where(explained.c.run_id == found.run_id)
+            .order_by(explained.c.number)
+        )
+        kept = read_frame(connection, rows, _KEPT)
+    instants = pl.col(_INSTANTS).str.to_datetime(_FORMAT, time_unit="ms", time_zone="UTC")
+    back = {new: old for old, new in _RENAMED.items()}
+    return Explanation(found.at, kept.with_columns(instants).rename(back))
+
+
+def unexplained_runs(ledger: Ledger, carrier_host: str, since: datetime, until: datetime) -> list[str]:
+    """Runs at this carrier that changed something and ended in this time, their events still unread; oldest first."""
+    changing = [RunKind.APPLY.value, RunKind.RETRY.value, RunKind.UNDO.value]
+    ended = run_states.c.state.in_([RunState.FINISHED.value, RunState.INTERRUPTED.value])
+    changed = select(plan_rows.c.run_id).where(plan_rows.c.action == Action.CHANGE.value)
+    query = (
+        select(runs.c.run_id)
+        .select_from(runs.join(run_states, and_(run_states.c.run_id == runs.c.run_id, ended)))
+        .where(runs.c.kind.in_(changing), runs.c.carrier_host == carrier_host, runs.c.run_id.in_(changed))
+        .where(run_states.c.at >= since, run_states.c.at < until)
+        .order_by(runs.c.started_at, runs.c.run_id)
+    )
+    read = (
+        select(runs.c.parameters)
+        .select_from(runs.join(run_states, _is_finished()))
+        .where(runs.c.kind == RunKind.EVENTS.value)
+    )
+    with ledger.database.read() as connection:
+        known = {json.loads(parameters)["of"] for parameters in connection.scalars(read)}
+        return [run_id for run_id in dict.fromkeys(connection.scalars(query)) if run_id not in known]
+
+
+def _is_finished() -> ColumnElement[bool]:
+    return and_(run_states.c.run_id == runs.c.run_id, run_states.c.state == RunState.FINISHED.value)
