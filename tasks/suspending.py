@@ -10,6 +10,7 @@ from uuid import UUID
 
 from prefect.client.orchestration import get_client
 from prefect.client.schemas.objects import State
+from prefect.events import emit_event
 from prefect.exceptions import Pause
 from prefect.input import RunInput
 from prefect.input.run_input import keyset_from_base_key, keyset_from_paused_state
@@ -56,7 +57,13 @@ async def ask(form: type[RunInput], flow_run_id: UUID, time: int, subject: str, 
         accepted = await propose_state(client, state, flow_run_id=flow_run_id)
     if not accepted.is_paused():
         raise RuntimeError(f"The run can't wait for an approval: Prefect says {accepted}.")
+    _still_alive(flow_run_id)
     raise Pause(state=accepted)
+
+
+def _still_alive(flow_run_id: UUID) -> None:
+    """Say something after the last heartbeat: else one that crosses the suspending leaves a run that looks dead."""
+    emit_event("prefect.flow-run.waits", resource={"prefect.resource.id": f"prefect.flow-run.{flow_run_id}"})
 
 
 def _key(time: int, subject: str) -> str:

@@ -9,7 +9,7 @@ from prefect.events.actions import ChangeFlowRunState, SendNotification
 from prefect.events.schemas.automations import AutomationCore, EventTrigger, Posture
 from prefect.events.schemas.events import ResourceSpecification
 
-_DEAD_AFTER_S = 90  # three heartbeats
+_DEAD_AFTER_S = 300  # ten heartbeats: a run goes on while the server is away, and is not dead when it comes back
 
 _RUNS: dict[str, str | list[str]] = {"prefect.resource.id": "prefect.flow-run.*"}
 _OURS: dict[str, str | list[str]] = {"prefect.resource.role": "tag", "prefect.resource.id": "prefect.tag.simtandem"}
@@ -25,8 +25,9 @@ _TOLD = {
     "was cancelled": ("prefect.flow-run.Cancelled",),
     "waits for approval": ("prefect.flow-run.Suspended", "prefect.flow-run.Paused"),
 }
-_BODY = """{{ flow_run.name }}: {{ flow_run.state.name }}
-{{ flow_run.state.message }}
+# The state is the one that the message is about; the run may be in another one when it is sent.
+_BODY = """{{ flow_run.name }}: {{ event.payload.validated_state.name }}
+{{ event.payload.validated_state.message }}
 {{ flow_run | ui_url }}"""
 
 

@@ -1,4 +1,7 @@
-"""One `simtandem up` for all tests here, with a carrier, a webhook and a mail server: starting it takes a while."""
+"""One `simtandem up` for all tests here, with a carrier, a webhook and a mail server: starting it takes a while.
+
+Each test finds it up and idle, and gives the carrier a fleet of its own: so each can be run alone, and in any order.
+"""
 
 import socket
 from collections.abc import Callable, Iterator
@@ -33,22 +36,29 @@ def mailbox() -> Iterator[MailBox]:
 
 
 @pytest.fixture(scope="session")
-def site(
+def whole_site(
     tmp_path_factory: pytest.TempPathFactory, emulator: Emulator, webhook: Webhook, mailbox: MailBox
 ) -> Iterator[Site]:
     variables = {
         "SIMTANDEM_EMNIFY_URL": emulator.url,
         "SIMTANDEM_EMNIFY_TOKEN": TOKEN,
         "SIMTANDEM_SIM_CONCURRENCY": "2",
+        "SIMTANDEM_INBOX_SETTLE_S": "1",
         "SIMTANDEM_NOTIFY_WEBHOOK": webhook.url,
         "SIMTANDEM_NOTIFY_EMAIL": mailbox.address,
     }
     site = Site(tmp_path_factory.mktemp("site"), _free_port(), variables)
     try:
-        site.start()
         yield site
     finally:
         site.end_everything()
+
+
+@pytest.fixture
+def site(whole_site: Site) -> Site:
+    """It is up, and nothing is under way, whatever the test before did to it."""
+    whole_site.ready()
+    return whole_site
 
 
 @pytest.fixture
@@ -61,7 +71,7 @@ def fleet(emulator: Emulator) -> Iterator[Callable[..., None]]:
         emulator.configure(**behaviour)
 
     yield fill
-    emulator.configure(latency_s=0.0)
+    emulator.configure(latency_s=0.0)  # what a failed test leaves under way should end soon
 
 
 def _free_port() -> int:

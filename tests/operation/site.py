@@ -3,19 +3,22 @@
 import contextlib
 import os
 import signal
+import sqlite3
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
 import httpx
 
 COMMAND = str(Path(sys.executable).with_name("simtandem"))
-PATIENCE_S = 120.0  # a busy machine is slow; a test that hangs should still end
+PATIENCE_S = 180.0  # a busy machine is slow; a test that hangs should still end
 FIRST = 10_000_001
 ENDED = {"COMPLETED", "FAILED", "CRASHED", "CANCELLED"}
+AT_WORK = ["PENDING", "RUNNING", "CANCELLING"]
 ROLES = {
     "server": "simtandem.orchestration",
     "worker": "simtandem.operation.serving",
@@ -56,6 +59,19 @@ class Site:
         assert self._up is not None
         assert self._up.poll() is None, self.said.read_text()
 
+    def ready(self) -> None:
+        """Start it where it is not up, and end the runs that a failed test left behind."""
+        if self._up is None or self._up.poll() is not None:
+            self.cut_power()
+            self.start()
+        left = self.runs(state={"type": {"any_": [*AT_WORK, "PAUSED", "SCHEDULED"]}})
+        for run in (each for each in left if each["state"]["name"] != "Scheduled" or not each["auto_scheduled"]):
+            self.answer("POST", f"/flow_runs/{run['id']}/set_state", {"state": {"type": "CANCELLED"}, "force": True})
+        for pid in self.processes("flow"):
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
+        until(lambda: not self.processes("flow"), "no run is under way")
+
     def stop(self) -> int:
         """Ctrl-C; the exit code."""
         assert self._up is not None
@@ -95,34 +111,42 @@ class Site:
             self._up.wait(PATIENCE_S)
         until(lambda: pid not in self.processes(role), f"the {role} is gone")
 
+    @contextlib.contextmanager
+    def frozen(self, role: str) -> Iterator[None]:
+        """In this block the process with that role exists and does nothing; it may be killed there."""
+        [pid] = self.processes(role)
+        os.kill(pid, signal.SIGSTOP)
+        try:
+            yield
+        finally:
+            if pid in self.processes(role):
+                os.kill(pid, signal.SIGCONT)
+
     def get(self, path: str) -> Any:
-        """What the API answers; asked again while the server is away."""
-        return self._ask("GET", path, None)
+        """What the API answers."""
+        return self._content(self.answer("GET", path))
 
     def post(self, path: str, **body: Any) -> Any:
         """As `get`, with a body."""
-        return self._ask("POST", path, body)
+        return self._content(self.answer("POST", path, body))
 
-    def answer(self, method: str, path: str, **body: Any) -> httpx.Response:
-        """The bare answer to one request."""
-        return self._api.request(method, path, json=body)
-
-    def answer_list(self, method: str, path: str, body: list[Any]) -> httpx.Response:
-        """As `answer`, for what takes a list."""
-        return self._api.request(method, path, json=body)
-
-    def _ask(self, method: str, path: str, body: dict[str, Any] | None) -> Any:
+    def answer(self, method: str, path: str, body: Any = None) -> httpx.Response:
+        """The answer to a request, asked again while the server is away, or its database busy, as its clients do."""
         give_up = time.monotonic() + PATIENCE_S
         while True:
             try:
                 answer = self._api.request(method, path, json=body)
             except httpx.TransportError:
                 answer = httpx.Response(503)
-            if answer.status_code != 503:  # so says a busy database as well, and Prefect's clients repeat it
-                answer.raise_for_status()
-                return answer.json() if answer.content else None
+            if answer.status_code != 503:
+                return answer
             assert time.monotonic() < give_up, "the server stays away"
             time.sleep(0.2)
+
+    @staticmethod
+    def _content(answer: httpx.Response) -> Any:
+        assert answer.is_success, answer.text
+        return answer.json() if answer.content else None
 
     def deployment(self, name: str) -> dict[str, Any]:
         """A deployment, by the name it shares with its flow."""
@@ -131,19 +155,33 @@ class Site:
 
     def begin(self, **params: Any) -> str:
         """A run of bulk-update, as the form's button makes it; its id."""
-        return str(self.post(self._form(), parameters={"params": params}, state={"type": "SCHEDULED"})["id"])
+        asked = {"parameters": {"params": params}, "state": {"type": "SCHEDULED"}}
+        return str(self.post(self._form(), idempotency_key=str(uuid4()), **asked)["id"])
 
     def refused(self, **params: Any) -> httpx.Response:
         """The answer to a form that is not to pass."""
-        return self.answer("POST", self._form(), parameters={"params": params})
+        return self.answer("POST", self._form(), {"parameters": {"params": params}})
 
     def _form(self) -> str:
         return f"/deployments/{self.deployment('bulk-update')['id']}/create_flow_run"
+
+    def runs(self, deployment: str = "", **wanted: Any) -> list[dict[str, Any]]:
+        """Flow runs, the newest first; of one deployment, where one is named."""
+        of = {"deployments": {"name": {"any_": [deployment]}}} if deployment else {}
+        found: list[dict[str, Any]] = self.post(
+            "/flow_runs/filter", flow_runs=wanted, sort="EXPECTED_START_TIME_DESC", **of
+        )
+        return found
 
     def state(self, run: str) -> dict[str, Any]:
         """The state of a flow run."""
         found: dict[str, Any] = self.get(f"/flow_runs/{run}")["state"]
         return found
+
+    def states(self, run: str) -> list[str]:
+        """The names of all states a flow run has had, in order."""
+        found = self.get(f"/flow_run_states/?flow_run_id={run}")
+        return [each["name"] for each in sorted(found, key=lambda each: str(each["timestamp"]))]
 
     def reaches(self, run: str, *names: str) -> dict[str, Any]:
         """Wait until the run's state has one of these names; until it has ended where none is given."""
@@ -170,6 +208,11 @@ class Site:
         found = self.post("/artifacts/filter", artifacts={"flow_run_id": {"any_": [run]}}, sort="UPDATED_DESC")
         told = [(each["description"] or "", each["data"]) for each in reversed(found)]
         return {description.split(":")[0]: data for description, data in told}
+
+    def ledger(self, query: str, *values: str) -> list[tuple[Any, ...]]:
+        """What the ledger says, read beside those who write it."""
+        with contextlib.closing(sqlite3.connect(self.home / "ledger.sqlite", timeout=60)) as connection:
+            return connection.execute(query, values).fetchall()
 
 
 def pasted(sims: int, status: str = "activated", *extra: str) -> str:

@@ -6,24 +6,27 @@ go to `docs/images/` as well.
 
 import os
 import re
+import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 from playwright.sync_api import Browser, FloatRect, Page, expect, sync_playwright
+from playwright.sync_api import Error as BrowserError
 
 from schemas.statuses import SimStatus
 from simtandem.emulator.seeding import Group
 from simtandem.emulator.server import Emulator
-from tests.operation.site import FIRST, Site, pasted
+from tests.operation.site import FIRST, Site, pasted, until
 
-pytestmark = pytest.mark.timeout(400)
+pytestmark = pytest.mark.timeout(600)
 Fill = Callable[..., None]
-CHROMIUM = Path("/usr/bin/chromium")
+CHROMIUMS = ("chromium", "chromium-browser", "google-chrome")
 HERE = Path(__file__).parent
 SHOTS = HERE / "screenshots"
 DOCS = HERE.parents[1] / "docs" / "images"
-PATIENCE_MS = 90_000.0
+PATIENCE_MS = 120_000.0
+AT_ONCE_MS = 3_000.0  # for a click that is tried again
 SWITCHES = [
     "--no-sandbox",
     "--disable-gpu",
@@ -35,12 +38,13 @@ SWITCHES = [
 
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
-    if not CHROMIUM.exists():
+    chromium = next(filter(None, map(shutil.which, CHROMIUMS)), None)
+    if chromium is None:
         if os.environ.get("CI"):
-            pytest.fail(f"{CHROMIUM} is missing, and unattended nothing is left out")
-        pytest.skip(f"{CHROMIUM} is missing: apt-get install chromium")
+            pytest.fail("Chromium is missing, and unattended nothing is left out")
+        pytest.skip("Chromium is missing: apt-get install chromium")
     with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=SWITCHES)
+        browser = playwright.chromium.launch(executable_path=chromium, args=SWITCHES)
         yield browser
         browser.close()
 
@@ -65,7 +69,8 @@ def shoot(page: Page, name: str, *, for_docs: int = 0) -> None:
 
 
 def open_form(page: Page, site: Site) -> None:
-    """From the list of deployments to the form of bulk-update."""
+    """From the list of deployments to the form of bulk-update, once the worker asks for runs."""
+    until(lambda: site.get("/work_pools/simtandem/queues/changes")["status"] == "READY", "the worker asks for runs")
     page.goto(f"{site.address}/v2/deployments")
     page.get_by_role("link", name="bulk-update").first.click()
     page.get_by_role("button", name="Run", exact=True).click()
@@ -74,22 +79,50 @@ def open_form(page: Page, site: Site) -> None:
 
 
 def choose(page: Page, what: str, option: str) -> None:
-    page.get_by_role("button", name=f"Select {what}").click()
-    page.get_by_role("option", name=option, exact=True).click()
+    """Choose from a drop-down, again where the page was drawn anew under the click."""
+    closed = page.get_by_role("button", name=f"Select {what}")
+    offered = page.get_by_role("option", name=option, exact=True)
+
+    def chosen() -> bool:
+        try:
+            if not offered.is_visible():
+                closed.click(timeout=AT_ONCE_MS)
+            offered.click(timeout=AT_ONCE_MS)
+            expect(offered).to_be_hidden(timeout=AT_ONCE_MS)
+            expect(closed).to_have_text(option, timeout=AT_ONCE_MS)
+        except (BrowserError, AssertionError):
+            return False
+        return True
+
+    until(chosen, f"{option} is chosen for {what}")
 
 
-def submit(page: Page, site: Site) -> None:
-    """Start what the form says, and go to the run."""
+def submit(page: Page, site: Site) -> str:
+    """Start what the form says, and go to the run; its id."""
+    before = {each["id"] for each in site.runs("bulk-update")}
+    new: list[str] = []
+
+    def there() -> bool:
+        new.extend(each["id"] for each in site.runs("bulk-update") if each["id"] not in before)
+        return new != []
+
     page.get_by_role("button", name="Submit").click()
-    link = page.locator("a[href*='/runs/flow-run/']").first  # in the message that pops up, or in the list behind it
-    page.goto(site.address + str(link.get_attribute("href")))
+    until(there, "a run")
+    show_run(page, site, new[0])
+    return new[0]
+
+
+def show_run(page: Page, site: Site, run: str) -> None:
+    page.goto(f"{site.address}/v2/runs/flow-run/{run}")
     expect(page.get_by_role("tab", name="Artifacts")).to_be_visible()
 
 
-def show_artifact(page: Page, name: str) -> None:
-    """Open one of the run's artifacts."""
+def show_artifact(page: Page, site: Site, run: str, name: str) -> None:
+    """Open one of the run's artifacts, from the run's page as it is once the artifact is there."""
+    until(lambda: any(each.startswith(name) for each in site.artifacts(run)), f"artifact {name}")
+    show_run(page, site, run)
     page.get_by_role("tab", name="Artifacts").click()
-    page.get_by_role("link", name=re.compile(name)).click()
+    page.get_by_role("link", name=re.compile(name)).first.click()
     expect(page.get_by_text("Show Raw Data").or_(page.get_by_role("table").first).first).to_be_visible()
 
 
@@ -97,6 +130,7 @@ def test_a_plan_is_made_in_the_form_and_read_on_the_page(
     page: Page, site: Site, fleet: Fill, emulator: Emulator
 ) -> None:
     fleet(Group(8), Group(3, SimStatus.FACTORY_TEST))
+    before = site.runs("bulk-update")
     open_form(page, site)
     page.get_by_role("textbox", name="Device CSV").fill(
         pasted(8, "activated", f"{FIRST + 8},suspended", "depot 7,activated")
@@ -106,24 +140,22 @@ def test_a_plan_is_made_in_the_form_and_read_on_the_page(
     page.get_by_role("button", name="Submit").click()
     assert size.evaluate("field => field.validationMessage") == "Value must be less than or equal to 2000."
     assert page.url.split("?")[0].endswith("/run"), "the form stays open"
-    assert site.post("/flow_runs/filter", flow_runs={"name": {"like_": "pasted"}}) == []
+    assert len(site.runs("bulk-update")) == len(before)
     shoot(page, "a-wrong-value")
     size.fill("500")
     page.get_by_role("textbox", name="Device CSV").scroll_into_view_if_needed()
     page.get_by_role("main").evaluate("main => main.scrollIntoView()")
     shoot(page, "form", for_docs=900)
 
-    submit(page, site)
+    run = submit(page, site)
     expect(page.get_by_text("Rows refused").first).to_be_visible()
     expect(page.get_by_text("plan activated, suspended · 9 devices · pasted.csv").first).to_be_visible()
     page.get_by_role("tab", name="Details").click()
     expect(page.get_by_text(re.compile("8 SIMs and 8 endpoints to change, .* First: row 10"))).to_be_visible()
-    run = page.url
-    show_artifact(page, "The plan")
+    show_artifact(page, site, run, "The plan")
     expect(page.get_by_role("row", name="SIMs to change 8")).to_be_visible()
     shoot(page, "plan", for_docs=740)
-    page.goto(run)
-    show_artifact(page, "Refused: 2 rows")
+    show_artifact(page, site, run, "Refused")
     expect(page.get_by_title(re.compile("depot 7"))).to_be_visible()
     shoot(page, "refused", for_docs=420)
     assert emulator.stats()["sim_patches"] == 0
@@ -138,14 +170,13 @@ def test_a_run_that_asks_is_approved_in_the_form_and_completes(
     choose(page, "Status", "activated")
     choose(page, "Mode", "apply")
     page.get_by_role("switch", name=re.compile("Ask before sending")).click()
-    submit(page, site)
+    run = submit(page, site)
     expect(page.get_by_text("Suspended", exact=True).first).to_be_visible()
     assert emulator.stats()["sim_patches"] == 0
-    run = page.url
-    show_artifact(page, "Approval: somebody")
+    show_artifact(page, site, run, "Approval")
     expect(page.get_by_role("heading", name="Waits for approval of plan")).to_be_visible()
-    page.goto(run)
 
+    show_run(page, site, run)
     page.get_by_role("button", name="Open menu").first.click()
     page.get_by_role("menuitem", name="Resume").click()
     form = page.get_by_role("dialog")
@@ -157,11 +188,10 @@ def test_a_run_that_asks_is_approved_in_the_form_and_completes(
     form.get_by_role("button", name="Resume").click()
     expect(form).to_be_hidden()
     expect(page.get_by_text("Completed", exact=True).first).to_be_visible()
-    page.goto(run)
-    show_artifact(page, "The result")
+    show_artifact(page, site, run, "The result")
     expect(page.get_by_role("heading", name="20 of 20 rows are in sync")).to_be_visible()
     shoot(page, "result", for_docs=425)
-    page.goto(run)
+    show_run(page, site, run)
     page.get_by_role("tab", name="Artifacts").click()
     expect(page.get_by_role("link", name=re.compile("Progress: 1 of 1 batches"))).to_be_visible()
     shoot(page, "run", for_docs=900)

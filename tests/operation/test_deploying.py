@@ -7,7 +7,7 @@ import pytest
 
 from tests.operation.site import COMMAND, PATIENCE_S, Site, until
 
-pytestmark = pytest.mark.timeout(300)
+pytestmark = pytest.mark.timeout(600)
 
 
 def test_everything_is_there(site: Site) -> None:
@@ -59,7 +59,7 @@ def test_deploying_again_keeps_what_was_changed_about_schedules(site: Site) -> N
     added = {"active": False, "schedule": {"cron": "0 6 * * 1", "timezone": "Europe/Berlin"}, "slug": "mondays"}
     unnamed = {"active": False, "schedule": {"interval": 86400.0}}
     for schedule in (added, unnamed):
-        answer = site.answer_list("POST", f"/deployments/{before['bulk-update']['id']}/schedules", [schedule])
+        answer = site.answer("POST", f"/deployments/{before['bulk-update']['id']}/schedules", [schedule])
         assert answer.status_code == 201, answer.text
 
     deployed = subprocess.run(
@@ -87,7 +87,7 @@ def test_deploying_again_keeps_what_was_changed_about_schedules(site: Site) -> N
 
 def switch(site: Site, deployment: dict[str, Any], which: dict[str, Any], **change: object) -> None:
     path = f"/deployments/{deployment['id']}/schedules/{which['id']}"
-    assert site.answer("PATCH", path, **change).status_code == 204
+    assert site.answer("PATCH", path, change).status_code == 204
 
 
 def test_an_address_others_reach_needs_an_auth_string(site: Site) -> None:
