@@ -47,17 +47,18 @@ async def bulk_update(params: BulkUpdate) -> State[Any]:
 
 
 async def patch_batches(session: Session) -> None:
-    """A few batches at a time, in order."""
+    """A few batches at a time, in order, while no other run sends to this carrier."""
     window = asyncio.Semaphore(BATCHES_UNDER_WAY)
     under_way: list[asyncio.Task[None]] = []
     progress = Progress(session.applying.batch_count)
     await progress.begin()
-    for work in session.applying.batches():
-        await window.acquire()
-        pair = asyncio.create_task(patch_pair(session, session.take_up(work), progress))
-        pair.add_done_callback(lambda _: window.release())
-        under_way.append(pair)
-    await asyncio.gather(*under_way)
+    async with session.applying.turn():
+        for work in session.applying.batches():
+            await window.acquire()
+            pair = asyncio.create_task(patch_pair(session, session.take_up(work), progress))
+            pair.add_done_callback(lambda _: window.release())
+            under_way.append(pair)
+        await session.all_done(under_way)
 
 
 async def patch_pair(session: Session, number: int, progress: Progress) -> None:

@@ -8,7 +8,7 @@
     │   ├── CarrierUnavailable          4   no usable answer within the attempts and the time allowed
     │   └── AuthenticationFailed        4   the carrier won't let us in
     ├── LedgerError                     1   the record can't be kept, so nothing more is sent
-    ├── OrchestrationError              4   the Prefect server can't be started or reached
+    ├── OrchestrationError              1   the Prefect server can't be started or reached
     └── Interrupted                   130   the operator stopped the run; what was done is recorded
 
 Errors of httpx, pandera and SQLAlchemy are translated where they arise. A message says what, how many, the first
@@ -94,8 +94,6 @@ class LedgerError(SimtandemError):
 
 class OrchestrationError(SimtandemError):
     """The Prefect server can't be started or reached."""
-
-    exit_code = 4
 
 
 class Interrupted(SimtandemError):

@@ -243,7 +243,7 @@ def _sentence(read_at: datetime, lag: timedelta, *, unread: bool) -> pl.Expr:
     )
     ours = pl.concat_str(pl.format("by run {}, row {}", "run_id", "row"), pl.lit("") if unread else told)
     minutes = int(lag.total_seconds() // 60)
-    early = "the carrier's events could not be read" if unread else f"no event yet; audit again in {minutes} min"
+    early = "the carrier's events could not be read" if unread else f"no event yet; look again in {minutes} min"
     forgotten = pl.when(pl.col("since") < read_at - EVENTS_KEPT).then(
         pl.lit(f"; it may be older than the {EVENTS_KEPT.days} days the carrier's events go back")
     )

@@ -19,8 +19,9 @@ import time
 import urllib.request
 from importlib import import_module
 from pathlib import Path
+from shutil import disk_usage
 from types import TracebackType
-from typing import Self
+from typing import Any, Self
 
 from schemas.parameters import BulkUpdate
 from simtandem.errors import Interrupted, OrchestrationError
@@ -32,6 +33,10 @@ _LOOK_S = 0.25
 _DRAIN_S = 5
 _GONE_AFTER = 5  # looks without an answer, for a server that is not our child
 
+_ROOM = 16 << 20  # bytes; with less than that Prefect's database does not get far
+_LOG_END = 20_000
+_FULL = ("No space left on device", "database or disk is full", "Disk quota exceeded")
+
 _CLIENT = {
     "DO_NOT_TRACK": "1",
     "PREFECT_CLIENT_MAX_RETRIES": "8",
@@ -40,6 +45,7 @@ _CLIENT = {
     "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
     "PREFECT_FLOWS_HEARTBEAT_FREQUENCY": "30",
     "PREFECT_LOGGING_EXTRA_LOGGERS": "simtandem",
+    "PREFECT_LOGGING_TO_API_WHEN_MISSING_FLOW": "ignore",  # what is said before and after the flow is for this terminal
     "PREFECT_LOGGING_HANDLERS_CONSOLE_LEVEL": "CRITICAL",  # the run's own output says it better; the UI has it all
 }
 _SERVER = {
@@ -78,7 +84,7 @@ class Orchestration:
             try:
                 self._attach()
             except OSError as error:
-                raise OrchestrationError(f"The embedded Prefect server can't be started ({error}).") from error
+                raise OrchestrationError(_not_started(self._home, f"It can't be prepared: {error}.")) from error
         return self
 
     def __exit__(
@@ -104,9 +110,7 @@ class Orchestration:
                     "Start it, or unset PREFECT_API_URL to use an embedded one."
                 )
             if (self._child and self._child.poll() is not None) or time.monotonic() > give_up:
-                raise OrchestrationError(
-                    f"The embedded Prefect server did not start. Nothing was sent.\nSee {self._home / 'server.log'}."
-                )
+                raise OrchestrationError(_not_started(self._home, f"See {self._home / 'server.log'}."))
             await asyncio.sleep(0.1)
         self._let_go_of_starting()
 
@@ -147,6 +151,7 @@ class Orchestration:
             self._child = subprocess.Popen(  # noqa: S603 - our own module
                 [
                     sys.executable,
+                    "-P",  # a file of the current folder must not stand in for a module
                     "-m",
                     "simtandem.orchestration",
                     self._host,
@@ -200,6 +205,28 @@ def _noted(address: Path) -> str | None:
         return None
 
 
+def _not_started(home: Path, hint: str) -> str:
+    """That the embedded server did not start, and why: a full disk is named, whatever else came of it."""
+    told = "The embedded Prefect server did not start"
+    if not _disk_is_full(home, hint):
+        return f"{told}. Nothing was sent.\n{hint}"
+    return (
+        f"{told}: the disk of SIMTANDEM_HOME ({home.parent}) is full. Nothing was sent.\n"
+        f"Make room, {_ROOM >> 20} MB at least, then run again."
+    )
+
+
+def _disk_is_full(home: Path, hint: str) -> bool:
+    try:
+        log = (home / "server.log").read_bytes()[-_LOG_END:].decode(errors="replace")
+    except OSError:
+        log = ""
+    try:
+        return any(word in log + hint for word in _FULL) or disk_usage(home.parent).free < _ROOM
+    except OSError:  # no such folder: something else is wrong
+        return False
+
+
 def _healthy(url: str | None) -> bool:
     try:
         with urllib.request.urlopen(f"{url}/health", timeout=5) as answer:  # noqa: S310 - http, ours or the operator's
@@ -220,6 +247,7 @@ def main() -> None:
     import uvicorn
     from prefect.server.api.server import create_app
 
+    _let_writers_queue_up()
     config = uvicorn.Config(create_app(), host=host, port=port, log_level="warning", timeout_graceful_shutdown=_DRAIN_S)
     server = uvicorn.Server(config)
 
@@ -237,6 +265,22 @@ def main() -> None:
 
     threading.Thread(target=end_when_unused, daemon=True).start()
     server.run()
+
+
+def _let_writers_queue_up() -> None:
+    """Have every transaction of Prefect's server take SQLite's lock when it begins, as Prefect does for some.
+
+    The others begin by reading. Where somebody has written meanwhile, SQLite refuses their first write at once, however
+    long they might wait: clients get a 503, and what an automation does with an event is done twice, or not at all.
+    """
+    from prefect.server.database.configurations import AioSqliteConfiguration
+
+    begin = AioSqliteConfiguration.begin_transaction
+
+    def begin_at_once(self: Any, session: Any, **_: bool) -> Any:
+        return begin(self, session, with_for_update=True)
+
+    AioSqliteConfiguration.begin_transaction = begin_at_once  # type: ignore[assignment, method-assign]
 
 
 def _try_exclusive(descriptor: int) -> bool:

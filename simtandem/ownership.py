@@ -26,6 +26,13 @@ def part(told: str, field: OwnerField) -> pl.Expr:
     return pl.col(told).str.extract(f"{field}={_ID}")
 
 
+def changed(before: str, after: str) -> pl.Expr:
+    """What the text column `after` says otherwise than `before`, as a text; null where nothing differs."""
+    return text(
+        {field: pl.when(part(before, field) != part(after, field)).then(part(after, field)) for field in OwnerField}
+    )
+
+
 def parse(told: str | None) -> dict[OwnerField, str]:
     """What a text says, by field."""
     return {OwnerField(name): value for name, value in re.findall(rf"(\w+)={_ID}", told or "")}

@@ -31,7 +31,7 @@ def results(
     from still stands. `owners` (`schemas.tables.Owners`) was read then, too, where the plan asks for owners. The last
     line of a step in `outcomes` counts; a step without a line counts as never sent.
     """
-    looked = _look(_add_outcomes(plan, outcomes), after, owners)
+    looked = look(_add_outcomes(plan, outcomes), after, owners)
     judged = looked.with_columns(
         verdict=_verdict(),
         before=pl.coalesce(pair("sim_before", "endpoint_before"), pl.lit("")),
@@ -55,7 +55,7 @@ def stragglers(
 
     Rows that needed no step are among them if the look shows them differently, or not at all.
     """
-    looked = _look(_add_outcomes(plan, outcomes), after, owners)
+    looked = look(_add_outcomes(plan, outcomes), after, owners)
     done = pl.all_horizontal(~_step(half) | _outcome(half).is_in([*_DONE, Outcome.UNKNOWN.value]) for half in Half)
     open_rows = looked.filter(_sendable() & done.fill_null(value=False) & ~_as_asked())
     return open_rows.select(_PLAN).sort("row")
@@ -121,7 +121,7 @@ def _of_worst(column: str) -> pl.Expr:
     return pl.coalesce(pl.when(pl.col("worst_half") == half).then(f"{half}_{column}") for half in Half)
 
 
-def _look(plan: pl.DataFrame, after: pl.DataFrame | None, owners: pl.DataFrame | None) -> pl.DataFrame:
+def look(plan: pl.DataFrame, after: pl.DataFrame | None, owners: pl.DataFrame | None) -> pl.DataFrame:
     """Add where each device is now: `*_now` of its halves, of `endpoint_id` and owners; whether it was `seen`; `moved`.
 
     The endpoint looked at is the one the SIM has now; `moved` says that it is not the one the plan was made for.
@@ -156,7 +156,7 @@ def _verdict() -> pl.Expr:
     never_sent = pl.all_horizontal(
         ~_step(half) | _outcome(half).is_null() | (_outcome(half) == Outcome.HELD) for half in Half
     )
-    as_before = ~pl.col("moved") & pl.all_horizontal(_is_now(half, "before") for half in Half)
+    as_before = ~pl.col("moved") & pl.all_horizontal(is_now(half, "before") for half in Half)
     as_left = ~pl.col("moved") & pl.all_horizontal(_where_left(half) for half in Half)
     return (
         pl.when(~_sendable())
@@ -178,19 +178,19 @@ def _sendable() -> pl.Expr:
 
 
 def _as_asked() -> pl.Expr:
-    return pl.col("seen") & ~pl.col("moved") & pl.all_horizontal(_is_now(half, "after") for half in Half)
+    return pl.col("seen") & ~pl.col("moved") & pl.all_horizontal(is_now(half, "after") for half in Half)
 
 
 def _where_left(half: Half) -> pl.Expr:
     """Whether a half is where its step left it: there if it was done, here if not, either if nobody knows."""
     done = (_step(half) & _outcome(half).is_in(_DONE)).fill_null(value=False)
     unclear = (_step(half) & (_outcome(half) == Outcome.UNKNOWN)).fill_null(value=False)
-    here, there = _is_now(half, "before"), _is_now(half, "after")
+    here, there = is_now(half, "before"), is_now(half, "after")
     return pl.when(done).then(there).when(unclear).then(here | there).otherwise(here)
 
 
-def _is_now(half: Half, when: str) -> pl.Expr:
-    """Whether a half is now as in that column; to a SIM its owners belong, as far as they are asked for."""
+def is_now(half: Half, when: str) -> pl.Expr:
+    """Whether a half of what `look` gave is now as in that column; to a SIM belong the owners that are asked for."""
     same = pl.col(f"{half}_now").eq_missing(pl.col(f"{half}_{when}"))
     if half is Half.ENDPOINT:
         return same

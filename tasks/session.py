@@ -2,7 +2,7 @@
 
 import asyncio
 import signal
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from typing import Any
 
@@ -64,6 +64,15 @@ class Session:
     async def settle(self, number: int) -> None:
         """Both tasks of a batch have ended: every step gets an outcome, and the batch is let go of."""
         await self.applying.finish(self._work.pop(number))
+
+    async def all_done(self, pairs: Sequence[asyncio.Task[None]]) -> None:
+        """Wait for all batches. Where one raises, the others still finish what is on its way, and send nothing new."""
+        try:
+            await asyncio.gather(*pairs)
+        except Exception:
+            self.applying.interrupt()
+            await asyncio.wait(pairs)
+            raise
 
     async def stop_if_fatal(self, state: State[Any]) -> None:
         """An outage is judged by what it did to the batch. Anything else ends the run: nothing more is sent."""

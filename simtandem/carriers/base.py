@@ -5,7 +5,7 @@ A carrier without an endpoint half plans no endpoint steps, and its `change_endp
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Protocol
 
@@ -95,6 +95,16 @@ class Change:
     after: SimStatus | EndpointStatus
     owners: Mapping[OwnerField, tuple[str, str]] = field(default_factory=dict)
 
+    def left(self, status: str | None, owners: Mapping[OwnerField, str]) -> "Change":
+        """This change less the part of it that shows already, by what was read just now."""
+        open_owners = {name: both for name, both in self.owners.items() if owners.get(name) != both[1]}
+        return replace(self, before=self.after if status == self.after else self.before, owners=open_owners)
+
+    @property
+    def done(self) -> bool:
+        """Whether nothing is left of it."""
+        return self.before == self.after and not self.owners
+
 
 @dataclass(frozen=True, slots=True)
 class StepResult:
@@ -176,6 +186,13 @@ class Carrier(Protocol):
 
     def waiting_s(self) -> float:
         """How long the call budget makes the next call wait just now; 0 if it need not."""
+        ...
+
+    def halt_changes(self) -> None:
+        """Change nothing more: changes that wait for their turn raise `Interrupted`, those on the way are finished.
+
+        Reading, and putting back, still work.
+        """
         ...
 
     def halt(self) -> None:

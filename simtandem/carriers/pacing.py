@@ -83,12 +83,17 @@ class CallBudget:
             raise _unusable(error) from error
 
     @asynccontextmanager
-    async def place(self, windows: Iterable[Window], spacing: Spacing | None = None) -> AsyncIterator[None]:
-        """Wait until one more call fits, then hold its place; send the call inside the `async with` block."""
+    async def place(
+        self, windows: Iterable[Window], spacing: Spacing | None = None, unless: Callable[[], bool] = lambda: False
+    ) -> AsyncIterator[None]:
+        """Wait until one more call fits, then hold its place; send the call inside the `async with` block.
+
+        Raises `Interrupted` where it must not be sent any more: after `halt`, or once `unless` says so.
+        """
         windows = tuple(windows)
         async with self._lines[spacing.name if spacing else ""]:
             while True:
-                if self._halted:
+                if self._halted or unless():
                     raise Interrupted("Stopped while waiting for the call budget; this call was not sent.")
                 held, wait = self._take(windows, spacing)
                 if wait <= 0:

@@ -2,12 +2,12 @@
 
 import asyncio
 import logging
-from collections.abc import Iterable, Iterator, Sequence
-from contextlib import suppress
+from collections.abc import AsyncIterator, Iterable, Iterator, Sequence
+from contextlib import asynccontextmanager, suppress
 
 import polars as pl
 
-from schemas.ownership import NOBODY
+from schemas.ownership import NOBODY, OwnerField
 from schemas.statuses import EndpointStatus, Half, Outcome, SimStatus
 from simtandem import watching
 from simtandem.batching import split
@@ -16,6 +16,7 @@ from simtandem.carriers.together import together
 from simtandem.errors import CarrierError, CarrierUnavailable, Interrupted
 from simtandem.job.batchwork import BatchWork, other
 from simtandem.job.run import Run
+from simtandem.job.taking_turns import done_by_others, one_at_a_time
 from simtandem.ledger.records import OutcomeRecord, RunState
 from simtandem.ledger.writing import CallWriter
 from simtandem.safety import StopRule
@@ -30,6 +31,7 @@ class Applying:
     """The sending of one run's plan. Its methods are what the two tasks of a batch call."""
 
     def __init__(self, run: Run, carrier: Carrier, journal: CallWriter) -> None:
+        self._run = run
         self._carrier = carrier
         self._journal = journal
         self._width = run.settings.sim_concurrency
@@ -37,6 +39,7 @@ class Applying:
         self._watcher = watching.current()
         plan = run.folder.table("plan.parquet")
         self._batches = split(plan, run.request.batch_size, carrier.lifecycle.bulk_endpoints)
+        self._ended_before: dict[Half, dict[int, StepResult]] = {half: {} for half in Half}
         self.stopped = ""
         self.interrupted = False
         run.ledger.record_state(run.run_id, RunState.APPLYING, {"batches": len(self._batches)})
@@ -51,7 +54,31 @@ class Applying:
     def batches(self) -> Iterator[BatchWork]:
         """The batches in order, made ready one by one: what a batch remembers is let go of with it."""
         for batch in self._batches:
-            yield BatchWork(batch)
+            work = BatchWork(batch)
+            for half, ended in self._ended_before.items():
+                work.keep(half, [ended.pop(row) for row in work.changes[half] if row in ended])
+            yield work
+
+    @asynccontextmanager
+    async def turn(self) -> AsyncIterator[None]:
+        """In this block this run alone sends to its carrier. What others did since the plan was made is taken in first.
+
+        Where the waiting for it is interrupted, the block is entered all the same, and sends nothing.
+        """
+        if not self._batches:
+            yield
+            return
+        async with one_at_a_time(self._run.settings, lambda: self.interrupted) as ours:
+            if ours:
+                with suppress(Interrupted):
+                    await self._take_in_others()
+            yield
+
+    async def _take_in_others(self) -> None:
+        done = await done_by_others(self._run, self._carrier, lambda: self.interrupted)
+        for half, ended in done.items():
+            await self._record(half, ended)
+            self._ended_before[half] = {end.row: end for end in ended}
 
     def interrupt(self) -> None:
         """Send nothing new; what is on its way is finished and recorded."""
@@ -63,18 +90,12 @@ class Applying:
 
         Raises `CarrierUnavailable` while some stay open: call again later.
         """
-        if self.stopped and not work.begun:
-            await self._hold(work, work.first, work.open(work.first), self.stopped)
-            return self.stopped
         return await self._apply(work, work.first)
 
     async def apply_second_half(self, work: BatchWork) -> str:
         """Send the second halves whose first is applied, hold the others, put back what must not stay half done."""
-        half = other(work.first)
-        await self._hold(work, half, work.blocked(), "its partner was not changed")
-        if self.stopped and not work.begun:
-            await self._hold(work, half, work.open(half), self.stopped)
-        told = await self._apply(work, half)
+        await self._hold_blocked(work)
+        told = await self._apply(work, other(work.first))
         await self._put_back(work)
         return told
 
@@ -83,8 +104,14 @@ class Applying:
         if work.open(other(work.first)):  # its task ended before it came to this
             await self._put_back(work)
         for half in (work.first, other(work.first)):
-            await self._end(work, half, [self._given_up(work, half, change) for change in work.open(half)])
-        await self._hold(work, other(work.first), work.blocked(), "its partner was not changed")
+            await self._give_up(work, half)
+        await self._hold_blocked(work)
+        if self.stopped:
+            await self._put_back(work)
+
+    def _ending(self) -> bool:
+        """Whether nothing more is to be changed."""
+        return self.interrupted or bool(self.stopped)
 
     async def _apply(self, work: BatchWork, half: Half) -> str:
         if work.attempted[half]:
@@ -95,8 +122,8 @@ class Applying:
         else:
             await self._change_endpoints(work)
         left = work.open(half)
-        if left and self.interrupted:
-            await self._end(work, half, [self._given_up(work, half, change) for change in left])
+        if left and self._ending():
+            await self._give_up(work, half)
         elif left:
             total = len(work.changes[half])
             raise CarrierUnavailable(
@@ -111,7 +138,7 @@ class Applying:
         async def send() -> None:
             nonlocal silent
             for change in changes:
-                if silent >= _OUTAGE or self.interrupted:
+                if silent >= _OUTAGE or self._ending():
                     return
                 again = change.row in work.attempted[Half.SIM]
                 work.attempted[Half.SIM].add(change.row)
@@ -137,7 +164,7 @@ class Applying:
 
     async def _change_endpoints(self, work: BatchWork) -> None:
         changes, attempted = work.open(Half.ENDPOINT), set(work.attempted[Half.ENDPOINT])
-        if not changes:
+        if not changes or self._ending():
             return
         rows = {change.row for change in changes}
         work.attempted[Half.ENDPOINT] |= rows
@@ -146,7 +173,7 @@ class Applying:
         except CarrierUnavailable as error:
             if error.maybe_processed:
                 work.doubtful[Half.ENDPOINT] |= rows
-            if not self.interrupted:
+            if not self._ending():
                 raise
             return
         except Interrupted:
@@ -163,37 +190,30 @@ class Applying:
         rows = work.batch.rows.filter(pl.col("row").is_in([change.row for change in changes]))
         now = await self._carrier.read(rows.select("sim_id", "endpoint_id"))
         status = dict(now.select(f"{half}_id", f"{half}_status").iter_rows())
-        there = [change for change in changes if status.get(change.ident) == change.after]
-        there = await self._with_owners_there(there)
-        await self._end(work, half, [StepResult(change.row, Outcome.APPLIED, 1) for change in there])
+        owners = await self._owners_now(changes)
+        left = [change.left(status.get(change.ident), owners.get(change.ident, {})) for change in changes]
+        work.narrow(half, [change for change in left if not change.done])
+        await self._end(work, half, [StepResult(change.row, Outcome.APPLIED, 1) for change in left if change.done])
 
-    async def _with_owners_there(self, changes: Sequence[Change]) -> list[Change]:
-        """Those of them whose owners, too, are as they should be."""
+    async def _owners_now(self, changes: Sequence[Change]) -> dict[str, dict[OwnerField, str]]:
+        """Whose the SIMs are of which some owner should change."""
         asked = [change.ident for change in changes if change.owners]
         if not asked:
-            return list(changes)
+            return {}
         rows = (await self._carrier.read_owners(asked)).iter_rows(named=True)
-        owners = {row["sim_id"]: row for row in rows}
-        return [
-            change
-            for change in changes
-            if not change.owners
-            or all(
-                change.ident in owners and (owners[change.ident][name] or NOBODY) == after
-                for name, (_, after) in change.owners.items()
-            )
-        ]
+        return {row["sim_id"]: {name: row[name] or NOBODY for name in OwnerField} for row in rows}
 
     async def _put_back(self, work: BatchWork) -> None:
         """Return endpoints to where they were, where their SIM did not follow and that is legal and free."""
         free = self._carrier.lifecycle.free_to_put_back
         backs = [
             back
-            for back, sim in work.to_put_back()
+            for back, sim in work.to_put_back(held=bool(self.stopped))
             if free(SimStatus(sim.now or work.changes[Half.SIM][back.row].before), EndpointStatus(back.after))
         ]
         if not backs:
             return
+        work.returned |= {back.row for back in backs}
         try:
             results = await self._carrier.change_endpoints(backs, put_back=True)
         except (CarrierError, Interrupted) as error:
@@ -218,23 +238,38 @@ class Applying:
         why = "the run was interrupted" if self.interrupted else self.stopped or "the carrier could not be reached"
         return StepResult(change.row, Outcome.HELD, 0, error=why)
 
-    async def _hold(self, work: BatchWork, half: Half, changes: Sequence[Change], why: str) -> None:
-        await self._end(work, half, [StepResult(change.row, Outcome.HELD, 0, error=why) for change in changes])
+    async def _give_up(self, work: BatchWork, half: Half) -> None:
+        """End what is open. Where the stop rule left calls in doubt, the carrier is read once more before that."""
+        if self.stopped and work.doubtful[half]:
+            with suppress(CarrierError, Interrupted):
+                await self._take_in_what_happened(work, half)
+                work.forget(half, [change.row for change in work.open(half)])
+        await self._end(work, half, [self._given_up(work, half, change) for change in work.open(half)])
+
+    async def _hold_blocked(self, work: BatchWork) -> None:
+        held = [StepResult(change.row, Outcome.HELD, 0, error=why) for change, why in work.blocked()]
+        await self._end(work, other(work.first), held)
 
     async def _end(self, work: BatchWork, half: Half, results: Sequence[StepResult], *, again: bool = False) -> None:
         """Steps have ended: in the record, for the watcher, for the stop rule. `again`: they had ended before."""
         if not results:
             return
         work.keep(half, results)
+        await self._record(half, results, again=again)
+        failures, devices = work.failures(), work.batch.rows.height
+        if not self.stopped and self._rule.stops(failures, devices):
+            self.stopped = f"stopped: {failures} of {devices} devices of batch {work.batch.number} failed"
+            self._carrier.halt_changes()
+            self._watcher.notes(f"{self.stopped}; nothing more is changed, the rest is held")
+
+    async def _record(self, half: Half, results: Sequence[StepResult], *, again: bool = False) -> None:
+        if not results:
+            return
         await self._journal.outcome(
             [OutcomeRecord(end.row, half, end.outcome, end.attempts, end.http_status, end.error) for end in results]
         )
         for end in results if not again else ():
             self._watcher.ended(half, end.outcome)
-        failures, devices = work.failures(), work.batch.rows.height
-        if not self.stopped and self._rule.stops(failures, devices):
-            self.stopped = f"stopped: {failures} of {devices} devices of batch {work.batch.number} failed"
-            self._watcher.notes(f"{self.stopped}; batches not begun are held")
 
 
 def _told(results: Iterable[StepResult]) -> str:

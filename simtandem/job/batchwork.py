@@ -28,7 +28,8 @@ def _owners(before: str | None, after: str | None) -> dict[OwnerField, tuple[str
 class BatchWork:
     """A batch, its steps as changes by half and row, and the results so far.
 
-    `attempted`: rows of which a call was sent; `doubtful`: those that may have been changed by one never answered.
+    `attempted`: rows of which a call was sent; `doubtful`: those that may have been changed by one never answered;
+    `returned`: rows whose endpoint was to be put back, whether or not it was.
     """
 
     batch: Batch
@@ -36,6 +37,7 @@ class BatchWork:
     results: dict[Half, dict[int, StepResult]] = field(default_factory=lambda: {half: {} for half in Half})
     attempted: dict[Half, set[int]] = field(default_factory=lambda: {half: set() for half in Half})
     doubtful: dict[Half, set[int]] = field(default_factory=lambda: {half: set() for half in Half})
+    returned: set[int] = field(default_factory=set)
 
     _bad: set[int] = field(default_factory=set)
 
@@ -55,11 +57,6 @@ class BatchWork:
         """The half that goes first in this batch."""
         return self.batch.first
 
-    @property
-    def begun(self) -> bool:
-        """Whether anything of this batch was sent."""
-        return any(self.attempted.values())
-
     def open(self, half: Half) -> list[Change]:
         """What is still to be sent: no result yet, and the first half, where there is one, is known to be applied."""
         return [
@@ -68,25 +65,44 @@ class BatchWork:
             if row not in self.results[half] and (half is self.first or self._first_done(row))
         ]
 
-    def blocked(self) -> list[Change]:
-        """Second halves that must not be sent, because their first half is not known to be applied."""
+    def blocked(self) -> list[tuple[Change, str]]:
+        """Second halves that must not be sent, because their first half is not known to be applied; and why not."""
         second = other(self.first)
         return [
-            change
+            (change, self._why_blocked(row))
             for row, change in self.changes[second].items()
             if row not in self.results[second] and not self._first_done(row)
         ]
 
-    def to_put_back(self) -> list[tuple[Change, StepResult]]:
-        """Endpoints that were changed first, for SIMs that then did not follow: the change back, and the SIM's end."""
+    def _why_blocked(self, row: int) -> str:
+        first = self.results[self.first].get(row)
+        held = first is not None and first.outcome is Outcome.HELD
+        return first.error if first and held else "its partner was not changed"
+
+    def to_put_back(self, *, held: bool) -> list[tuple[Change, StepResult]]:
+        """Endpoints that were changed first, for SIMs that then did not follow: the change back, and the SIM's end.
+
+        `held`: those whose SIM was held count as well. What is in `returned` is not named again.
+        """
         if self.first is not Half.ENDPOINT:
             return []
+        left_behind = (Outcome.REFUSED, Outcome.FAILED, *([Outcome.HELD] if held else []))
         return [
             (Change(row, forth.ident, forth.after, forth.before), self.results[Half.SIM][row])
             for row, forth in self.changes[Half.ENDPOINT].items()
-            if self._ended(Half.ENDPOINT, row) is Outcome.APPLIED
-            and self._ended(Half.SIM, row) in (Outcome.REFUSED, Outcome.FAILED)
+            if row not in self.returned
+            and self._ended(Half.ENDPOINT, row) is Outcome.APPLIED
+            and self._ended(Half.SIM, row) in left_behind
         ]
+
+    def forget(self, half: Half, rows: Iterable[int]) -> None:
+        """It is known that no call changed these."""
+        self.attempted[half].difference_update(rows)
+        self.doubtful[half].difference_update(rows)
+
+    def narrow(self, half: Half, changes: Iterable[Change]) -> None:
+        """Of these changes only so much is still to be sent."""
+        self.changes[half].update({change.row: change for change in changes})
 
     def keep(self, half: Half, results: Iterable[StepResult]) -> None:
         """These steps have ended."""

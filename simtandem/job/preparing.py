@@ -64,14 +64,14 @@ async def list_inventory(run: Run, carrier: Carrier) -> dict[str, Any]:
     """Read the devices asked for from the carrier. Raises `CarrierError`."""
     if not run.folder.has("listing.json"):
         watching.current().begins(f"listing the fleet at {run.settings.carrier_host}")
-        devices = run.folder.table("devices.parquet")
+        devices, begun = run.folder.table("devices.parquet"), run.ledger.clock().isoformat()
         listing = await carrier.find(devices)
         run.folder.save_table("inventory.parquet", listing.inventory)
         asked = devices.filter(pl.col("owners").is_not_null())
         if asked.height:
             sims = resolve(asked, listing.inventory).filter(pl.col("reason") == "")["sim_id"]
             run.folder.save_table(OWNERS, await carrier.read_owners(sims.drop_nulls().unique().to_list()))
-        kept = {"whole": listing.whole, "sims": listing.sims, "activated": listing.activated}
+        kept = {"begun": begun, "whole": listing.whole, "sims": listing.sims, "activated": listing.activated}
         run.folder.save("listing.json", {"devices": listing.inventory.height, **kept})
     return run.folder.data("listing.json")
 

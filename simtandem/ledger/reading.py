@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Sequence
+from datetime import datetime, timedelta
 from typing import Any
 
 import polars as pl
@@ -51,6 +52,12 @@ from simtandem.ledger.tables import (
 
 _CHUNK = 50_000
 """Rows read from the database at once."""
+
+_CHANGING = ("change", "put_back")
+"""Purposes of calls that change something."""
+
+_LONGEST_CALL = timedelta(seconds=90)
+"""What was sent so long ago and has no answer is not on its way any more."""
 
 _CALLS = pl.Schema(
     {
@@ -186,6 +193,30 @@ def read_calls(connection: Connection, run_id: str) -> pl.DataFrame:
     frame = read_frame(connection, query, _CALLS)
     return frame.with_columns(
         pl.col("at", "answered_at").str.to_datetime("%Y-%m-%dT%H:%M:%S%.3fZ", time_unit="ms", time_zone="UTC")
+    )
+
+
+def changed_by_others(connection: Connection, run_id: str, since: datetime) -> bool:
+    """Whether other runs sent changes to this run's carrier that may have taken effect at `since` or later."""
+    late = or_(calls.c.at >= since, answers.c.call_id.is_(None), answers.c.at >= since)
+    query = _changes_by_others(run_id, since - _LONGEST_CALL, calls.c.call_id).where(late).limit(1)
+    return connection.execute(query).first() is not None
+
+
+def last_unanswered_by_others(connection: Connection, run_id: str, since: datetime) -> datetime | None:
+    """When other runs last sent, at `since` or later, a change to this run's carrier that has no answer yet."""
+    query = _changes_by_others(run_id, since, calls.c.at).where(answers.c.call_id.is_(None))
+    found: datetime | None = connection.scalar(query.order_by(calls.c.at.desc()).limit(1))
+    return found
+
+
+def _changes_by_others(run_id: str, since: datetime, wanted: ColumnElement[Any]) -> Select[Any]:
+    host = select(runs.c.carrier_host).where(runs.c.run_id == run_id).scalar_subquery()
+    return (
+        select(wanted)
+        .select_from(runs.join(calls).outerjoin(answers))
+        .where(runs.c.carrier_host == host, runs.c.run_id != run_id)
+        .where(calls.c.purpose.in_(_CHANGING), calls.c.at >= since)
     )
 
 

@@ -148,6 +148,16 @@ class Ledger:
         with self._details(run_id) as connection:
             return reading.read_calls(connection, run_id)
 
+    def changed_by_others(self, run_id: str, since: datetime) -> bool:
+        """Whether other runs sent changes to this run's carrier that may have taken effect at `since` or later."""
+        with self.database.read() as connection:
+            return reading.changed_by_others(connection, run_id, since)
+
+    def last_unanswered_by_others(self, run_id: str, since: datetime) -> datetime | None:
+        """When other runs last sent, at `since` or later, a change to this run's carrier that has no answer yet."""
+        with self.database.read() as connection:
+            return reading.last_unanswered_by_others(connection, run_id, since)
+
     def head(self, run_id: str) -> ChainHead | None:
         """The newest hash of the run's chain. Kept elsewhere, it proves later that nothing before it was changed."""
         with self.database.read() as connection:

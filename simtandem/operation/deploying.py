@@ -77,7 +77,17 @@ async def _make_pool(client: PrefectClient) -> None:
 
 
 def _deploy_all() -> None:
-    command = [sys.executable, "-m", "prefect", "--no-prompt", "deploy", "--all", "--prefect-file", str(definition())]
+    command = [
+        sys.executable,
+        "-P",
+        "-m",
+        "prefect",
+        "--no-prompt",
+        "deploy",
+        "--all",
+        "--prefect-file",
+        str(definition()),
+    ]
     done = subprocess.run(  # noqa: S603 - our own arguments
         command, env=child_environment({}), cwd=definition().parent, capture_output=True, text=True, check=False
     )

@@ -97,7 +97,7 @@ class Worker:
         self._started_at = loop.time()
         with self._log.open("ab") as log:
             self._process = subprocess.Popen(
-                [sys.executable, "-m", "simtandem.operation.serving"],
+                [sys.executable, "-P", "-m", "simtandem.operation.serving"],
                 env=child_environment({}),
                 stdin=subprocess.DEVNULL,
                 stdout=log,

@@ -169,6 +169,7 @@ def assert_nothing_was_sent_twice(desk: Desk) -> None:
 def test_a_killed_run_is_gone_on_with_and_its_server_goes_away(sit_down: MakeDesk, tmp_path: Path) -> None:
     desk = sit_down(Group(80), latency_s=0.05)
     (desk.home / "prefect").unlink()  # a server of its own, which nobody else keeps up
+    (desk.folder / "json.py").write_text("raise SystemExit('not what was meant')")  # in the folder it is started from
     file = desk.file(80)
     running = desk.start("apply", file, "--to", "activated", "--yes", SIMTANDEM_SIM_CONCURRENCY="2")
     until(lambda: desk.emulator.stats()["sim_patches"] >= 10, "SIMs are being changed")

@@ -253,3 +253,17 @@ async def test_without_a_record_the_flow_ends_and_sends_no_more(
         async with session_with(tmp_path, carrier, batch_size=4) as session:
             await patch(session, monkeypatch)
     assert len(carrier.sent) <= 12
+
+
+async def test_a_flow_waits_while_another_run_sends_and_sends_what_that_one_left(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fleet = fleet_of(6, *RUNNING)
+    first, second = ActingCarrier(fleet), ActingCarrier(fleet)
+    async with session_with(tmp_path, first, batch_size=2) as one, session_with(tmp_path, second) as other:
+        await asyncio.gather(patch(one, monkeypatch), patch(other, monkeypatch))
+        ended = [set(outcomes(session.run).values()) for session in (one, other)]
+    assert fleet.illegal == []
+    assert len(first.sent) + len(second.sent) == 12
+    assert {Outcome.UNCHANGED} in ended
+    assert {Outcome.APPLIED} in ended

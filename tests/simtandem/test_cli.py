@@ -84,7 +84,7 @@ def test_the_version_is_told(monkeypatch: pytest.MonkeyPatch, capsys: pytest.Cap
         (CarrierUnavailable("what"), 4),
         (AuthenticationFailed("what"), 4),
         (LedgerError("what"), 1),
-        (OrchestrationError("what"), 4),
+        (OrchestrationError("what"), 1),
         (Interrupted("what"), 130),
         (KeyboardInterrupt(), 130),
         (ZeroDivisionError("what"), 1),

@@ -113,6 +113,14 @@ def test_a_plan_is_shown_with_its_counts_notes_and_what_the_gate_says() -> None:
     assert "rejected" not in shown
 
 
+@pytest.mark.parametrize(("count", "shown"), [(0, False), (1200, True)])
+def test_a_plan_names_owners_only_where_some_change(count: int, shown: bool) -> None:
+    out, printed = paper()
+    show_plan(out, document(owner_changes=count), [], [])
+    assert ("1,200  SIMs among them get another owner" in printed.getvalue()) is shown
+    assert ("owner" in printed.getvalue()) is shown
+
+
 def test_only_some_problems_are_shown_and_the_others_counted() -> None:
     out, printed = paper()
     show_plan(out, document(), [], [(row, f"problem {row}") for row in range(2, 12)])

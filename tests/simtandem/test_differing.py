@@ -69,3 +69,12 @@ def test_devices_without_a_sim_are_matched_by_their_endpoint() -> None:
 def test_rows_that_repeat_a_device_or_name_none_count_once_or_not_at_all() -> None:
     twice = results({"sim_id": "1"}, {"sim_id": "1"}, {"verdict": "rejected", "desired": None})
     assert differences(twice, results({"sim_id": "1"})).counts["in_first"] == 1
+
+
+def test_another_owner_is_a_difference_where_owners_were_asked_for() -> None:
+    asked = {"sim_id": "1", "owners": "customer_org_id=42", "owners_before": "customer_org_id=1"}
+    found = differences(
+        results({**asked, "owners_after": "customer_org_id=42"}),
+        results({**asked, "owners_after": "customer_org_id=7"}),
+    )
+    assert (found.counts["after_differs"], found.counts["desired_differs"]) == (1, 0)

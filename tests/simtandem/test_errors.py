@@ -72,7 +72,7 @@ def test_errors_show_the_sentence_and_nothing_else() -> None:
         (CarrierUnavailable, 4),
         (AuthenticationFailed, 4),
         (LedgerError, 1),
-        (OrchestrationError, 4),
+        (OrchestrationError, 1),
         (Interrupted, 130),
     ],
 )

@@ -200,7 +200,7 @@ def test_an_event_is_missing_only_when_it_had_time_to_come() -> None:
 
     assert (early["cause"], early["explanation"]) == (
         Cause.AWAITED,
-        "SIM Activated to Suspended: no event yet; audit again in 15 min",
+        "SIM Activated to Suspended: no event yet; look again in 15 min",
     )
     assert (late["cause"], late["explanation"]) == (
         Cause.UNEXPLAINED,

@@ -174,6 +174,7 @@ def test_the_file_is_named_and_its_bytes_are_hashed(directory: Path) -> None:
     [
         ("portal-device-list.csv", None, 12, 0, 0),
         ("excel-damaged.csv", None, 4, 9, 0),
+        ("other-owners.csv", None, 7, 0, 0),
         ("suspend-by-iccid.csv", Target.SUSPENDED, 20, 0, 0),
     ],
 )

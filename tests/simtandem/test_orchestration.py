@@ -2,8 +2,10 @@
 
 import fcntl
 import os
+import subprocess
 import sys
 import threading
+import tomllib
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
@@ -84,7 +86,7 @@ async def test_a_server_that_is_named_and_does_not_answer_ends_the_run(
 
 def test_a_home_that_can_not_be_written_is_told(tmp_path: Path) -> None:
     (tmp_path / "prefect").write_text("in the way")
-    with pytest.raises(OrchestrationError, match="can't be started"), Orchestration(Settings(home=tmp_path)):
+    with pytest.raises(OrchestrationError, match="can't be prepared"), Orchestration(Settings(home=tmp_path)):
         pass
 
 
@@ -94,6 +96,46 @@ async def test_a_server_that_does_not_start_is_told_with_its_log(
     monkeypatch.setattr(sys, "executable", "/bin/false")
     with Orchestration(settings) as prefect, pytest.raises(OrchestrationError, match=r"server\.log"):
         await prefect._answering()
+
+
+@pytest.mark.parametrize(
+    "said", ["OSError: [Errno 28] No space left on device", "sqlite3.OperationalError: database or disk is full"]
+)
+async def test_a_server_that_does_not_start_for_a_full_disk_is_told_so(settings: Settings, said: str) -> None:
+    with Orchestration(settings) as prefect:
+        prefect._child = ended_child(prefect)
+        (settings.home / "prefect" / "server.log").write_text("x" * 50_000 + said + "\nApplication startup failed.\n")
+        with pytest.raises(OrchestrationError, match="is full") as told:
+            await prefect._answering()
+    assert str(settings.home) in str(told.value)
+    assert "Nothing was sent" in str(told.value)
+    assert told.value.exit_code == 1, "it is not the carrier"
+
+
+def ended_child(prefect: Orchestration) -> "subprocess.Popen[bytes]":
+    """Instead of the server, a process that has ended."""
+    if prefect._child is not None:
+        prefect._child.kill()
+        prefect._child.wait(30)
+    child = subprocess.Popen(["/bin/false"])
+    child.wait(30)
+    return child
+
+
+async def test_a_disk_without_room_is_named_even_where_the_log_could_not_say_it(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(orchestration, "_ROOM", 1 << 60)
+    monkeypatch.setattr(sys, "executable", "/bin/false")
+    with Orchestration(settings) as prefect, pytest.raises(OrchestrationError, match="is full"):
+        await prefect._answering()
+
+
+def test_words_before_and_after_the_flow_are_not_sent_to_a_run() -> None:
+    """Else Prefect warns about each of them on stderr."""
+    assert orchestration._CLIENT["PREFECT_LOGGING_TO_API_WHEN_MISSING_FLOW"] == "ignore"
+    told = tomllib.loads((Path(__file__).parents[2] / "prefect.toml").read_text())
+    assert told["logging"]["to_api"]["when_missing_flow"] == "ignore"
 
 
 @pytest.mark.parametrize("noted", ["", "{", "[]", "{}", '{"url": "http://127.0.0.1:9/api"}'])

@@ -1,3 +1,4 @@
+import asyncio
 from pathlib import Path
 from typing import Any, cast
 
@@ -8,7 +9,7 @@ from prefect.states import Cancelled, Completed, Failed
 from schemas.parameters import BulkUpdate, Wish
 from schemas.statuses import Target
 from simtandem import watching
-from simtandem.errors import AuthenticationFailed, CarrierUnavailable, InputError, Interrupted
+from simtandem.errors import AuthenticationFailed, CarrierUnavailable, InputError, Interrupted, LedgerError
 from simtandem.job.run import Run
 from simtandem.ledger.records import RunKind
 from simtandem.ledger.writing import CallWriter
@@ -98,6 +99,23 @@ async def test_a_batch_that_is_settled_has_an_outcome_for_every_step(tmp_path: P
         await session.settle(session.take_up(next(session.applying.batches())))
     assert len(outcomes(run)) == 4
     run.close()
+
+
+async def test_where_a_batch_raises_the_others_send_nothing_new_and_are_waited_for(tmp_path: Path) -> None:
+    session = Rig(tmp_path, ActingCarrier(fleet_of(1)), Target.ACTIVATED).session
+    ended: list[bool] = []
+
+    async def broken() -> None:
+        raise LedgerError("full")
+
+    async def under_way() -> None:
+        await asyncio.sleep(0.05)
+        ended.append(session.interrupted)
+
+    with pytest.raises(LedgerError):
+        await session.all_done([asyncio.create_task(each) for each in (broken(), under_way())])
+    assert ended == [True]
+    session.run.close()
 
 
 async def test_a_session_that_can_not_begin_leaves_nothing_open(

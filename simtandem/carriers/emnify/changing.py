@@ -7,7 +7,7 @@ repeat would be a PATCH to the status already held, and what the carrier answers
 import asyncio
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from filelock import AsyncFileLock
@@ -50,7 +50,7 @@ async def change_sim(transport: Transport, reader: Reader, change: Change) -> St
             return StepResult(change.row, Outcome.REFUSED, attempt, reply.status, _refusal(reply, left), now)
         if moved := _moved(change, now, owners):
             return StepResult(change.row, Outcome.FAILED, attempt, reply.status, moved, now)
-        left = _what_is_left(change, now, owners)
+        left = change.left(now, owners)
     return StepResult(change.row, Outcome.FAILED, ATTEMPTS, reply.status, f"{reply.sentence}, {ATTEMPTS} times", now)
 
 
@@ -71,12 +71,6 @@ def _moved(change: Change, now: SimStatus | None, owners: Mapping[OwnerField, st
         return f"the SIM is {now or 'gone'} now: somebody else changed it"
     strange = (name for name, both in change.owners.items() if owners[name] not in both)
     return next((f"{name} is {owners[name]} now: somebody else changed it" for name in strange), "")
-
-
-def _what_is_left(change: Change, now: SimStatus | None, owners: Mapping[OwnerField, str]) -> Change:
-    """A change less the part of it that shows already."""
-    left = {name: both for name, both in change.owners.items() if owners[name] != both[1]}
-    return replace(change, before=now or change.before, owners=left)
 
 
 async def _read_back(reader: Reader, change: Change) -> tuple[SimStatus | None, dict[OwnerField, str]]:

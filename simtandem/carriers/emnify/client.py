@@ -104,6 +104,10 @@ class Emnify:
         """See `Carrier.waiting_s`."""
         return self.budget.waiting_s()
 
+    def halt_changes(self) -> None:
+        """See `Carrier.halt_changes`."""
+        self._transport.halt_changes()
+
     def halt(self) -> None:
         """See `Carrier.halt`."""
         self.budget.halt()

@@ -69,7 +69,12 @@ class Transport:
         self._application_token = application_token
         self._sleep = sleep
         self._rng = rng or random.Random()  # noqa: S311 - spreads retries, guards nothing
+        self._changes_halted = False
         self.tokens = Tokens(self._authenticate)
+
+    def halt_changes(self) -> None:
+        """Send no more changes: those that wait for their turn raise `Interrupted`. All other calls go on."""
+        self._changes_halted = True
 
     async def get(self, path: str, *, spacing: str, purpose: str, query: dict[str, str] | None = None) -> Reply:
         """Read, repeating what goes wrong on the way. The reply is `OK` or refused.
@@ -136,7 +141,7 @@ class Transport:
         secret_body: dict[str, str] | None = None,
     ) -> Reply:
         """Send once: place in the budget, intent in the journal, call, answer in the journal."""
-        async with self._budget.place(windows, spacing):
+        async with self._budget.place(windows, spacing, lambda: self._changes_halted and call.purpose == "change"):
             call_id = await self._journal.intent(call)
             begun = time.monotonic()
             request = self._http.build_request(

@@ -8,6 +8,8 @@ const ORDER = ["paying_but_off", "sim_without_endpoint", "on_but_dead", "failed"
 const NUMBER = new Intl.NumberFormat("en");
 
 const spoken = (word) => word.replaceAll("_", " ");
+// A status, and behind it whose the SIM is, where that was asked.
+const told = (state) => state.split(", ").map((part) => (part.includes("=") ? part : spoken(part)));
 
 class Rows {
   constructor(data) {
@@ -161,9 +163,9 @@ class Grid {
       cell("Row", String(rows.get("row", i))),
       cell("SIM", rows.get("sim_id", i), rows.get("iccid", i)),
       cell("Endpoint", rows.get("endpoint_id", i)),
-      cell("Asked", spoken(rows.get("desired", i))),
-      cell("Before", rows.get("before", i)),
-      cell("After", rows.get("after", i)),
+      cell("Asked", ...told(rows.get("desired", i))),
+      cell("Before", ...rows.get("before", i).split(", ")),
+      cell("After", ...rows.get("after", i).split(", ")),
       cell("Steps", ...rows.steps(i)),
       cell("Verdict", spoken(verdict), spoken(rows.get("split", i))),
       cell("Why", ...rows.why(i)),

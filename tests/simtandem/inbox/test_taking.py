@@ -71,6 +71,15 @@ def test_a_file_that_is_no_device_list_is_refused(settings: Settings, ledger: Le
     assert tree(inbox) == ["refused/menu.csv", "refused/menu.reason.txt"]
 
 
+def test_a_file_that_asks_for_another_owner_is_refused(
+    settings: Settings, ledger: Ledger, inbox: Path, drop: Drop, sim: Sim
+) -> None:
+    drop("owners.csv", f"{sim(11)},activated,42", header="iccid,status,Customer Org ID")
+    assert look_in(settings, ledger) == []
+    assert tree(inbox) == ["refused/owners.csv", "refused/owners.reason.txt"]
+    assert "simtandem apply --change-owners" in (inbox / "refused" / "owners.reason.txt").read_text()
+
+
 @pytest.mark.parametrize("name", [".a.csv", "~$a.csv", "a.csv.part", "a.csv.tmp", "a.csv.crdownload", "a.txt", "a"])
 def test_hidden_partial_and_other_files_are_left_alone(
     settings: Settings, ledger: Ledger, inbox: Path, drop: Drop, sim: Sim, name: str

@@ -8,9 +8,10 @@ from datetime import datetime
 
 import polars as pl
 
+from schemas.ownership import NOBODY, OwnerField
 from schemas.statuses import EndpointStatus, Half, Outcome, SimStatus
-from schemas.tables import Inventory, empty
-from simtandem.carriers.base import Call, Change, Journal, Lifecycle, Listing, StepResult
+from schemas.tables import Inventory, Owners, empty
+from simtandem.carriers.base import Answer, Call, Change, Journal, Lifecycle, Listing, StepResult
 from simtandem.carriers.emnify.lifecycle import EmnifyLifecycle
 from simtandem.errors import CarrierRefused, CarrierUnavailable, Interrupted
 from tests.simtandem.model_fleet import ModelFleet
@@ -68,7 +69,8 @@ class ActingCarrier:
 
     `acts` holds, for a device's id, what happens to the next changes of that half, one by one; after them all goes
     well. An act of one endpoint is the answer to the whole call it is part of, unless it is a refusal or a failure.
-    `before_change` is called with each SIM id or tuple of endpoint ids before anything happens to it.
+    `before_change` is called with each SIM id or tuple of endpoint ids before anything happens to it. `owners`: whose
+    SIMs are that are somebody's.
     """
 
     fleet: ModelFleet
@@ -76,6 +78,7 @@ class ActingCarrier:
     before_change: Callable[[str | tuple[str, ...]], None] = lambda _: None
     away: bool = False
     fleet_counts: tuple[int, int] = (1000, 1000)
+    owners: dict[str, dict[OwnerField, str]] = field(default_factory=lambda: defaultdict(dict))
     journal: Journal | None = None
     lifecycle: Lifecycle = field(default_factory=EmnifyLifecycle)
     name: str = "acting"
@@ -84,9 +87,11 @@ class ActingCarrier:
     endpoint_calls: list[list[str]] = field(default_factory=list)
     finds: int = 0
     reads: list[list[tuple[str | None, str | None]]] = field(default_factory=list)
+    owners_asked: list[list[str]] = field(default_factory=list)
     counts_asked: int = 0
     whole: bool = True
     halted: bool = False
+    changes_halted: bool = False
     on_the_way: int = 0
     most_on_the_way: int = 0
     _at_next_turn: Callable[[], None] | None = None
@@ -112,6 +117,13 @@ class ActingCarrier:
             return empty(Inventory)
         return inventory.filter(pl.col("sim_id").is_in(list(wanted)) | pl.col("endpoint_id").is_in(list(wanted)))
 
+    async def read_owners(self, sims: Sequence[str]) -> pl.DataFrame:
+        self._take_turn()
+        self._reach()
+        self.owners_asked.append(list(sims))
+        lines = [(sim, *(self.owners[sim].get(name) for name in OwnerField)) for sim in sims]
+        return pl.DataFrame(lines, schema=empty(Owners).schema, orient="row")
+
     async def list_fleet(self) -> Listing:
         raise NotImplementedError("a run of a file never lists the whole fleet")
 
@@ -127,7 +139,7 @@ class ActingCarrier:
         return self.fleet_counts
 
     async def change_sim(self, change: Change) -> StepResult:
-        self._take_turn()
+        self._take_turn(changing=True)
         self.before_change(change.ident)
         act = self._next_act(change.ident)
         self.on_the_way += 1
@@ -141,8 +153,7 @@ class ActingCarrier:
         if isinstance(act, Unreached):
             raise CarrierUnavailable(f"SIM {change.ident}: no connection")
         self._reach()
-        if self.journal is not None:
-            await self.journal.intent(Call("PATCH", f"/sim/{change.ident}", "change"))
+        await self._write_down(Call("PATCH", f"/sim/{change.ident}", "change"), act)
         self.sent.append((Half.SIM, change.ident))
         if isinstance(act, Refused):
             return StepResult(change.row, Outcome.REFUSED, 1, 403, "the carrier says no", act.now)
@@ -150,7 +161,7 @@ class ActingCarrier:
             return StepResult(change.row, Outcome.FAILED, 6, 503, "503, 6 times", act.now)
         await asyncio.sleep(0)  # on the wire
         if act is None or isinstance(act, There | Endless) or act.carried_out:
-            self.fleet.change_sim(change.ident, SimStatus(change.after))
+            self._carry_out(change)
         if isinstance(act, Endless):
             await asyncio.Event().wait()
         if isinstance(act, There):
@@ -161,8 +172,22 @@ class ActingCarrier:
             raise CarrierRefused(f"SIM {change.ident}: reading it back was refused")
         return StepResult(change.row, Outcome.APPLIED, 1, 204)
 
+    async def _write_down(self, call: Call, act: Act | None) -> None:
+        if self.journal is not None:
+            call_id = await self.journal.intent(call)
+            if not isinstance(act, Silent | Broken | Endless):
+                await self.journal.answer(call_id, Answer(204, 0.0))
+
+    def _carry_out(self, change: Change) -> None:
+        if change.before != change.after or not change.owners:
+            self.fleet.change_sim(change.ident, SimStatus(change.after))
+        for name, (_, after) in change.owners.items():
+            self.owners[change.ident].pop(name, None)
+            if after != NOBODY:
+                self.owners[change.ident][name] = after
+
     async def change_endpoints(self, changes: Sequence[Change], *, put_back: bool = False) -> list[StepResult]:
-        self._take_turn()
+        self._take_turn(changing=not put_back)
         idents = tuple(change.ident for change in changes)
         self.before_change(idents)
         acts = {change.ident: self._next_act(change.ident) for change in changes}
@@ -198,6 +223,9 @@ class ActingCarrier:
     def waiting_s(self) -> float:
         return 0.0
 
+    def halt_changes(self) -> None:
+        self.changes_halted = True
+
     def halt(self) -> None:
         self.halted = True
 
@@ -214,10 +242,10 @@ class ActingCarrier:
         """Somebody stops the run just as its next call waits for its turn."""
         self._at_next_turn = interrupt
 
-    def _take_turn(self) -> None:
+    def _take_turn(self, *, changing: bool = False) -> None:
         if self._at_next_turn:
             self._at_next_turn()
-        if self.halted:
+        if self.halted or (changing and self.changes_halted):
             raise Interrupted("halted")
 
     def _reach(self) -> None:

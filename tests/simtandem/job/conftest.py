@@ -52,6 +52,7 @@ def make_run(home: Path, tmp_path: Path) -> Iterator[MakeRun]:
         *,
         batch_size: int = 500,
         accept_large: bool = False,
+        change_owners: bool = False,
         plan_digest: str | None = None,
         prepared_run: str | None = None,
         settings: dict[str, object] | None = None,
@@ -64,6 +65,7 @@ def make_run(home: Path, tmp_path: Path) -> Iterator[MakeRun]:
             mode=Mode.APPLY,
             batch_size=batch_size,
             accept_large=accept_large,
+            change_owners=change_owners,
             **{name: value for name, value in given.items() if value is not None},  # type: ignore[arg-type]
         )
         values: dict[str, object] = {"home": home, "sim_concurrency": 2, **(settings or {})}
@@ -89,6 +91,7 @@ def planned(run: Run, fleet: ModelFleet, targets: list[Target]) -> pl.DataFrame:
     asked = wishes(*((at + 1, str(at), None, None, target) for at, target in enumerate(targets, 1)))
     plan = make_plan(asked, empty(Repeats), fleet.inventory(), EmnifyLifecycle())
     run.folder.save_table("plan.parquet", plan)
+    run.folder.save("listing.json", {"begun": run.ledger.clock().isoformat()})
     run.ledger.start_run(run.record({"file": "trial.csv", "sha256": "", "rows": plan.height, "rejected": 0}))
     return plan
 

@@ -1,6 +1,7 @@
 """Whole runs against an emulated carrier, step by step as the flow takes them, without Prefect."""
 
 import asyncio
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -31,7 +32,7 @@ class Desk:
     def apply(self, rows: dict[int, Target], **options: Any) -> dict[str, Any]:
         """Bring these SIMs to these statuses; the run's document."""
         lines = [f"{sim},{target}" for sim, target in rows.items()]
-        return self.request(self._file(lines), **options)
+        return self.request(self.file("sim_id,status", *lines), **options)
 
     def undo(self, run_id: str, **options: Any) -> dict[str, Any]:
         """Undo a run; the document of the undo."""
@@ -42,28 +43,34 @@ class Desk:
         file: str,
         *,
         stop_before_reconciling: bool = False,
+        meanwhile: Callable[[], object] | None = None,
         killed_when_sending: bool = False,
         killed_once_planned: bool = False,
         **options: Any,
     ) -> dict[str, Any]:
-        """A run, as `simtandem apply`, or `plan` if `mode` says so."""
+        """A run, as `simtandem apply`, or `plan` if `mode` says so. `meanwhile`: between sending and looking again."""
         request = BulkUpdate(**{"file": file, "mode": Mode.APPLY, "accept_large": True, **options})
         run = Run.begin(request, kind_of(request), self.settings)
         try:
             if killed_when_sending or killed_once_planned:
                 return asyncio.run(_killed(run, sending=killed_when_sending))
-            return asyncio.run(_whole(run, stopped=stop_before_reconciling))
+            return asyncio.run(_whole(run, stopped=stop_before_reconciling, meanwhile=meanwhile))
         finally:
             run.close()
 
-    def _file(self, lines: list[str]) -> str:
+    def file(self, *lines: str) -> str:
+        """A device CSV with these lines."""
         self.home.mkdir(exist_ok=True)
         file = self.home / "devices.csv"
-        file.write_text("\n".join(["sim_id,status", *lines]) + "\n")
+        file.write_text("\n".join(lines) + "\n")
         return str(file)
 
 
-async def _whole(run: Run, *, stopped: bool) -> dict[str, Any]:
+async def _no_pause(_seconds: float) -> None:
+    """What does not show is looked for again at once."""
+
+
+async def _whole(run: Run, *, stopped: bool, meanwhile: Callable[[], object] | None) -> dict[str, Any]:
     preparing.read_devices(run)
     async with run.carrier() as (carrier, journal):
         await preparing.list_inventory(run, carrier)
@@ -84,7 +91,9 @@ async def _whole(run: Run, *, stopped: bool) -> dict[str, Any]:
             await applying.finish(work)
         if stopped:
             return {"run_id": run.run_id}
-        await closing.reconcile(run, carrier)
+        if meanwhile is not None:
+            meanwhile()
+        await closing.reconcile(run, carrier, sleep=_no_pause)
     return closing.finish(run)
 
 

@@ -24,7 +24,6 @@ from tests.simtandem.job.sending import RESTING, RUNNING, fleet_of, outcomes, sa
 from tests.simtandem.model_fleet import ModelFleet, device
 
 SIM, ENDPOINT = Half.SIM, Half.ENDPOINT
-STOP_EARLY = {"stop_at_least": 2, "stop_share": 0.2}
 
 
 async def test_activating_goes_endpoint_first_and_suspending_sim_first(make_run: MakeRun, begun: Begun) -> None:
@@ -233,61 +232,6 @@ async def test_the_record_and_the_watcher_know_what_is_about_to_be_sent(make_run
     assert run.ledger.states(run.run_id)[-1].state is RunState.APPLYING
     assert run.ledger.states(run.run_id)[-1].detail == {"batches": 2}
     assert len(counting.ends) == 5, "a step is told once, even where its endpoint is put back later"
-
-
-async def test_batches_not_begun_are_held_once_too_many_devices_failed(make_run: MakeRun, begun: Begun) -> None:
-    carrier = ActingCarrier(fleet_of(8), acts={"101": [Refused()], "102": [Refused()]})
-    run = make_run(sims(8), batch_size=4, settings=STOP_EARLY)
-    async with begun(run, carrier) as applying:
-        await send_all(applying)
-        assert applying.stopped == "stopped: 2 of 4 devices of batch 1 failed"
-    ended = outcomes(run)
-    assert {ended[number, half] for number in (3, 4) for half in Half} == {Outcome.APPLIED}, "the begun batch goes on"
-    assert {ended[number, half] for number in range(5, 9) for half in Half} == {Outcome.HELD}
-    assert "stopped: 2 of 4 devices" in said(run, 5, ENDPOINT)
-    assert not {ident for _, ident in carrier.sent} & {*map(str, range(5, 9)), *map(str, range(105, 109))}
-
-
-async def test_the_stop_also_holds_batches_that_have_only_a_second_half(make_run: MakeRun, begun: Begun) -> None:
-    fleet = fleet_of(8, SimStatus.ISSUED, EndpointStatus.ENABLED)
-    carrier = ActingCarrier(fleet, acts={number: [Refused(SimStatus.ACTIVATED)] for number in sims(4)})
-    run = make_run(sims(8), batch_size=4, settings=STOP_EARLY)
-    async with begun(run, carrier) as applying:
-        await send_all(applying)
-    assert {ident for _, ident in carrier.sent} == set(sims(4))
-    assert {outcomes(run)[number, SIM] for number in range(5, 9)} == {Outcome.HELD}
-    assert "stopped" in said(run, 8, SIM)
-
-
-async def test_a_batch_begun_before_the_stop_is_finished(make_run: MakeRun, begun: Begun) -> None:
-    carrier = ActingCarrier(fleet_of(4), acts={"101": [Refused()], "102": [Refused()]})
-    run = make_run(sims(4), batch_size=2, settings=STOP_EARLY)
-    async with begun(run, carrier) as applying:
-        bad, good = applying.batches()
-        await applying.apply_first_half(good)
-        await send(applying, bad)
-        assert applying.stopped
-        await applying.apply_second_half(good)
-        await applying.finish(good)
-    assert {outcomes(run)[number, half] for number in (3, 4) for half in Half} == {Outcome.APPLIED}
-
-
-@pytest.mark.parametrize("failing", [["101"], ["101", "102"]])
-async def test_a_few_failures_stop_nothing(make_run: MakeRun, begun: Begun, failing: list[str]) -> None:
-    carrier = ActingCarrier(fleet_of(12), acts={ident: [Refused()] for ident in failing})
-    run = make_run(sims(12), batch_size=10, settings={"stop_at_least": 2, "stop_share": 0.2})
-    async with begun(run, carrier) as applying:
-        await send_all(applying)
-        assert applying.stopped == ""
-    assert outcomes(run)[12, SIM] is Outcome.APPLIED
-
-
-async def test_a_device_whose_two_halves_fail_counts_once_for_the_stop(make_run: MakeRun, begun: Begun) -> None:
-    carrier = ActingCarrier(fleet_of(4, *RUNNING), acts={"1": [Refused()], "101": [Refused()]})
-    run = make_run(sims(4), Target.SUSPENDED, settings=STOP_EARLY)
-    async with begun(run, carrier) as applying:
-        await send_all(applying)
-        assert applying.stopped == ""
 
 
 async def test_an_outage_stops_the_sending_until_it_is_tried_again(make_run: MakeRun, begun: Begun) -> None:

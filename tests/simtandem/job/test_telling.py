@@ -65,3 +65,9 @@ def test_what_waits_says_why_and_what_for(excess: str, begins: str) -> None:
         f"{begins} Plan d1: 3 SIMs and 2 endpoints to change, 3 newly billed, 4 refused. "
         "Nothing is sent before somebody approves it."
     )
+
+
+def test_owners_are_counted_where_some_change() -> None:
+    assert "3 SIMs and 2 endpoints to change, 2 owners among them, 3 newly billed" in waiting(
+        {**PLAN, "owner_changes": 2}, ""
+    )

@@ -1,7 +1,7 @@
 """Where the ledger says devices were last put, over all runs of a carrier."""
 
 from collections.abc import Callable
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 import polars as pl
 import pytest
@@ -17,6 +17,9 @@ HERE = "cdn.emnify.net"
 APPLIED, FAILED, HELD, UNKNOWN = Outcome.APPLIED, Outcome.FAILED, Outcome.HELD, Outcome.UNKNOWN
 Ends = tuple[Outcome | None, Outcome | None]
 """How the SIM step and the endpoint step of a row ended; None: there was none, or it was never reached."""
+
+
+OWNERS = {"owners_before": "customer_org_id=1", "owners_after": "customer_org_id=2"}
 
 
 class Books:
@@ -50,6 +53,15 @@ class Books:
         self.ledger.record_outcomes(run_id, ends)
         if verdicts is not None:
             self.ledger.record_verdicts(run_id, _results(rows, target, verdicts))
+
+    def later(self, plan: pl.DataFrame, ends: list[OutcomeRecord]) -> datetime:
+        """One more run, of this plan; returns when it began."""
+        self._clock.advance(3600)
+        begun = self._clock.now
+        self.ledger.start_run(self._a_run("later", started_at=begun))
+        self.ledger.record_plan("later", Plan.validate(plan))
+        self.ledger.record_outcomes("later", ends)
+        return begun
 
     def managed(self, host: str = HERE) -> dict[str, tuple[str | None, str | None, str | None, str]]:
         """SIM id: desired, SIM status, endpoint status, run."""
@@ -213,3 +225,17 @@ def test_the_last_audit_is_the_newest_finished_one_of_this_carrier(
 
     assert found is not None
     assert (found.run_id, found.told) == ("audit-0", {"sims": 0})
+
+
+def test_an_owner_that_was_changed_alone_says_nothing_of_where_a_device_was_put(books: Books) -> None:
+    books.run("a", Target.ACTIVATED, {1: DONE}, verdicts={1: Verdict.IN_SYNC})
+    plan = _plan({1: 2}, Target.SUSPENDED, (1,)).with_columns(
+        desired=pl.lit(None, pl.String),
+        sim_step=pl.lit(value=True),
+        action=pl.lit("change"),
+        **{name: pl.lit(value) for name, value in OWNERS.items()},
+    )
+    since = books.later(plan, [OutcomeRecord(2, Half.SIM, APPLIED, 1, 204)])
+
+    assert books.managed() == {"1": (*ON, "a")}
+    assert managing.read_steps(books.ledger, HERE, since).is_empty(), "no status moved"

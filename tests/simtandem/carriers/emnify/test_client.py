@@ -230,3 +230,24 @@ async def test_closed_client_sends_nothing(tmp_path: Path, carrier: Emulator) ->
     with pytest.raises(LedgerError, match="call budget"):
         await emnify.count_fleet()
     assert carrier.stats()["calls"] == 0
+
+
+async def test_once_changes_are_halted_what_waits_is_not_sent_and_all_else_goes_on(
+    tmp_path: Path, carrier: Emulator
+) -> None:
+    carrier.refill([Group(5)])
+    carrier.configure(latency_s=0.05)
+    journal = MemoryJournal()
+    async with Emnify(account(tmp_path, carrier, calls=2, window_s=1.0), journal) as emnify:
+        work = [asyncio.create_task(emnify.change_sim(change)) for change in sim_changes(5)]
+        await journal.writing.wait()
+        emnify.halt_changes()
+        got = await asyncio.gather(*work, return_exceptions=True)
+        assert sorted(type(each).__name__ for each in got) == ["Interrupted"] * 4 + ["StepResult"]
+        with pytest.raises(Interrupted):
+            await emnify.change_endpoints(endpoint_changes([FIRST_ENDPOINT]))
+        back = await emnify.change_endpoints(endpoint_changes([FIRST_ENDPOINT]), put_back=True)
+        assert [each.outcome for each in back] == [Outcome.APPLIED]
+        assert (await emnify.find(asked(sim_id=[FIRST_SIM]))).inventory.height == 1
+    assert carrier.stats()["sim_patches"] == 1
+    assert journal.unanswered() == []

@@ -1,0 +1,172 @@
+"""Owners in the record: kept, covered by the chain, and a ledger of before them upgraded without loss."""
+
+from collections.abc import Callable
+from contextlib import closing
+from pathlib import Path
+
+import polars as pl
+import pytest
+from alembic import command
+from alembic.config import Config
+from polars.testing import assert_frame_equal
+from sqlalchemy import inspect
+
+from schemas.tables import Plan, Results
+from simtandem.errors import LedgerError
+from simtandem.ledger import recording
+from simtandem.ledger.archiving import Archived
+from simtandem.ledger.chaining import Chain
+from simtandem.ledger.database import Database
+from simtandem.ledger.facts import Kind
+from simtandem.ledger.proof import Proof, Standing
+from simtandem.ledger.pruning import prune
+from simtandem.ledger.recorded import Recorded
+from simtandem.ledger.records import RunRecord
+from simtandem.ledger.store import Ledger
+from simtandem.ledger.verifying import verify
+
+RUN = "20260131-a"
+MakeRun = Callable[..., RunRecord]
+ASKED = {"owners_before": "customer_org_id=none", "owners_after": "customer_org_id=42"}
+
+
+@pytest.fixture
+def owner_plan(plan: pl.DataFrame) -> pl.DataFrame:
+    """The usual plan, but its first row asks for an owner alone."""
+    first = pl.col("row") == 2
+    changed = [pl.when(first).then(pl.lit(value)).otherwise(name).alias(name) for name, value in ASKED.items()]
+    return Plan.validate(plan.with_columns(*changed, desired=pl.when(~first).then("desired")))
+
+
+@pytest.fixture
+def owner_results(results: pl.DataFrame) -> pl.DataFrame:
+    first = pl.col("row") == 2
+    told = {"owners": "customer_org_id=42", **ASKED}
+    changed = [pl.when(first).then(pl.lit(value)).otherwise(name).alias(name) for name, value in told.items()]
+    return Results.validate(results.with_columns(*changed, desired=pl.when(~first).then("desired")))
+
+
+def proof_of(ledger: Ledger) -> Proof:
+    with ledger.database.snapshot() as connection:
+        return verify(RUN, Recorded(connection, RUN))
+
+
+def record(ledger: Ledger, run: RunRecord, plan: pl.DataFrame, results: pl.DataFrame) -> None:
+    ledger.start_run(run)
+    ledger.record_plan(RUN, plan)
+    ledger.record_verdicts(RUN, results)
+
+
+def test_owners_come_back_as_they_were_recorded(
+    ledger: Ledger, a_run: MakeRun, owner_plan: pl.DataFrame, owner_results: pl.DataFrame
+) -> None:
+    record(ledger, a_run(), owner_plan, owner_results)
+    assert_frame_equal(Plan.validate(ledger.plan(RUN)), owner_plan)
+    assert_frame_equal(Results.validate(ledger.results(RUN)), owner_results)
+
+
+@pytest.mark.parametrize(
+    ("table", "column"), [("plan_rows", "owners_after"), ("plan_rows", "owners_before"), ("verdicts", "owners")]
+)
+@pytest.mark.parametrize("value", ["'customer_org_id=43'", "NULL"])
+def test_an_owner_that_was_changed_in_the_record_is_found(
+    ledger: Ledger,
+    a_run: MakeRun,
+    owner_plan: pl.DataFrame,
+    owner_results: pl.DataFrame,
+    table: str,
+    column: str,
+    value: str,
+) -> None:
+    record(ledger, a_run(), owner_plan, owner_results)
+    assert proof_of(ledger).findings == []
+    with ledger.database.write() as connection:
+        connection.exec_driver_sql(f"UPDATE {table} SET {column} = {value} WHERE row = 2")  # noqa: S608
+    assert len(proof_of(ledger).findings) == 1
+
+
+def test_an_archive_keeps_the_owners(
+    ledger: Ledger, a_run: MakeRun, owner_plan: pl.DataFrame, owner_results: pl.DataFrame, tmp_path: Path
+) -> None:
+    record(ledger, a_run(), owner_plan, owner_results)
+    prune(ledger, RUN, tmp_path, "ada")
+    archived = verify(RUN, Archived(tmp_path / f"{RUN}.jsonl.gz"))
+    assert (archived.findings, archived.uncovered) == ([], 0)
+
+
+# A ledger of before
+
+
+def make_one_of_before_owners(url: str, a_run: MakeRun, plan: pl.DataFrame, results: pl.DataFrame) -> None:
+    """A ledger of revision 0003 with a plan and verdicts, each covered by its chain."""
+    config = Config()
+    config.set_main_option("script_location", "simtandem.ledger:migrations")
+    old_plan = plan.drop("owners_before", "owners_after")
+    old_results = results.drop("owners", "owners_before", "owners_after")
+    with closing(Database(url, 5)) as database, database.write() as connection:
+        config.attributes["connection"] = connection
+        command.upgrade(config, "0003")
+        with Chain(connection, RUN) as chain:
+            recording.add_facts(chain, Kind.RUN, [recording.run_row(a_run())])
+            recording.add_frame(chain, Kind.PLAN, old_plan)
+            recording.add_frame(chain, Kind.VERDICT, old_results)
+
+
+def test_an_upgrade_keeps_plans_and_verdicts_and_their_proof(
+    url: str, a_run: MakeRun, plan: pl.DataFrame, results: pl.DataFrame
+) -> None:
+    make_one_of_before_owners(url, a_run, plan, results)
+    with closing(Ledger.open(url)) as ledger:
+        assert_frame_equal(Plan.validate(ledger.plan(RUN)), plan)
+        assert_frame_equal(Results.validate(ledger.results(RUN)), results)
+        proof = proof_of(ledger)
+        assert (proof.standing, proof.findings) == (Standing.UNTOUCHED, [])
+        with ledger.database.write() as connection:
+            connection.exec_driver_sql("UPDATE plan_rows SET desired = 'suspended' WHERE row = 2")
+        assert [str(each) for each in proof_of(ledger).findings] == ["plan row 2 was changed"]
+
+
+def test_an_upgraded_ledger_takes_plans_that_ask_for_owners_alone(
+    url: str, a_run: MakeRun, plan: pl.DataFrame, results: pl.DataFrame, owner_plan: pl.DataFrame
+) -> None:
+    make_one_of_before_owners(url, a_run, plan, results)
+    with closing(Ledger.open(url)) as ledger:
+        ledger.start_run(a_run("another"))
+        ledger.record_plan("another", owner_plan)
+        assert_frame_equal(Plan.validate(ledger.plan("another")), owner_plan)
+
+
+def test_an_upgraded_ledger_is_made_like_a_new_one(
+    new_url: Callable[[], str], a_run: MakeRun, plan: pl.DataFrame, results: pl.DataFrame
+) -> None:
+    old, new = new_url(), new_url()
+    make_one_of_before_owners(old, a_run, plan, results)
+    made = []
+    for url in (old, new):
+        Ledger.open(url).close()
+        with closing(Database(url, 5)) as database, database.read() as connection:
+            looked = inspect(connection)
+            made.append(
+                [
+                    (
+                        [(each["name"], str(each["type"]), each["nullable"]) for each in looked.get_columns(table)],
+                        looked.get_pk_constraint(table)["constrained_columns"],
+                        [each["constrained_columns"] for each in looked.get_foreign_keys(table)],
+                    )
+                    for table in ("plan_rows", "verdicts")
+                ]
+            )
+    assert made[0] == made[1]
+
+
+@pytest.mark.parametrize("new_url", ["sqlite"], indirect=True)
+def test_the_copied_table_still_refers_to_its_run(
+    url: str, a_run: MakeRun, plan: pl.DataFrame, results: pl.DataFrame
+) -> None:
+    make_one_of_before_owners(url, a_run, plan, results)
+    with (
+        closing(Ledger.open(url)) as ledger,
+        pytest.raises(LedgerError, match="refers to"),
+        ledger.database.write() as connection,
+    ):
+        connection.exec_driver_sql("UPDATE plan_rows SET run_id = 'nobody'")
