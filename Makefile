@@ -27,14 +27,14 @@ up: install  ## Prefect server, deployments, schedules and a worker on this mach
 test: install  ## every test but those of the whole operation
 	@$(BIN)/python -m pytest -n 2 --dist loadfile --ignore tests/operation
 
-operation: install  ## tests of `simtandem up`: real server, worker and browser; some minutes, on a quiet machine
+operation: install  ## tests of `simtandem up`: real server, workers and browser; about eight minutes
 	@$(BIN)/python -m pytest tests/operation
 
-check: install  ## format, lint, types, tests: what CI runs
+check: install  ## format, lint, types and all tests: what CI runs
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
-	$(BIN)/python -m pytest -n 2 --dist loadfile --ignore tests/operation
+	@$(MAKE) --no-print-directory test operation
 
 format: install  ## put the code into its standard form
 	$(BIN)/ruff format .

@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable, Sequence
 
 from bench import page
+from bench.auditing import auditing
 from bench.in_memory import intake, planning
 from bench.listing import listing
 from bench.pacing import pacing
@@ -17,6 +18,7 @@ MEASUREMENTS: dict[str, Callable[[Sizes], Table]] = {
     "intake": intake,
     "planning": planning,
     "listing": listing,
+    "audit": auditing,
     "run": run,
     "pacing": pacing,
 }

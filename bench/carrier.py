@@ -60,9 +60,11 @@ class EmulatedCarrier:
         named = {"home": home, "emnify_url": self.url, "emnify_token": self.token, **others}
         return {f"SIMTANDEM_{name.upper()}": str(value) for name, value in named.items()}
 
-    def fill(self, devices: int) -> None:
-        """A new fleet, Issued and Disabled; nothing is counted yet."""
-        self._control("fleet", {"groups": [{"count": devices, "sim": "Issued", "endpoint": "Disabled"}]})
+    def fill(self, devices: int, paying_but_off: int = 0) -> None:
+        """A new fleet, Issued and Disabled, then split pairs, Activated and Disabled; nothing is counted yet."""
+        groups = {"Issued": devices, "Activated": paying_but_off}
+        asked = [{"count": count, "sim": sim, "endpoint": "Disabled"} for sim, count in groups.items() if count]
+        self._control("fleet", {"groups": asked})
 
     def states(self) -> dict[str, int]:
         """How many devices are in which pair of statuses, such as `Activated/Enabled`."""

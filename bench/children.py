@@ -39,8 +39,10 @@ def environment(extra: Mapping[str, str] | None = None) -> dict[str, str]:
     return {**kept, "NO_PROXY": "127.0.0.1", "no_proxy": "127.0.0.1", **(extra or {})}
 
 
-def finish(command: Sequence[str], *, within_s: float, extra: Mapping[str, str] | None = None) -> Finished:
-    """Run a command to its end. Raises RuntimeError if it fails, is not done in time, or prints no JSON."""
+def finish(
+    command: Sequence[str], *, within_s: float, extra: Mapping[str, str] | None = None, code: int = 0
+) -> Finished:
+    """Run a command to its end. Raises RuntimeError if it ends otherwise than with `code`, or prints no JSON."""
     with tempfile.TemporaryFile() as out, tempfile.TemporaryFile() as err:
         begun = time.perf_counter()
         process = subprocess.Popen(  # noqa: S603 - our own programs
@@ -55,7 +57,7 @@ def finish(command: Sequence[str], *, within_s: float, extra: Mapping[str, str] 
             raise
         seconds = time.perf_counter() - begun
         process.returncode = os.waitstatus_to_exitcode(status)
-        if process.returncode:
+        if process.returncode != code:
             err.seek(0)
             told = err.read().decode(errors="replace")[-_LAST_WORDS:]
             raise RuntimeError(f"{' '.join(command)} ended with {process.returncode} after {seconds:.0f} s:\n{told}")

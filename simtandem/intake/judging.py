@@ -77,6 +77,8 @@ def judge_rows(sheet: Sheet, texts: pl.DataFrame, *, status_needed: bool) -> pl.
     found = [_missing(sheet, texts, IDS, "the row names no device: every id is empty")]
     if status_needed:
         nothing = "the row has no status, and none was given for all rows"
+        if any(source.field in OWNERS for source in sheet.sources):
+            nothing = "the row asks for no status and no owner, and no status was given for all rows"
         found.append(_missing(sheet, texts, ("status", *OWNERS), nothing))
     return pl.concat(found)
 

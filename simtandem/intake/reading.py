@@ -102,7 +102,7 @@ def _take_in(sheet: Sheet, to: Target | None, file: str, sha256: str, when: When
         raise InputError("the file has a header but no rows.\nNothing was sent. It needs one row per device.")
     _require_a_wish(sheet, texts, to)
     if when is not None:
-        _refuse_owners(sheet)
+        _refuse_owners(sheet, texts)
     untimely = judge_moments(sheet, texts, when or _not_here)
 
     cells, rows = judge_cells(sheet, texts), judge_rows(sheet, texts, status_needed=to is None)
@@ -190,8 +190,9 @@ def _contradicting(sheet: Sheet, contradictions: list[Contradiction]) -> pl.Data
     return pl.concat(found)
 
 
-def _refuse_owners(sheet: Sheet) -> None:
-    column = next((source.header for source in sheet.sources if source.field in OWNERS), None)
+def _refuse_owners(sheet: Sheet, texts: pl.DataFrame) -> None:
+    asking = (source.header for source in sheet.sources if source.field in OWNERS and texts[source.key].count())
+    column = next(asking, None)
     if column is not None:
         raise InputError(
             f"the column '{column}' asks for another owner, and that is not done at a later moment or from the inbox.\n"

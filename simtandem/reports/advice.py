@@ -75,7 +75,8 @@ def _repair(rows: pl.DataFrame) -> tuple[str, str]:
 
 
 def _command(verb: str, document: Document) -> str:
-    return f"simtandem {verb} {shlex.quote(document['run_id'])}"
+    owners = " --change-owners" if document["plan"].get("owner_changes") else ""  # older documents don't count them
+    return f"simtandem {verb} {shlex.quote(document['run_id'])}{owners}"
 
 
 def _retry(document: Document, examined: pl.DataFrame) -> list[Advice]:

@@ -45,7 +45,7 @@ RESULTS = (
     "error",
 )
 OWNERS = ("owners_before", "owners_after")
-RESULT_OWNERS = ("owners", *OWNERS)
+RESULT_OWNERS = (*OwnerField, *OWNERS)
 """Columns that stand behind the others in the files of runs that change owners."""
 RETRY = ("sim_id", "endpoint_id", "iccid", "status")
 FINDINGS = (
@@ -105,7 +105,8 @@ def write_rejected(rejected: pl.DataFrame, path: Path) -> None:
 
 def write_results(results: pl.DataFrame, path: Path) -> None:
     """Write a `schemas.tables.Results` as results.csv: what became of each input row."""
-    _write(results, path, RESULTS + (RESULT_OWNERS if results["owners"].count() else ()))
+    asked: dict[str, pl.Expr] = {field: ownership.part("owners", field) for field in OwnerField}
+    _write(results, path, RESULTS + (RESULT_OWNERS if results["owners"].count() else ()), asked)
 
 
 def write_retry(retry: pl.DataFrame, path: Path) -> None:

@@ -216,7 +216,7 @@ def test_a_server_that_is_named_is_used_and_no_other(sit_down: MakeDesk, prefect
     assert [run["state"]["type"] for run in flow_runs(prefect_server.url, "named-server.csv")] == ["COMPLETED"]
 
     unreachable = desk.run("apply", file, "--to", "suspended", "--yes", PREFECT_API_URL="http://127.0.0.1:9/api")
-    assert unreachable.code == 4
+    assert unreachable.code == 1
     assert "PREFECT_API_URL" in unreachable.err
     assert desk.patches() == 2
 

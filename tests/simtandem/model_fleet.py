@@ -8,6 +8,13 @@ from hypothesis import strategies as st
 from schemas.statuses import Action, EndpointStatus, Half, SimStatus, Target
 from schemas.tables import Devices, Inventory, Repeats, empty
 
+ISSUED, ACTIVE, SUSPENDED, TESTING = (
+    SimStatus.ISSUED,
+    SimStatus.ACTIVATED,
+    SimStatus.SUSPENDED,
+    SimStatus.FACTORY_TEST,
+)
+ON, OFF = EndpointStatus.ENABLED, EndpointStatus.DISABLED
 LEGAL_SIM_MOVES = {
     (SimStatus.ISSUED, SimStatus.ACTIVATED),
     (SimStatus.ISSUED, SimStatus.FACTORY_TEST),

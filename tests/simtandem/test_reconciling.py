@@ -1,3 +1,5 @@
+"""Verdicts: what was asked, how the steps ended and what a fresh look finds, and what is read or sent again."""
+
 import copy
 
 import polars as pl
@@ -6,50 +8,31 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from schemas.statuses import Action, EndpointStatus, Half, Outcome, SimStatus, Target, Verdict
-from schemas.tables import Devices, Outcomes, Plan, Rejected, Results, empty
+from schemas.tables import Devices, Plan, Results, empty
 from simtandem.carriers.emnify.lifecycle import EmnifyLifecycle
 from simtandem.planning import make_plan
 from simtandem.reconciling import outcome_counts, results, stragglers, to_retry, verdict_counts
-from tests.simtandem.model_fleet import Job, ModelFleet, device, iccid, jobs, repeats, wishes
-
-ISSUED, ACTIVE, SUSPENDED, TESTING = (
-    SimStatus.ISSUED,
-    SimStatus.ACTIVATED,
-    SimStatus.SUSPENDED,
-    SimStatus.FACTORY_TEST,
+from tests.simtandem.judged_row import ACTIVATE, NO_OUTCOMES, NONE_REJECTED, SUSPEND, judge, now, outcomes, plan_one
+from tests.simtandem.model_fleet import (
+    ACTIVE,
+    ISSUED,
+    OFF,
+    ON,
+    SUSPENDED,
+    TESTING,
+    Job,
+    ModelFleet,
+    device,
+    iccid,
+    jobs,
+    repeats,
+    wishes,
 )
-ON, OFF = EndpointStatus.ENABLED, EndpointStatus.DISABLED
-NONE_REJECTED = empty(Rejected)
-NO_OUTCOMES = empty(Outcomes)
 
 
 def rejected(*rows: int) -> pl.DataFrame:
     lines = [(row, "iccid", "8.98E+18", "precision is gone") for row in rows]
     return pl.DataFrame(lines, schema=NONE_REJECTED.schema, orient="row")
-
-
-def outcomes(*lines: tuple[int, Half, Outcome, int, int | None, str]) -> pl.DataFrame:
-    return pl.DataFrame(lines, schema=NO_OUTCOMES.schema, orient="row")
-
-
-def plan_one(sim: SimStatus, endpoint: EndpointStatus | None, target: Target) -> pl.DataFrame:
-    fleet = ModelFleet([device(1, sim, endpoint)])
-    return make_plan(wishes((2, "1", None, None, target)), repeats(), fleet.inventory(), EmnifyLifecycle())
-
-
-def now(sim: SimStatus, endpoint: EndpointStatus | None) -> pl.DataFrame:
-    return ModelFleet([device(1, sim, endpoint)]).inventory()
-
-
-def judge(plan: pl.DataFrame, after: pl.DataFrame | None, sim: str = "", endpoint: str = "") -> dict[str, object]:
-    """The result of the one row of `plan`, whose steps ended as said."""
-    ended = {Half.SIM: sim, Half.ENDPOINT: endpoint}
-    lines = [(2, half, Outcome(word), 1, None, "") for half, word in ended.items() if word]
-    return Results.validate(results(plan, NONE_REJECTED, outcomes(*lines), after)).row(0, named=True)
-
-
-ACTIVATE = plan_one(ISSUED, OFF, Target.ACTIVATED)
-SUSPEND = plan_one(ACTIVE, ON, Target.SUSPENDED)
 
 
 # What must hold whatever happened
@@ -231,31 +214,6 @@ def test_a_repeat_takes_the_verdict_of_the_row_it_repeats() -> None:
     assert judged["attempts"].to_list() == [5, 0]
 
 
-# What is told
-
-
-def test_attempts_are_added_and_the_worst_step_is_quoted() -> None:
-    ended = outcomes(
-        (2, Half.ENDPOINT, Outcome.APPLIED, 2, 204, ""),
-        (2, Half.SIM, Outcome.REFUSED, 1, 409, "1406 not allowed"),
-    )
-    judged = results(ACTIVATE, NONE_REJECTED, ended, now(ISSUED, ON)).row(0, named=True)
-    assert (judged["attempts"], judged["http_status"], judged["error"]) == (3, 409, "1406 not allowed")
-    assert judged["reason"] == (
-        "the carrier refused the SIM step (HTTP 409): 1406 not allowed; it is Issued+Enabled, "
-        "asked for Activated+Enabled; retry sends what is still open"
-    )
-
-
-def test_a_failing_endpoint_is_quoted_before_the_sim_it_held_back() -> None:
-    ended = outcomes(
-        (2, Half.SIM, Outcome.HELD, 0, None, "its endpoint failed"), (2, Half.ENDPOINT, Outcome.FAILED, 3, 503, "busy")
-    )
-    judged = results(ACTIVATE, NONE_REJECTED, ended, now(ISSUED, OFF)).row(0, named=True)
-    assert (judged["http_status"], judged["error"]) == (503, "busy")
-    assert str(judged["reason"]).startswith("the endpoint step failed (HTTP 503): busy; ")
-
-
 def test_the_last_line_of_a_step_counts() -> None:
     ended = outcomes(
         (2, Half.SIM, Outcome.FAILED, 3, 503, "busy"),
@@ -269,49 +227,6 @@ def test_the_last_line_of_a_step_counts() -> None:
         "",
         "",
     )
-
-
-@pytest.mark.parametrize(
-    ("plan", "sim", "endpoint", "after", "part"),
-    [
-        (ACTIVATE, "unknown", "applied", (ACTIVE, ON), "as asked, although the SIM step was never answered"),
-        (ACTIVATE, "held", "held", (ISSUED, OFF), "it is Issued+Disabled, asked for Activated+Enabled; run again"),
-        (ACTIVATE, "applied", "applied", (SUSPENDED, ON), "changed by somebody else or by the carrier"),
-        (ACTIVATE, "", "applied", (ISSUED, ON), "a step has no outcome; it is Issued+Enabled"),
-        (
-            ACTIVATE,
-            "applied",
-            "applied",
-            (ACTIVE, OFF),
-            "split pair: Activated SIM with a Disabled endpoint: charged although off",
-        ),
-        (
-            SUSPEND,
-            "applied",
-            "failed",
-            (SUSPENDED, ON),
-            "split pair: Suspended SIM with an Enabled endpoint: looks on but is dead, costs nothing",
-        ),
-    ],
-)
-def test_reasons_say_what_is_and_what_it_costs(
-    plan: pl.DataFrame, sim: str, endpoint: str, after: tuple[SimStatus, EndpointStatus], part: str
-) -> None:
-    assert part in str(judge(plan, now(*after), sim, endpoint)["reason"])
-
-
-def test_an_activated_sim_left_without_an_endpoint_is_told_to_cost_money() -> None:
-    reason = judge(plan_one(ACTIVE, None, Target.SUSPENDED), now(ACTIVE, None), sim="failed")["reason"]
-    assert "Activated SIM without an endpoint: charged for nothing" in str(reason)
-
-
-def test_a_pair_that_was_put_back_is_not_told_to_be_untouched() -> None:
-    ended = outcomes(
-        (2, Half.ENDPOINT, Outcome.HELD, 2, 204, "put back"), (2, Half.SIM, Outcome.HELD, 0, None, "the run stopped")
-    )
-    reason = results(ACTIVATE, NONE_REJECTED, ended, now(ISSUED, OFF))["reason"][0]
-    assert reason.startswith("put back (the run stopped): it is Issued+Disabled, ")
-    assert "nothing was sent" not in reason
 
 
 # What to read again, and what to feed back

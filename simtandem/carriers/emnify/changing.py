@@ -61,7 +61,7 @@ def _sim_body(change: Change) -> str:
 
 
 def _refusal(reply: Reply, change: Change) -> str:
-    why = why_refused(reply.kind, change.owners, with_status=change.before != change.after)
+    why = why_refused(reply, change.owners, with_status=change.before != change.after)
     return f"{reply.sentence}{why}"
 
 

@@ -13,7 +13,7 @@ from functools import partial
 import polars as pl
 
 from schemas.ownership import NOBODY, OwnerField
-from simtandem.carriers.emnify.answers import Kind
+from simtandem.carriers.emnify.answers import Kind, Reply
 from simtandem.carriers.emnify.items import OWNER_NAMES, Item, owners_from_sim, owners_table
 from simtandem.carriers.emnify.listing import SIMS, read_page, read_rest
 from simtandem.carriers.emnify.transport import Transport
@@ -66,16 +66,18 @@ def owner_fields(owners: Mapping[OwnerField, tuple[str, str]]) -> dict[str, dict
     return {OWNER_NAMES[field]: {"id": None if after == NOBODY else int(after)} for field, (_, after) in owners.items()}
 
 
-def why_refused(kind: Kind, owners: Mapping[OwnerField, tuple[str, str]], *, with_status: bool) -> str:
+def why_refused(reply: Reply, owners: Mapping[OwnerField, tuple[str, str]], *, with_status: bool) -> str:
     """What a refusal of a change of owners comes from, in words that help; empty where it is none."""
     if not owners:
         return ""
     asked = [*(["the status"] if with_status else []), *owners]
-    if kind is Kind.FORBIDDEN:
+    if reply.kind is Kind.FORBIDDEN and reply.status == 403:
         return (
             f"; asked for: {', '.join(asked)}. The SIM's issuer may change all of it, its reseller only "
             "reseller_org_id and customer_org_id, its customer only the status; the token's organisation is not the "
             "one it takes"
         )
+    if reply.kind not in (Kind.INVALID, Kind.CONFLICT):
+        return ""
     fitting = [f"{field} takes {_FITTING[field]}" for field, (_, after) in owners.items() if after != NOBODY]
     return f"; {', '.join(fitting)}" if fitting else ""

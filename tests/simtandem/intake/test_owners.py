@@ -113,7 +113,7 @@ def test_a_row_that_asks_for_neither_is_rejected(tmp_path: Path) -> None:
     intake = read(tmp_path, "7,,42", "8,,", header="sim_id,status,customer_org_id")
     assert intake.devices["row"].to_list() == [2]
     ((row, _, _, reason),) = intake.rejected.rows()
-    assert (row, reason) == (3, "the row has no status, and none was given for all rows")
+    assert (row, reason) == (3, "the row asks for no status and no owner, and no status was given for all rows")
 
 
 def test_a_file_in_which_no_row_asks_for_anything_is_refused(tmp_path: Path) -> None:

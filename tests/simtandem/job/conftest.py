@@ -2,7 +2,9 @@
 
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 import polars as pl
 import pytest
@@ -11,8 +13,10 @@ from schemas.parameters import BulkUpdate, Mode
 from schemas.statuses import Target
 from schemas.tables import Repeats, empty
 from simtandem import watching
+from simtandem.carriers.base import Carrier
 from simtandem.carriers.emnify.lifecycle import EmnifyLifecycle
-from simtandem.job import preparing
+from simtandem.emulator.server import Emulator
+from simtandem.job import audit_files, auditing, preparing
 from simtandem.job.applying import Applying
 from simtandem.job.run import Run
 from simtandem.ledger.records import RunKind
@@ -20,10 +24,12 @@ from simtandem.ledger.writing import CallWriter
 from simtandem.planning import make_plan
 from simtandem.settings import Settings
 from tests.simtandem.job.acting_carrier import ActingCarrier
+from tests.simtandem.job.audited_fleet import FLEET, Audited
 from tests.simtandem.model_fleet import ModelFleet, wishes
 
 MakeRun = Callable[..., Run]
 Begun = Callable[[Run, ActingCarrier], AbstractAsyncContextManager[Applying]]
+Auditor = Callable[..., Any]
 
 
 @pytest.fixture(autouse=True)
@@ -108,3 +114,42 @@ def begun() -> Begun:
             yield Applying(run, carrier, journal)
 
     return begin
+
+
+@pytest.fixture
+def carrier() -> Iterator[Emulator]:
+    """The emulator with the fleet to audit."""
+    with Emulator(FLEET, path_limits=False) as emulator:
+        yield emulator
+
+
+@pytest.fixture
+def settings(carrier: Emulator, home: Path) -> Settings:
+    """Settings for auditing that fleet."""
+    return Settings(
+        home=home,
+        emnify_url=carrier.url,
+        emnify_token=carrier.token,  # type: ignore[arg-type]  # pydantic hides it
+        calls=100_000,
+        monthly_rate="0.45",  # type: ignore[arg-type]  # as from the environment
+        currency="EUR",
+    )
+
+
+@pytest.fixture
+def audit(settings: Settings) -> Auditor:
+    """Audits that fleet, and reads back what it found."""
+
+    async def run(
+        *, event_lag: timedelta | None = None, wrap: Callable[[Carrier], Any] = lambda each: each, **changed: object
+    ) -> Audited:
+        own = settings.model_copy(update=changed)
+        with auditing.auditing_of(own) as one:
+            if event_lag is not None:
+                one.event_lag = event_lag
+            async with one.carrier() as carrier:
+                await auditing.list_fleet(one, wrap(carrier))
+                await auditing.explain_changes(one, wrap(carrier))
+            return Audited(audit_files.finish(one, auditing.judge(one)), own)
+
+    return run

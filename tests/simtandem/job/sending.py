@@ -9,6 +9,7 @@ from simtandem.job.batchwork import BatchWork
 from simtandem.job.run import Run
 from tests.simtandem.model_fleet import ModelDevice, ModelFleet, device
 
+SIM, ENDPOINT = Half.SIM, Half.ENDPOINT
 RESTING = (SimStatus.ISSUED, EndpointStatus.DISABLED)
 RUNNING = (SimStatus.ACTIVATED, EndpointStatus.ENABLED)
 

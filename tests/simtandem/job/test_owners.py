@@ -18,6 +18,7 @@ from simtandem.emulator.devices import OWN_ORGANISATION
 from simtandem.emulator.faults import FaultKind, FaultRule
 from simtandem.emulator.seeding import Group
 from simtandem.emulator.server import Emulator
+from simtandem.intake import read_devices
 from simtandem.job import comparing
 from simtandem.job.run import Run
 from simtandem.ledger.records import RunKind
@@ -37,7 +38,7 @@ FLEET = [
 ]
 HEADER = "sim_id,status,customer_org_id,reseller_org_id"
 ALL = (HEADER, f"{FRESH},activated,42,", f"{RUNNING},suspended,42,7", f"{RESTING},,none,", f"{LONE},,,7")
-OWNER_COLUMNS = ["owners", "owners_before", "owners_after"]
+OWNER_COLUMNS = ["customer_org_id", "reseller_org_id", "issuer_org_id", "owners_before", "owners_after"]
 
 
 @pytest.fixture(scope="module")
@@ -147,16 +148,16 @@ def test_a_plan_names_the_steps_and_whose_sims_are(desk: Desk) -> None:
 
 def test_results_have_the_owners_only_where_some_were_asked_for(desk: Desk) -> None:
     results = table(apply(desk, *ALL)["files"]["results"])
-    assert list(results[0])[-3:] == OWNER_COLUMNS
+    assert list(results[0])[-5:] == OWNER_COLUMNS
     assert [results[1][name] for name in OWNER_COLUMNS] == [
-        "customer_org_id=42, reseller_org_id=7",
+        *("42", "7", ""),
         f"customer_org_id={OWN}, reseller_org_id=none",
         "customer_org_id=42, reseller_org_id=7",
     ]
     other = apply(desk, "sim_id,status", f"{RESTING},activated")
     for name in ("plan", "results", "retry"):
         header = Path(other["files"][name]).read_text(encoding="utf-8-sig").splitlines()[0]
-        assert not {*OWNER_COLUMNS, "customer_org_id"} & set(header.split(","))
+        assert not set(OWNER_COLUMNS) & set(header.split(","))
 
 
 # What goes wrong
@@ -251,11 +252,10 @@ def test_a_later_look_shows_what_differs(desk: Desk) -> None:
     told, _ = look(desk, RunKind.RECONCILE, *ALL)
     assert (told["exit_code"], told["verdicts"]["in_sync"]) == (1, 3)
     (line,) = [line for line in table(told["files"]["results"]) if line["verdict"] != "in_sync"]
-    assert (line["sim_id"], line["owners"], line["owners_after"]) == (
-        str(LONE),
-        "reseller_org_id=7",
-        "reseller_org_id=none",
-    )
+    assert (line["sim_id"], line["reseller_org_id"], line["customer_org_id"]) == (str(LONE), "7", "")
+    assert line["owners_after"] == "reseller_org_id=none"
+    again = read_devices(Path(told["files"]["results"]))
+    assert again.devices["owners"].to_list() == read_devices(Path(desk.file(*ALL))).devices["owners"].to_list()
 
 
 # Undoing

@@ -6,7 +6,7 @@ import pytest
 
 from schemas.ownership import OwnerField
 from schemas.tables import Owners
-from simtandem.carriers.emnify.answers import Kind
+from simtandem.carriers.emnify.answers import Kind, Reply
 from simtandem.carriers.emnify.owning import owner_fields, why_refused
 from simtandem.emulator.devices import OWN_ORGANISATION
 from simtandem.emulator.fleet import Fleet
@@ -148,8 +148,13 @@ def test_fields_hold_numbers_and_an_id_of_null_where_an_owner_is_cleared() -> No
 
 @pytest.mark.parametrize("kind", [Kind.FORBIDDEN, Kind.INVALID, Kind.NOT_FOUND])
 def test_a_refusal_of_a_status_alone_says_nothing_of_owners(kind: Kind) -> None:
-    assert why_refused(kind, {}, with_status=True) == ""
+    assert why_refused(Reply(kind, 403), {}, with_status=True) == ""
+
+
+@pytest.mark.parametrize("reply", [Reply(Kind.NOT_FOUND, 404, code=1201), Reply(Kind.FORBIDDEN, 302)])
+def test_a_refusal_that_owners_are_not_the_cause_of_says_nothing_of_them(reply: Reply) -> None:
+    assert why_refused(reply, {OwnerField.CUSTOMER: ("1", "2")}, with_status=True) == ""
 
 
 def test_an_owner_that_is_cleared_fits_nowhere_and_needs_no_words() -> None:
-    assert why_refused(Kind.INVALID, {OwnerField.CUSTOMER: ("1", "none")}, with_status=False) == ""
+    assert why_refused(Reply(Kind.INVALID, 422), {OwnerField.CUSTOMER: ("1", "none")}, with_status=False) == ""

@@ -1,0 +1,137 @@
+"""The rules of the house about how long things get, how they are named, what packages export, and fakes.
+
+Every rule is shown, on a few lines made up for it, to be able to fail.
+"""
+
+import ast
+import re
+
+import pytest
+
+from tests.source_modules import OURS, TESTS, Module, Rule
+
+LONGEST_MODULE = 350
+LONGEST_FUNCTION = {"flows": 60, "tasks": 25, "simtandem": 40, "schemas": 40}
+
+
+def modules_too_long(module: Module) -> list[str]:
+    """350 lines and no more."""
+    lines = len(module.source.splitlines())
+    return [f"{lines} lines"] if lines > LONGEST_MODULE else []
+
+
+def functions_too_long(module: Module) -> list[str]:
+    """Tasks fit in 25 lines, functions in 40, a flow in 60."""
+    functions = [node for node in ast.walk(module.tree) if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)]
+    lengths = {node.name: (node.end_lineno or 0) - node.lineno + 1 for node in functions}
+    return [f"{name}: {lines} lines" for name, lines in lengths.items() if lines > LONGEST_FUNCTION[module.room]]
+
+
+SAYS_NOTHING = re.compile(r"(^|_)(utils?|helpers?|common|managers?)(_|$)")
+
+
+def names_that_say_nothing(module: Module) -> list[str]:
+    """A file is named after what it is about."""
+    return [part for part in module.dotted.split(".") if SAYS_NOTHING.search(part)]
+
+
+def packages_that_hide_what_they_export(module: Module) -> list[str]:
+    """An `__init__.py` exports a sorted `__all__`, which names all it imports, or nothing."""
+    if not module.path.endswith("/__init__.py"):
+        return []
+    body = module.tree.body[1:] if ast.get_docstring(module.tree) else module.tree.body
+    lists = [
+        ast.literal_eval(node.value) for node in body if isinstance(node, ast.Assign) and _names(node) == ["__all__"]
+    ]
+    own = sorted(name for node in body for name in _names(node) if name != "__all__")
+    if not body:
+        return []
+    return [] if lists == [own] and lists[0] == sorted(lists[0]) else [f"it defines {own}, and __all__ is {lists}"]
+
+
+def _names(node: ast.stmt) -> list[str]:
+    match node:
+        case ast.Assign(targets):
+            return [ast.unparse(target) for target in targets]
+        case ast.Import(names) | ast.ImportFrom(_, names, _):
+            return [name.asname or name.name for name in names]
+        case _:
+            return [ast.unparse(node)]
+
+
+def fakes_by_dotted_path(module: Module) -> list[str]:
+    """Fakes are handed in, or set on an object; never by a path in a text, which nobody finds when it moves."""
+    found = []
+    for node in ast.walk(module.tree):
+        match node:
+            case ast.Call(
+                ast.Name("patch") | ast.Attribute(ast.Name("mock" | "mocker"), "patch"), [ast.Constant(str()), *_]
+            ):
+                found.append(ast.unparse(node))
+            case ast.Call(ast.Attribute(attr="setattr"), [ast.Constant(str(path)), *_]) if "." in path:
+                found.append(ast.unparse(node))
+    return found
+
+
+RULES: list[Rule] = [
+    modules_too_long,
+    functions_too_long,
+    names_that_say_nothing,
+    packages_that_hide_what_they_export,
+]
+RULES_OF_TESTS: list[Rule] = [modules_too_long, fakes_by_dotted_path, names_that_say_nothing]
+
+
+@pytest.mark.parametrize("rule", RULES, ids=lambda rule: rule.__name__)
+def test_the_rule_holds_everywhere(rule: Rule) -> None:
+    assert [f"{module.path}: {breach}" for module in OURS for breach in rule(module)] == []
+
+
+@pytest.mark.parametrize("rule", RULES_OF_TESTS, ids=lambda rule: rule.__name__)
+def test_the_rule_holds_in_the_tests(rule: Rule) -> None:
+    assert [f"{module.path}: {breach}" for module in TESTS for breach in rule(module)] == []
+
+
+BREACHES: list[tuple[Rule, str, str]] = [
+    (modules_too_long, "simtandem/a.py", "x = 1\n" * 351),
+    (functions_too_long, "simtandem/a.py", "def f():\n" + "    x = 1\n" * 40),
+    (functions_too_long, "tasks/a.py", "class C:\n    async def f(self):\n" + "        x = 1\n" * 25),
+    (functions_too_long, "flows/a.py", "async def f():\n" + "    x = 1\n" * 60),
+    (names_that_say_nothing, "simtandem/utils.py", ""),
+    (names_that_say_nothing, "simtandem/run_manager.py", ""),
+    (names_that_say_nothing, "simtandem/common/a.py", ""),
+    (names_that_say_nothing, "tests/helpers.py", ""),
+    (packages_that_hide_what_they_export, "simtandem/a/__init__.py", "from simtandem.a.b import C"),
+    (
+        packages_that_hide_what_they_export,
+        "simtandem/a/__init__.py",
+        "from simtandem.a.b import B, A\n__all__ = ['B', 'A']",
+    ),
+    (packages_that_hide_what_they_export, "simtandem/a/__init__.py", "from simtandem.a.b import A, B\n__all__ = ['A']"),
+    (packages_that_hide_what_they_export, "simtandem/a/__init__.py", "def f(): ...\n__all__ = ['f']"),
+    (fakes_by_dotted_path, "tests/test_a.py", "with patch('simtandem.planning.make_plan'): ..."),
+    (fakes_by_dotted_path, "tests/test_a.py", "mock.patch('simtandem.planning.make_plan')"),
+    (fakes_by_dotted_path, "tests/test_a.py", "monkeypatch.setattr('simtandem.planning.make_plan', None)"),
+]
+
+
+@pytest.mark.parametrize(("rule", "path", "source"), BREACHES)
+def test_each_rule_can_fail(rule: Rule, path: str, source: str) -> None:
+    assert rule(Module(path, source)) != []
+
+
+NO_BREACHES: list[tuple[Rule, str, str]] = [
+    (functions_too_long, "simtandem/a.py", "def f():\n" + "    x = 1\n" * 39),
+    (packages_that_hide_what_they_export, "simtandem/a/__init__.py", '"""What it is."""'),
+    (packages_that_hide_what_they_export, "simtandem/a/__init__.py", "from a import B, C\n__all__ = ['B', 'C']"),
+    (
+        fakes_by_dotted_path,
+        "tests/test_a.py",
+        "client.patch('/api/v1/sim/1')\nmonkeypatch.setattr(module, 'name', None)",
+    ),
+]
+
+
+@pytest.mark.parametrize(("rule", "path", "source"), NO_BREACHES)
+def test_no_rule_forbids_what_is_allowed(rule: Rule, path: str, source: str) -> None:
+    assert rule(Module(path, source)) == []
