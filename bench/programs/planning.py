@@ -58,6 +58,7 @@ def wishes(inventory: pl.DataFrame) -> pl.DataFrame:
         endpoint_id=pl.when(row % 3 == 1).then("endpoint_id"),
         iccid=pl.when(row % 3 == 2).then("iccid"),
         desired=pl.lit(Target.ACTIVATED.value),
+        owners=pl.lit(None, pl.String),
     )
 
 
