@@ -16,13 +16,12 @@ from schemas.statuses import Cause, Finding, SimStatus
 from schemas.tables import Events, Explained, Findings, empty
 from simtandem import auditing, evidence, watching
 from simtandem.carriers.base import Carrier
-from simtandem.carriers.opening import lifecycle, open_carrier
+from simtandem.carriers.opening import lifecycle
 from simtandem.errors import CarrierRefused, CarrierUnavailable, SimtandemError
-from simtandem.job.run import RunFolder, looking_run, new_run_id
+from simtandem.job.run import RunFolder, looking_run, new_run_id, recorded_carrier
 from simtandem.ledger import managing
 from simtandem.ledger.records import RunKind, RunState
 from simtandem.ledger.store import Ledger
-from simtandem.ledger.writing import CallWriter
 from simtandem.settings import Settings
 
 _FACTORY_TEST = 45
@@ -65,12 +64,8 @@ class Audit:
     @asynccontextmanager
     async def carrier(self) -> AsyncIterator[Carrier]:
         """The carrier; every call to it is recorded."""
-        async with CallWriter(self.ledger, self.run_id) as journal:
-            carrier = open_carrier(self.settings, journal)
-            try:
-                yield carrier
-            finally:
-                await carrier.aclose()
+        async with recorded_carrier(self.settings, self.ledger, self.run_id) as (carrier, _):
+            yield carrier
 
     @contextmanager
     def failing(self) -> Iterator[None]:

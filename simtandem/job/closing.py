@@ -16,13 +16,12 @@ from simtandem.errors import CarrierError, Interrupted, PlanRefused
 from simtandem.job import undo
 from simtandem.job.run import CARRIER, Run, RunFolder
 from simtandem.ledger import explanations
-from simtandem.ledger.records import RunKind, RunState
+from simtandem.ledger.records import SENDING, RunKind, RunState
 from simtandem.ledger.store import Ledger
 from simtandem.reports import document, page, tables
 from simtandem.reports.account import who
 
 _EXIT_CODES = {RunState.INTERRUPTED: Interrupted.exit_code, RunState.REFUSED: PlanRefused.exit_code}
-_SENDING = (RunKind.APPLY, RunKind.RETRY, RunKind.UNDO)
 _BRIEFLY_S = 20.0
 _OWNERS_AFTER = "owners_after.parquet"
 _LOOK_AGAIN_AFTER_S = (1.0, 3.0, 6.0)
@@ -100,7 +99,7 @@ def finish(run: Run, ended: RunState = RunState.FINISHED, *, why: str = "") -> d
     """
     folder, ledger = run.folder, run.ledger
     watching.current().begins("writing the report")
-    outcomes = ledger.outcomes(run.run_id) if run.kind in _SENDING else empty(Outcomes)
+    outcomes = ledger.outcomes(run.run_id) if run.kind in SENDING else empty(Outcomes)
     after = folder.table("after.parquet") if folder.has("after.parquet") else None
     rejected = folder.table("rejected.parquet")
     results = reconciling.results(folder.table("plan.parquet"), rejected, outcomes, after, _owners(folder))

@@ -9,13 +9,11 @@ from schemas.events import STATUS_AFTER
 from schemas.statuses import Cause
 from schemas.tables import Events, empty
 from simtandem import evidence, tracing, watching
-from simtandem.carriers.opening import open_carrier
 from simtandem.errors import CarrierError, InputError
-from simtandem.job.run import looking_run, new_run_id
+from simtandem.job.run import looking_run, new_run_id, recorded_carrier
 from simtandem.ledger import explanations, managing
-from simtandem.ledger.records import RunKind, RunState, RunSummary
+from simtandem.ledger.records import SENDING, RunKind, RunState, RunSummary
 from simtandem.ledger.store import Ledger
-from simtandem.ledger.writing import CallWriter
 from simtandem.settings import Settings
 
 _ENDED = (RunState.FINISHED, RunState.INTERRUPTED)
@@ -84,7 +82,7 @@ def _changes(ledger: Ledger, settings: Settings, run: RunSummary) -> pl.DataFram
             f"Run {record.run_id} was at {record.carrier_host}, and the settings name {settings.carrier_host}. "
             "Set SIMTANDEM_EMNIFY_URL to the carrier of that run."
         )
-    if record.kind not in (RunKind.APPLY, RunKind.RETRY, RunKind.UNDO) or run.state not in _ENDED or run.at is None:
+    if record.kind not in SENDING or run.state not in _ENDED or run.at is None:
         raise InputError(f"Run {record.run_id} ({record.kind}, {run.state}) has no changes that events could explain.")
     plan, outcomes, results = (read(record.run_id) for read in (ledger.plan, ledger.outcomes, ledger.results))
     steps = managing.read_steps(ledger, record.carrier_host, record.started_at)
@@ -97,9 +95,5 @@ async def _events(ledger: Ledger, settings: Settings, own: str, changes: pl.Data
     if window is None:
         return empty(Events)
     sims = changes["iccid"].unique()
-    async with CallWriter(ledger, own) as journal:
-        carrier = open_carrier(settings, journal)
-        try:
-            return await carrier.events(*window, tuple(STATUS_AFTER), [] if sims.has_nulls() else sorted(sims))
-        finally:
-            await carrier.aclose()
+    async with recorded_carrier(settings, ledger, own) as (carrier, _):
+        return await carrier.events(*window, tuple(STATUS_AFTER), [] if sims.has_nulls() else sorted(sims))

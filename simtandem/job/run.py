@@ -141,12 +141,8 @@ class Run:
     @asynccontextmanager
     async def carrier(self) -> AsyncIterator[tuple[Carrier, CallWriter]]:
         """The carrier, and the writer that records what is sent to it."""
-        async with CallWriter(self.ledger, self.run_id) as journal:
-            carrier = open_carrier(self.settings, journal)
-            try:
-                yield carrier, journal
-            finally:
-                await carrier.aclose()
+        async with recorded_carrier(self.settings, self.ledger, self.run_id) as (carrier, journal):
+            yield carrier, journal
 
     @contextmanager
     def failing(self) -> Iterator[None]:
@@ -173,6 +169,19 @@ class Run:
     def close(self) -> None:
         """Let go of the ledger."""
         self.ledger.close()
+
+
+@asynccontextmanager
+async def recorded_carrier(
+    settings: Settings, ledger: Ledger, run_id: str
+) -> AsyncIterator[tuple[Carrier, CallWriter]]:
+    """The carrier, every call to it recorded as that run's, and the writer that does so."""
+    async with CallWriter(ledger, run_id) as journal:
+        carrier = open_carrier(settings, journal)
+        try:
+            yield carrier, journal
+        finally:
+            await carrier.aclose()
 
 
 def new_run_id(started: datetime) -> str:

@@ -16,16 +16,17 @@ from simtandem.ledger import recording
 from simtandem.ledger.chaining import Chain
 from simtandem.ledger.facts import Kind
 from simtandem.ledger.reading import read_frame
-from simtandem.ledger.records import RunKind, RunState
+from simtandem.ledger.records import SENDING, RunKind, RunState
 from simtandem.ledger.store import Ledger
 from simtandem.ledger.tables import explained, plan_rows, run_states, runs
 
-_RENAMED = {"run_id": "by_run", "row": "by_row"}
+RENAMED = {"run_id": "by_run", "row": "by_row"}
+"""What these columns are called beside those of the run that read the events, or that a report is about."""
 _INSTANTS = ("since", "seen", "at")
 _FORMAT = "%Y-%m-%dT%H:%M:%S%.3fZ"
 _KEPT = pl.Schema(
     {
-        _RENAMED.get(name, name): pl.String() if name in _INSTANTS else kind
+        RENAMED.get(name, name): pl.String() if name in _INSTANTS else kind
         for name, kind in empty(Explained).schema.items()
     }
 )
@@ -41,7 +42,7 @@ class Explanation:
 
 def record(ledger: Ledger, run_id: str, changes: pl.DataFrame) -> None:
     """Record explained changes (`schemas.tables.Explained`) as facts of the run that read the events."""
-    kept = changes.rename(_RENAMED).with_columns(pl.col(_INSTANTS).dt.strftime(_FORMAT)).with_row_index("number", 1)
+    kept = changes.rename(RENAMED).with_columns(pl.col(_INSTANTS).dt.strftime(_FORMAT)).with_row_index("number", 1)
     with ledger.database.write() as connection, Chain(connection, run_id) as chain:
         recording.add_frame(chain, Kind.EXPLAINED, kept.with_columns(pl.col("number").cast(pl.Int64)))
 
@@ -65,19 +66,18 @@ def of_run(ledger: Ledger, run_id: str) -> Explanation | None:
         )
         kept = read_frame(connection, rows, _KEPT)
     instants = pl.col(_INSTANTS).str.to_datetime(_FORMAT, time_unit="ms", time_zone="UTC")
-    back = {new: old for old, new in _RENAMED.items()}
+    back = {new: old for old, new in RENAMED.items()}
     return Explanation(found.at, kept.with_columns(instants).rename(back))
 
 
 def unexplained_runs(ledger: Ledger, carrier_host: str, since: datetime, until: datetime) -> list[str]:
     """Runs at this carrier that changed something and ended in this time, their events still unread; oldest first."""
-    changing = [RunKind.APPLY.value, RunKind.RETRY.value, RunKind.UNDO.value]
     ended = run_states.c.state.in_([RunState.FINISHED.value, RunState.INTERRUPTED.value])
     changed = select(plan_rows.c.run_id).where(plan_rows.c.action == Action.CHANGE.value)
     query = (
         select(runs.c.run_id)
         .select_from(runs.join(run_states, and_(run_states.c.run_id == runs.c.run_id, ended)))
-        .where(runs.c.kind.in_(changing), runs.c.carrier_host == carrier_host, runs.c.run_id.in_(changed))
+        .where(runs.c.kind.in_(SENDING), runs.c.carrier_host == carrier_host, runs.c.run_id.in_(changed))
         .where(run_states.c.at >= since, run_states.c.at < until)
         .order_by(runs.c.started_at, runs.c.run_id)
     )

@@ -11,11 +11,10 @@ from sqlalchemy import Connection, Select, Text, and_, func, or_, select, type_c
 from schemas.statuses import Action, Half, Outcome, Verdict
 from schemas.tables import Managed, Steps, empty
 from simtandem.ledger.reading import read_frame
-from simtandem.ledger.records import RunKind, RunState
+from simtandem.ledger.records import SENDING, RunKind, RunState
 from simtandem.ledger.store import Ledger
 from simtandem.ledger.tables import outcomes, plan_rows, run_states, runs, verdicts
 
-_CHANGING = (RunKind.APPLY.value, RunKind.RETRY.value, RunKind.UNDO.value)
 _DONE = [Outcome.APPLIED.value, Outcome.UNCHANGED.value]
 _NOTHING_DONE = [Outcome.HELD.value, Outcome.REFUSED.value, Outcome.FAILED.value]
 _ROWS = pl.Schema(
@@ -83,7 +82,7 @@ def last_audit(ledger: Ledger, carrier_host: str) -> PastAudit | None:
 def _changing_runs(connection: Connection, carrier_host: str) -> list[tuple[str, datetime]]:
     query = (
         select(runs.c.run_id, runs.c.started_at)
-        .where(runs.c.kind.in_(_CHANGING), runs.c.carrier_host == carrier_host)
+        .where(runs.c.kind.in_(SENDING), runs.c.carrier_host == carrier_host)
         .order_by(runs.c.started_at.desc(), runs.c.run_id.desc())
     )
     return [(found.run_id, found.started_at) for found in connection.execute(query)]

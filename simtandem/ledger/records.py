@@ -22,6 +22,10 @@ class RunKind(StrEnum):
     EVENTS = "events"
 
 
+SENDING = (RunKind.APPLY, RunKind.RETRY, RunKind.UNDO)
+"""The runs that change devices."""
+
+
 class RunState(StrEnum):
     """How far a run is."""
 

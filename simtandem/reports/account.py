@@ -27,7 +27,6 @@ _PLANNED = ("devices", "unchanged", "refused", "sim_changes", "endpoint_changes"
 _CAUSES = [f"cause_{word}" for word in Cause]
 _CALLS = ("calls", "calls_retried", "calls_throttled", "calls_unanswered")
 _RUN_ID = {"run_id": _TEXT}
-_BY = {"run_id": "by_run", "row": "by_row"}
 _Reader = Callable[[str], pl.DataFrame]  # a table of a run, by the run's id
 
 RUNS = pl.Schema(
@@ -69,7 +68,7 @@ CALLS = pl.Schema(
 )
 """Every call and its answer; `request_id` is the carrier's."""
 CHANGES = pl.Schema(
-    {**_RUN_ID, **{_BY.get(name, name): kind for name, kind in empty(Explained).schema.items()}},
+    {**_RUN_ID, **{explanations.RENAMED.get(name, name): kind for name, kind in empty(Explained).schema.items()}},
 )
 """Who changed what while the run was at work, as far as the carrier's events tell; no line where nobody read them."""
 REJECTED = pl.Schema({**_RUN_ID, **empty(Rejected).schema})
@@ -255,7 +254,7 @@ def _caused(ledger: Ledger, run_id: str) -> dict[str, object]:
 
 def _explained(ledger: Ledger, run_id: str) -> pl.DataFrame:
     found = explanations.of_run(ledger, run_id)
-    return (empty(Explained) if found is None else found.changes).rename(_BY)
+    return (empty(Explained) if found is None else found.changes).rename(explanations.RENAMED)
 
 
 def _charges(devices: pl.DataFrame) -> tuple[int, int]:

@@ -89,6 +89,16 @@ async def read_page(transport: Transport, route: Route, number: int, q: str = ""
     return Page(rows, total, pages)
 
 
+async def read_item(transport: Transport, path: str, spacing: str, purpose: str = "read") -> Item | None:
+    """Read one item by its path; None where the carrier does not have it. Raises as `read_page` does."""
+    reply = await transport.get(path, spacing=spacing, purpose=purpose)
+    if reply.kind is Kind.NOT_FOUND:
+        return None
+    if reply.kind is not Kind.OK or not isinstance(reply.data, dict):
+        raise CarrierRefused(f"GET {path} was refused: {reply.sentence}.", reply.kind, reply.status, reply.code)
+    return reply.data
+
+
 async def read_rest(transport: Transport, route: Route, first: Page) -> Reading:
     """Read the listing whose first page is `first`, again if it shifted meanwhile, a few times at most."""
     seen: list[pl.DataFrame] = []

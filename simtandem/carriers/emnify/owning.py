@@ -15,10 +15,9 @@ import polars as pl
 from schemas.ownership import NOBODY, OwnerField
 from simtandem.carriers.emnify.answers import Kind, Reply
 from simtandem.carriers.emnify.items import OWNER_NAMES, Item, owners_from_sim, owners_table
-from simtandem.carriers.emnify.listing import SIMS, read_page, read_rest
+from simtandem.carriers.emnify.listing import SIMS, read_item, read_page, read_rest
 from simtandem.carriers.emnify.transport import Transport
 from simtandem.carriers.together import together
-from simtandem.errors import CarrierRefused
 
 _LISTED = replace(SIMS, row=owners_from_sim, table=owners_table)
 _FITTING = {
@@ -45,13 +44,8 @@ async def read_owners(transport: Transport, sims: Sequence[str], at_once: asynci
 
 
 async def _one(transport: Transport, ident: str) -> tuple[str | None, ...] | None:
-    path = f"{SIMS.path}/{ident}"
-    reply = await transport.get(path, spacing="sim", purpose="read")
-    if reply.kind is Kind.NOT_FOUND:
-        return None
-    if reply.kind is not Kind.OK or not isinstance(reply.data, dict):
-        raise CarrierRefused(f"GET {path} was refused: {reply.sentence}.", reply.kind, reply.status, reply.code)
-    return owners_from_sim(reply.data)
+    item = await read_item(transport, f"{SIMS.path}/{ident}", "sim")
+    return owners_from_sim(item) if item else None
 
 
 def owners_of(item: Item, fields: Sequence[OwnerField]) -> dict[OwnerField, str]:

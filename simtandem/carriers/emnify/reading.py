@@ -14,14 +14,12 @@ import polars as pl
 from schemas.ownership import OwnerField
 from schemas.statuses import SimStatus
 from simtandem.carriers.base import Listing
-from simtandem.carriers.emnify.answers import Kind
-from simtandem.carriers.emnify.items import Item, Row, from_endpoint, from_sim, table
+from simtandem.carriers.emnify.items import Row, from_endpoint, from_sim, table
 from simtandem.carriers.emnify.lifecycle import SIM_STATUS_IDS
-from simtandem.carriers.emnify.listing import ENDPOINTS, SIMS, Page, read_page, read_rest
+from simtandem.carriers.emnify.listing import ENDPOINTS, SIMS, Page, read_item, read_page, read_rest
 from simtandem.carriers.emnify.owning import owners_of, read_owners
 from simtandem.carriers.emnify.transport import Transport
 from simtandem.carriers.together import together
-from simtandem.errors import CarrierRefused
 
 _KEYS = ("sim_id", "endpoint_id", "iccid")
 _NAMES_SIM = pl.col("sim_id").is_not_null() | pl.col("iccid").is_not_null()
@@ -126,7 +124,7 @@ class Reader:
 
     async def sim_now(self, ident: str, fields: Sequence[OwnerField]) -> tuple[SimStatus | None, dict[OwnerField, str]]:
         """The status and some owners of one SIM, read afresh; no status where the carrier does not have it."""
-        item = await self._one(f"{SIMS.path}/{ident}", "sim", "read_back")
+        item = await read_item(self._transport, f"{SIMS.path}/{ident}", "sim", "read_back")
         return (from_sim(item)[2], owners_of(item, fields)) if item else (None, {})
 
     async def read_owners(self, sims: Sequence[str]) -> pl.DataFrame:
@@ -183,11 +181,11 @@ class Reader:
         return [endpoint or sim]
 
     async def _endpoint(self, ident: str) -> Row | None:
-        item = await self._one(f"{ENDPOINTS.path}/{ident}", "endpoint", "read")
+        item = await read_item(self._transport, f"{ENDPOINTS.path}/{ident}", "endpoint")
         return from_endpoint(item) if item else None
 
     async def _sim(self, ident: str) -> Row | None:
-        item = await self._one(f"{SIMS.path}/{ident}", "sim", "read")
+        item = await read_item(self._transport, f"{SIMS.path}/{ident}", "sim")
         return from_sim(item) if item else None
 
     async def _sim_by_iccid(self, iccid: str) -> Row | None:
@@ -202,14 +200,6 @@ class Reader:
                 self._all_sims = sims.rows
         match = self._all_sims.filter(pl.col("iccid") == iccid)
         return match.row(0) if match.height else None
-
-    async def _one(self, path: str, spacing: str, purpose: str) -> Item | None:
-        reply = await self._transport.get(path, spacing=spacing, purpose=purpose)
-        if reply.kind is Kind.NOT_FOUND:
-            return None
-        if reply.kind is not Kind.OK or not isinstance(reply.data, dict):
-            raise CarrierRefused(f"GET {path} was refused: {reply.sentence}.", reply.kind, reply.status, reply.code)
-        return reply.data
 
 
 def _cost_by_id(devices: pl.DataFrame) -> int:
