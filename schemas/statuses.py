@@ -84,7 +84,8 @@ class Verdict(StrEnum):
     CHANGED_BY_OTHERS = "changed_by_others"  # neither as asked nor where we left it
     FAILED = "failed"  # we tried, and it is not as asked
     UNKNOWN = "unknown"  # it could not be read
-    REJECTED = "rejected"  # the row or the move was refused before anything was sent
+    REFUSED = "refused"  # no rule allows the move: nothing was sent for it
+    INVALID = "invalid"  # the row can't be used as it stands
     SKIPPED = "skipped"  # nothing was sent: held back by the stop rule or an interruption
 
 

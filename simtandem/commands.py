@@ -138,7 +138,7 @@ async def _carry_out(run: Run, output: Output, *, ask: bool) -> bool:
 
 async def _agreed(run: Run, output: Output) -> bool:
     """Show the plan and ask. A plan without changes needs no question."""
-    intake, plan = run.folder.data("intake.json"), run.folder.data("plan.json")
+    intake, plan = run.folder.intake(), run.folder.plan_counts()
     told = {"digest": plan["digest"], "input": intake, "plan": plan}
     shown.show_plan(output.err, told, _notes(run.folder), preparing.problems(run.folder))
     changes = plan["sim_changes"] + plan["endpoint_changes"]

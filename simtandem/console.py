@@ -25,7 +25,8 @@ _VERDICTS = {
     Verdict.CHANGED_BY_OTHERS: ("changed by others", "yellow"),
     Verdict.FAILED: ("failed", "red"),
     Verdict.UNKNOWN: ("unknown", "red"),
-    Verdict.REJECTED: ("rejected", "yellow"),
+    Verdict.REFUSED: ("refused", "yellow"),
+    Verdict.INVALID: ("invalid", "yellow"),
     Verdict.SKIPPED: ("skipped", "yellow"),
 }
 
@@ -145,10 +146,10 @@ def show_plan(
     table.add_column(justify="right", style="bold")
     table.add_column()
     table.add_row(f"{asked['rows']:,}", "rows in the file")
-    if asked["rejected"]:
-        table.add_row(f"{asked['rejected']:,}", Text("rejected: they can't be used as they stand", style="yellow"))
+    if asked["invalid"]:
+        table.add_row(f"{asked['invalid']:,}", Text("invalid: they can't be used as they stand", style="yellow"))
     table.add_row(f"{plan['devices']:,}", "devices")
-    table.add_row(f"{plan['unchanged']:,}", "as asked already: nothing is sent for them")
+    table.add_row(f"{plan['unchanged']:,}", "already in target state: nothing is sent for them")
     if plan["refused"]:
         table.add_row(f"{plan['refused']:,}", Text("refused, each with its reason in plan.csv", style="yellow"))
     table.add_row(f"{plan['sim_changes']:,}", "SIMs to change")
@@ -174,7 +175,7 @@ def _examples(problems: Sequence[tuple[int, str]]) -> Table:
     for row, reason in problems[:_EXAMPLES]:
         told.add_row(f"row {row}", Text(reason))
     if len(problems) > _EXAMPLES:
-        more = f"and {len(problems) - _EXAMPLES:,} more: see rejected.csv and plan.csv"
+        more = f"and {len(problems) - _EXAMPLES:,} more: see invalid.csv and plan.csv"
         told.add_row("", Text(more, style="dim"))
     return told
 
@@ -205,10 +206,10 @@ def show_files(console: Console, document: Mapping[str, Any]) -> None:
     files = document["files"]
     console.print()
     told = {
-        "report": "the whole story, for a browser",
-        "results": "every row and what became of it",
-        "retry": "rows to feed back",
-        "rejected": "rows that can't be used, and why",
+        "report": "HTML report",
+        "results": "every row with its outcome",
+        "retry": "rows to retry",
+        "invalid": "invalid rows, and why",
         "plan": "what was planned",
         "undo": "what goes back, as an input file",
     }

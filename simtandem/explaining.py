@@ -41,7 +41,7 @@ def sentence() -> pl.Expr:
     """Why a row got its `verdict` and what to do about it; empty where it is plainly in sync."""
     verdict = pl.col("verdict")
     return (
-        pl.when(verdict == Verdict.REJECTED)
+        pl.when(verdict.is_in([Verdict.REFUSED.value, Verdict.INVALID.value]))
         .then("reason")
         .when(verdict == Verdict.IN_SYNC)
         .then(pl.coalesce(pl.format("as asked, although {}", _ended()), pl.lit("")))

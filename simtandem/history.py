@@ -2,7 +2,7 @@
 
 import json
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 import polars as pl
 from rich.table import Table
@@ -16,7 +16,7 @@ from simtandem.job.closing import write_report
 from simtandem.job.run import RunFolder
 from simtandem.ledger.records import RunKind, RunSummary
 from simtandem.ledger.store import Ledger
-from simtandem.reports.document import Document
+from simtandem.reports.document import recorded_document
 from simtandem.reports.tables import write_retry
 from simtandem.settings import load
 
@@ -54,7 +54,7 @@ def show_runs(limit: int, *, as_json: bool) -> None:
 
 
 def _told(run: RunSummary) -> dict[str, Any]:
-    document = run.detail.get("document")
+    document = recorded_document(run.detail)
     return {
         "run_id": run.record.run_id,
         "started": f"{run.record.started_at:%Y-%m-%d %H:%M:%S}",
@@ -62,8 +62,8 @@ def _told(run: RunSummary) -> dict[str, Any]:
         "state": str(run.state or "begun"),
         "file": run.record.file,
         "rows": run.record.rows,
-        "in_sync": document["verdicts"]["in_sync"] if isinstance(document, dict) else None,
-        "exit_code": document["exit_code"] if isinstance(document, dict) else None,
+        "in_sync": None if document is None else document["verdicts"]["in_sync"],
+        "exit_code": None if document is None else document["exit_code"],
     }
 
 
@@ -74,9 +74,9 @@ def show_report(run_id: str, *, as_json: bool) -> None:
     try:
         run = ledger.run(run_id)
         # An error that ended a run is recorded behind its report.
-        documents = [each.detail["document"] for each in ledger.states(run.record.run_id) if "document" in each.detail]
-        document = documents[-1] if documents else None
-        if run.record.kind is RunKind.PLAN or not isinstance(document, dict):
+        documents = [recorded_document(each.detail) for each in ledger.states(run.record.run_id)]
+        document = next((each for each in reversed(documents) if each), None)
+        if run.record.kind is RunKind.PLAN or document is None:
             raise InputError(
                 f"Run {run.record.run_id} ({_told(run)['state']}) has nothing to report: it sent nothing, "
                 "or it was stopped before its end. Its plan is in the ledger; `simtandem retry` goes on."
@@ -86,7 +86,7 @@ def show_report(run_id: str, *, as_json: bool) -> None:
         write_report(
             ledger,
             folder,
-            cast("Document", document),
+            document,
             ledger.results(run.record.run_id),
             ledger.rejected(run.record.run_id),
             run.record.started_at,

@@ -24,7 +24,10 @@ _HASHED_ROWS = 65_536  # hashed at a time, so that a digest needs little memory
 
 @dataclass(frozen=True, slots=True)
 class PlanCounts:
-    """A plan in numbers: rows, but SIM and endpoint changes count steps. `devices` are its rows without repeats."""
+    """A plan in numbers: rows, but SIM and endpoint changes count steps.
+
+    `devices` are its rows without repeats, and `targets` counts them by the status that is asked for.
+    """
 
     devices: int
     sim_changes: int
@@ -34,6 +37,7 @@ class PlanCounts:
     newly_billed: int
     repeats: int
     owner_changes: int
+    targets: dict[str, int]
 
 
 def make_plan(
@@ -178,7 +182,14 @@ def counts(plan: pl.DataFrame) -> PlanCounts:
         newly_billed=int(plan["newly_billed"].sum()),
         repeats=repeats,
         owner_changes=plan.filter(changes_owners()).height,
+        targets=_targets(plan),
     )
+
+
+def _targets(plan: pl.DataFrame) -> dict[str, int]:
+    """How many devices each status is asked for, those already there and those refused included."""
+    asked = plan.filter(pl.col("action") != Action.REPEAT)["desired"]
+    return {str(target): int((asked == target).sum()) for target in Target}
 
 
 def calls_needed(plan: pl.DataFrame, batch_size: int, lifecycle: Lifecycle) -> int:

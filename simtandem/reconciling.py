@@ -20,12 +20,12 @@ _SEVERITY = {Outcome.REFUSED.value: 4, Outcome.FAILED.value: 3, Outcome.UNKNOWN.
 
 def results(
     plan: pl.DataFrame,
-    rejected: pl.DataFrame,
+    invalid: pl.DataFrame,
     outcomes: pl.DataFrame,
     after: pl.DataFrame | None,
     owners: pl.DataFrame | None = None,
 ) -> pl.DataFrame:
-    """One line for each input row (`schemas.tables.Results`): rejected rows, plan rows and repeats, sorted by row.
+    """One line for each input row (`schemas.tables.Results`): invalid rows, plan rows and repeats, sorted by row.
 
     `after` is an inventory read after the last step; None says that nothing was sent and the listing the plan was made
     from still stands. `owners` (`schemas.tables.Owners`) was read then, too, where the plan asks for owners. The last
@@ -45,7 +45,7 @@ def results(
     followed = repeats.join(kept, left_on="same_as", right_on="row").with_columns(
         reason="repeats", attempts=pl.lit(0, pl.Int64)
     )
-    return pl.concat([kept, followed.select(_RESULTS), _rejected_rows(rejected)]).sort("row")
+    return pl.concat([kept, followed.select(_RESULTS), _invalid_rows(invalid)]).sort("row")
 
 
 def stragglers(
@@ -160,7 +160,7 @@ def _verdict() -> pl.Expr:
     as_left = ~pl.col("moved") & pl.all_horizontal(_where_left(half) for half in Half)
     return (
         pl.when(~_sendable())
-        .then(pl.lit(Verdict.REJECTED.value))
+        .then(pl.lit(Verdict.REFUSED.value))
         .when(_as_asked())
         .then(pl.lit(Verdict.IN_SYNC.value))
         .when(~pl.col("seen"))
@@ -205,18 +205,18 @@ def _outcome(half: Half) -> pl.Expr:
     return pl.col(f"{half}_outcome")
 
 
-def _rejected_rows(rejected: pl.DataFrame) -> pl.DataFrame:
+def _invalid_rows(invalid: pl.DataFrame) -> pl.DataFrame:
     values: dict[str, pl.Expr] = {
         "row": pl.col("row"),
         "before": pl.lit(""),
         "after": pl.lit(""),
-        "verdict": pl.lit(Verdict.REJECTED.value),
+        "verdict": pl.lit(Verdict.INVALID.value),
         "reason": pl.col("reason"),
         "attempts": pl.lit(0, pl.Int64),
         "http_status": pl.lit(None, pl.Int64),
         "error": pl.lit(""),
     }
-    return rejected.select(values.get(name, pl.lit(None, pl.String)).alias(name) for name in _RESULTS)
+    return invalid.select(values.get(name, pl.lit(None, pl.String)).alias(name) for name in _RESULTS)
 
 
 def moved_between(before: pl.DataFrame, after: pl.DataFrame) -> pl.DataFrame:

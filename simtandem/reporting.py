@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import UTC, date, datetime, time, timedelta
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 import polars as pl
 
@@ -21,7 +21,7 @@ from simtandem.ledger.records import RunKind, RunSummary
 from simtandem.ledger.store import Ledger
 from simtandem.reports import exporting, period
 from simtandem.reports.account import Account, Money, account
-from simtandem.reports.document import Document
+from simtandem.reports.document import recorded_document
 from simtandem.reports.workbook import write_workbook
 from simtandem.settings import Settings, load
 
@@ -148,13 +148,13 @@ def _write_index(
 
 
 def _write_page(ledger: Ledger, folder: RunFolder, run: RunSummary) -> bool:
-    document, run_id = run.detail.get("document"), run.record.run_id
-    reported = run.record.kind not in (RunKind.PLAN, RunKind.AUDIT, RunKind.EVENTS) and isinstance(document, dict)
-    if not reported or ledger.pruning(run_id):
+    document, run_id = recorded_document(run.detail), run.record.run_id
+    reported = run.record.kind not in (RunKind.PLAN, RunKind.AUDIT, RunKind.EVENTS)
+    if document is None or not reported or ledger.pruning(run_id):
         return False
     folder.path.mkdir(parents=True, exist_ok=True)
     results, rejected = ledger.results(run_id), ledger.rejected(run_id)
-    write_report(ledger, folder, cast("Document", document), results, rejected, run.record.started_at, run.at)
+    write_report(ledger, folder, document, results, rejected, run.record.started_at, run.at)
     return True
 
 

@@ -147,7 +147,7 @@ def _show_added(offer: Offer, made: list[Schedule], warned: list[str], settings:
         at = f"{each.effective_at.astimezone(settings.zone):%Y-%m-%d %H:%M:%S}"
         console.print(f"{each.schedule_id}  {at} {settings.timezone}  {each.told}", markup=False)
     if offer.arrival.rejected:
-        console.print(f"Rejected rows: {offer.arrival.rejected:,}", markup=False)
+        console.print(f"Invalid rows: {offer.arrival.rejected:,}", markup=False)
     for row, column, value, reason in offer.rejected.head(_SHOWN).iter_rows():
         console.print(f"  row {row}, {column} {value!r}: {reason}", markup=False)
     for sentence in (*offer.notes, *warned):

@@ -140,7 +140,7 @@ def without_wish(results: pl.DataFrame, changes: pl.DataFrame) -> pl.DataFrame:
     So none of them is among the rows to be tried again.
     """
     nameless = changes.filter(pl.col("status_moved") & pl.col("back").is_null())["row"].implode()
-    nothing = pl.col("row").is_in(nameless) | (pl.col("verdict") == Verdict.REJECTED)
+    nothing = pl.col("row").is_in(nameless) | (pl.col("verdict") == Verdict.REFUSED)
     return results.with_columns(pl.when(~nothing).then(wish).alias(wish) for wish in ("desired", "owners"))
 
 

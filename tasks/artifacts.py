@@ -35,8 +35,8 @@ _FIRST_ROWS = 200
 
 
 async def show_plan(session: Session) -> None:
-    """The plan's counts, and the first rows that were rejected or refused."""
-    intake, plan = session.run.folder.data("intake.json"), session.run.folder.data("plan.json")
+    """The plan's counts, and the first rows that are invalid or refused."""
+    intake, plan = session.run.folder.intake(), session.run.folder.plan_counts()
     heading = f"## Plan `{plan['digest']}` for {intake['file']}\n\nRun `{session.run.run_id}`\n\n| | |\n|---|---:|\n"
     lines = [f"| {name} | {value} |" for name, value in _plan_counts(intake, plan).items()]
     await _try(
@@ -49,14 +49,14 @@ async def show_plan(session: Session) -> None:
     if found:
         more = f", the first {_FIRST_ROWS}" if len(found) > _FIRST_ROWS else ""
         table = [{"row": row, "reason": reason} for row, reason in found[:_FIRST_ROWS]]
-        told = f"Refused: {len(found)} rows{more}; all of them in rejected.csv and plan.csv"
+        told = f"Invalid or refused: {len(found)} rows{more}; all of them in invalid.csv and plan.csv"
         await _try(acreate_table_artifact(table, description=told))
 
 
 def _plan_counts(intake: dict[str, Any], plan: dict[str, Any]) -> dict[str, object]:
     return {
         "rows in the file": intake["rows"],
-        "rejected": intake["rejected"],
+        "invalid": intake["invalid"],
         "devices": plan["devices"],
         "unchanged": plan["unchanged"],
         "refused": plan["refused"],

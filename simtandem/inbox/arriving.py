@@ -34,7 +34,7 @@ def make_offer(
     to: Target | None = None,
     shelf_name: Callable[[str], str] | None = None,
 ) -> Offer:
-    """Read a file. Rows that don't say when become effective at `otherwise`; without that they are rejected.
+    """Read a file. Rows that don't say when become effective at `otherwise`; without that they are invalid.
 
     A file of which nothing can be used makes an arrival with a reason, and no schedules. `shelf_name` is asked what
     the file is to be called where it is put away.
@@ -87,7 +87,7 @@ def _first(rejected: pl.DataFrame) -> str:
     if rejected.is_empty():
         return "there is none"
     row, column, value, reason = rejected.row(0)
-    return f"{rejected.height:,} rejected, the first: row {row}, {column} {value!r}: {reason}."
+    return f"{rejected.height:,} invalid, the first: row {row}, {column} {value!r}: {reason}."
 
 
 def _in_ms(moment: datetime) -> pl.Expr:

@@ -2,7 +2,6 @@
 
 import tempfile
 from pathlib import Path
-from typing import cast
 
 import polars as pl
 
@@ -12,8 +11,8 @@ from simtandem.job.closing import write_report
 from simtandem.job.run import RunFolder
 from simtandem.ledger.schedule_records import Arrival, Schedule, ScheduleState
 from simtandem.ledger.schedules import Schedules
-from simtandem.reports.document import Document
-from simtandem.reports.tables import write_rejected, write_results
+from simtandem.reports.document import recorded_document
+from simtandem.reports.tables import write_invalid, write_results
 
 _RESULTS = list(Results.to_schema().columns)
 _SENT = (ScheduleState.APPLIED, ScheduleState.STOPPED)
@@ -35,8 +34,8 @@ def files_beside(schedules: Schedules, arrival: Arrival, runs_folder: Path) -> d
     with tempfile.TemporaryDirectory(prefix="simtandem-") as name:
         scratch = Path(name)
         if not rejected.is_empty():
-            write_rejected(rejected, scratch / "rejected.csv")
-            made["rejected.csv"] = (scratch / "rejected.csv").read_bytes()
+            write_invalid(rejected, scratch / "invalid.csv")
+            made["invalid.csv"] = (scratch / "invalid.csv").read_bytes()
         if of_file:
             write_results(results(schedules, of_file, rejected), scratch / "results.csv")
             made["results.csv"] = (scratch / "results.csv").read_bytes()
@@ -87,7 +86,7 @@ def _not_sent(rows: pl.DataFrame, why: str) -> pl.DataFrame:
 
 def _rejected(rejected: pl.DataFrame) -> pl.DataFrame:
     unknown = [pl.lit(None, pl.String).alias(name) for name in ("sim_id", "iccid", "endpoint_id", "desired")]
-    return _judged(rejected.select("row", *unknown, "reason"), Verdict.REJECTED)
+    return _judged(rejected.select("row", *unknown, "reason"), Verdict.INVALID)
 
 
 def _judged(rows: pl.DataFrame, verdict: Verdict) -> pl.DataFrame:
@@ -105,13 +104,13 @@ def _report(schedules: Schedules, run_id: str, runs_folder: Path, scratch: Path)
         return kept.read_bytes()
     ledger = schedules.ledger
     run = ledger.run(run_id)
-    document = run.detail.get("document")
-    if not isinstance(document, dict):
+    document = recorded_document(run.detail)
+    if document is None:
         return None
     write_report(
         ledger,
         RunFolder(scratch),
-        cast("Document", document),
+        document,
         ledger.results(run_id),
         ledger.rejected(run_id),
         run.record.started_at,

@@ -140,10 +140,10 @@ class Inbox:
         if data is None:
             log.warning("%s was changed or removed while it was taken; what it asked for counts.", arrival.file.name)
             return
-        rejected = files_beside(self._schedules, arrival, self._settings.runs_folder).get("rejected.csv")
-        if rejected is not None:
+        invalid = files_beside(self._schedules, arrival, self._settings.runs_folder).get("invalid.csv")
+        if invalid is not None:
             stem = PurePosixPath(arrival.file.name).stem
-            self._store.write(f"{TAKEN}/{arrival.arrival_id}/{stem}.rejected.csv", rejected)
+            self._store.write(f"{TAKEN}/{arrival.arrival_id}/{stem}.invalid.csv", invalid)
         self._store.write(_copy(arrival), data)
         self._reached("copied")
         self._clear(arrival)

@@ -214,7 +214,7 @@ def _require_a_device(devices: pl.DataFrame, rejected: pl.DataFrame) -> None:
     if devices.is_empty():
         row, column, value, reason = rejected.row(0)
         message = (
-            f"no row is usable; {rejected.height:,} rejected, the first: row {row}, {column} {value!r}: {reason}.\n"
+            f"no row is usable; {rejected.height:,} invalid, the first: row {row}, {column} {value!r}: {reason}.\n"
             "Nothing was sent. Correct the rows and try again."
         )
         raise InputError(message)

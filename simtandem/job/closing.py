@@ -14,7 +14,7 @@ from simtandem import reconciling, watching
 from simtandem.carriers.base import Carrier
 from simtandem.errors import CarrierError, Interrupted, PlanRefused
 from simtandem.job import undo
-from simtandem.job.run import CARRIER, Run, RunFolder
+from simtandem.job.run import ACCOUNT, CARRIER, Run, RunFolder
 from simtandem.ledger import explanations
 from simtandem.ledger.records import SENDING, RunKind, RunState
 from simtandem.ledger.store import Ledger
@@ -103,7 +103,7 @@ def finish(run: Run, ended: RunState = RunState.FINISHED, *, why: str = "") -> d
     after = folder.table("after.parquet") if folder.has("after.parquet") else None
     rejected = folder.table("rejected.parquet")
     results = reconciling.results(folder.table("plan.parquet"), rejected, outcomes, after, _owners(folder))
-    files = ["plan.csv", "rejected.csv"]
+    files = ["plan.csv", "invalid.csv"]
     if run.request.undo_of:
         results = undo.judged(run, results)
         files.insert(0, "undo.csv")
@@ -149,21 +149,22 @@ def write_report(
 def _document(
     run: Run, results: pl.DataFrame, outcomes: pl.DataFrame, files: dict[str, str], ended: RunState
 ) -> document.Document:
-    intake, plan = run.folder.data("intake.json"), run.folder.data("plan.json")
+    intake, plan = run.folder.intake(), run.folder.plan_counts()
     verdicts = reconciling.verdict_counts(results)
     if ended in _EXIT_CODES:
         exit_code = _EXIT_CODES[ended]
     elif run.kind is RunKind.PLAN:
-        exit_code = document.exit_code_for_plan(refused=plan["refused"], rejected=intake["rejected"])
+        exit_code = document.exit_code_for_plan(refused=plan["refused"], invalid=intake["invalid"])
     else:
         exit_code = document.exit_code_for(verdicts)
     calls = run.ledger.call_counts(run.run_id)
     made = document.document(
         run_id=run.run_id,
         carrier=CARRIER,
+        account=ACCOUNT,
         digest=plan["digest"],
         exit_code=exit_code,
-        input=cast("document.InputCounts", {key: intake[key] for key in document.InputCounts.__annotations__}),
+        input=intake,
         plan=cast("document.PlanCounts", {key: plan[key] for key in document.PlanCounts.__annotations__}),
         outcomes=reconciling.outcome_counts(outcomes),
         verdicts=verdicts,

@@ -21,7 +21,7 @@ from simtandem.job.fetching import local_file
 from simtandem.job.run import CARRIER, Run, RunFolder
 from simtandem.ledger.records import RunKind, RunState
 from simtandem.planning import calls_needed, counts, digest, eta_seconds, make_plan
-from simtandem.reports.tables import write_plan, write_rejected
+from simtandem.reports.tables import write_invalid, write_plan
 from simtandem.resolving import resolve
 
 OWNERS = "owners.parquet"
@@ -35,7 +35,7 @@ def read_devices(run: Run) -> dict[str, Any]:
         watching.current().begins("reading the pasted list" if run.request.pasted else f"reading {run.request.file}")
         intake = undo.read_run(run) if run.request.undo_of else read_file(local_file(run), run.request.target)
         take_devices(run, intake)
-    return run.folder.data("intake.json")
+    return run.folder.intake()
 
 
 def take_devices(run: Run, intake: Intake) -> None:
@@ -48,12 +48,12 @@ def take_devices(run: Run, intake: Intake) -> None:
 def _keep(run: Run, intake: Intake) -> dict[str, Any]:
     for name in ("devices", "rejected", "repeats"):
         run.folder.save_table(f"{name}.parquet", getattr(intake, name))
-    write_rejected(intake.rejected, run.folder.file("rejected.csv"))
+    write_invalid(intake.rejected, run.folder.file("invalid.csv"))
     kept = {
         "file": intake.file,
         "sha256": intake.sha256,
         "rows": intake.rows,
-        "rejected": intake.rejected.height,
+        "invalid": intake.rejected.height,
         "notes": list(intake.notes),
     }
     run.folder.save("intake.json", kept)
@@ -97,7 +97,7 @@ def plan_changes(run: Run) -> dict[str, Any]:
             run.ledger.record_plan(run.run_id, plan)
         run.ledger.record_state(run.run_id, RunState.PLANNED, kept)
         folder.save("plan.json", kept)
-    return run.folder.data("plan.json")
+    return run.folder.plan_counts()
 
 
 def _describe(run: Run, plan: pl.DataFrame) -> dict[str, Any]:
@@ -162,7 +162,7 @@ def _check(run: Run, plan: pl.DataFrame, sims: int | None, activated: int | None
 
 
 def problems(folder: RunFolder) -> list[tuple[int, str]]:
-    """Row and reason of everything rejected or refused, in the file's order."""
+    """Row and reason of everything invalid or refused, in the file's order."""
     rejected = folder.table("rejected.parquet")
     refused = folder.table("plan.parquet").filter(pl.col("action") == Action.REFUSED)
     told = [(row, f"{column} {value!r}: {reason}") for row, column, value, reason in rejected.iter_rows()]

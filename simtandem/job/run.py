@@ -27,6 +27,8 @@ from simtandem.settings import Settings
 log = logging.getLogger(__name__)
 
 CARRIER = "emnify"
+ACCOUNT = "default"
+"""The account's name: settings hold one account."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +38,7 @@ class RunFolder:
     path: Path
 
     def file(self, name: str) -> Path:
-        """One of the files for people: `plan.csv`, `rejected.csv`, `results.csv` and so on."""
+        """One of the files for people: `plan.csv`, `invalid.csv`, `results.csv` and so on."""
         return self.path / name
 
     def has(self, name: str) -> bool:
@@ -63,6 +65,15 @@ class RunFolder:
         """Plain data an earlier step kept."""
         loaded: dict[str, Any] = json.loads((self.path / "work" / name).read_text(encoding="utf-8"))
         return loaded
+
+    def intake(self) -> dict[str, Any]:
+        """What reading the file left, also where an older version of simtandem did that."""
+        kept = self.data("intake.json")
+        return {"invalid": kept.get("rejected", 0), **kept}
+
+    def plan_counts(self) -> dict[str, Any]:
+        """What planning left, also where an older version of simtandem did that."""
+        return {"targets": {}, **self.data("plan.json")}
 
     def _place(self, name: str) -> Path:
         folder = self.path / "work"
@@ -130,7 +141,7 @@ class Run:
             file=str(intake["file"]),
             sha256=str(intake["sha256"]),
             rows=int(intake["rows"]),
-            rejected=int(intake["rejected"]),
+            rejected=int(intake["invalid"]),
             parameters=self.request.model_dump(mode="json", exclude={"prepared_run"}),
             os_user=os_user(),
             host=socket.gethostname(),

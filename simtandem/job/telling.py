@@ -50,9 +50,9 @@ def open_rows(run: Run) -> list[dict[str, object]]:
 
 
 def _planned(document: dict[str, Any]) -> str:
-    plan, rejected = document["plan"], document["input"]["rejected"]
+    plan, invalid = document["plan"], document["input"]["invalid"]
     return (
-        f"{_changes(plan)}, {plan['unchanged']} unchanged, {plan['refused']} refused, {rejected} rows rejected. "
+        f"{_changes(plan)}, {plan['unchanged']} unchanged, {plan['refused']} refused, {invalid} rows invalid. "
         "Only planned: nothing was sent."
     )
 

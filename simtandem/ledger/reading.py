@@ -23,6 +23,7 @@ from sqlalchemy import (
     type_coerce,
 )
 
+from schemas.statuses import Verdict
 from schemas.tables import Outcomes, Plan, Rejected, Results, empty
 from simtandem.errors import InputError
 from simtandem.ledger.records import (
@@ -78,6 +79,13 @@ _CALLS = pl.Schema(
 )
 
 
+LATEST = "latest"
+"""Instead of a run's id: the run that was begun last."""
+
+_NEWEST_FIRST = (runs.c.started_at.desc(), runs.c.run_id.desc())
+_REJECTED = "rejected"  # the verdict that invalid rows and refused moves had in common once
+
+
 def read_revision(connection: Connection) -> str | None:
     """The revision the ledger is at, None where it is new."""
     if not inspect(connection).has_table("alembic_version"):
@@ -92,7 +100,9 @@ def read_runs(connection: Connection, limit: int | None, may_run: ProcessProbe) 
 
 
 def read_run(connection: Connection, prefix: str, may_run: ProcessProbe) -> RunSummary:
-    """The run with this id, or the only one whose id begins so. Raises `InputError` where there is none, or several."""
+    """The run with this id, the only one whose id begins so, or the `latest`. `InputError` where that is not one."""
+    if prefix == LATEST:
+        prefix = connection.scalar(select(runs.c.run_id).order_by(*_NEWEST_FIRST).limit(1)) or prefix
     begins_so = func.substr(runs.c.run_id, 1, len(prefix)) == prefix
     query = _summaries().where(begins_so).order_by(None).order_by(runs.c.run_id).limit(4)  # the id itself sorts first
     found = connection.execute(query).all() if prefix else []
@@ -152,7 +162,11 @@ def read_rejected(connection: Connection, run_id: str) -> pl.DataFrame:
 
 def read_results(connection: Connection, run_id: str) -> pl.DataFrame:
     """The run's verdicts, as in `schemas.tables.Results`."""
-    return _read_table(connection, verdicts, run_id, empty(Results).schema)
+    found = _read_table(connection, verdicts, run_id, empty(Results).schema)
+    unusable = connection.scalars(select(rejections.c.row).where(rejections.c.run_id == run_id)).all()
+    invalid = pl.col("row").is_in(unusable)
+    word = pl.when(invalid).then(pl.lit(Verdict.INVALID.value)).otherwise(pl.lit(Verdict.REFUSED.value))
+    return found.with_columns(pl.when(pl.col("verdict") == _REJECTED).then(word).otherwise("verdict").alias("verdict"))
 
 
 def read_outcomes(connection: Connection, run_id: str) -> pl.DataFrame:
@@ -242,7 +256,7 @@ def _summaries() -> Select[Any]:
     return (
         select(runs, run_states.c.at, run_states.c.state, run_states.c.detail)
         .select_from(runs.outerjoin(run_states, run_states.c.seq == newest))
-        .order_by(runs.c.started_at.desc(), runs.c.run_id.desc())
+        .order_by(*_NEWEST_FIRST)
     )
 
 

@@ -19,6 +19,7 @@ from simtandem import reconciling
 from simtandem.ledger import explanations
 from simtandem.ledger.records import RunRecord, RunSummary
 from simtandem.ledger.store import Ledger
+from simtandem.reports.document import recorded_document
 
 _TEXT, _COUNT, _MOMENT = pl.String(), pl.Int64(), pl.Datetime("ms", "UTC")
 _OUTCOMES = [f"outcome_{word}" for word in Outcome]
@@ -36,7 +37,7 @@ RUNS = pl.Schema(
         "seconds": pl.Float64(),
         **dict.fromkeys(("carrier", "carrier_host", "os_user", "host", "asked_by", "flow_run", "approval"), _TEXT),
         **dict.fromkeys(("file", "sha256", "digest", "parameters", "chain_head", "error"), _TEXT),
-        **dict.fromkeys(("exit_code", "rows", "rejected", *_PLANNED), _COUNT),
+        **dict.fromkeys(("exit_code", "rows", "invalid", *_PLANNED), _COUNT),
         **dict.fromkeys((*_OUTCOMES, *_VERDICTS, *_CALLS, "newly_charged", "no_longer_charged"), _COUNT),
         "events_read_at": _MOMENT,
         **dict.fromkeys(_CAUSES, _COUNT),
@@ -71,7 +72,7 @@ CHANGES = pl.Schema(
     {**_RUN_ID, **{explanations.RENAMED.get(name, name): kind for name, kind in empty(Explained).schema.items()}},
 )
 """Who changed what while the run was at work, as far as the carrier's events tell; no line where nobody read them."""
-REJECTED = pl.Schema({**_RUN_ID, **empty(Rejected).schema})
+INVALID = pl.Schema({**_RUN_ID, **empty(Rejected).schema})
 STATES = pl.Schema({**_RUN_ID, "at": _MOMENT, "state": _TEXT, "detail": _TEXT})
 
 
@@ -129,7 +130,7 @@ def account(ledger: Ledger, runs: Sequence[RunSummary], money: Money) -> Account
             Part("devices", DEVICES, each(DEVICES, devices)),
             Part("calls", CALLS, each(CALLS, ledger.calls)),
             Part("changes", CHANGES, each(CHANGES, partial(_explained, ledger))),
-            Part("rejected", REJECTED, each(REJECTED, ledger.rejected)),
+            Part("invalid", INVALID, each(INVALID, ledger.rejected)),
             Part("states", STATES, each(STATES, partial(_states, ledger))),
         ),
     )
@@ -168,7 +169,7 @@ def _numbers(ledger: Ledger, run: RunSummary, devices: _Reader, money: Money) ->
         "error": run.detail.get("error"),
         "exit_code": told.get("exit_code"),
         "rows": record.rows,
-        "rejected": record.rejected,
+        "invalid": record.rejected,
         **_planned(ledger, run, told),
         **detailed,
         "archive": pruned.archive if pruned else None,
@@ -176,8 +177,7 @@ def _numbers(ledger: Ledger, run: RunSummary, devices: _Reader, money: Money) ->
 
 
 def _document(run: RunSummary) -> Mapping[str, Any]:
-    document = run.detail.get("document")
-    return document if isinstance(document, dict) else {}
+    return recorded_document(run.detail) or {}
 
 
 def _planned(ledger: Ledger, run: RunSummary, told: Mapping[str, Any]) -> dict[str, object]:
@@ -238,7 +238,7 @@ def _devices(ledger: Ledger, run_id: str) -> pl.DataFrame:
         return results
     plan, outcomes = ledger.plan(run_id), ledger.outcomes(run_id)
     open_rows = reconciling.results(plan, ledger.rejected(run_id), outcomes, empty(Inventory))
-    verdict = pl.when(pl.col("verdict") == Verdict.REJECTED).then("verdict")
+    verdict = pl.when(pl.col("verdict").is_in([Verdict.REFUSED.value, Verdict.INVALID.value])).then("verdict")
     return open_rows.with_columns(
         verdict=verdict, reason=pl.when(verdict.is_not_null()).then("reason").otherwise(pl.lit(""))
     )

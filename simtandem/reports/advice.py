@@ -1,4 +1,4 @@
-"""What to do after a run, in sentences: made from the counts, the findings and the rows that were rejected."""
+"""What to do after a run, in sentences: made from the counts, the findings and the invalid rows."""
 
 import shlex
 from dataclasses import dataclass
@@ -11,7 +11,7 @@ from simtandem.reports.document import Document
 from simtandem.reports.findings import Split, explanations
 from simtandem.reports.wording import named_rows, of
 
-_MOST_REJECTED = 10
+_MOST_INVALID = 10
 _RETRIED = (Verdict.FAILED, Verdict.UNKNOWN, Verdict.SKIPPED)
 _CHARGED = "charged this month (UTC) and every month it stays so"
 _SPLITS = {
@@ -41,13 +41,13 @@ class Advice:
     urgent: bool = False
 
 
-def next_steps(document: Document, examined: pl.DataFrame, rejected: pl.DataFrame) -> list[Advice]:
+def next_steps(document: Document, examined: pl.DataFrame, invalid: pl.DataFrame) -> list[Advice]:
     """What to do next, the most pressing first; never empty.
 
-    `examined` comes from `findings.examine`, `rejected` is a `schemas.tables.Rejected`.
+    `examined` comes from `findings.examine`, `invalid` is a `schemas.tables.Rejected`.
     """
     steps = [*_splits(examined), *_retry(document, examined), *_moved(document, examined)]
-    steps += [*_refused(document, examined), *_cells(document, rejected)]
+    steps += [*_refused(document, examined), *_cells(document, invalid)]
     return [*(steps or [_rest(document)]), *_throttled(document)]
 
 
@@ -88,7 +88,7 @@ def _retry(document: Document, examined: pl.DataFrame) -> list[Advice]:
     are, them = ("is", "it") if count == 1 else ("are", "them")
     why = [f"{of(rows, 'row')}: {sentence}" for sentence, rows in _why(examined)]
     text = f"{', '.join(open_kinds)}. Retrying looks at {them} afresh and sends only what is still missing."
-    if not examined.filter(pl.col("verdict") == Verdict.REJECTED, pl.col("desired").is_not_null()).is_empty():
+    if not examined.filter(pl.col("verdict") == Verdict.REFUSED, pl.col("desired").is_not_null()).is_empty():
         text += " Refused moves are in it too, and will be refused again."
     return [Advice(f"{of(count, 'row')} {are} in retry.csv", text, _command("retry", document), tuple(why))]
 
@@ -116,25 +116,25 @@ def _refused(document: Document, examined: pl.DataFrame) -> list[Advice]:
     if not count:
         return []
     planned = examined.filter(pl.col("desired").is_not_null())
-    why = [f"{of(rows, 'row')}: {sentence}" for sentence, rows in explanations(planned, Verdict.REJECTED, 5)]
+    why = [f"{of(rows, 'row')}: {sentence}" for sentence, rows in explanations(planned, Verdict.REFUSED, 5)]
     text = "The carrier has no allowed way from the state they are in to the one asked for; nothing was sent for them."
     return [Advice(f"{of(count, 'move')} {'was' if count == 1 else 'were'} refused", text, details=tuple(why))]
 
 
-def _cells(document: Document, rejected: pl.DataFrame) -> list[Advice]:
-    count = document["input"]["rejected"]
+def _cells(document: Document, invalid: pl.DataFrame) -> list[Advice]:
+    count = document["input"]["invalid"]
     if not count:
         return []
     details = [
         f"Row {row}, column {column}: “{value}”: {reason}"
-        for row, column, value, reason in rejected.select("row", "column", "value", "reason")
-        .head(_MOST_REJECTED)
+        for row, column, value, reason in invalid.select("row", "column", "value", "reason")
+        .head(_MOST_INVALID)
         .iter_rows()
     ]
     if count > len(details):
-        details.append(f"and {count - len(details):,} more in rejected.csv")
+        details.append(f"and {count - len(details):,} more in invalid.csv")
     text = "Correct these cells in your file and run it again; what is right already costs nothing."
-    return [Advice(f"{of(count, 'row')} could not be read", text, details=tuple(details))]
+    return [Advice(f"{of(count, 'row')} {'is' if count == 1 else 'are'} invalid", text, details=tuple(details))]
 
 
 def _throttled(document: Document) -> list[Advice]:

@@ -62,14 +62,13 @@ def funnel(document: Document) -> tuple[Stage, ...]:
     """From the rows of the file to the devices in sync; every stage is the one before less what it lost."""
     verdicts = document["verdicts"]
     rows = document["input"]["rows"]
-    rejected = verdicts.get(Verdict.REJECTED, 0)
-    unusable = min(document["input"]["rejected"], rejected)
+    invalid, refused = verdicts.get(Verdict.INVALID, 0), verdicts.get(Verdict.REFUSED, 0)
     skipped = verdicts.get(Verdict.SKIPPED, 0)
     open_ends = sum(verdicts.get(word, 0) for word in (Verdict.FAILED, Verdict.UNKNOWN, Verdict.CHANGED_BY_OTHERS))
     losses = (
         ("Rows in the file", 0, ""),
-        ("Readable", unusable, "rejected"),
-        ("Allowed to move", rejected - unusable, "refused"),
+        ("Valid", invalid, "invalid"),
+        ("Allowed to move", refused, "refused"),
         ("Attempted, or right already", skipped, "skipped"),
         ("In sync", open_ends, "failed, unknown or changed by others"),
     )

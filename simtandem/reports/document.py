@@ -2,22 +2,32 @@
 
 from collections.abc import Mapping
 from enum import StrEnum
-from typing import NotRequired, TypedDict
+from typing import Any, NotRequired, TypedDict, cast
 
-from schemas.statuses import Outcome, Verdict
+from schemas.statuses import Outcome, Target, Verdict
+
+SCHEMA = 2
+"""The form of the document. 2: unusable input rows are `invalid`, moves that no rule allows are `refused`."""
 
 
 class InputCounts(TypedDict):
-    """The file that was read. `rows` are all its device rows, the `rejected` ones included."""
+    """The file that was read. `rows` are all its device rows, the `invalid` ones included.
+
+    `rejected` is the same number as `invalid`, under the name it had in the first form of the document.
+    """
 
     file: str
     sha256: str
     rows: int
+    invalid: int
     rejected: int
 
 
 class PlanCounts(TypedDict):
-    """What the plan would do: counts, and the seconds it is expected to take."""
+    """What the plan would do: counts, and the seconds it is expected to take.
+
+    `targets` counts the devices by the status that is asked for, those already there and those refused included.
+    """
 
     devices: int
     sim_changes: int
@@ -28,6 +38,7 @@ class PlanCounts(TypedDict):
     eta_s: float
     newly_billed: int
     owner_changes: int
+    targets: dict[str, int]
 
 
 class CallCounts(TypedDict):
@@ -39,12 +50,14 @@ class CallCounts(TypedDict):
 
 
 class Document(TypedDict):
-    """The whole document. `document` makes it; what reads it back may cast to this."""
+    """The whole document. `document` makes it, `recorded_document` reads it back."""
 
     run_id: str
     carrier: str
     digest: str
     exit_code: int
+    schema: int
+    account: str
     input: InputCounts
     plan: PlanCounts
     outcomes: dict[str, int]
@@ -62,7 +75,8 @@ def document(  # noqa: PLR0913 - one argument for each key of the document
     carrier: str,
     digest: str,
     exit_code: int,
-    input: InputCounts,  # noqa: A002 - the document's own word
+    account: str,
+    input: Mapping[str, Any],  # noqa: A002 - the document's own word; `file`, `sha256`, `rows` and `invalid` of it count
     plan: PlanCounts,
     outcomes: Mapping[str, int],
     verdicts: Mapping[str, int],
@@ -79,9 +93,9 @@ def document(  # noqa: PLR0913 - one argument for each key of the document
         "carrier": carrier,
         "digest": digest,
         "exit_code": exit_code,
-        "input": InputCounts(
-            file=input["file"], sha256=input["sha256"], rows=input["rows"], rejected=input["rejected"]
-        ),
+        "schema": SCHEMA,
+        "account": account,
+        "input": _input(input),
         "plan": _plan(plan),
         "outcomes": _every(Outcome, outcomes),
         "verdicts": _every(Verdict, verdicts),
@@ -92,20 +106,50 @@ def document(  # noqa: PLR0913 - one argument for each key of the document
     return dict(keys)
 
 
+def recorded_document(detail: Mapping[str, Any]) -> Document | None:
+    """The document that a run's recorded state carries, in today's form; None where it carries none."""
+    document = detail.get("document")
+    if not isinstance(document, dict):
+        return None
+    return cast("Document", document if document.get("schema") == SCHEMA else _from_first_form(document))
+
+
+def _from_first_form(document: dict[str, Any]) -> dict[str, Any]:
+    """In the first form, invalid rows and refused moves were both called `rejected`."""
+    verdicts, files, read = (dict(document.get(name, {})) for name in ("verdicts", "files", "input"))
+    rejected, unusable = verdicts.pop("rejected", 0), read.get("rejected", 0)
+    invalid = min(unusable, rejected)
+    if "rejected" in files:
+        files["invalid"] = files.pop("rejected")
+    return document | {
+        "schema": SCHEMA,
+        "account": document.get("account", ""),
+        "input": read | {"invalid": unusable},
+        "plan": {"targets": {}, **document.get("plan", {})},
+        "verdicts": _every(Verdict, verdicts | {Verdict.REFUSED: rejected - invalid, Verdict.INVALID: invalid}),
+        "files": files,
+    }
+
+
 def exit_code_for(verdicts: Mapping[str, int]) -> int:
     """`apply`: 0 if every input row is in sync, else 1."""
     others = sum(count for verdict, count in verdicts.items() if verdict != Verdict.IN_SYNC)
     return 0 if others == 0 else 1
 
 
-def exit_code_for_plan(*, refused: int, rejected: int) -> int:
-    """`plan`: 0 if no move is refused and no row rejected, else 1."""
-    return 0 if refused == 0 and rejected == 0 else 1
+def exit_code_for_plan(*, refused: int, invalid: int) -> int:
+    """`plan`: 0 if no move is refused and no row invalid, else 1."""
+    return 0 if refused == 0 and invalid == 0 else 1
 
 
 def exit_code_for_reconcile(verdicts: Mapping[str, int]) -> int:
     """`reconcile`: 0 if nothing differs from the file, else 1. A row that could not be compared counts as different."""
     return exit_code_for(verdicts)
+
+
+def _input(read: Mapping[str, Any]) -> InputCounts:
+    invalid = read["invalid"]
+    return InputCounts(file=read["file"], sha256=read["sha256"], rows=read["rows"], invalid=invalid, rejected=invalid)
 
 
 def _plan(plan: PlanCounts) -> PlanCounts:
@@ -119,6 +163,7 @@ def _plan(plan: PlanCounts) -> PlanCounts:
         eta_s=round(float(plan["eta_s"]), 1),
         newly_billed=plan["newly_billed"],
         owner_changes=plan["owner_changes"],
+        targets=_every(Target, plan["targets"]),
     )
 
 

@@ -23,7 +23,8 @@ URGENCY = (
     Verdict.UNKNOWN,
     Verdict.CHANGED_BY_OTHERS,
     Verdict.SKIPPED,
-    Verdict.REJECTED,
+    Verdict.REFUSED,
+    Verdict.INVALID,
     Verdict.IN_SYNC,
 )
 _RANKS = {str(finding): rank for rank, finding in enumerate(URGENCY)}

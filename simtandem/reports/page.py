@@ -36,7 +36,8 @@ _MARKS = {
     Verdict.CHANGED_BY_OTHERS: "⇄",
     Verdict.FAILED: "✕",
     Verdict.UNKNOWN: "?",
-    Verdict.REJECTED: "⊘",
+    Verdict.REFUSED: "⊘",
+    Verdict.INVALID: "⊘",
     Verdict.SKIPPED: "–",  # noqa: RUF001 - a dash is what is meant
 }
 

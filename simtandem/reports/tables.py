@@ -27,7 +27,7 @@ PLAN = (
     "steps",
     "reason",
 )
-REJECTED = ("row", "column", "value", "reason")
+INVALID = ("row", "column", "value", "reason")
 RESULTS = (
     "row",
     "sim_id",
@@ -98,9 +98,9 @@ def write_plan(plan: pl.DataFrame, path: Path) -> None:
     )
 
 
-def write_rejected(rejected: pl.DataFrame, path: Path) -> None:
-    """Write a `schemas.tables.Rejected` as rejected.csv: where to look in the input, and what is wrong there."""
-    _write(rejected, path, REJECTED)
+def write_invalid(invalid: pl.DataFrame, path: Path) -> None:
+    """Write a `schemas.tables.Rejected` as invalid.csv: where to look in the input, and what is wrong there."""
+    _write(invalid, path, INVALID)
 
 
 def write_results(results: pl.DataFrame, path: Path) -> None:

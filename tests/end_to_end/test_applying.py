@@ -19,7 +19,7 @@ from tests.end_to_end.operator_desk import FIRST, Desk, until
 
 pytestmark = pytest.mark.timeout(300)
 RUNNING = (SimStatus.ACTIVATED, EndpointStatus.ENABLED)
-FILES = {"plan.csv", "rejected.csv", "results.csv", "retry.csv", "report.html"}
+FILES = {"plan.csv", "invalid.csv", "results.csv", "retry.csv", "report.html"}
 
 
 def ledger(desk: Desk, query: str) -> list[tuple[object, ...]]:

@@ -30,7 +30,7 @@ def test_a_run_is_undone_compared_and_reported(sit_down: Callable[..., Desk]) ->
     undone = desk.run("undo", run[:-2], "--yes", "--plan", plan["digest"], "--json", "--quiet")
     told = undone.document()
     assert undone.code == told["exit_code"] == 1
-    assert (told["verdicts"]["in_sync"], told["verdicts"]["rejected"], told["plan"]["refused"]) == (2, 2, 2)
+    assert (told["verdicts"]["in_sync"], told["verdicts"]["refused"], told["plan"]["refused"]) == (2, 2, 2)
     assert desk.emulator.fleet.sims[FIRST].status is SimStatus.SUSPENDED
     assert desk.emulator.fleet.sims[FIRST + 3].status is SimStatus.ACTIVATED
 

@@ -56,12 +56,12 @@ async def test_files_are_taken_applied_refused_and_put_away_and_then_there_is_no
     assert "too-much.csv: refused" in (state.message or "")
     assert emulator.fleet.state_counts() == {"Activated/Enabled": 42}
     assert [name for name in tree(inbox) if not name.startswith("taken/")] == [
-        *(f"processed/on.{what}" for what in ("csv", "rejected.csv", "report.html", "results.csv")),
+        *(f"processed/on.{what}" for what in ("csv", "invalid.csv", "report.html", "results.csv")),
         *(f"refused/too-much.{what}" for what in ("csv", "reason.txt", "results.csv")),
     ]
     assert "SIMs would be suspended" in (inbox / "refused" / "too-much.reason.txt").read_text()
     verdicts = pl.read_csv(inbox / "processed" / "on.results.csv", infer_schema=False)["verdict"].to_list()
-    assert verdicts == ["in_sync", "rejected", "in_sync"]
+    assert verdicts == ["in_sync", "invalid", "in_sync"]
     ledger = Ledger.open(load().ledger())
     assert [str(each.state) for each in Schedules(ledger).all(open_only=False)].count("scheduled") == 1
     calls = emulator.stats()

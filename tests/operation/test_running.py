@@ -52,7 +52,7 @@ def test_a_plan_shows_what_it_would_do_and_does_nothing(
     run = site.begin(file=pasted(3, "activated", "junk,activated"))
     state = site.reaches(run)
     assert (state["type"], state["name"]) == ("FAILED", "Rows refused")
-    assert state["message"].startswith("3 SIMs and 3 endpoints to change, 0 unchanged, 0 refused, 1 rows rejected.")
+    assert state["message"].startswith("3 SIMs and 3 endpoints to change, 0 unchanged, 0 refused, 1 rows invalid.")
     assert "First: row 5: sim_id 'junk'" in state["message"]
     assert site.get(f"/flow_runs/{run}")["name"] == "plan activated · 3 devices · pasted.csv"
     shown = site.artifacts(run)

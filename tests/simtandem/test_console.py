@@ -27,7 +27,7 @@ def document(**plan: int) -> dict[str, Any]:
     }
     return {
         "digest": "d1g3st",
-        "input": {"file": "fleet.csv", "rows": 1234, "rejected": 0},
+        "input": {"file": "fleet.csv", "rows": 1234, "invalid": 0},
         "plan": {**counts, "calls": 2345, "eta_s": 600.0, **plan},
         "verdicts": dict.fromkeys(Verdict, 0) | {Verdict.IN_SYNC: 1230, Verdict.FAILED: 4},
         "calls": {"total": 2345, "retried": 6, "throttled": 7},
@@ -110,7 +110,7 @@ def test_a_plan_is_shown_with_its_counts_notes_and_what_the_gate_says() -> None:
         assert words in shown
     for words in ("read as text", "row 7  no such device", "too many"):
         assert words in shown
-    assert "rejected" not in shown
+    assert "invalid" not in shown
 
 
 @pytest.mark.parametrize(("count", "shown"), [(0, False), (1200, True)])

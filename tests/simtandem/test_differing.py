@@ -67,7 +67,7 @@ def test_devices_without_a_sim_are_matched_by_their_endpoint() -> None:
 
 
 def test_rows_that_repeat_a_device_or_name_none_count_once_or_not_at_all() -> None:
-    twice = results({"sim_id": "1"}, {"sim_id": "1"}, {"verdict": "rejected", "desired": None})
+    twice = results({"sim_id": "1"}, {"sim_id": "1"}, {"verdict": "invalid", "desired": None})
     assert differences(twice, results({"sim_id": "1"})).counts["in_first"] == 1
 
 

@@ -147,7 +147,7 @@ def test_refusal_by_the_rules_names_the_sim_and_keeps_the_states() -> None:
 def test_nothing_asked_of_nothing_is_an_empty_plan() -> None:
     plan = Plan.validate(make_plan(empty(Devices), NO_REPEATS, empty(Inventory), LIFECYCLE))
     assert plan.is_empty()
-    assert counts(plan) == PlanCounts(0, 0, 0, 0, 0, 0, 0, 0)
+    assert counts(plan) == PlanCounts(0, 0, 0, 0, 0, 0, 0, 0, dict.fromkeys(Target, 0))
     assert calls_needed(plan, 500, LIFECYCLE) == 0
     assert len(digest(plan, "emnify")) == 16
 

@@ -74,7 +74,7 @@ def test_every_input_row_gets_one_verdict_and_one_reason(
     assert judged.filter((pl.col("verdict") != Verdict.IN_SYNC) & (pl.col("reason") == "")).is_empty()
     assert judged["attempts"].sum() == ended["attempts"].sum()
     refused = plan.filter(pl.col("action") == Action.REFUSED)["row"]
-    assert set(judged.filter(pl.col("row").is_in(refused.to_list()))["verdict"]) <= {Verdict.REJECTED}
+    assert set(judged.filter(pl.col("row").is_in(refused.to_list()))["verdict"]) <= {Verdict.REFUSED}
     for row in judged.filter(pl.col("verdict") == Verdict.IN_SYNC).iter_rows(named=True):
         asked = Target(row["desired"])
         assert row["after"] in {f"{asked.sim}+{asked.endpoint}", f"{SUSPENDED}+no endpoint"}
@@ -88,8 +88,8 @@ def test_a_run_without_trouble_ends_in_sync(job: Job) -> None:
     steps = [(row["row"], half) for row in plan.iter_rows(named=True) for half in Half if row[f"{half}_step"]]
     ended = outcomes(*[(row, half, Outcome.APPLIED, 1, 204, "") for row, half in steps])
     judged = results(plan, NONE_REJECTED, ended, job.fleet.inventory())
-    assert set(judged["verdict"]) <= {Verdict.IN_SYNC, Verdict.REJECTED}
-    assert set(judged.filter(pl.col("verdict") == Verdict.REJECTED)["row"]) == {
+    assert set(judged["verdict"]) <= {Verdict.IN_SYNC, Verdict.REFUSED}
+    assert set(judged.filter(pl.col("verdict") == Verdict.REFUSED)["row"]) == {
         row["row"]
         for row in plan.iter_rows(named=True)
         if row["action"] == Action.REFUSED
@@ -192,10 +192,10 @@ def test_a_sim_with_another_partner_is_not_the_device_that_was_changed() -> None
     assert "SIM 1 belongs to endpoint 999 now" in str(judged["reason"])
 
 
-def test_rows_refused_at_intake_and_by_the_plan_are_rejected_with_their_reason() -> None:
+def test_invalid_rows_and_refused_moves_keep_their_reason() -> None:
     plan = plan_one(ISSUED, OFF, Target.SUSPENDED)
     judged = Results.validate(results(plan, rejected(3), NO_OUTCOMES, now(ISSUED, OFF)))
-    assert judged["verdict"].to_list() == [Verdict.REJECTED, Verdict.REJECTED]
+    assert judged["verdict"].to_list() == [Verdict.REFUSED, Verdict.INVALID]
     assert judged["reason"].to_list() == [plan["reason"][0], "precision is gone"]
     assert judged["before"].to_list() == ["Issued+Disabled", ""]
     assert judged["desired"].to_list() == [Target.SUSPENDED, None]

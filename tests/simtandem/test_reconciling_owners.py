@@ -54,7 +54,7 @@ def test_a_run_without_trouble_ends_in_sync_and_one_that_sent_nothing_does_not(
     steps = [(row["row"], half, APPLIED) for row in plan.iter_rows(named=True) for half in Half if row[f"{half}_step"]]
     outcomes, nothing = ended(*steps), empty(Outcomes)
     judged = results(plan, empty(Rejected), outcomes, fleet.inventory(), fleet.owners())
-    assert set(judged["verdict"]) <= {Verdict.IN_SYNC, Verdict.REJECTED}
+    assert set(judged["verdict"]) <= {Verdict.IN_SYNC, Verdict.REFUSED}
     assert stragglers(plan, outcomes, fleet.inventory(), fleet.owners()).is_empty()
     asked = judged.filter(pl.col("owners").is_not_null() & (pl.col("verdict") == Verdict.IN_SYNC))
     assert asked["owners"].to_list() == asked["owners_after"].to_list()

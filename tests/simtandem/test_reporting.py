@@ -35,7 +35,7 @@ FLEET = [
 ROWS = ["11,activated", "12,suspended", "13,activated", "11,activated", "15,suspended", "=1+1,activated"]
 NUMBERS = [
     "rows",
-    "rejected",
+    "invalid",
     "devices",
     "unchanged",
     "refused",
@@ -79,7 +79,7 @@ def of_document(document: dict[str, Any]) -> dict[str, int]:
     calls = document["calls"]
     return {
         "rows": document["input"]["rows"],
-        "rejected": document["input"]["rejected"],
+        "invalid": document["input"]["invalid"],
         **{name: document["plan"][name] for name in NUMBERS[2:8]},
         "calls": calls["total"],
         "calls_retried": calls["retried"],
@@ -134,12 +134,12 @@ def test_every_format_has_the_numbers_of_the_document(
         verdicts = Counter(line["verdict"] for line in tables["devices"])
         assert verdicts == Counter({word: n for word, n in document["verdicts"].items() if n})
         assert len(tables["calls"]) == expected["calls"]
-        assert len(tables["rejected"]) == expected["rejected"]
+        assert len(tables["invalid"]) == expected["invalid"]
 
 
 def test_the_run_of_these_tests_has_something_of_everything(told: tuple[Desk, dict[str, Any], dict[str, Any]]) -> None:
     numbers = of_document(told[1])
-    assert numbers["rejected"] == 1
+    assert numbers["invalid"] == 1
     assert numbers["refused"] == 1
     assert numbers["calls_throttled"] >= 1
     assert numbers["calls_retried"] >= 1
@@ -227,7 +227,7 @@ def test_a_run_that_was_killed_is_reported_without_verdicts(tmp_path: Path) -> N
     devices = pl.read_parquet(folder / "devices.parquet")
     assert devices.select("sim_id", "before", "sim_outcome", "verdict").rows() == [
         ("11", "Suspended+Disabled", "applied", None),
-        ("99", "", None, "rejected"),
+        ("99", "", None, "refused"),
     ]
     run = pl.read_parquet(folder / "runs.parquet").row(0, named=True)
     assert (run["outcome_applied"], run["devices"], run["exit_code"]) == (2, 2, None)

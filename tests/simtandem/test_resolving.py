@@ -137,7 +137,15 @@ def test_device_named_twice_in_different_ways_is_changed_once() -> None:
     )
     assert (second["sim_id"], second["sim_before"], second["sim_after"]) == ("1", ISSUED, ACTIVE)
     assert counts(plan) == PlanCounts(
-        devices=1, sim_changes=1, endpoint_changes=1, unchanged=0, refused=0, newly_billed=1, repeats=1, owner_changes=0
+        devices=1,
+        sim_changes=1,
+        endpoint_changes=1,
+        unchanged=0,
+        refused=0,
+        newly_billed=1,
+        repeats=1,
+        owner_changes=0,
+        targets={"activated": 1, "suspended": 0, "factory_test": 0},
     )
 
 

@@ -208,7 +208,7 @@ def test_a_strange_iccid_does_not_stop_the_undo() -> None:
 
 def test_nothing_is_asked_of_what_is_left_alone() -> None:
     changes = pl.DataFrame({"row": [2, 3, 4], "back": ["suspended", "suspended", None], "status_moved": [True] * 3})
-    verdicts = [Verdict.FAILED, Verdict.REJECTED, Verdict.IN_SYNC]
+    verdicts = [Verdict.FAILED, Verdict.REFUSED, Verdict.IN_SYNC]
     lines = [
         {"row": row, "desired": "suspended", "verdict": verdict, "attempts": 0}
         | dict.fromkeys(("before", "after", "reason", "error"), "")

@@ -3,7 +3,7 @@
 document.documentElement.classList.add("js");
 
 const PAGE = 100;
-const MARKS = { in_sync: "✓", changed_by_others: "⇄", failed: "✕", unknown: "?", rejected: "⊘", skipped: "–" };
+const MARKS = { in_sync: "✓", changed_by_others: "⇄", failed: "✕", unknown: "?", refused: "⊘", invalid: "⊘", skipped: "–" };
 const ORDER = ["paying_but_off", "sim_without_endpoint", "on_but_dead", "failed", "unknown", "changed_by_others", "skipped", "rejected", "in_sync"];
 const NUMBER = new Intl.NumberFormat("en");
 

@@ -68,8 +68,8 @@ def everything_is_as_it_should_be(home: Path, after: str) -> None:
         assert [(each.file, str(each.state), each.rows) for each in every] == [("good.csv", "applied", 2)], after
         assert schedules.rows(every[0].schedule_id).height == 2, after
         assert schedules.open_arrivals(settings.inbox_url) == [], after
-    good = [f"processed/good.{what}" for what in ("csv", "rejected.csv", "report.html", "results.csv")]
-    wrong = [f"refused/wrong.{what}" for what in ("csv", "reason.txt", "rejected.csv")]
+    good = [f"processed/good.{what}" for what in ("csv", "invalid.csv", "report.html", "results.csv")]
+    wrong = [f"refused/wrong.{what}" for what in ("csv", "invalid.csv", "reason.txt")]
     assert tree(home / "inbox") == good + wrong, after
     assert Fleet(home).sent == ["11 activated", "12 suspended"], after
 

@@ -39,12 +39,10 @@ def test_a_file_is_taken_applied_and_put_into_processed_with_its_results(
     assert look_in(settings, ledger) == ["applied"]
     stem = inbox / "processed" / "depot-7"
     assert stem.with_suffix(".csv").read_bytes() == content
-    assert tree(inbox) == [
-        f"processed/depot-7.{what}" for what in ("csv", "rejected.csv", "report.html", "results.csv")
-    ]
+    assert tree(inbox) == [f"processed/depot-7.{what}" for what in ("csv", "invalid.csv", "report.html", "results.csv")]
     results = pl.read_csv(stem.with_suffix(".results.csv"), infer_schema=False)
-    assert list(results.select("row", "verdict").iter_rows()) == [("2", "in_sync"), ("3", "rejected"), ("4", "in_sync")]
-    assert pl.read_csv(stem.with_suffix(".rejected.csv"), infer_schema=False)["row"].to_list() == ["3"]
+    assert list(results.select("row", "verdict").iter_rows()) == [("2", "in_sync"), ("3", "invalid"), ("4", "in_sync")]
+    assert pl.read_csv(stem.with_suffix(".invalid.csv"), infer_schema=False)["row"].to_list() == ["3"]
     assert not (inbox / "taken").exists() or not list((inbox / "taken").iterdir())
 
 
@@ -60,9 +58,9 @@ def test_a_file_with_no_usable_row_is_refused_with_the_reasons(
 ) -> None:
     drop("bad.csv", "12,activated", "13,activated")
     assert look_in(settings, ledger) == []
-    assert tree(inbox) == ["refused/bad.csv", "refused/bad.reason.txt", "refused/bad.rejected.csv"]
-    assert "no row is usable; 2 rejected" in (inbox / "refused" / "bad.reason.txt").read_text()
-    assert pl.read_csv(inbox / "refused" / "bad.rejected.csv").height == 2
+    assert tree(inbox) == ["refused/bad.csv", "refused/bad.invalid.csv", "refused/bad.reason.txt"]
+    assert "no row is usable; 2 invalid" in (inbox / "refused" / "bad.reason.txt").read_text()
+    assert pl.read_csv(inbox / "refused" / "bad.invalid.csv").height == 2
 
 
 def test_a_file_that_is_no_device_list_is_refused(settings: Settings, ledger: Ledger, inbox: Path, drop: Drop) -> None:
@@ -189,7 +187,7 @@ def test_a_file_that_is_due_later_waits_in_taken_with_its_rejected_rows(
     drop("w.csv", f"{sim(11)},activated,2026-12-07", f"{sim(12)},activated,Monday", header="iccid,status,effective_at")
     assert look_in(settings, ledger) == []
     (arrival,) = Schedules(ledger).open_arrivals(str(inbox))
-    assert tree(inbox) == [f"taken/{arrival.arrival_id}/w.csv", f"taken/{arrival.arrival_id}/w.rejected.csv"]
+    assert tree(inbox) == [f"taken/{arrival.arrival_id}/w.csv", f"taken/{arrival.arrival_id}/w.invalid.csv"]
     look_in(settings, ledger, sleep=never)
     assert len(tree(inbox)) == 2
 

@@ -192,7 +192,7 @@ def test_no_usable_row_is_an_input_error_with_count_and_first_reason(tmp_path: P
     with pytest.raises(InputError) as caught:
         read(tmp_path, "iccid,status\n12,activated\nx,activated\n")
     assert str(caught.value) == (
-        "devices.csv: no row is usable; 2 rejected, the first: row 2, iccid '12':"
+        "devices.csv: no row is usable; 2 invalid, the first: row 2, iccid '12':"
         " has 2 digits, an ICCID has 19, or 20 with its check digit.\n"
         "Nothing was sent. Correct the rows and try again."
     )

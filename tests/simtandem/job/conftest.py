@@ -98,7 +98,7 @@ def planned(run: Run, fleet: ModelFleet, targets: list[Target]) -> pl.DataFrame:
     plan = make_plan(asked, empty(Repeats), fleet.inventory(), EmnifyLifecycle())
     run.folder.save_table("plan.parquet", plan)
     run.folder.save("listing.json", {"begun": run.ledger.clock().isoformat()})
-    run.ledger.start_run(run.record({"file": "trial.csv", "sha256": "", "rows": plan.height, "rejected": 0}))
+    run.ledger.start_run(run.record({"file": "trial.csv", "sha256": "", "rows": plan.height, "invalid": 0}))
     return plan
 
 

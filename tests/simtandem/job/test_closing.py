@@ -19,7 +19,7 @@ from tests.simtandem.job.conftest import MakeRun, prepare
 from tests.simtandem.job.sending import RUNNING, fleet_of, send_all, sims
 from tests.simtandem.model_fleet import ModelFleet, device
 
-FILES = {"plan.csv", "rejected.csv", "results.csv", "retry.csv", "report.html"}
+FILES = {"plan.csv", "invalid.csv", "results.csv", "retry.csv", "report.html"}
 
 
 class Pauses:
@@ -99,7 +99,8 @@ async def test_counts_in_equal_counts_out(make_run: MakeRun) -> None:
         "changed_by_others": 0,
         "failed": 3,
         "unknown": 0,
-        "rejected": 4,
+        "refused": 2,
+        "invalid": 2,
         "skipped": 0,
     }
     assert told["outcomes"] == {"applied": 3, "unchanged": 0, "refused": 2, "held": 2, "failed": 0, "unknown": 1}
@@ -251,10 +252,10 @@ async def test_a_plan_judges_nothing_and_leaves_two_files(make_run: MakeRun) -> 
     run = make_run("sim_id\n1\nx\n", kind=RunKind.PLAN)
     await prepare(run, ActingCarrier(fleet_of(1)))
     told = closing.finish(run)
-    assert {path.name for path in run.folder.path.iterdir() if path.is_file()} == {"plan.csv", "rejected.csv"}
+    assert {path.name for path in run.folder.path.iterdir() if path.is_file()} == {"plan.csv", "invalid.csv"}
     assert run.ledger.results(run.run_id).is_empty()
-    assert told["exit_code"] == 1, "a row is rejected"
-    assert told["verdicts"] | {"skipped": 0, "rejected": 0} == dict.fromkeys(told["verdicts"], 0)
+    assert told["exit_code"] == 1, "a row is invalid"
+    assert told["verdicts"] | {"skipped": 0, "invalid": 0} == dict.fromkeys(told["verdicts"], 0)
 
 
 @pytest.mark.parametrize(("before", "code", "open_rows"), [(RUNNING, 0, 0), ((SimStatus.ISSUED, None), 1, 2)])

@@ -270,7 +270,7 @@ def test_an_undo_puts_owners_back_where_it_can(desk: Desk) -> None:
     assert sim(desk, RESTING) == (SimStatus.SUSPENDED, OWN, None)
     assert sim(desk, LONE) == (SimStatus.SUSPENDED, OWN, None)
     assert sim(desk, FRESH) == (SimStatus.ACTIVATED, 42, None), "nothing goes back to Issued"
-    assert (undone["exit_code"], undone["verdicts"]["in_sync"], undone["verdicts"]["rejected"]) == (1, 3, 1)
+    assert (undone["exit_code"], undone["verdicts"]["in_sync"], undone["verdicts"]["refused"]) == (1, 3, 1)
     assert desk.emulator.stats()["needless_owners"] == 0
 
 
@@ -281,7 +281,7 @@ def test_an_undo_leaves_owners_alone_that_somebody_changed_since(desk: Desk) -> 
     assert sim(desk, RESTING) == (SimStatus.SUSPENDED, 77, None)
     assert sim(desk, LONE) == (SimStatus.SUSPENDED, OWN, None)
     (line,) = [line for line in table(undone["files"]["results"]) if line["sim_id"] == str(RESTING)]
-    assert line["verdict"] == "rejected"
+    assert line["verdict"] == "refused"
     assert "customer_org_id=77 now, and the run left it Suspended+Disabled, customer_org_id=none" in line["reason"]
     assert str(RESTING) not in {line["sim_id"] for line in table(undone["files"]["undo"])}
 

@@ -21,7 +21,7 @@ async def test_each_step_of_the_preparation_is_kept_and_recorded(make_run: MakeR
     assert run.ledger.plan(run.run_id).equals(run.folder.table("plan.parquet"))
     assert [each.state for each in run.ledger.states(run.run_id)] == [RunState.PLANNED]
     assert run.folder.file("plan.csv").exists()
-    assert run.folder.file("rejected.csv").exists()
+    assert run.folder.file("invalid.csv").exists()
 
 
 async def test_a_prepared_run_is_not_read_listed_or_planned_again(make_run: MakeRun) -> None:

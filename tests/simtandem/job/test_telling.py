@@ -25,7 +25,7 @@ def told(exit_code: int, *, sent: bool = True, **verdicts: int) -> dict[str, Any
         "run_id": "r1",
         "digest": "d1",
         "exit_code": exit_code,
-        "input": {"rows": 10, "rejected": 2},
+        "input": {"rows": 10, "invalid": 2},
         "plan": PLAN,
         "verdicts": {"in_sync": 0, **verdicts},
         "files": files,
@@ -47,9 +47,9 @@ def told(exit_code: int, *, sent: bool = True, **verdicts: int) -> dict[str, Any
             f"Stopped: 4 of 10 rows in sync, 6 skipped. {RECORDED} Plan d1, run r1.",
         ),
         (
-            told(1, sent=False, skipped=8, rejected=2),
+            told(1, sent=False, skipped=8, invalid=2),
             "row 7: no id.",
-            f"{CHANGES}, 1 unchanged, 4 refused, 2 rows rejected. {NOTHING} {ROW_7} Plan d1, run r1.",
+            f"{CHANGES}, 1 unchanged, 4 refused, 2 rows invalid. {NOTHING} {ROW_7} Plan d1, run r1.",
         ),
     ],
 )

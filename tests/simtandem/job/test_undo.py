@@ -78,7 +78,7 @@ def test_what_can_go_back_does_and_the_rest_is_refused_with_its_reason(desk: Des
         assert state(desk, stays) == (SimStatus.ACTIVATED, ON)
     assert undone["exit_code"] == 1
     assert undone["input"]["rows"] == undone["plan"]["devices"] == 5
-    assert undone["plan"]["refused"] == undone["verdicts"]["rejected"] == 3
+    assert undone["plan"]["refused"] == undone["verdicts"]["refused"] == 3
     assert undone["verdicts"]["in_sync"] == 2
     told = results(desk, undone["run_id"])
     assert "was Issued" in told[str(FRESH)]["reason"]
@@ -114,7 +114,7 @@ def test_devices_that_moved_since_are_named_and_not_touched(desk: Desk) -> None:
     assert state(desk, BYSTANDER) == (SimStatus.SUSPENDED, ON)
     assert state(desk, RESTING) == (SimStatus.SUSPENDED, OFF)
     line = results(desk, undone["run_id"])[str(BYSTANDER)]
-    assert line["verdict"] == "rejected"
+    assert line["verdict"] == "refused"
     assert "moved since" in line["reason"]
     assert undone["exit_code"] == 1
     assert str(BYSTANDER) not in Path(undone["files"]["undo"]).read_text()

@@ -203,7 +203,7 @@ def results() -> pl.DataFrame:
         "after": ["Activated / Enabled", ""],
         "sim_outcome": ["applied", None],
         "endpoint_outcome": ["unchanged", None],
-        "verdict": ["in_sync", "rejected"],
+        "verdict": ["in_sync", "refused"],
         "reason": ["", "precision is gone"],
         "attempts": [2, 0],
         "http_status": [204, None],

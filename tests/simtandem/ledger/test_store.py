@@ -75,6 +75,26 @@ def test_tables_come_back_as_they_were_recorded(
     assert_frame_equal(Results.validate(ledger.results(RUN)), results)
 
 
+def test_verdicts_recorded_before_invalid_and_refused_had_words_of_their_own_are_told_apart(
+    ledger: Ledger, a_run: MakeRun, rejected: pl.DataFrame, results: pl.DataFrame
+) -> None:
+    old = results.with_columns(row=pl.Series([*rejected["row"].head(1), 90]), verdict=pl.lit("rejected"))
+    ledger.start_run(a_run())
+    ledger.record_rejected(RUN, rejected)
+    ledger.record_verdicts(RUN, old)
+    assert sorted(Results.validate(ledger.results(RUN)).select("row", "verdict").rows()) == sorted(
+        [(rejected["row"][0], "invalid"), (90, "refused")]
+    )
+
+
+def test_the_latest_run_is_found_by_that_word(ledger: Ledger, a_run: MakeRun) -> None:
+    with pytest.raises(InputError, match="There is no run 'latest'"):
+        ledger.run("latest")
+    ledger.start_run(a_run("b", started_at=datetime(2026, 3, 1, tzinfo=UTC)))
+    ledger.start_run(a_run("a", started_at=datetime(2026, 3, 2, tzinfo=UTC)))
+    assert ledger.run("latest").record.run_id == "a"
+
+
 def test_tables_of_a_run_without_any_are_empty_but_well_formed(ledger: Ledger, a_run: MakeRun) -> None:
     ledger.start_run(a_run())
     ledger.record_plan(RUN, empty(Plan))

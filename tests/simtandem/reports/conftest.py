@@ -96,14 +96,15 @@ def make_document() -> MakeDocument:
     ) -> dict[str, object]:
         verdicts = Counter(results["verdict"].to_list())
         outcomes = Counter(pl.concat([results["sim_outcome"], results["endpoint_outcome"]]).drop_nulls().to_list())
-        rejected = results.filter((pl.col("verdict") == Verdict.REJECTED) & pl.col("desired").is_null()).height
-        refused = verdicts["rejected"] - rejected
+        rejected = results.filter(pl.col("verdict") == Verdict.INVALID).height
+        refused = verdicts["refused"]
         return document(
             run_id=run_id,
             carrier="emnify",
             digest="d1" * 32,
             exit_code=exit_code_for(verdicts),
-            input={"file": file, "sha256": "ab" * 32, "rows": results.height, "rejected": rejected},
+            account="default",
+            input={"file": file, "sha256": "ab" * 32, "rows": results.height, "invalid": rejected},
             plan={
                 "devices": results.height - rejected,
                 "sim_changes": counts.get("sim_changes", 11),
@@ -114,6 +115,7 @@ def make_document() -> MakeDocument:
                 "eta_s": 15.04,
                 "newly_billed": counts.get("newly_billed", 1016),
                 "owner_changes": counts.get("owner_changes", 0),
+                "targets": {"activated": results.height - rejected},
             },
             outcomes=outcomes,
             verdicts=verdicts,

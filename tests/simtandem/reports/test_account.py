@@ -122,7 +122,7 @@ async def test_every_call_has_its_time_status_and_the_carriers_id(ledger: Ledger
 def test_tables_have_their_types_with_and_without_rows(ledger: Ledger) -> None:
     ledger.record_verdicts("run", results({}))
     parts = {part.name: part for part in account(ledger, [ledger.run("run")], Money()).parts}
-    assert list(parts) == ["runs", "devices", "calls", "changes", "rejected", "states"]
+    assert list(parts) == ["runs", "devices", "calls", "changes", "invalid", "states"]
     for part in parts.values():
         assert all(frame.schema == part.schema for frame in part.frames())
     assert next(parts["runs"].frames()).schema == RUNS

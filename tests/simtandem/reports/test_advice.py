@@ -58,10 +58,10 @@ def test_rows_worth_another_try_name_the_command_and_why_they_failed(advise: Adv
 
 def test_the_retry_count_is_the_rows_of_the_retry_file(advise: Advise) -> None:
     failed = {"verdict": "failed", "after": "Suspended+Disabled"}
-    refused = {"verdict": "rejected", "after": "Issued+Disabled"}
+    refused = {"verdict": "refused", "after": "Issued+Disabled"}
     same = {"sim_id": "1", "endpoint_id": "2"}
 
-    first, *_ = advise([{**failed, **same}, {**failed, **same}, refused, {"verdict": "rejected", "desired": None}])
+    first, *_ = advise([{**failed, **same}, {**failed, **same}, refused, {"verdict": "invalid", "desired": None}])
 
     assert first.headline == "2 rows are in retry.csv"
     assert first.text.startswith("2 failed. ")
@@ -95,7 +95,7 @@ def test_a_device_changed_by_others_is_to_be_compared_first(advise: Advise) -> N
 
 
 def test_refused_moves_tell_their_reasons(advise: Advise) -> None:
-    refused = {"verdict": "rejected", "after": "Issued+Disabled", "reason": "activate it first"}
+    refused = {"verdict": "refused", "after": "Issued+Disabled", "reason": "activate it first"}
 
     (only,) = advise([refused, refused])
 
@@ -106,12 +106,12 @@ def test_rejected_rows_name_the_cells_to_correct_and_how_many_more_there_are(adv
     lines = [(n, "iccid", "8.98E+18", "rounded by a spreadsheet") for n in range(2, 14)]
     rejected = pl.DataFrame(lines, schema=empty(Rejected).schema, orient="row")
 
-    (only,) = advise([{"verdict": "rejected", "desired": None, "after": ""}] * 12, rejected)
+    (only,) = advise([{"verdict": "invalid", "desired": None, "after": ""}] * 12, rejected)
 
-    assert only.headline == "12 rows could not be read"
+    assert only.headline == "12 rows are invalid"
     assert only.details[0] == "Row 2, column iccid: “8.98E+18”: rounded by a spreadsheet"
     assert len(only.details) == 11
-    assert only.details[-1] == "and 2 more in rejected.csv"
+    assert only.details[-1] == "and 2 more in invalid.csv"
 
 
 def test_throttling_is_explained_after_all_else(advise: Advise) -> None:

@@ -14,7 +14,7 @@ MakeDocument = Callable[[pl.DataFrame], dict[str, object]]
 def test_every_stage_of_the_funnel_is_the_one_before_less_what_it_lost(
     make_results: Make, make_document: MakeDocument
 ) -> None:
-    verdicts = ["in_sync", "in_sync", "failed", "unknown", "changed_by_others", "skipped", "rejected", "rejected"]
+    verdicts = ["in_sync", "in_sync", "failed", "unknown", "changed_by_others", "skipped", "refused", "invalid"]
     rows: list[dict[str, object]] = [{"verdict": verdict} for verdict in verdicts]
     rows[-1]["desired"] = None
 

@@ -3,7 +3,13 @@ import json
 import pytest
 
 from schemas.statuses import Outcome, Verdict
-from simtandem.reports.document import document, exit_code_for, exit_code_for_plan, exit_code_for_reconcile
+from simtandem.reports.document import (
+    document,
+    exit_code_for,
+    exit_code_for_plan,
+    exit_code_for_reconcile,
+    recorded_document,
+)
 
 
 def make(**changes: object) -> dict[str, object]:
@@ -12,10 +18,12 @@ def make(**changes: object) -> dict[str, object]:
         "carrier": "emnify",
         "digest": "d1",
         "exit_code": 0,
-        "input": {"rejected": 0, "rows": 200, "sha256": "ab", "file": "fleet.csv"},
+        "account": "default",
+        "input": {"invalid": 0, "rows": 200, "sha256": "ab", "file": "fleet.csv"},
         "plan": {
             "newly_billed": 200,
             "owner_changes": 0,
+            "targets": {"suspended": 0, "activated": 200},
             "eta_s": 12.4567,
             "calls": 203,
             "refused": 0,
@@ -40,7 +48,9 @@ def test_the_document_has_its_keys_in_the_documented_order_whatever_order_they_c
             "carrier": "emnify",
             "digest": "d1",
             "exit_code": 0,
-            "input": {"file": "fleet.csv", "sha256": "ab", "rows": 200, "rejected": 0},
+            "schema": 2,
+            "account": "default",
+            "input": {"file": "fleet.csv", "sha256": "ab", "rows": 200, "invalid": 0, "rejected": 0},
             "plan": {
                 "devices": 200,
                 "sim_changes": 200,
@@ -51,6 +61,7 @@ def test_the_document_has_its_keys_in_the_documented_order_whatever_order_they_c
                 "eta_s": 12.5,
                 "newly_billed": 200,
                 "owner_changes": 0,
+                "targets": {"activated": 200, "suspended": 0, "factory_test": 0},
             },
             "outcomes": {"applied": 400, "unchanged": 0, "refused": 0, "held": 0, "failed": 0, "unknown": 0},
             "verdicts": {
@@ -58,7 +69,8 @@ def test_the_document_has_its_keys_in_the_documented_order_whatever_order_they_c
                 "changed_by_others": 0,
                 "failed": 0,
                 "unknown": 0,
-                "rejected": 0,
+                "refused": 0,
+                "invalid": 0,
                 "skipped": 0,
             },
             "calls": {"total": 204, "retried": 1, "throttled": 0},
@@ -90,6 +102,22 @@ def test_a_run_exits_0_only_if_every_row_is_in_sync(verdicts: dict[str, int], co
     assert exit_code_for_reconcile(verdicts) == code
 
 
-@pytest.mark.parametrize(("refused", "rejected", "code"), [(0, 0, 0), (1, 0, 1), (0, 1, 1)])
-def test_a_plan_exits_0_only_if_nothing_is_refused_or_rejected(refused: int, rejected: int, code: int) -> None:
-    assert exit_code_for_plan(refused=refused, rejected=rejected) == code
+@pytest.mark.parametrize(("refused", "invalid", "code"), [(0, 0, 0), (1, 0, 1), (0, 1, 1)])
+def test_a_plan_exits_0_only_if_nothing_is_refused_or_invalid(refused: int, invalid: int, code: int) -> None:
+    assert exit_code_for_plan(refused=refused, invalid=invalid) == code
+
+
+def test_a_document_of_the_first_form_is_read_in_todays() -> None:
+    """There, invalid rows and refused moves were both called rejected."""
+    today = make(input={"file": "f.csv", "sha256": "ab", "rows": 200, "invalid": 2})
+    first = {name: value for name, value in today.items() if name not in ("schema", "account")}
+    first["input"] = {"file": "f.csv", "sha256": "ab", "rows": 200, "rejected": 2}
+    first["verdicts"] = {"in_sync": 195, "changed_by_others": 0, "failed": 0, "unknown": 0, "rejected": 5, "skipped": 0}
+    first["files"] = {"plan": "plan.csv", "rejected": "rejected.csv"}
+    read = recorded_document({"document": first})
+    assert read is not None
+    assert (read["verdicts"]["invalid"], read["verdicts"]["refused"], read["input"]["invalid"]) == (2, 3, 2)
+    assert sum(read["verdicts"].values()) == 200
+    assert read["files"] == {"plan": "plan.csv", "invalid": "rejected.csv"}
+    assert recorded_document({"document": today}) == today
+    assert recorded_document({"error": "killed"}) is None

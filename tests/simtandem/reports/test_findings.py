@@ -48,10 +48,11 @@ def test_what_costs_money_comes_first_and_what_is_in_sync_last(make_results: Mak
         "unknown",
         "changed_by_others",
         "skipped",
-        "rejected",
+        "refused",
+        "invalid",
         "in_sync",
     ]
-    assert examined["attention"].to_list() == [True] * 6 + [False]
+    assert examined["attention"].to_list() == [True] * 7 + [False]
 
 
 def test_a_row_counts_as_changed_once_whichever_half_was_applied(make_results: MakeResults) -> None:

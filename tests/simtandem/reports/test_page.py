@@ -90,7 +90,7 @@ def mixed(make_results: Make) -> pl.DataFrame:
             {},
             {"verdict": "failed", "after": "Activated+Disabled", "error": "HTTP 503", "endpoint_outcome": "failed"},
             {
-                "verdict": "rejected",
+                "verdict": "invalid",
                 "desired": None,
                 "before": "",
                 "after": "",
@@ -110,7 +110,7 @@ def test_the_headline_says_how_many_devices_are_in_sync_and_what_is_wrong(
     page = draw(make_document(mixed), mixed)
 
     assert page.inside("h1") == "2 of 5 devices are in sync"
-    assert "1 SIM charged without working, 1 failed, 1 rejected, 1 skipped" in page.text()
+    assert "1 SIM charged without working, 1 failed, 1 invalid, 1 skipped" in page.text()
     assert "Act now" in page.text()
 
 
@@ -217,7 +217,7 @@ def test_values_from_outside_stay_text(
         results = make_results(
             [
                 {"verdict": "failed", "reason": text, "error": text, "before": text, "after": text},
-                {"verdict": "rejected", "desired": None, "reason": text, "after": ""},
+                {"verdict": "invalid", "desired": None, "reason": text, "after": ""},
                 {},
                 {},
             ]
@@ -269,7 +269,7 @@ def test_a_finding_can_be_chosen_with_its_count(mixed: pl.DataFrame, make_docume
     page = draw(make_document(mixed), mixed)
 
     options = [data for inside, data in page.texts if inside == "option"]
-    attention = ["all", "paying but off (1)", "skipped (1)", "rejected (1)"]
+    attention = ["all", "paying but off (1)", "skipped (1)", "invalid (1)"]
     assert options == [*attention, *attention, "in sync (2)"]
 
 

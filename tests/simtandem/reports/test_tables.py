@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from schemas.tables import Plan, Rejected, Results, empty
 from simtandem.errors import LedgerError
-from simtandem.reports.tables import write_plan, write_rejected, write_results, write_retry
+from simtandem.reports.tables import write_invalid, write_plan, write_results, write_retry
 
 PLANNED = {
     "sim_id": "1",
@@ -91,7 +91,7 @@ def test_results_have_one_line_a_row_in_the_documented_columns(
         "endpoint_outcome": None,
         "http_status": None,
     }
-    results = make_results([{}, {**nothing, "verdict": "rejected", "reason": "no id"}])
+    results = make_results([{}, {**nothing, "verdict": "refused", "reason": "no id"}])
 
     write_results(results, tmp_path / "results.csv")
 
@@ -126,7 +126,7 @@ def test_rows_to_retry_are_an_input_file(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("write", "table", "header"),
     [
-        (write_rejected, Rejected, b"row,column,value,reason"),
+        (write_invalid, Rejected, b"row,column,value,reason"),
         (
             write_plan,
             Plan,
@@ -162,9 +162,9 @@ def test_no_rows_leave_a_header(
 def test_a_cell_a_spreadsheet_would_run_or_round_begins_with_an_apostrophe(tmp_path: Path, value: str) -> None:
     rejected = pl.DataFrame([(2, "iccid", value, value)], schema=empty(Rejected).schema, orient="row")
 
-    write_rejected(rejected, tmp_path / "rejected.csv")
+    write_invalid(rejected, tmp_path / "invalid.csv")
 
-    with (tmp_path / "rejected.csv").open(encoding="utf-8-sig", newline="") as file:
+    with (tmp_path / "invalid.csv").open(encoding="utf-8-sig", newline="") as file:
         row = next(csv.DictReader(file))
     assert (row["value"], row["reason"]) == (f"'{value}", f"'{value}")
 
@@ -173,9 +173,9 @@ def test_a_cell_a_spreadsheet_would_run_or_round_begins_with_an_apostrophe(tmp_p
 def test_a_harmless_cell_stays_as_it_is(tmp_path: Path, value: str) -> None:
     rejected = pl.DataFrame([(2, "iccid", value, "r")], schema=empty(Rejected).schema, orient="row")
 
-    write_rejected(rejected, tmp_path / "rejected.csv")
+    write_invalid(rejected, tmp_path / "invalid.csv")
 
-    assert f",{value},".encode() in (tmp_path / "rejected.csv").read_bytes()
+    assert f",{value},".encode() in (tmp_path / "invalid.csv").read_bytes()
 
 
 hostile = st.text(alphabet=st.sampled_from("=+-@\t\r\n'\",;ab01éE \uff1d"), max_size=8) | st.text(
@@ -191,9 +191,9 @@ def test_no_cell_begins_like_a_formula_and_every_value_comes_back(
     rejected = pl.DataFrame(
         [(n, *texts) for n, texts in enumerate(cells, start=2)], schema=empty(Rejected).schema, orient="row"
     )
-    path = tmp_path / "rejected.csv"
+    path = tmp_path / "invalid.csv"
 
-    write_rejected(rejected, path)
+    write_invalid(rejected, path)
 
     with path.open(encoding="utf-8-sig", newline="") as file:
         written = [row[1:] for row in csv.reader(file)][1:]
