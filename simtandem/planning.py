@@ -6,7 +6,9 @@ gets the steps it needs, none, or a refusal that says why and names the legal wa
 
 import hashlib
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
 
 import polars as pl
 
@@ -19,6 +21,7 @@ from simtandem.resolving import resolve
 
 _COLUMNS = list(Plan.to_schema().columns)
 _STATES = _COLUMNS[: _COLUMNS.index("owners_after") + 1]  # row, device, where it is, and where it should be
+_NOTHING: Mapping[tuple[str, str], str] = MappingProxyType({})
 _HASHED_ROWS = 65_536  # hashed at a time, so that a digest needs little memory
 
 
@@ -46,15 +49,33 @@ def make_plan(
     inventory: pl.DataFrame,
     lifecycle: Lifecycle,
     owners: pl.DataFrame | None = None,
+    unread: Mapping[tuple[str, str], str] = _NOTHING,
 ) -> pl.DataFrame:
     """The plan (`schemas.tables.Plan`) for the input rows, given what the carrier holds.
 
     `owners` (`schemas.tables.Owners`) is needed where rows ask for other owners, and may hold more than those SIMs.
+    `unread` says why the carrier would not show a device, by the kind of id and the id: its rows are refused with that.
     A device named by two rows in different ways is changed once if they ask the same, and refused for both if they
     don't. Every row of `repeats` must repeat a row of `devices`; else the caller has a fault, and a ValueError says so.
     """
-    planned = _add_steps(_add_owners(_add_moves(resolve(devices, inventory), lifecycle), owners))
+    resolved = _add_unread(resolve(devices, inventory), unread)
+    planned = _add_steps(_add_owners(_add_moves(resolved, lifecycle), owners))
     return pl.concat([planned, _repeat_rows(planned, repeats)]).sort("row")
+
+
+def _add_unread(resolved: pl.DataFrame, unread: Mapping[tuple[str, str], str]) -> pl.DataFrame:
+    """Say of rows whose device was not found why the carrier would not show it."""
+    told = [
+        pl.col(kind).replace_strict(
+            {ident: why for (named, ident), why in unread.items() if named == kind}, default=None
+        )
+        for kind in {kind for kind, _ in unread}
+    ]
+    if not told:
+        return resolved
+    return resolved.with_columns(
+        reason=pl.when(pl.col("reason") != "").then(pl.coalesce(*told, "reason")).otherwise(pl.lit(""))
+    )
 
 
 def _add_moves(resolved: pl.DataFrame, lifecycle: Lifecycle) -> pl.DataFrame:

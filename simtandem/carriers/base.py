@@ -124,13 +124,15 @@ class Listing:
 
     `inventory` is a table as in `schemas.tables.Inventory`. `whole`: it is the complete fleet; else it holds the
     devices that were asked for, and perhaps others. `sims` and `activated` count the fleet's SIMs and those that are
-    charged: exactly if `whole`, else at least so many; None where nothing can be said.
+    charged: exactly if `whole`, else at least so many; None where nothing can be said. `refused` says why the carrier
+    would not show a device, by the kind of id (`sim_id`, `endpoint_id`) and the id.
     """
 
     inventory: pl.DataFrame
     whole: bool
     sims: int | None
     activated: int | None
+    refused: Mapping[tuple[str, str], str] = field(default_factory=dict)
 
 
 class Carrier(Protocol):

@@ -72,6 +72,7 @@ async def list_inventory(run: Run, carrier: Carrier) -> dict[str, Any]:
             sims = resolve(asked, listing.inventory).filter(pl.col("reason") == "")["sim_id"]
             run.folder.save_table(OWNERS, await carrier.read_owners(sims.drop_nulls().unique().to_list()))
         kept = {"begun": begun, "whole": listing.whole, "sims": listing.sims, "activated": listing.activated}
+        kept["refused"] = [[*which, why] for which, why in listing.refused.items()]
         run.folder.save("listing.json", {"devices": listing.inventory.height, **kept})
     return run.folder.data("listing.json")
 
@@ -87,6 +88,7 @@ def plan_changes(run: Run) -> dict[str, Any]:
             folder.table("inventory.parquet"),
             lifecycle(),
             folder.table(OWNERS) if folder.has(OWNERS) else None,
+            {(kind, ident): why for kind, ident, why in folder.data("listing.json").get("refused", [])},
         )
         if run.request.undo_of:
             plan = undo.turn_around(run, plan)

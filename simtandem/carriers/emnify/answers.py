@@ -1,7 +1,9 @@
-"""What an emnify answer means: one table from error code and HTTP status to what to do about it.
+"""What an emnify answer means: the HTTP status decides the class of an answer, the error code refines a refusal.
 
 The API answers errors as `{error_code, error_token, message}`, the same with a list `errors`, a gateway's `{message}`,
-nothing at all, or an HTML page from the edge. Where there is an error code, it decides; else the HTTP status does.
+nothing at all, or an HTML page from the edge. One code comes with several statuses: 1601 is an outage with a 503 and a
+refusal for good with a 404; 1401 is how an unknown id is answered. So 401 is about the token, 408, 429 and 5xx are
+worth another attempt, and any other 4xx refuses what that call named, whatever the code.
 """
 
 import json
@@ -33,7 +35,6 @@ class Kind(StrEnum):
 
 BY_CODE = {
     1104: (Kind.FORBIDDEN, "the application token may not do this"),
-    1105: (Kind.THROTTLED, "too many requests"),
     1201: (Kind.NOT_FOUND, "the carrier does not have it (any more)"),
     1400: (Kind.INVALID, "the carrier found the request invalid"),
     1401: (Kind.INVALID, "the carrier found a reference in the request invalid"),
@@ -41,8 +42,8 @@ BY_CODE = {
     1403: (Kind.INVALID, "the carrier found the request invalid"),
     1405: (Kind.CONFLICT, "the carrier has that already"),
     1406: (Kind.CONFLICT, "the carrier does not allow this change"),
-    1601: (Kind.UNANSWERED, "the carrier is unavailable for the moment"),
 }
+"""What a code says more of a refusal than its HTTP status does."""
 
 BY_STATUS = {
     400: (Kind.INVALID, "the carrier found the request invalid"),
@@ -88,15 +89,16 @@ def read(response: httpx.Response, *, wants_body: bool, secrets: Iterable[str] =
 
 
 def _meaning(status: int, code: int | None) -> tuple[Kind, str]:
-    if code in BY_CODE:
-        return BY_CODE[code]
-    if status in BY_STATUS:
-        return BY_STATUS[status]
     if status >= 500:
         return Kind.UNANSWERED, "the carrier failed to answer"
+    if status < 300:
+        return Kind.UNANSWERED, "the carrier reported success and an error in one answer"
+    kind, sentence = BY_STATUS.get(status, (Kind.INVALID, "the carrier refused the request"))
+    if status >= 400 and kind in (Kind.INVALID, Kind.CONFLICT) and code in BY_CODE:
+        return BY_CODE[code]
     if 300 <= status < 400:
-        return Kind.FORBIDDEN, "the carrier sends us elsewhere: is the base address right?"
-    return Kind.INVALID, "the carrier refused the request"
+        return Kind.FORBIDDEN, "the carrier redirects the call: is the base address right?"
+    return kind, sentence
 
 
 def _json(response: httpx.Response) -> object:

@@ -6,20 +6,19 @@ repeat would be a PATCH to the status already held, and what the carrier answers
 
 import asyncio
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from filelock import AsyncFileLock
 
-from schemas.ownership import OwnerField
 from schemas.statuses import EndpointStatus, Outcome, SimStatus
 from simtandem.carriers.base import Call, Change, StepResult
 from simtandem.carriers.emnify.answers import Kind, Reply
 from simtandem.carriers.emnify.lifecycle import ENDPOINT_STATUS_IDS, SIM_STATUS_IDS
 from simtandem.carriers.emnify.listing import ENDPOINTS, SIMS
 from simtandem.carriers.emnify.owning import owner_fields, why_refused
-from simtandem.carriers.emnify.reading import Reader
+from simtandem.carriers.emnify.reading import Reader, SimNow
 from simtandem.carriers.emnify.transport import ATTEMPTS, Transport
 from simtandem.errors import CarrierRefused, CarrierUnavailable, Interrupted
 
@@ -42,16 +41,30 @@ async def change_sim(transport: Transport, reader: Reader, change: Change) -> St
             return StepResult(change.row, Outcome.REFUSED, attempt, reply.status, _refusal(reply, left))
         if reply.kind is Kind.UNANSWERED:
             await transport.back_off(attempt)
-        now, owners = await _read_back(reader, change)
-        if now == change.after and all(owners[name] == after for name, (_, after) in change.owners.items()):
-            outcome = Outcome.UNCHANGED if reply.kind.refused and attempt == 1 else Outcome.APPLIED
-            return StepResult(change.row, outcome, attempt, reply.status)
-        if reply.kind.refused:
-            return StepResult(change.row, Outcome.REFUSED, attempt, reply.status, _refusal(reply, left), now)
-        if moved := _moved(change, now, owners):
-            return StepResult(change.row, Outcome.FAILED, attempt, reply.status, moved, now)
-        left = change.left(now, owners)
-    return StepResult(change.row, Outcome.FAILED, ATTEMPTS, reply.status, f"{reply.sentence}, {ATTEMPTS} times", now)
+        try:
+            now = await _read_back(reader, change)
+        except CarrierRefused as refusal:  # that says nothing of other SIMs
+            unread = f"{reply.sentence}; reading it back was refused: {refusal}"
+            outcome = Outcome.REFUSED if reply.kind.refused else Outcome.UNKNOWN
+            return StepResult(change.row, outcome, attempt, reply.status, unread)
+        ended = _ended(change, left, attempt, reply, now)
+        if ended:
+            return ended
+        left = change.left(now.status, now.owners)
+    error = f"{reply.sentence}, {ATTEMPTS} times"
+    return StepResult(change.row, Outcome.FAILED, ATTEMPTS, reply.status, error, now.status)
+
+
+def _ended(change: Change, left: Change, attempt: int, reply: Reply, now: SimNow) -> StepResult | None:
+    """What a SIM that was read back says of its change; None where it is still to be sent."""
+    if now.status == change.after and all(now.owners[name] == after for name, (_, after) in change.owners.items()):
+        outcome = Outcome.UNCHANGED if reply.kind.refused and attempt == 1 else Outcome.APPLIED
+        return StepResult(change.row, outcome, attempt, reply.status)
+    if reply.kind.refused:
+        return StepResult(change.row, Outcome.REFUSED, attempt, reply.status, _refusal(reply, left), now.status)
+    if moved := _moved(change, now):
+        return StepResult(change.row, Outcome.FAILED, attempt, reply.status, moved, now.status)
+    return None
 
 
 def _sim_body(change: Change) -> str:
@@ -65,18 +78,25 @@ def _refusal(reply: Reply, change: Change) -> str:
     return f"{reply.sentence}{why}"
 
 
-def _moved(change: Change, now: SimStatus | None, owners: Mapping[OwnerField, str]) -> str:
+def _moved(change: Change, now: SimNow) -> str:
     """What is neither as it was nor as it should be, if anything is."""
-    if now not in (change.before, change.after):
-        return f"the SIM is {now or 'gone'} now: somebody else changed it"
-    strange = (name for name, both in change.owners.items() if owners[name] not in both)
-    return next((f"{name} is {owners[name]} now: somebody else changed it" for name in strange), "")
+    if now.status not in (change.before, change.after):
+        return _elsewhere("SIM", now.status, there=now.there)
+    strange = (name for name, both in change.owners.items() if now.owners[name] not in both)
+    return next((f"{name} is {now.owners[name]} now: somebody else changed it" for name in strange), "")
 
 
-async def _read_back(reader: Reader, change: Change) -> tuple[SimStatus | None, dict[OwnerField, str]]:
+def _elsewhere(what: str, status: str | None, *, there: bool) -> str:
+    if there and status is None:
+        return f"the {what} is in a status not known here now: somebody else changed it"
+    return f"the {what} is {status or 'gone'} now: somebody else changed it"
+
+
+async def _read_back(reader: Reader, change: Change) -> SimNow:
+    """Raises `CarrierRefused` where the carrier won't show this SIM."""
     try:
         return await reader.sim_now(change.ident, list(change.owners))
-    except _UNREAD as error:
+    except (CarrierUnavailable, Interrupted) as error:
         raise CarrierUnavailable(
             f"SIM {change.ident}: the change was not answered and could not be read back. {error}", maybe_processed=True
         ) from error
@@ -206,8 +226,11 @@ class EndpointWriter:
                 ended.append(StepResult(change.row, there, attempt, reply.status))
             elif now == change.before:
                 left.append(change)
+            elif unread := self.reader.refusal("endpoint", change.ident):
+                outcome = Outcome.REFUSED if reply.kind.refused else Outcome.UNKNOWN
+                ended.append(StepResult(change.row, outcome, attempt, reply.status, f"{reply.sentence}; {unread}"))
             else:
-                moved = f"the endpoint is {now or 'gone'} now: somebody else changed it"
+                moved = _elsewhere("endpoint", now, there=change.ident in statuses)
                 ended.append(StepResult(change.row, elsewhere, attempt, reply.status, moved, now))
         return ended, left
 

@@ -13,8 +13,8 @@ import polars as pl
 
 from schemas.events import EventSource, type_of
 from schemas.tables import Events, empty
-from simtandem.carriers.emnify.items import Item
-from simtandem.carriers.emnify.listing import Route, read_page, read_rest
+from simtandem.carriers.emnify.items import Item, number, part
+from simtandem.carriers.emnify.listing import Route, read_page, read_page_filtered, read_rest
 from simtandem.carriers.emnify.transport import Transport
 
 AT_ONCE = 6
@@ -26,18 +26,18 @@ _SOURCES = frozenset(EventSource)
 
 def from_event(item: Item) -> tuple[object, ...]:
     """A row of `schemas.tables.Events`. What is missing or strange in an event is no reason to drop it."""
-    kind, sim, endpoint = _part(item, "event_type"), _part(item, "sim"), _part(item, "endpoint")
-    number = _number(kind.get("id"))
-    source = _number(_part(item, "event_source").get("id"))
+    kind, sim, endpoint = part(item, "event_type"), part(item, "sim"), part(item, "endpoint")
+    kind_id = number(kind.get("id"))
+    source = number(part(item, "event_source").get("id"))
     words = " ".join(str(kind.get("description") or "").split())
     return (
-        str(item["id"]),
+        None if item.get("id") is None else str(item["id"]),
         _moment(item.get("timestamp")),
-        -1 if number is None else number,
-        words or type_of(-1 if number is None else number).name,
+        -1 if kind_id is None else kind_id,
+        words or type_of(-1 if kind_id is None else kind_id).name,
         source if source in _SOURCES else None,
         str(item.get("description") or ""),
-        _user(_part(item, "user")),
+        _user(part(item, "user")),
         _ident(sim.get("id")),
         str(sim["iccid"])[:19] if sim.get("iccid") else None,
         _ident(endpoint.get("id")),
@@ -58,15 +58,19 @@ async def read_events(
     """See `simtandem.carriers.base.Carrier.events`."""
     window = f"from:{_text(since)},until:{_text(until, up=True)}"
     parts = [table([])]
-    for some in _sixes([str(number) for number in sorted(types)]) or [()]:
+    for some in _sixes([str(kind) for kind in sorted(types)]) or [()]:
         q = window + (f",type:{'|'.join(some)}" if some else "")
+        first = await read_page_filtered(transport, EVENTS, q)
+        if first is None:  # then without the types: what is not asked for is left out below
+            q = window
+            first = await read_page(transport, EVENTS, 1, q=q)
         route = replace(EVENTS, q=q)
-        first = await read_page(transport, route, 1)
         if iccids and math.ceil(len(iccids) / AT_ONCE) < (first.pages or 1) - 1:
             parts += [await _read_all(transport, f"{q},iccid:{'|'.join(sims)}") for sims in _sixes(iccids)]
         else:
             parts.append((await read_rest(transport, route, first)).rows)
-    return pl.concat(parts).unique("event_id", keep="last", maintain_order=True).sort("at", "event_id")
+    found = pl.concat(parts).unique("event_id", keep="last", maintain_order=True).sort("at", "event_id")
+    return found.filter(pl.col("type").is_in(list(types))) if types else found
 
 
 async def _read_all(transport: Transport, q: str) -> pl.DataFrame:
@@ -84,15 +88,6 @@ def _text(moment: datetime, *, up: bool = False) -> str:
     if up and whole.microsecond:
         whole += timedelta(seconds=1)
     return f"{whole:%Y-%m-%dT%H:%M:%SZ}"
-
-
-def _part(item: Item, name: str) -> Item:
-    part = item.get(name)
-    return part if isinstance(part, dict) else {}
-
-
-def _number(value: object) -> int | None:
-    return int(value) if isinstance(value, int | float) and not isinstance(value, bool) else None
 
 
 def _ident(value: object) -> str | None:

@@ -1,4 +1,8 @@
-"""From the items of emnify's answers to rows of an inventory."""
+"""From the items of emnify's answers to rows of an inventory.
+
+An item can be odd: a status nobody knows, a number sent as a double or as text, a half that is null, absent or not an
+object. What can't be read is null in the row, and only that device is concerned.
+"""
 
 from collections.abc import Iterable, Mapping
 from typing import Any
@@ -8,8 +12,7 @@ import polars as pl
 from schemas.ownership import OwnerField
 from schemas.statuses import EndpointStatus, SimStatus
 from schemas.tables import Inventory, Owners, empty
-from simtandem.carriers.emnify.lifecycle import ENDPOINT_STATUS_BY_ID, SIM_STATUS_BY_ID
-from simtandem.errors import CarrierRefused
+from simtandem.carriers.emnify.lifecycle import ENDPOINT_STATUS_IDS, SIM_STATUS_IDS
 
 Item = Mapping[str, Any]
 Row = tuple[str | None, str | None, SimStatus | None, str | None, EndpointStatus | None]
@@ -23,29 +26,38 @@ OWNER_NAMES = {
 """What a SIM's three organisations are called in the carrier's bodies."""
 
 _SCHEMA = empty(Inventory).schema
+_EXACT = 2**53  # up to here a double is the number that was meant
+_LONGEST_NUMBER, _LONGEST_WORD, _LONGEST_ICCID = 16, 40, 20
+_SIM_STATUSES: Mapping[int | str | None, SimStatus] = {
+    told: status for status, number in SIM_STATUS_IDS.items() for told in (number, status.value.casefold())
+}
+_ENDPOINT_STATUSES: Mapping[int | str | None, EndpointStatus] = {
+    told: status for status, number in ENDPOINT_STATUS_IDS.items() for told in (number, status.value.casefold())
+}
 
 
 def from_endpoint(item: Item) -> Row:
     """An item of the endpoint listing: it shows both halves of its pair."""
-    sim = item.get("sim") or {}
+    sim = part(item, "sim")
+    ident = _ident(sim.get("id"))
     return (
-        _ident(sim.get("id")),
+        ident,
         _iccid(sim),
-        _sim_status(sim) if sim.get("id") is not None else None,
-        _ident(item["id"]),
-        _endpoint_status(item),
+        _SIM_STATUSES.get(_status(sim)) if ident else None,
+        _ident(item.get("id")),
+        _ENDPOINT_STATUSES.get(_status(item)),
     )
 
 
 def from_sim(item: Item) -> Row:
     """An item of the SIM listing: it names its endpoint, but not the endpoint's status."""
-    endpoint = item.get("endpoint") or {}
-    return (_ident(item["id"]), _iccid(item), _sim_status(item), _ident(endpoint.get("id")), None)
+    endpoint = part(item, "endpoint")
+    return (_ident(item.get("id")), _iccid(item), _SIM_STATUSES.get(_status(item)), _ident(endpoint.get("id")), None)
 
 
 def owners_from_sim(item: Item) -> tuple[str | None, ...]:
     """An item of the SIM listing as a row of `schemas.tables.Owners`."""
-    return (_ident(item["id"]), *(_ident((item.get(name) or {}).get("id")) for name in OWNER_NAMES.values()))
+    return (_ident(item.get("id")), *(_ident(part(item, name).get("id")) for name in OWNER_NAMES.values()))
 
 
 def owners_table(rows: Iterable[tuple[str | None, ...]]) -> pl.DataFrame:
@@ -58,32 +70,35 @@ def table(rows: Iterable[Row]) -> pl.DataFrame:
     return pl.DataFrame(list(rows), schema=_SCHEMA, orient="row")
 
 
+def part(item: Item, name: str) -> Item:
+    """An object inside an item; empty where there is none."""
+    found = item.get(name)
+    return found if isinstance(found, dict) else {}
+
+
+def number(value: object) -> int | None:
+    """A whole number, which the carrier may send as a double or as text; None for anything else."""
+    if isinstance(value, str) and value.isascii() and value.isdigit() and len(value) <= _LONGEST_NUMBER:
+        return int(value)
+    if isinstance(value, float) and value.is_integer() and abs(value) < _EXACT:
+        return int(value)
+    return value if isinstance(value, int) and not isinstance(value, bool) else None
+
+
 def _ident(value: object) -> str | None:
-    return None if value is None else str(value)
+    known = number(value)
+    return None if known is None or not 0 <= known < _EXACT else str(known)
 
 
 def _iccid(sim: Item) -> str | None:
     """19 digits: a 20th is the check digit, which listings leave out and the portal shows."""
-    text = sim.get("iccid") or sim.get("iccid_with_luhn")
-    return str(text)[:19] if text else None
+    text = str(sim.get("iccid") or sim.get("iccid_with_luhn") or "")[:_LONGEST_ICCID]
+    return text[:19] if text.isascii() and text.isdigit() else None
 
 
-def _sim_status(item: Item) -> SimStatus:
-    number = (item.get("status") or {}).get("id", -1)
-    if number not in SIM_STATUS_BY_ID:
-        raise _strange("SIM", item, number)
-    return SIM_STATUS_BY_ID[number]
-
-
-def _endpoint_status(item: Item) -> EndpointStatus:
-    number = (item.get("status") or {}).get("id", -1)
-    if number not in ENDPOINT_STATUS_BY_ID:
-        raise _strange("endpoint", item, number)
-    return ENDPOINT_STATUS_BY_ID[number]
-
-
-def _strange(what: str, item: Item, number: object) -> CarrierRefused:
-    return CarrierRefused(
-        f"The carrier reports status {number!r} for {what} {item.get('id')}, which is none of those known here. "
-        "Nothing is planned on a guess: check the base address, or a newer version of simtandem may be needed."
-    )
+def _status(item: Item) -> int | str | None:
+    """A status by its number, or by its word where the carrier sends no number."""
+    status = item.get("status")
+    told = status.get("id", status.get("description")) if isinstance(status, dict) else status
+    known = number(told)
+    return told.casefold() if known is None and isinstance(told, str) and len(told) <= _LONGEST_WORD else known

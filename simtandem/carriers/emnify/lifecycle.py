@@ -30,11 +30,6 @@ ENDPOINT_STATUS_IDS: Final[Mapping[EndpointStatus, int]] = {
 }
 """The carrier's number for each endpoint status."""
 
-SIM_STATUS_BY_ID: Final[Mapping[int, SimStatus]] = {number: status for status, number in SIM_STATUS_IDS.items()}
-ENDPOINT_STATUS_BY_ID: Final[Mapping[int, EndpointStatus]] = {
-    number: status for status, number in ENDPOINT_STATUS_IDS.items()
-}
-
 _ILLEGAL: Final[Mapping[tuple[SimStatus, Target], str]] = {
     (SimStatus.ISSUED, Target.SUSPENDED): (
         "an Issued SIM can't be suspended, and isn't charged as it is; "

@@ -26,6 +26,7 @@ from simtandem.errors import CarrierRefused
 log = logging.getLogger(__name__)
 
 _READINGS = 4
+_REFUSED_QUERY, _INVALID_SORT = (400, 422), 1302
 _PAGES_AT_ONCE = 8
 
 
@@ -70,8 +71,12 @@ class Reading:
 async def read_page(transport: Transport, route: Route, number: int, q: str = "") -> Page:
     """Read one page. Raises `CarrierUnavailable`, `CarrierRefused`."""
     wanted = q or route.q
-    query = {"page": str(number), "per_page": str(route.per_page), "sort": "id", **({"q": wanted} if wanted else {})}
-    reply = await transport.get(route.path, spacing=route.spacing, purpose="list", query=query)
+    query = {"page": str(number), "per_page": str(route.per_page), **({"q": wanted} if wanted else {})}
+    ordered = {} if route.path in transport.unsorted else {"sort": "id"}
+    reply = await transport.get(route.path, spacing=route.spacing, purpose="list", query=query | ordered)
+    if ordered and reply.status in _REFUSED_QUERY and (reply.code == _INVALID_SORT or not wanted):
+        transport.unsorted.add(route.path)
+        return await read_page(transport, route, number, q)
     if reply.kind is not Kind.OK:
         raise CarrierRefused(
             f"The listing {route.path} was refused: {reply.sentence}.", reply.kind, reply.status, reply.code
@@ -85,7 +90,8 @@ async def read_page(transport: Transport, route: Route, number: int, q: str = ""
     total, pages = _number(headers.get("X-Total-Count")), _number(headers.get("X-Total-Pages"))
     if pages is None and total is not None:
         pages = math.ceil(total / (_number(headers.get("X-Count-Per-Page")) or route.per_page))
-    rows = route.table(route.row(item) for item in reply.data if isinstance(item, dict) and "id" in item)
+    rows = route.table(route.row(item) for item in reply.data if isinstance(item, dict))
+    rows = rows.filter(pl.col(route.key).is_not_null())
     return Page(rows, total, pages)
 
 
@@ -99,8 +105,25 @@ async def read_item(transport: Transport, path: str, spacing: str, purpose: str 
     return reply.data
 
 
-async def read_rest(transport: Transport, route: Route, first: Page) -> Reading:
-    """Read the listing whose first page is `first`, again if it shifted meanwhile, a few times at most."""
+async def read_page_filtered(transport: Transport, route: Route, q: str) -> Page | None:
+    """The first page of a filtered listing; None where the carrier refuses the filter."""
+    try:
+        return await read_page(transport, route, 1, q=q)
+    except CarrierRefused as refusal:
+        if refusal.status not in _REFUSED_QUERY:
+            raise
+        log.info("%s refuses the filter %s: %s", route.path, q.partition(":")[0], refusal)
+        return None
+
+
+async def read_rest(
+    transport: Transport, route: Route, first: Page, missing: Callable[[pl.DataFrame], int] | None = None
+) -> Reading:
+    """Read the listing whose first page is `first`, again if it shifted meanwhile, a few times at most.
+
+    `missing` says how many calls would read by id what the rows seen so far don't show of what was asked for. Where
+    those are fewer than the pages of another reading, the listing is not read again, and does not count as complete.
+    """
     seen: list[pl.DataFrame] = []
     page, total = first, 0
     for reading in range(_READINGS):
@@ -116,7 +139,9 @@ async def read_rest(transport: Transport, route: Route, first: Page) -> Reading:
             return Reading(rows, total, complete=True)
         log.info("%s shifted while it was read: %d of %d different items seen", route.path, rows.height, total)
         seen.append(rows)
-    joined = pl.concat(seen).unique(route.key, keep="last", maintain_order=True)
+        joined = pl.concat(seen).unique(route.key, keep="last", maintain_order=True)
+        if missing and missing(joined) < max(len(pages), 1):
+            return Reading(joined, total, complete=False)
     log.warning("%s kept shifting through %d readings; what is missing is read by id", route.path, _READINGS)
     return Reading(joined, total, complete=False)
 

@@ -19,6 +19,7 @@ from simtandem.carriers.emnify.listing import SIMS, read_item, read_page, read_r
 from simtandem.carriers.emnify.transport import Transport
 from simtandem.carriers.together import together
 
+_INVALID_REFERENCE = 1401  # said of a SIM that does not exist, and of an organisation
 _LISTED = replace(SIMS, row=owners_from_sim, table=owners_table)
 _FITTING = {
     OwnerField.CUSTOMER: "your own organisation or a direct child of type Enterprise",
@@ -71,7 +72,7 @@ def why_refused(reply: Reply, owners: Mapping[OwnerField, tuple[str, str]], *, w
             "reseller_org_id and customer_org_id, its customer only the status; the token's organisation is not the "
             "one it takes"
         )
-    if reply.kind not in (Kind.INVALID, Kind.CONFLICT):
+    if reply.kind not in (Kind.INVALID, Kind.CONFLICT) and reply.code != _INVALID_REFERENCE:
         return ""
     fitting = [f"{field} takes {_FITTING[field]}" for field, (_, after) in owners.items() if after != NOBODY]
     return f"; {', '.join(fitting)}" if fitting else ""

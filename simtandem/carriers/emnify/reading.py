@@ -7,22 +7,45 @@ where that costs less than the listing did.
 """
 
 import asyncio
-from collections.abc import Sequence
+import logging
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 
 import polars as pl
 
 from schemas.ownership import OwnerField
 from schemas.statuses import SimStatus
 from simtandem.carriers.base import Listing
-from simtandem.carriers.emnify.items import Row, from_endpoint, from_sim, table
+from simtandem.carriers.emnify.items import Item, Row, from_endpoint, from_sim, table
 from simtandem.carriers.emnify.lifecycle import SIM_STATUS_IDS
-from simtandem.carriers.emnify.listing import ENDPOINTS, SIMS, Page, read_item, read_page, read_rest
+from simtandem.carriers.emnify.listing import (
+    ENDPOINTS,
+    SIMS,
+    Page,
+    read_item,
+    read_page,
+    read_page_filtered,
+    read_rest,
+)
 from simtandem.carriers.emnify.owning import owners_of, read_owners
 from simtandem.carriers.emnify.transport import Transport
 from simtandem.carriers.together import together
+from simtandem.errors import CarrierRefused
+
+log = logging.getLogger(__name__)
 
 _KEYS = ("sim_id", "endpoint_id", "iccid")
+_NAMES_ENDPOINT = pl.col("endpoint_id").is_not_null()
 _NAMES_SIM = pl.col("sim_id").is_not_null() | pl.col("iccid").is_not_null()
+
+
+@dataclass(frozen=True, slots=True)
+class SimNow:
+    """A SIM read back: `status` is None where it is none that is known, or the SIM is not `there` any more."""
+
+    status: SimStatus | None
+    owners: Mapping[OwnerField, str]
+    there: bool
 
 
 class Reader:
@@ -34,17 +57,20 @@ class Reader:
         self._endpoint_pages: int | None = None
         self._all_sims: pl.DataFrame | None = None  # where a filter by ICCID is not honoured
         self._one_listing = asyncio.Lock()
+        self._refused: dict[tuple[str, str], str] = {}
+        """Why the carrier refused to show a device, by the kind of id and the id."""
 
     async def find(self, devices: pl.DataFrame) -> Listing:
         """Read the devices asked for. See `simtandem.carriers.base.Carrier.find`."""
         if _cost_by_id(devices) <= 2:
-            return Listing(await self._by_id(devices), whole=False, sims=None, activated=None)
+            return self._listing(await self._by_id(devices))
         first = await self._first_endpoints()
         left = _open(devices, first.rows)
         if _cost_by_id(left) < (first.pages or 1) - 1:
-            inventory = _join(first.rows, await self._by_id(left))
-            return Listing(inventory, whole=False, sims=None, activated=None)
-        endpoints = await read_rest(self._transport, ENDPOINTS, first)
+            return self._listing(_join(first.rows, await self._by_id(left)))
+        endpoints = await read_rest(
+            self._transport, ENDPOINTS, first, lambda rows: _cost_by_id(_open(devices, rows).filter(_NAMES_ENDPOINT))
+        )
         inventory, whole = await self._add_sims(_open(devices, endpoints.rows).filter(_NAMES_SIM), endpoints.rows)
         left = _open(devices, inventory)
         if _cost_by_id(left) >= (first.pages or 1):
@@ -52,7 +78,12 @@ class Reader:
         inventory = _join(inventory, await self._by_id(left))
         activated = inventory.filter(pl.col("sim_status") == SimStatus.ACTIVATED)["sim_id"].n_unique()
         sims = inventory["sim_id"].drop_nulls().n_unique()
-        return Listing(inventory, whole=whole and endpoints.complete, sims=sims, activated=activated)
+        return self._listing(inventory, whole=whole and endpoints.complete, sims=sims, activated=activated)
+
+    def _listing(
+        self, inventory: pl.DataFrame, *, whole: bool = False, sims: int | None = None, activated: int | None = None
+    ) -> Listing:
+        return Listing(inventory, whole=whole, sims=sims, activated=activated, refused=dict(self._refused))
 
     async def _add_sims(self, asked: pl.DataFrame, inventory: pl.DataFrame) -> tuple[pl.DataFrame, bool]:
         """Add the SIMs asked for that a listing can show; says too whether all SIMs there are have been seen."""
@@ -61,7 +92,9 @@ class Reader:
         first = await read_page(self._transport, SIMS, 1)
         if _cost_by_id(_open(asked, _join(inventory, first.rows))) < (first.pages or 1) - 1:
             return _join(inventory, await self._whole_pairs(first.rows, asked)), False
-        sims = await read_rest(self._transport, SIMS, first)
+        sims = await read_rest(
+            self._transport, SIMS, first, lambda rows: _cost_by_id(_open(asked, _join(inventory, rows)))
+        )
         return _join(inventory, await self._whole_pairs(sims.rows, asked)), sims.complete
 
     async def _whole_pairs(self, sims: pl.DataFrame, asked: pl.DataFrame) -> pl.DataFrame:
@@ -90,7 +123,13 @@ class Reader:
             first = await self._first_endpoints()
         if len(idents) <= (self._endpoint_pages or 1):
             return await self._read_endpoints_by_id(idents)
-        reading = await read_rest(self._transport, ENDPOINTS, first or await self._first_endpoints())
+        wanted = set(idents)
+        reading = await read_rest(
+            self._transport,
+            ENDPOINTS,
+            first or await self._first_endpoints(),
+            lambda rows: len(wanted.difference(rows["endpoint_id"])),
+        )
         unseen = set(idents).difference(reading.rows["endpoint_id"])
         if reading.complete and len(unseen) >= (self._endpoint_pages or 1):
             return reading.rows
@@ -104,7 +143,9 @@ class Reader:
         if len(idents) > 1:
             first = await read_page(self._transport, SIMS, 1)
             if len(idents) > (first.pages or 1) - 1:
-                sims = await read_rest(self._transport, SIMS, first)
+                sims = await read_rest(
+                    self._transport, SIMS, first, lambda rows: len(set(idents).difference(rows["sim_id"]))
+                )
                 found = await self._with_endpoints(sims.rows.filter(pl.col("sim_id").is_in(list(idents))))
                 if sims.complete:
                     return found
@@ -112,20 +153,19 @@ class Reader:
         pairs = await together(unseen, self._pair_by_sim, self._at_once)
         return _join(found, table(row for some in pairs for row in some))
 
-    async def endpoint_statuses(self, idents: Sequence[str]) -> dict[str, str]:
-        """The status of each endpoint that still exists, read afresh."""
+    async def endpoint_statuses(self, idents: Sequence[str]) -> dict[str, str | None]:
+        """The status of each endpoint that still exists, read afresh; None where it is none that is known."""
         asked = pl.DataFrame(
             {"sim_id": None, "endpoint_id": list(idents)}, schema={"sim_id": pl.String, "endpoint_id": pl.String}
         )
         rows = await self.read(asked)
-        return dict(
-            rows.filter(pl.col("endpoint_id").is_not_null()).select("endpoint_id", "endpoint_status").iter_rows()
-        )
+        listed = rows.filter(pl.col("endpoint_id").is_not_null())
+        return dict(listed.select("endpoint_id", "endpoint_status").iter_rows())
 
-    async def sim_now(self, ident: str, fields: Sequence[OwnerField]) -> tuple[SimStatus | None, dict[OwnerField, str]]:
-        """The status and some owners of one SIM, read afresh; no status where the carrier does not have it."""
+    async def sim_now(self, ident: str, fields: Sequence[OwnerField]) -> SimNow:
+        """The status and some owners of one SIM, read afresh. Raises `CarrierRefused` where it is not shown."""
         item = await read_item(self._transport, f"{SIMS.path}/{ident}", "sim", "read_back")
-        return (from_sim(item)[2], owners_of(item, fields)) if item else (None, {})
+        return SimNow(from_sim(item)[2], owners_of(item, fields), there=True) if item else SimNow(None, {}, there=False)
 
     async def read_owners(self, sims: Sequence[str]) -> pl.DataFrame:
         """See `simtandem.carriers.base.Carrier.read_owners`."""
@@ -146,8 +186,8 @@ class Reader:
 
     async def _count(self, status: SimStatus) -> int | None:
         """How many SIMs have this status, by a filtered page's total; None where the filter is not honoured."""
-        page = await read_page(self._transport, SIMS, 1, q=f"status:{SIM_STATUS_IDS[status]}")
-        return page.total if (page.rows["sim_status"] == status).all() else None
+        page = await read_page_filtered(self._transport, SIMS, f"status:{SIM_STATUS_IDS[status]}")
+        return page.total if page is not None and (page.rows["sim_status"] == status).all() else None
 
     async def _first_endpoints(self) -> Page:
         page = await read_page(self._transport, ENDPOINTS, 1)
@@ -181,18 +221,33 @@ class Reader:
         return [endpoint or sim]
 
     async def _endpoint(self, ident: str) -> Row | None:
-        item = await read_item(self._transport, f"{ENDPOINTS.path}/{ident}", "endpoint")
+        item = await self._item(ENDPOINTS.path, "endpoint", ident)
         return from_endpoint(item) if item else None
 
     async def _sim(self, ident: str) -> Row | None:
-        item = await read_item(self._transport, f"{SIMS.path}/{ident}", "sim")
+        item = await self._item(SIMS.path, "sim", ident)
         return from_sim(item) if item else None
+
+    async def _item(self, path: str, what: str, ident: str) -> Item | None:
+        """One item, None where the carrier does not have it or refuses to show it: that concerns no other device."""
+        try:
+            item = await read_item(self._transport, f"{path}/{ident}", what)
+        except CarrierRefused as refusal:
+            log.warning("%s", refusal)
+            self._refused[f"{what}_id", ident] = str(refusal)
+            return None
+        self._refused.pop((f"{what}_id", ident), None)
+        return item
+
+    def refusal(self, what: str, ident: str) -> str:
+        """Why the carrier would not show this `sim` or `endpoint` when it was read last; empty where it did."""
+        return self._refused.get((f"{what}_id", ident), "")
 
     async def _sim_by_iccid(self, iccid: str) -> Row | None:
         if self._all_sims is None:
-            page = await read_page(self._transport, SIMS, 1, q=f"iccid:{iccid}")
-            match = page.rows.filter(pl.col("iccid") == iccid)
-            if match.height or page.rows.height <= 1:
+            page = await read_page_filtered(self._transport, SIMS, f"iccid:{iccid}")
+            match = page.rows.filter(pl.col("iccid") == iccid) if page is not None else table([])
+            if match.height or (page is not None and page.rows.height <= 1):
                 return match.row(0) if match.height else None
         async with self._one_listing:  # the filter is not honoured here: only the whole listing can tell
             if self._all_sims is None:
@@ -221,6 +276,9 @@ def _join(*tables: pl.DataFrame) -> pl.DataFrame:
     with_endpoint = rows.filter(pl.col("endpoint_status").is_not_null()).unique(
         "endpoint_id", keep="last", maintain_order=True
     )
-    lone = rows.filter(pl.col("endpoint_status").is_null() & pl.col("sim_id").is_not_null())
+    unclear = rows.filter(pl.col("endpoint_status").is_null())
+    lone = unclear.filter(pl.col("sim_id").is_not_null())
     lone = lone.unique("sim_id", keep="last", maintain_order=True).join(with_endpoint, on="sim_id", how="anti")
-    return pl.concat([with_endpoint, lone])
+    without_sim = unclear.filter(pl.col("sim_id").is_null() & pl.col("endpoint_id").is_not_null())
+    without_sim = without_sim.unique("endpoint_id", keep="last", maintain_order=True)
+    return pl.concat([with_endpoint, lone, without_sim.join(with_endpoint, on="endpoint_id", how="anti")])

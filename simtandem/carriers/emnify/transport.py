@@ -70,6 +70,8 @@ class Transport:
         self._sleep = sleep
         self._rng = rng or random.Random()  # noqa: S311 - spreads retries, guards nothing
         self._changes_halted = False
+        self.unsorted: set[str] = set()
+        """Listings of which the carrier refuses the order asked for: they are read as they come."""
         self.tokens = Tokens(self._authenticate)
 
     def halt_changes(self) -> None:
@@ -180,7 +182,7 @@ class Transport:
             token = reply.data.get("auth_token") if isinstance(reply.data, dict) else None
             if reply.kind is Kind.OK and isinstance(token, str) and token:
                 return token
-            if reply.kind is Kind.THROTTLED and reply.status == 429:
+            if reply.kind is Kind.THROTTLED:
                 self._budget.throttled(retry_after(reply.headers))
             elif reply.kind in (Kind.UNANSWERED, Kind.UNREACHED):
                 await self.back_off(attempt)
@@ -191,8 +193,11 @@ class Transport:
         )
 
 
+_LOCKED = 1105  # too many requests: what an account answers that is locked after failed attempts
+
+
 def _locked_out(reply: Reply) -> str:
-    if reply.kind is Kind.THROTTLED:
+    if reply.code == _LOCKED:
         return (
             "The carrier has locked the account after failed attempts: wait five minutes, check the token, run again."
         )

@@ -42,25 +42,43 @@ def test_without_an_error_code_the_http_status_decides_whatever_the_body(
     ("status", "code", "kind"),
     [
         (400, 1104, Kind.FORBIDDEN),
-        (401, 1105, Kind.THROTTLED),  # an account that is locked
-        (400, 1105, Kind.THROTTLED),
         (400, 1201, Kind.NOT_FOUND),
-        (404, 1401, Kind.INVALID),  # the request speaks of something else that does not exist
-        (500, 1400, Kind.INVALID),
-        (500, 1402, Kind.INVALID),
-        (500, 1403, Kind.INVALID),
         (400, 1405, Kind.CONFLICT),
-        (400, 1406, Kind.CONFLICT),
-        (404, 1601, Kind.UNANSWERED),
-        (200, 1601, Kind.UNANSWERED),  # an error with the status of success is an error
-        (204, 1406, Kind.CONFLICT),
-        (503, 9999, Kind.UNANSWERED),  # a code nobody knows: back to the status
+        (422, 1406, Kind.CONFLICT),
+        (409, 1403, Kind.INVALID),
+        (400, 9999, Kind.INVALID),  # a code nobody knows: back to the status
         (409, 9999, Kind.CONFLICT),
     ],
 )
-def test_an_error_code_decides_before_the_http_status(status: int, code: int, kind: Kind) -> None:
+def test_the_error_code_refines_a_refusal(status: int, code: int, kind: Kind) -> None:
     reply = read(httpx.Response(status, json=error(code)), wants_body=True)
     assert (reply.kind, reply.code) == (kind, code)
+
+
+@pytest.mark.parametrize("code", [1000, 1104, 1105, 1201, 1301, 1400, 1401, 1403, 1405, 1406, 1601, 9999])
+@pytest.mark.parametrize(
+    ("status", "kind"),
+    [
+        (401, Kind.UNAUTHORIZED),
+        (403, Kind.FORBIDDEN),
+        (404, Kind.NOT_FOUND),  # 1401: how an unknown id is answered; 1601: for good, with a 404
+        (408, Kind.UNANSWERED),
+        (429, Kind.THROTTLED),
+        (500, Kind.UNANSWERED),
+        (503, Kind.UNANSWERED),
+        (200, Kind.UNANSWERED),  # success and an error in one answer
+        (204, Kind.UNANSWERED),
+    ],
+)
+def test_the_http_status_decides_the_class_whatever_the_code(status: int, code: int, kind: Kind) -> None:
+    reply = read(httpx.Response(status, json=error(code)), wants_body=True)
+    assert (reply.kind, reply.code) == (kind, code)
+
+
+@pytest.mark.parametrize("code", [1105, 1601])
+@pytest.mark.parametrize("status", [400, 409, 418, 422])
+def test_no_code_makes_another_attempt_of_a_refusal(status: int, code: int) -> None:
+    assert read(httpx.Response(status, json=error(code)), wants_body=True).kind.refused
 
 
 def test_the_code_of_the_first_inner_error_counts_where_the_outer_one_has_none() -> None:

@@ -96,7 +96,7 @@ async def test_unanswered_patch_is_read_before_it_is_sent_again(
         says(408),
         says(504, text="<html>Gateway Timeout</html>"),
         says(200, text="<html>Please log in</html>"),
-        says(400, {"error_code": 1601, "message": "unavailable"}),
+        says(503, {"error_code": 1601, "message": "unavailable"}),
     ],
 )
 @pytest.mark.parametrize("processed", [True, False])
@@ -157,7 +157,7 @@ async def test_sim_found_elsewhere_after_a_silence_is_left_to_whoever_moved_it(
 
 @pytest.mark.parametrize(
     "unread",
-    [says(503), says(403), says(200, sim(9)), breaks(httpx.ConnectError), breaks(httpx.ReadTimeout)],
+    [says(503), breaks(httpx.ConnectError), breaks(httpx.ReadTimeout)],
 )
 @pytest.mark.parametrize("patch", [says(502), says(409)])
 async def test_change_that_cannot_be_read_back_is_raised_as_perhaps_processed(
@@ -169,6 +169,36 @@ async def test_change_that_cannot_be_read_back_is_raised_as_perhaps_processed(
             await change(rig)
     assert caught.value.maybe_processed
     assert carrier.lines.count(f"PATCH /api/v1/sim/{FIRST_SIM}") == 1
+
+
+@pytest.mark.parametrize("unread", [says(400, {"error_code": 1000}), says(403), says(422)])
+@pytest.mark.parametrize(("patch", "outcome"), [(says(502), Outcome.UNKNOWN), (says(409), Outcome.REFUSED)])
+async def test_sim_that_the_carrier_will_not_show_costs_its_own_row_only(
+    tmp_path: Path, patch: Handler, outcome: Outcome, unread: Handler
+) -> None:
+    async with scripted(tmp_path, ScriptedCarrier(patch, unread)) as rig:
+        result = await change(rig)
+    assert result.outcome is outcome
+    assert "reading it back was refused" in result.error
+
+
+async def test_sim_in_a_status_nobody_knows_is_not_called_gone(tmp_path: Path) -> None:
+    async with scripted(tmp_path, ScriptedCarrier(says(502), says(200, sim(9)))) as rig:
+        result = await change(rig)
+    assert (result.outcome, result.now) == (Outcome.FAILED, None)
+    assert "in a status not known here" in result.error
+
+
+@pytest.mark.parametrize(
+    ("code", "message"), [(1401, "Sim with Id '1' not found."), (1201, "not found"), (1601, "No IP Address available.")]
+)
+async def test_a_404_refuses_that_sim_at_once_whatever_the_code(tmp_path: Path, code: int, message: str) -> None:
+    carrier = ScriptedCarrier(says(404, {"error_code": code, "message": message}))
+    async with scripted(tmp_path, carrier) as rig:
+        result = await change(rig)
+    assert (result.outcome, result.attempts, result.http_status) == (Outcome.REFUSED, 1, 404)
+    assert message in result.error
+    assert len(carrier.requests) == 1
 
 
 async def test_stop_between_patch_and_read_back_is_raised_as_perhaps_processed(tmp_path: Path) -> None:

@@ -171,7 +171,7 @@ async def test_single_endpoint_that_landed_late_counts_as_applied(tmp_path: Path
     assert (result.outcome, result.attempts) == (Outcome.APPLIED, 2)
 
 
-@pytest.mark.parametrize("unread", [says(503), says(403), breaks(httpx.ConnectError)])
+@pytest.mark.parametrize("unread", [says(503), breaks(httpx.ConnectError)])
 @pytest.mark.parametrize("count", [1, 3])
 async def test_endpoints_that_cannot_be_read_back_are_raised_as_perhaps_processed(
     tmp_path: Path, count: int, unread: Handler
@@ -181,3 +181,10 @@ async def test_endpoints_that_cannot_be_read_back_are_raised_as_perhaps_processe
         with pytest.raises(CarrierUnavailable, match=f"{count} endpoints: .* could not be read back") as caught:
             await rig.endpoints.change(endpoint_changes(range(1, count + 1)))
     assert caught.value.maybe_processed
+
+
+async def test_endpoint_that_the_carrier_will_not_show_is_unknown_not_gone(tmp_path: Path) -> None:
+    async with scripted(tmp_path, ScriptedCarrier(says(502), says(403))) as rig:
+        (result,) = await rig.endpoints.change(endpoint_changes([1]))
+    assert result.outcome is Outcome.UNKNOWN
+    assert "HTTP 403" in result.error

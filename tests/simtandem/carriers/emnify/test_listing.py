@@ -269,11 +269,24 @@ async def test_answer_that_is_no_list_is_not_an_empty_fleet(tmp_path: Path, body
     assert len(carrier.requests) == 1
 
 
-async def test_unknown_status_anywhere_in_a_listing_refuses_it_all(tmp_path: Path) -> None:
-    items = [{"id": 1, "status": {"id": 0}}, {"id": 2, "status": {"id": 7}}]
+async def test_unknown_status_anywhere_in_a_listing_leaves_that_device_without_one(tmp_path: Path) -> None:
+    items = [{"id": 1, "status": {"id": 0}}, {"id": 2, "status": {"id": 7}}, "junk", {"status": {"id": 0}}]
     async with scripted(tmp_path, ScriptedCarrier(says(200, items))) as rig:
-        with pytest.raises(CarrierRefused, match="status 7 for endpoint 2"):
-            await read_all(rig)
+        reading = await read_all(rig)
+    assert reading.rows.select("endpoint_id", "endpoint_status").rows() == [("1", "Enabled"), ("2", None)]
+
+
+async def test_a_listing_whose_order_is_refused_is_read_as_it_comes(tmp_path: Path) -> None:
+    def unordered(request: httpx.Request) -> httpx.Response:
+        if "sort" in request.url.params:
+            return httpx.Response(422, json={"error_code": 1302, "message": "Invalid sort"})
+        return httpx.Response(200, json=[{"id": 1, "status": {"id": 0}}])
+
+    carrier = ScriptedCarrier(unordered)
+    async with scripted(tmp_path, carrier) as rig:
+        assert (await read_all(rig)).rows.height == 1
+        assert (await read_all(rig)).rows.height == 1
+    assert sum("sort" in request.url.params for request in carrier.requests) == 1
 
 
 async def test_sim_rows_of_a_listing_name_their_endpoint(carrier: Emulator, rig: Rig) -> None:

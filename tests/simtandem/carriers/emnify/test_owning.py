@@ -137,8 +137,8 @@ async def test_a_read_that_is_refused_says_so(tmp_path: Path) -> None:
 async def test_nobody_is_nobody_however_the_carrier_writes_it(tmp_path: Path, held: dict[str, object]) -> None:
     async with scripted(tmp_path, ScriptedCarrier(says(200, sim(1, issuer_org={"id": 3}, **held)))) as rig:
         assert await owners(rig, ["1"]) == {"1": (None, None, "3")}
-        _, told = await rig.reader.sim_now("1", [OwnerField.CUSTOMER, OwnerField.ISSUER])
-    assert told == {OwnerField.CUSTOMER: "none", OwnerField.ISSUER: "3"}
+        now = await rig.reader.sim_now("1", [OwnerField.CUSTOMER, OwnerField.ISSUER])
+    assert now.owners == {OwnerField.CUSTOMER: "none", OwnerField.ISSUER: "3"}
 
 
 def test_fields_hold_numbers_and_an_id_of_null_where_an_owner_is_cleared() -> None:

@@ -128,8 +128,8 @@ async def test_sims_without_endpoints_are_read_again_the_cheaper_way(
 
 async def test_status_of_one_sim_and_of_endpoints(carrier: Emulator, rig: Rig) -> None:
     carrier.refill([PAIR, Group(1, SimStatus.FACTORY_TEST, OFF)])
-    assert (await rig.reader.sim_now(str(FIRST_SIM + 1), []))[0] is SimStatus.FACTORY_TEST
-    assert (await rig.reader.sim_now(str(NOBODY), []))[0] is None
+    assert (await rig.reader.sim_now(str(FIRST_SIM + 1), [])).status is SimStatus.FACTORY_TEST
+    assert not (await rig.reader.sim_now(str(NOBODY), [])).there
     idents = [str(FIRST_ENDPOINT), str(FIRST_ENDPOINT + 1), str(NOBODY)]
     statuses = await rig.reader.endpoint_statuses(idents)
     assert statuses == {idents[0]: "Enabled", idents[1]: "Disabled"}
@@ -157,13 +157,13 @@ async def test_object_that_is_a_list_is_refused(tmp_path: Path) -> None:
             await rig.reader.sim_now("1", [])
 
 
-async def test_unknown_status_of_one_device_is_refused(tmp_path: Path) -> None:
+async def test_unknown_status_of_one_device_is_read_as_none(tmp_path: Path) -> None:
     odd = {"id": 1, "iccid": iccid_of(1), "status": {"id": 9, "description": "Quarantined"}}
     async with scripted(tmp_path, ScriptedCarrier(says(200, odd))) as rig:
-        with pytest.raises(CarrierRefused, match="status 9 for SIM 1"):
-            await rig.reader.sim_now("1", [])
-        with pytest.raises(CarrierRefused, match="status 9"):
-            await rig.reader.find(asked(sim_id=[1]))
+        now = await rig.reader.sim_now("1", [])
+        listing = await rig.reader.find(asked(sim_id=[1]))
+    assert (now.status, now.there) == (None, True)
+    assert listing.inventory.select("sim_id", "sim_status").rows() == [("1", None)]
 
 
 # --- counting

@@ -82,6 +82,34 @@ def hiding(carrier: Emulator, listing: str) -> Proxy:
 HIDDEN = range(7, 14)
 
 
+async def test_a_listing_that_shifts_is_not_read_again_where_every_device_asked_for_was_seen(
+    tmp_path: Path, carrier: Emulator
+) -> None:
+    carrier.refill([Group(30)])
+    proxy = Proxy(per_page=7)
+    for number in range(1, 40):  # the fleet grows with every page that is read
+        proxy.after[number] = lambda: carrier.change(lambda fleet: fleet.add_endpoint(OFF))
+    async with emulated(tmp_path, carrier, proxy=proxy) as rig:
+        listing = await rig.reader.find(asked(endpoint_id=range(FIRST_ENDPOINT, FIRST_ENDPOINT + 30)))
+    assert not listing.whole
+    assert {pair(number) for number in range(30)} <= devices(listing.inventory)
+    pages = calls_to(carrier)[ENDPOINTS]
+    assert calls_to(carrier) == {ENDPOINTS: pages}
+    assert pages <= 7, "five pages, and those that were added meanwhile"
+
+
+async def test_what_a_shifting_listing_did_not_show_is_read_by_id_where_that_costs_less_than_another_reading(
+    tmp_path: Path, carrier: Emulator
+) -> None:
+    carrier.refill([Group(30)])
+    proxy = Proxy(per_page=7)
+    proxy.after[1] = lambda: carrier.change(lambda fleet: fleet.drift_delete_endpoint(FIRST_ENDPOINT))
+    async with emulated(tmp_path, carrier, proxy=proxy) as rig:
+        listing = await rig.reader.find(asked(endpoint_id=range(FIRST_ENDPOINT + 1, FIRST_ENDPOINT + 30)))
+    assert str(MOVED) in listing.inventory["endpoint_id"].to_list()
+    assert calls_to(carrier) == {ENDPOINTS: 5, ENDPOINT: 1}
+
+
 async def test_listing_that_keeps_shifting_is_completed_by_id_and_is_not_whole(
     tmp_path: Path, carrier: Emulator
 ) -> None:
