@@ -54,6 +54,12 @@ def find(inventory: pl.DataFrame, managed: pl.DataFrame, lifecycle: Lifecycle) -
     return _sorted(found.select(_COLUMNS).unique(_DEVICE, keep="first", maintain_order=True))
 
 
+def without_status(inventory: pl.DataFrame) -> int:
+    """How many devices have a half whose status is none that is known: nothing can be found about that half."""
+    unread = [pl.col(f"{half}_id").is_not_null() & pl.col(f"{half}_status").is_null() for half in Half]
+    return inventory.filter(pl.any_horizontal(unread)).height
+
+
 def counts(findings: pl.DataFrame) -> dict[str, int]:
     """How many devices each kind of finding has; every kind is a key."""
     found = dict(findings.group_by("finding").len().iter_rows())

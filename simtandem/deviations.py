@@ -100,7 +100,7 @@ def _findings(state: State) -> Iterator[Finding]:
 
 
 def _drifted(state: State) -> bool:
-    if state.expected_sim is None:
+    if state.expected_sim is None or (state.has_sim and state.sim is None):
         return False
     unread = state.has_endpoint and state.endpoint is None
     endpoint_moved = (

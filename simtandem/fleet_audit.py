@@ -77,6 +77,10 @@ def show(console: Console, document: Mapping[str, Any], told: Mapping[str, Any])
             f"  {never:,} SIMs never managed by simtandem; {calls:,} calls in {duration(told['seconds'])}", style="dim"
         )
     )
+    if told["without_status"]:
+        console.print(
+            Text(f"  {told['without_status']:,} devices in a status not known here: not judged", style="yellow")
+        )
     if not told["whole"]:
         console.print(Text("  The fleet kept changing while it was listed: audit again to be sure.", style="yellow"))
     console.print()

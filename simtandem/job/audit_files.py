@@ -31,6 +31,7 @@ def finish(audit: Audit, findings: pl.DataFrame) -> dict[str, Any]:
         "sims": told["sims"],
         "endpoints": told["endpoints"],
         "findings": told["findings"],
+        "without_status": told["without_status"],
         "files": {name: str(path) for name, path in files.items()},
     }
     folder.save("told.json", told)
@@ -65,6 +66,7 @@ def _told(audit: Audit, findings: pl.DataFrame, explained: pl.DataFrame) -> dict
     return {
         **folder.data("fleet.json"),
         "findings": counts,
+        "without_status": auditing.without_status(inventory),
         "run_id": audit.run_id,
         "carrier_host": settings.carrier_host,
         "repairable": {finding.value: rows.height for finding, rows in auditing.repairs(findings).items()},

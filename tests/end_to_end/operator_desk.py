@@ -14,8 +14,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from simtandem.emulator.server import Emulator
-
 COMMAND = str(Path(sys.executable).with_name("simtandem"))
 PATIENCE_S = 120.0  # a busy machine is slow; a test that hangs should still end
 FIRST = 10_000_001
@@ -38,7 +36,7 @@ class Done:
 class Desk:
     """Where an operator sits. `home` is SIMTANDEM_HOME; its Prefect server is the session's, unless it is its own."""
 
-    def __init__(self, folder: Path, emulator: Emulator, prefect_home: Path | None) -> None:
+    def __init__(self, folder: Path, emulator: Any, prefect_home: Path | None) -> None:
         self.folder = folder
         self.emulator = emulator
         self.home = folder / "home"

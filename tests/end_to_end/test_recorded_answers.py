@@ -1,0 +1,132 @@
+"""Answers that the live API was recorded giving, and odd ones, in every command: only the rows concerned suffer."""
+
+import csv
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.conftest import PrefectServer
+from tests.end_to_end.operator_desk import Desk
+from tests.end_to_end.recorded_carrier import (
+    ACTIVATED,
+    DISABLED,
+    ENABLED,
+    ENDPOINT,
+    ISSUED,
+    SIM,
+    SUSPENDED,
+    RecordedCarrier,
+    refusing,
+)
+
+pytestmark = pytest.mark.timeout(300)
+
+
+@pytest.fixture
+def carrier() -> Iterator[RecordedCarrier]:
+    with RecordedCarrier() as serving:
+        yield serving
+
+
+@pytest.fixture
+def desk(tmp_path: Path, carrier: RecordedCarrier, prefect_server: PrefectServer) -> Desk:
+    return Desk(tmp_path / "desk", carrier, prefect_server.home)
+
+
+def reasons(document: dict[str, object], name: str = "plan") -> dict[str, str]:
+    """Reasons by the row's SIM id, of a file that a run left."""
+    files = document["files"]
+    assert isinstance(files, dict)
+    with Path(files[name]).open(encoding="utf-8-sig") as file:
+        return {line["sim_id"].lstrip("'"): line["reason"] for line in csv.DictReader(file)}
+
+
+@pytest.mark.parametrize("fleet", [3, 40])  # read by id, and by listing
+def test_unknown_ids_cost_their_own_rows(desk: Desk, carrier: RecordedCarrier, fleet: int) -> None:
+    carrier.add(fleet)
+    file = desk.file([SIM + 1, SIM + 2, SIM + 999])
+    planned = desk.run("plan", file, "--to", "activated", "--json")
+    assert (planned.code, planned.document()["plan"]["refused"], planned.document()["plan"]["sim_changes"]) == (1, 1, 2)
+    assert "is not in the carrier's inventory" in reasons(planned.document())[str(SIM + 999)]
+    applied = desk.run("apply", file, "--to", "activated", "--yes", "--json").document()
+    assert (applied["verdicts"]["in_sync"], applied["verdicts"]["refused"]) == (2, 1)
+    compared = desk.run("reconcile", file, "--to", "activated", "--json")
+    assert (compared.code, compared.document()["verdicts"]["in_sync"]) == (1, 2)
+
+
+def test_an_id_that_the_carrier_refuses_to_show_costs_its_own_row_with_the_reason(
+    desk: Desk, carrier: RecordedCarrier
+) -> None:
+    carrier.add(3)
+    gone = {"error_code": 1000, "error_token": "BadRequest", "message": "no such number"}
+    carrier.answers = refusing(lambda call: call.path.endswith(f"/sim/{SIM + 2}"), 400, gone)
+    planned = desk.run("plan", desk.file([SIM + 2]), "--to", "activated", "--json")
+    assert (planned.code, planned.document()["plan"]["refused"]) == (1, 1)
+    assert "HTTP 400, code 1000: no such number" in reasons(planned.document())[str(SIM + 2)]
+
+
+def test_devices_deleted_between_plan_and_send_cost_their_own_rows(desk: Desk, carrier: RecordedCarrier) -> None:
+    """One endpoint before the bulk call, and one SIM before its own: each answered with 404 and code 1401."""
+    carrier.add(300)
+
+    def delete(call: object) -> None:
+        if carrier.count("PATCH", "/multi") == 1:
+            carrier.endpoints.pop(ENDPOINT + 7, None)
+        if carrier.count("PATCH", f"/sim/{SIM + 9}"):
+            carrier.sims.pop(SIM + 9, None)
+
+    carrier.answers = delete
+    done = desk.run("apply", desk.file([SIM + 1 + each for each in range(300)]), "--to", "activated", "--yes", "--json")
+    told = done.document()
+    assert done.code == 1
+    assert told["verdicts"]["in_sync"] == 298
+    assert sum(told["verdicts"].values()) == told["input"]["rows"] == 300
+    assert sum(status == ACTIVATED for status in carrier.sims.values()) == 298
+
+
+def test_a_write_refused_with_404_and_1601_is_not_tried_again(desk: Desk, carrier: RecordedCarrier) -> None:
+    carrier.add(5)
+    body = {"error_code": 1601, "error_token": "Unavailable", "message": "No IP Address available."}
+    carrier.answers = refusing(lambda call: call.changes and call.path.endswith(f"/sim/{SIM + 3}"), 404, body)
+    done = desk.run("apply", desk.file([SIM + 1 + each for each in range(5)]), "--to", "activated", "--yes", "--json")
+    assert (done.code, done.document()["verdicts"]["in_sync"]) == (1, 4)
+    assert carrier.count("PATCH", f"/sim/{SIM + 3}") == 1
+    assert carrier.endpoints[ENDPOINT + 3] == DISABLED, "it went back"
+
+
+@pytest.mark.parametrize("odd", [{"id": 9, "description": "Quarantined"}, {"id": "eyJhbGciOi" * 50}, None])
+def test_a_status_never_heard_of_costs_its_own_row(desk: Desk, carrier: RecordedCarrier, odd: object) -> None:
+    carrier.add(4)
+    carrier.sims[SIM + 2] = odd
+    file = desk.file([SIM + 1 + each for each in range(4)])
+    done = desk.run("apply", file, "--to", "activated", "--yes", "--json")
+    told = done.document()
+    assert (done.code, told["verdicts"]["in_sync"], told["verdicts"]["refused"]) == (1, 3, 1)
+    assert "no status we know" in reasons(told, "results")[str(SIM + 2)]
+    assert "eyJ" not in done.out + done.err
+    audited = desk.run("audit", "--json").document()
+    assert (audited["sims"], audited["without_status"]) == (4, 1)
+    assert audited["findings"]["drifted"] == 0
+
+
+def test_statuses_as_doubles_and_answers_without_paging_are_read(desk: Desk, carrier: RecordedCarrier) -> None:
+    carrier.add(4, SUSPENDED, DISABLED)
+    carrier.sims[SIM + 1] = {"id": 2.0}
+    take: Callable[..., tuple[int, object, dict[str, str]]] = carrier.take
+    carrier.take = lambda *call: (*take(*call)[:2], {})  # type: ignore[method-assign]
+    done = desk.run("apply", desk.file([SIM + 1 + each for each in range(4)]), "--to", "activated", "--yes", "--json")
+    assert (done.code, done.document()["verdicts"]["in_sync"]) == (0, 4)
+    assert set(carrier.endpoints.values()) == {ENABLED}
+
+
+def test_filters_that_are_refused_are_done_without(desk: Desk, carrier: RecordedCarrier) -> None:
+    """ICCIDs are looked for in the listing, the Activated SIMs of the fleet are counted there."""
+    carrier.add(20, ACTIVATED, ENABLED)
+    carrier.add(3000, ISSUED, DISABLED)
+    invalid = {"error_code": 1301, "error_token": "InvalidFilter", "message": "Invalid filter"}
+    carrier.answers = refusing(lambda call: "q" in call.query, 422, invalid)
+    file = desk.folder / "iccids.csv"
+    file.write_text("iccid\n8988303000000000001\n")
+    planned = desk.run("plan", file, "--to", "suspended", "--json")
+    assert (planned.code, planned.document()["plan"]["sim_changes"]) == (0, 1), planned.err
