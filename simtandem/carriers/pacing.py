@@ -28,6 +28,7 @@ LONGEST_CALL_S = 90.0
 _MARGIN_S = 0.005  # timers fire a little early on some systems
 _LOOK_AGAIN_S = 1.0  # other processes may free places or ask for a pause
 _FIRST_PAUSE_S, _LONGEST_PAUSE_S, _TOO_LONG_S = 1.0, 30.0, 900.0
+_WORTH_SAYING_S = 4.0
 
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS places (id INTEGER PRIMARY KEY, name TEXT NOT NULL, frees_at REAL NOT NULL);
@@ -73,6 +74,8 @@ class CallBudget:
         self._paused_until = -math.inf
         self._halted = False
         self._waiting_until: float | None = None
+        self.on_pause: Callable[[float], None] = lambda _seconds: None
+        """Called where a 429 begins a pause that somebody may wonder about, with its seconds."""
         try:
             file.parent.mkdir(parents=True, exist_ok=True)
             self._file = sqlite3.connect(file, timeout=30, isolation_level=None, check_same_thread=False)
@@ -106,25 +109,28 @@ class CallBudget:
         finally:
             self._release(held, windows)
 
-    def throttled(self, retry_after_s: float | None) -> float:
+    def throttled(self, retry_after_s: float | None, times: int = 1) -> float:
         """The carrier said 429: nobody sends before the returned number of seconds has passed.
 
-        Without a Retry-After the pause doubles with every 429 in a row. Raises `CarrierUnavailable` where the carrier
-        asks for more than a quarter of an hour.
+        The pause doubles with every 429 in a row, and with the `times` that this very call got one; a Retry-After may
+        make it longer, never shorter. Raises `CarrierUnavailable` where the carrier asks for more than a quarter of an
+        hour.
         """
         now = self._clock()
-        if now >= self._paused_until:  # calls that were on their way when the pause began say nothing new
+        begins = now >= self._paused_until
+        if begins:  # calls that were on their way when the pause began say nothing new
             self._throttled_in_a_row += 1
-        if retry_after_s is None:
-            pause = min(_FIRST_PAUSE_S * 2.0 ** min(self._throttled_in_a_row - 1, 10), _LONGEST_PAUSE_S)
-        elif retry_after_s > _TOO_LONG_S:
+        if retry_after_s is not None and retry_after_s > _TOO_LONG_S:
             raise CarrierUnavailable(
                 f"The carrier asks to wait {retry_after_s:.0f} s before the next call. Run again after that.",
                 status=429,
             )
-        else:
-            pause = max(retry_after_s, 0.0)
+        in_a_row = max(self._throttled_in_a_row, times)
+        own = min(_FIRST_PAUSE_S * 2.0 ** min(in_a_row - 1, 10), _LONGEST_PAUSE_S)
+        pause = max(retry_after_s or 0.0, own)
         until = self._paused_until = now + pause + _MARGIN_S
+        if begins and pause >= _WORTH_SAYING_S:
+            self.on_pause(pause)
         self._write(
             "INSERT INTO not_before VALUES ('', ?) ON CONFLICT (name) DO UPDATE SET at = max(at, excluded.at)", (until,)
         )

@@ -1,6 +1,7 @@
 """emnify as a `simtandem.carriers.base.Carrier`."""
 
 import asyncio
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -11,7 +12,7 @@ from typing import Self
 import httpx
 import polars as pl
 
-from simtandem import __version__
+from simtandem import __version__, watching
 from simtandem.carriers.base import Change, Journal, Lifecycle, Listing, StepResult
 from simtandem.carriers.emnify.changing import EndpointWriter, change_sim
 from simtandem.carriers.emnify.events import read_events
@@ -41,6 +42,10 @@ class Account:
         return httpx.URL(self.base_url).netloc.decode().replace(":", "_")
 
 
+def _say_pause(seconds: float) -> None:
+    watching.current().notes(f"Rate-limited (HTTP 429): the next call is sent in {math.ceil(seconds)} s.")
+
+
 class Emnify:
     """The emnify adapter. Use as an async context manager; nothing is called before it is asked something."""
 
@@ -49,6 +54,7 @@ class Emnify:
     def __init__(self, account: Account, journal: Journal) -> None:
         self.lifecycle: Lifecycle = EmnifyLifecycle()
         self.budget = CallBudget(account.home / f"budget-{account.state_name}.sqlite")
+        self.budget.on_pause = _say_pause
         self._http = httpx.AsyncClient(
             base_url=account.base_url,
             headers={"User-Agent": f"simtandem/{__version__}", "Accept": "application/json"},

@@ -6,6 +6,7 @@ read it back.
 """
 
 import asyncio
+import math
 import random
 import time
 from collections.abc import Awaitable, Callable
@@ -26,7 +27,7 @@ _FIRST_DELAY_S, _LONGEST_DELAY_S = 0.25, 8.0
 _RENEWALS = 3  # of the token, for one call
 _ONE = httpx.Timeout(15.0, connect=10.0, pool=None)
 _MANY = httpx.Timeout(60.0, connect=10.0, pool=None)  # a page of thousands, or as many endpoints in one PATCH
-_PATIENCE_S = 900.0  # with 429s, for one call
+_PATIENCE_S = 60.0  # with 429s, for one call: so long beyond a window in which nothing was sent
 _AUTHENTICATE = "/api/v1/authenticate"
 _REQUEST_ID_HEADERS = ("x-request-id", "x-correlation-id", "x-amzn-requestid", "cf-ray")
 
@@ -99,7 +100,8 @@ class Transport:
 
         The reply may be `UNANSWERED`. Raises `CarrierUnavailable` and `AuthenticationFailed`.
         """
-        token, unreached, renewals, throttled_s = await self.tokens.current(), 0, 0, 0.0
+        token, unreached, renewals, throttled, throttled_s = await self.tokens.current(), 0, 0, 0, 0.0
+        patience_s = self._limits.every_call.seconds + _PATIENCE_S
         while True:
             reply = await self._once(call, token, spacing, query)
             if reply.kind is Kind.UNAUTHORIZED:
@@ -110,9 +112,15 @@ class Transport:
                     )
                 token = await self.tokens.current(rejected=token)
             elif reply.kind is Kind.THROTTLED:
-                throttled_s += self._budget.throttled(retry_after(reply.headers))
-                if throttled_s > _PATIENCE_S:
-                    raise CarrierUnavailable(f"{call.method} {call.path}: 429 for {throttled_s:.0f} s.", status=429)
+                throttled += 1
+                throttled_s += self._budget.throttled(retry_after(reply.headers), throttled)
+                if throttled > 1 and throttled_s > patience_s:
+                    raise CarrierUnavailable(
+                        f"The carrier rate-limits every call: {call.method} {call.path} was answered with HTTP 429 "
+                        f"{throttled} times in {throttled_s:.0f} s. Something else may use the account's limit; run "
+                        "again later.",
+                        status=429,
+                    )
             elif reply.kind is Kind.UNREACHED:
                 unreached += 1
                 if unreached >= ATTEMPTS:
@@ -183,7 +191,7 @@ class Transport:
             if reply.kind is Kind.OK and isinstance(token, str) and token:
                 return token
             if reply.kind is Kind.THROTTLED:
-                self._budget.throttled(retry_after(reply.headers))
+                self._budget.throttled(retry_after(reply.headers), attempt)
             elif reply.kind in (Kind.UNANSWERED, Kind.UNREACHED):
                 await self.back_off(attempt)
             else:
@@ -209,14 +217,19 @@ def _locked_out(reply: Reply) -> str:
 
 
 def retry_after(headers: httpx.Headers | None) -> float | None:
-    """Seconds to wait by the Retry-After header, given in seconds or as a date; None where there is none to read."""
+    """Seconds to wait by the Retry-After header, given in seconds or as a date; None where there is none to read.
+
+    It may be 0, where the header says so or names a date in the past: whoever waits has a pause of its own as well.
+    """
     text = headers.get("Retry-After", "").strip() if headers else ""
     if not text:
         return None
     try:
-        return max(0.0, float(text))
+        seconds = float(text)
     except ValueError:
         pass
+    else:
+        return max(0.0, seconds) if math.isfinite(seconds) else None
     try:
         return max(0.0, (parsedate_to_datetime(text) - datetime.now(UTC)).total_seconds())
     except (ValueError, TypeError):
