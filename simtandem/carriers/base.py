@@ -4,7 +4,7 @@ A carrier speaks in `SimStatus` and `EndpointStatus`; its own words, numbers, pa
 A carrier without an endpoint half plans no endpoint steps, and its `change_endpoints` is never called.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Protocol
@@ -118,6 +118,15 @@ class StepResult:
     now: str | None = None
 
 
+Stops = Callable[[int, int], bool]
+"""Whether so many failures among so many devices are enough to stop."""
+
+
+def never_stops(_failures: int, _devices: int) -> bool:
+    """However many fail, go on."""
+    return False
+
+
 @dataclass(frozen=True, slots=True)
 class Listing:
     """What was read of the carrier.
@@ -182,8 +191,15 @@ class Carrier(Protocol):
         """
         ...
 
-    async def change_endpoints(self, changes: Sequence[Change], *, put_back: bool = False) -> list[StepResult]:
-        """Change many endpoints' status, one result for each, in the order given. Never two at a time."""
+    async def change_endpoints(self, changes: Sequence[Change], *, stops: Stops = never_stops) -> list[StepResult]:
+        """Change many endpoints' status, one result for each, in the order given. Never two at a time.
+
+        Where `stops` says that enough of those tried were refused, nothing more is sent, and the others have no result.
+        """
+        ...
+
+    async def put_back_endpoints(self, changes: Sequence[Change]) -> list[StepResult]:
+        """Return endpoints to where they were: as `change_endpoints`, but also where nothing else is sent any more."""
         ...
 
     def waiting_s(self) -> float:

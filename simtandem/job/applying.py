@@ -169,7 +169,7 @@ class Applying:
         rows = {change.row for change in changes}
         work.attempted[Half.ENDPOINT] |= rows
         try:
-            results = await self._carrier.change_endpoints(changes)
+            results = await self._carrier.change_endpoints(changes, stops=self._rule.stops)
         except CarrierUnavailable as error:
             if error.maybe_processed:
                 work.doubtful[Half.ENDPOINT] |= rows
@@ -182,6 +182,10 @@ class Applying:
         except BaseException:  # see _change_sims
             work.doubtful[Half.ENDPOINT] |= rows
             raise
+        if len(results) < len(changes):  # too many of those tried were refused; the others were not sent
+            work.attempted[Half.ENDPOINT] = attempted | {result.row for result in results}
+            refused = sum(result.outcome is Outcome.REFUSED for result in results)
+            self._stop(f"{refused} of the {len(results)} endpoints tried in batch {work.batch.number} were refused")
         await self._end(work, Half.ENDPOINT, results)
 
     async def _take_in_what_happened(self, work: BatchWork, half: Half) -> None:
@@ -215,7 +219,7 @@ class Applying:
             return
         work.returned |= {back.row for back in backs}
         try:
-            results = await self._carrier.change_endpoints(backs, put_back=True)
+            results = await self._carrier.put_back_endpoints(backs)
         except (CarrierError, Interrupted) as error:
             log.warning("Endpoints could not be put back: %s", error)
             if isinstance(error, CarrierUnavailable) and error.maybe_processed:
@@ -258,9 +262,15 @@ class Applying:
         await self._record(half, results, again=again)
         failures, devices = work.failures(), work.batch.rows.height
         if not self.stopped and self._rule.stops(failures, devices):
-            self.stopped = f"stopped: {failures} of {devices} devices of batch {work.batch.number} failed"
-            self._carrier.halt_changes()
-            self._watcher.notes(f"{self.stopped}; nothing more is changed, the rest is held")
+            self._stop(f"{failures} of {devices} devices of batch {work.batch.number} failed")
+
+    def _stop(self, why: str) -> None:
+        """Change nothing more in any batch."""
+        if self.stopped:
+            return
+        self.stopped = f"stopped: {why}"
+        self._carrier.halt_changes()
+        self._watcher.notes(f"{self.stopped}; nothing more is changed, the rest is not sent")
 
     async def _record(self, half: Half, results: Sequence[StepResult], *, again: bool = False) -> None:
         if not results:

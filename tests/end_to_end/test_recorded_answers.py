@@ -130,3 +130,18 @@ def test_filters_that_are_refused_are_done_without(desk: Desk, carrier: Recorded
     file.write_text("iccid\n8988303000000000001\n")
     planned = desk.run("plan", file, "--to", "suspended", "--json")
     assert (planned.code, planned.document()["plan"]["sim_changes"]) == (0, 1), planned.err
+
+
+def test_endpoints_that_are_all_refused_stop_the_run_within_a_few_dozen_calls(
+    desk: Desk, carrier: RecordedCarrier
+) -> None:
+    carrier.add(499)
+    carrier.answers = refusing(lambda call: call.changes and "endpoint" in call.path, 422)
+    done = desk.run("apply", desk.file([SIM + 1 + each for each in range(499)]), "--to", "activated", "--yes", "--json")
+    told = done.document()
+    assert done.code == 1
+    assert len(carrier.calls) <= 60
+    assert carrier.count("PATCH", "/multi") <= 3
+    assert (told["outcomes"]["refused"], told["outcomes"]["held"]) == (10, 2 * 499 - 10)
+    assert "stopped: 10 of the 10 endpoints tried in batch 1 were refused" in done.err
+    assert set(carrier.sims.values()) == {ISSUED}

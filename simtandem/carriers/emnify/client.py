@@ -13,8 +13,9 @@ import httpx
 import polars as pl
 
 from simtandem import __version__, watching
-from simtandem.carriers.base import Change, Journal, Lifecycle, Listing, StepResult
-from simtandem.carriers.emnify.changing import EndpointWriter, change_sim
+from simtandem.carriers.base import Change, Journal, Lifecycle, Listing, StepResult, Stops, never_stops
+from simtandem.carriers.emnify.changing import change_sim
+from simtandem.carriers.emnify.endpoint_writer import EndpointWriter
 from simtandem.carriers.emnify.events import read_events
 from simtandem.carriers.emnify.inventory import list_fleet
 from simtandem.carriers.emnify.lifecycle import EmnifyLifecycle
@@ -102,9 +103,13 @@ class Emnify:
         async with self._sims_at_once:
             return await change_sim(self._transport, self._reader, change)
 
-    async def change_endpoints(self, changes: Sequence[Change], *, put_back: bool = False) -> list[StepResult]:
+    async def change_endpoints(self, changes: Sequence[Change], *, stops: Stops = never_stops) -> list[StepResult]:
         """See `Carrier.change_endpoints`."""
-        return await self._endpoints.change(changes, put_back=put_back)
+        return await self._endpoints.change(changes, purpose="change", stops=stops)
+
+    async def put_back_endpoints(self, changes: Sequence[Change]) -> list[StepResult]:
+        """See `Carrier.put_back_endpoints`."""
+        return await self._endpoints.change(changes, purpose="put_back", stops=never_stops)
 
     def waiting_s(self) -> float:
         """See `Carrier.waiting_s`."""

@@ -11,7 +11,7 @@ import polars as pl
 from schemas.ownership import NOBODY, OwnerField
 from schemas.statuses import EndpointStatus, Half, Outcome, SimStatus
 from schemas.tables import Inventory, Owners, empty
-from simtandem.carriers.base import Answer, Call, Change, Journal, Lifecycle, Listing, StepResult
+from simtandem.carriers.base import Answer, Call, Change, Journal, Lifecycle, Listing, StepResult, Stops, never_stops
 from simtandem.carriers.emnify.lifecycle import EmnifyLifecycle
 from simtandem.errors import CarrierRefused, CarrierUnavailable, Interrupted
 from tests.simtandem.model_fleet import ModelFleet
@@ -92,6 +92,7 @@ class ActingCarrier:
     whole: bool = True
     halted: bool = False
     changes_halted: bool = False
+    gives_up: bool = False  # endpoints one by one, until too many of those tried are refused
     on_the_way: int = 0
     most_on_the_way: int = 0
     _at_next_turn: Callable[[], None] | None = None
@@ -186,7 +187,20 @@ class ActingCarrier:
             if after != NOBODY:
                 self.owners[change.ident][name] = after
 
-    async def change_endpoints(self, changes: Sequence[Change], *, put_back: bool = False) -> list[StepResult]:
+    async def put_back_endpoints(self, changes: Sequence[Change]) -> list[StepResult]:
+        return await self._change_endpoints(changes, put_back=True)
+
+    async def change_endpoints(self, changes: Sequence[Change], *, stops: Stops = never_stops) -> list[StepResult]:
+        if not self.gives_up:
+            return await self._change_endpoints(changes)
+        results: list[StepResult] = []
+        for change in changes:
+            results += await self._change_endpoints([change])
+            if stops(sum(result.outcome is Outcome.REFUSED for result in results), len(results)):
+                break
+        return results
+
+    async def _change_endpoints(self, changes: Sequence[Change], *, put_back: bool = False) -> list[StepResult]:
         self._take_turn(changing=not put_back)
         idents = tuple(change.ident for change in changes)
         self.before_change(idents)

@@ -43,6 +43,27 @@ async def test_the_rest_of_the_batch_that_trips_the_rule_is_held(make_run: MakeR
     assert [outcomes(run)[number, SIM] for number in (1, 40)] == [Outcome.REFUSED, Outcome.HELD]
 
 
+async def test_refused_endpoints_stop_the_run_in_the_middle_of_their_bulk_call(make_run: MakeRun, begun: Begun) -> None:
+    """Those not tried are held, the one that was enabled is put back, and no SIM is activated."""
+    acts: dict[str, list[Act]] = {str(number): [Refused()] for number in range(102, 109)}
+    carrier = ActingCarrier(fleet_of(8), acts, gives_up=True)
+    run = make_run(sims(8), settings=STOP_EARLY)
+    async with begun(run, carrier) as applying:
+        await send_all(applying)
+        assert applying.stopped == "stopped: 2 of the 3 endpoints tried in batch 1 were refused"
+    assert carrier.sent == [(ENDPOINT, "101"), (ENDPOINT, "102"), (ENDPOINT, "103")]
+    assert carrier.put_back == ["101"]
+    ended = outcomes(run)
+    assert [ended[number, ENDPOINT] for number in (1, 2, 3, 4, 8)] == [
+        Outcome.HELD,
+        Outcome.REFUSED,
+        Outcome.REFUSED,
+        Outcome.HELD,
+        Outcome.HELD,
+    ]
+    assert {ended[number, SIM] for number in range(1, 9)} == {Outcome.HELD}
+
+
 async def test_a_batch_begun_before_the_stop_goes_no_further_and_is_put_back(make_run: MakeRun, begun: Begun) -> None:
     carrier = ActingCarrier(fleet_of(4), acts={"101": [Refused()], "102": [Refused()]})
     run = make_run(sims(4), batch_size=2, settings=STOP_EARLY)

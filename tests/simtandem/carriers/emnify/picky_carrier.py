@@ -13,7 +13,8 @@ class PickyCarrier:
 
     `atomic`: one bad row stops a whole bulk call, else the good ones are changed. A row that holds its status already
     is bad as well, and counted in `needless`. The first `silent` PATCHes get no answer and change only `keeps` rows.
-    `forbids` names the paths that answer 403. `meanwhile` is what others do after the first PATCH.
+    `forbids` names the paths that answer 403, `misses` those that do not exist; a call of more than `most` rows is too
+    large. `meanwhile` is what others do after the first PATCH.
     """
 
     def __init__(
@@ -25,10 +26,13 @@ class PickyCarrier:
         silent: int = 0,
         keeps: int = 0,
         forbids: tuple[str, ...] = (),
+        misses: tuple[str, ...] = (),
+        most: int = 2000,
     ) -> None:
         self.status: dict[int, int] = dict.fromkeys(range(1, count + 1), 1)
         self.bad, self.atomic, self.forbids = set(bad), atomic, forbids
         self._silent, self._keeps = silent, keeps
+        self._misses, self._most = misses, most
         self.meanwhile: dict[int, int | None] = {}
         self.patches: list[list[int]] = []
         self.needless = self.reads = 0
@@ -45,6 +49,10 @@ class PickyCarrier:
         self.patches.append([row["id"] for row in rows])
         if any(path.endswith(each) for each in self.forbids):
             return httpx.Response(403, json={"error_code": 1104, "message": "Forbidden"})
+        if any(path.endswith(each) for each in self._misses):
+            return httpx.Response(404, json={"message": "no Route matched with those values"})
+        if len(rows) > self._most:
+            return httpx.Response(413)
         return self._change({row["id"]: row["status"]["id"] for row in rows})
 
     def _show(self, path: str) -> httpx.Response:

@@ -15,7 +15,7 @@ from schemas.statuses import EndpointStatus, Outcome, SimStatus
 from schemas.tables import Devices, empty
 from simtandem.carriers.base import Answer, Call, Change, StepResult
 from simtandem.carriers.emnify.answers import Kind
-from simtandem.carriers.emnify.changing import EndpointWriter
+from simtandem.carriers.emnify.endpoint_writer import EndpointWriter
 from simtandem.carriers.emnify.reading import Reader
 from simtandem.carriers.emnify.transport import Limits, Transport
 from simtandem.carriers.pacing import CallBudget, Window

@@ -7,7 +7,7 @@ import pytest
 
 from schemas.statuses import EndpointStatus, Outcome, SimStatus
 from simtandem.carriers.base import Change
-from simtandem.carriers.emnify.changing import BULK
+from simtandem.carriers.emnify.endpoint_writer import BULK
 from simtandem.carriers.emnify.transport import ATTEMPTS
 from simtandem.emulator.server import Emulator, FaultKind, FaultRule, Group
 from simtandem.errors import CarrierUnavailable
@@ -75,7 +75,7 @@ async def test_results_come_in_the_order_given(carrier: Emulator, rig: Rig) -> N
 
 async def test_purpose_of_putting_back_is_in_the_journal(carrier: Emulator, rig: Rig) -> None:
     carrier.refill([Group(2, SimStatus.ISSUED, ON)])
-    await rig.endpoints.change(endpoint_changes(carrier.fleet.endpoint_ids, ON, OFF), put_back=True)
+    await rig.endpoints.change(endpoint_changes(carrier.fleet.endpoint_ids, ON, OFF), purpose="put_back")
     assert rig.journal.sent("PATCH") == [("put_back", 1)]
 
 

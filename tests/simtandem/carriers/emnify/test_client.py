@@ -246,7 +246,7 @@ async def test_once_changes_are_halted_what_waits_is_not_sent_and_all_else_goes_
         assert sorted(type(each).__name__ for each in got) == ["Interrupted"] * 4 + ["StepResult"]
         with pytest.raises(Interrupted):
             await emnify.change_endpoints(endpoint_changes([FIRST_ENDPOINT]))
-        back = await emnify.change_endpoints(endpoint_changes([FIRST_ENDPOINT]), put_back=True)
+        back = await emnify.put_back_endpoints(endpoint_changes([FIRST_ENDPOINT]))
         assert [each.outcome for each in back] == [Outcome.APPLIED]
         assert (await emnify.find(asked(sim_id=[FIRST_SIM]))).inventory.height == 1
     assert carrier.stats()["sim_patches"] == 1
