@@ -1,7 +1,8 @@
 """Turn a run around: what it changed, where that goes back to, and what can't go back. Pure.
 
-Only steps this run is known, or may be thought, to have carried out are turned around; a half that somebody else had
-changed already stays as it is. A device goes back only if it is still where the run left it.
+Only steps this run is known to have carried out, or has sent without an answer, are turned around. A half that somebody
+else had changed already stays as it is, and so does one that a later run has changed since: it belongs to that run. A
+device goes back only if it is still where the run left it.
 """
 
 from collections.abc import Callable
@@ -25,19 +26,31 @@ _SPLITS = [
 _NO_WAY_BACK = [SimStatus.ISSUED.value, SimStatus.FACTORY_TEST.value]
 
 
-def changed(plan: pl.DataFrame, outcomes: pl.DataFrame, *, ended: bool) -> pl.DataFrame:
+SENT = pl.Schema({"half": pl.String, "ident": pl.String, "run_id": pl.String, "at": pl.String})
+"""Changes of halves that were sent: by which run, and when, as text that sorts by time."""
+
+
+def changed(
+    plan: pl.DataFrame, outcomes: pl.DataFrame, sent: pl.DataFrame | None = None, later: pl.DataFrame | None = None
+) -> pl.DataFrame:
     """The devices a run changed, sorted by their row in it, and what a way back has to know of them.
 
     Columns: `row, desired`, the three ids; of each half `*_was` (to return to), `*_left` (where the run left it) and
     `*_perhaps` (nobody knows whether it got that far); `owners_was` and `owners_left`, null where none changed;
-    `status_moved`; `back`, the status that describes what was, null where none does. `ended` says that the run came to
-    its end: else a step without an outcome may have been sent, too.
+    `status_moved`; `back`, the status that describes what was, null where none does; `later_run`, which changed it
+    since, null where none did.
+
+    `sent` (a `SENT` table) is what the run sent: a step of it without an outcome, as a killed run leaves them, was
+    perhaps carried out. `later` is what other runs sent, too.
     """
-    joined = plan.filter(pl.col("action") == Action.CHANGE)
+    own = pl.DataFrame(schema=SENT) if sent is None else sent
+    joined = _claims(
+        plan.filter(pl.col("action") == Action.CHANGE), own, pl.DataFrame(schema=SENT) if later is None else later
+    )
     for half in Half:
         steps = outcomes.filter(pl.col("half") == half).unique("row", keep="last", maintain_order=True)
         joined = joined.join(steps.select("row", pl.col("outcome").alias(half)), on="row", how="left")
-    judged = joined.with_columns(expr for half in Half for expr in _half(half, ended=ended))
+    judged = joined.with_columns(expr for half in Half for expr in _half(half))
     return (
         judged.filter(pl.any_horizontal(f"{half}_ours" for half in Half))
         .with_columns(
@@ -53,14 +66,37 @@ def changed(plan: pl.DataFrame, outcomes: pl.DataFrame, *, ended: bool) -> pl.Da
             *_OWNERS,
             "status_moved",
             "back",
+            "later_run",
         )
         .sort("row")
     )
 
 
-def _half(half: Half, *, ended: bool) -> list[pl.Expr]:
+def _claims(plan: pl.DataFrame, sent: pl.DataFrame, later: pl.DataFrame) -> pl.DataFrame:
+    """Add of each half whether this run sent it, and over both which run sent one of them last, after this one."""
+    joined = plan
+    for half in Half:
+        own = sent.filter(pl.col("half") == half).group_by("ident").agg(own_at=pl.col("at").max())
+        since = (
+            later.filter(pl.col("half") == half)
+            .join(own, on="ident")
+            .filter(pl.col("at") > pl.col("own_at"))
+            .sort("at")
+            .group_by("ident", maintain_order=True)
+            .agg(pl.col("run_id").last())
+        )
+        joined = joined.join(
+            own.select(pl.col("ident").alias(f"{half}_id"), pl.lit(value=True).alias(f"{half}_sent")),
+            on=f"{half}_id",
+            how="left",
+        ).join(since.rename({"ident": f"{half}_id", "run_id": f"{half}_later"}), on=f"{half}_id", how="left")
+    return joined.with_columns(later_run=pl.coalesce(f"{half}_later" for half in Half))
+
+
+def _half(half: Half) -> list[pl.Expr]:
     step, outcome = pl.col(f"{half}_step"), pl.col(half.value)
-    unclear = (outcome == Outcome.UNKNOWN).fill_null(value=not ended)
+    sent = pl.col(f"{half}_sent").fill_null(value=False)
+    unclear = pl.when(outcome.is_null()).then(sent).otherwise(outcome == Outcome.UNKNOWN)
     perhaps = step & unclear
     ours = step & ((outcome == Outcome.APPLIED).fill_null(value=False) | unclear)
     there = step & (outcome == Outcome.UNCHANGED).fill_null(value=False)
@@ -110,7 +146,7 @@ def inverse(plan: pl.DataFrame, changes: pl.DataFrame) -> pl.DataFrame:
         as_left=_every_half(lambda half: _is(half, "left") | (pl.col(f"{half}_perhaps") & _is(half, "was")))
         & (_owned("left") | (pl.col("sim_perhaps") & _owned("was"))),
     )
-    why = pl.concat_str(_no_way_back(), _moved(), separator="; also ", ignore_nulls=True)
+    why = pl.concat_str(_no_way_back(), _later(), _moved(), separator="; also ", ignore_nulls=True)
     judged = rows.with_columns(
         returned=pl.col("found") & pl.col("returned"),
         why=pl.when(pl.col("found") & ~pl.col("returned") & (why != "")).then(why),
@@ -159,6 +195,14 @@ def _no_way_back() -> pl.Expr:
         )
         .when(pl.col("status_moved") & pl.col("back").is_null())
         .then(pl.format("SIM {} was {} before the run, {}", "sim_id", was, kind.fill_null("which no status asks for")))
+    )
+
+
+def _later() -> pl.Expr:
+    return pl.when(pl.col("later_run").is_not_null()).then(
+        pl.format(
+            "SIM {} was changed by run {} since, so it belongs to that run: undo that one first", "sim_id", "later_run"
+        )
     )
 
 

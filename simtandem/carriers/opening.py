@@ -1,8 +1,12 @@
 """From settings to a carrier. The one place that knows which adapters there are."""
 
+from collections.abc import Iterator
+
+from schemas.statuses import Half
 from simtandem.carriers.base import Carrier, Journal, Lifecycle
 from simtandem.carriers.emnify.client import Account, Emnify
 from simtandem.carriers.emnify.lifecycle import EmnifyLifecycle
+from simtandem.carriers.emnify.recorded_calls import changed_devices
 from simtandem.settings import Settings
 
 
@@ -17,6 +21,11 @@ def open_carrier(settings: Settings, journal: Journal) -> Carrier:
         home=settings.home,
     )
     return Emnify(account, journal)
+
+
+def devices_of(path: str, body: str | None) -> Iterator[tuple[Half, str]]:
+    """The halves, by their ids, that a recorded call to the carrier of these settings would have changed."""
+    return changed_devices(path, body)
 
 
 def lifecycle() -> Lifecycle:

@@ -60,6 +60,7 @@ _CHANGING = ("change", "put_back")
 _LONGEST_CALL = timedelta(seconds=90)
 """What was sent so long ago and has no answer is not on its way any more."""
 
+_SENT = pl.Schema({**dict.fromkeys(("run_id", "at", "path", "body"), pl.String()), "refused": pl.Boolean()})
 _CALLS = pl.Schema(
     {
         "call_id": pl.String(),
@@ -215,6 +216,30 @@ def changed_by_others(connection: Connection, run_id: str, since: datetime) -> b
     late = or_(calls.c.at >= since, answers.c.call_id.is_(None), answers.c.at >= since)
     query = _changes_by_others(run_id, since - _LONGEST_CALL, calls.c.call_id).where(late).limit(1)
     return connection.execute(query).first() is not None
+
+
+def changes_sent(connection: Connection, run_id: str, since: datetime | None = None) -> pl.DataFrame:
+    """The changes this run sent; with `since`, those that other runs sent to its carrier then or later. Oldest first.
+
+    Columns `run_id, at, path, body, refused`; `refused` says that the carrier answered with a refusal.
+    """
+    host = select(runs.c.carrier_host).where(runs.c.run_id == run_id).scalar_subquery()
+    whose = [calls.c.run_id == run_id]
+    if since is not None:
+        whose = [calls.c.run_id != run_id, runs.c.carrier_host == host, calls.c.at >= since]
+    query = (
+        select(
+            calls.c.run_id,
+            type_coerce(calls.c.at, Text),
+            calls.c.path,
+            calls.c.body,
+            case((answers.c.status.between(400, 499), True), else_=False),
+        )
+        .select_from(runs.join(calls).outerjoin(answers))
+        .where(*whose, calls.c.purpose == "change")
+        .order_by(calls.c.at, calls.c.call_id)
+    )
+    return read_frame(connection, query, _SENT)
 
 
 def last_unanswered_by_others(connection: Connection, run_id: str, since: datetime) -> datetime | None:

@@ -153,6 +153,14 @@ class Ledger:
         with self.database.read() as connection:
             return reading.changed_by_others(connection, run_id, since)
 
+    def changes_sent(self, run_id: str, since: datetime | None = None) -> pl.DataFrame:
+        """The changes this run sent; with `since`, those that other runs sent to its carrier then or later.
+
+        Columns `run_id, at, path, body, refused`, oldest first; `at` is text that sorts by time.
+        """
+        with self._details(run_id) as connection:
+            return reading.changes_sent(connection, run_id, since)
+
     def last_unanswered_by_others(self, run_id: str, since: datetime) -> datetime | None:
         """When other runs last sent, at `since` or later, a change to this run's carrier that has no answer yet."""
         with self.database.read() as connection:

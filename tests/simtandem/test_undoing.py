@@ -50,7 +50,7 @@ def test_everything_a_run_changed_goes_back_or_is_refused_and_nothing_else_is_to
     before = job.fleet.inventory()
     plan = planned(job.fleet, job.devices, job.repeats)
     job.fleet.apply(plan)
-    changes = undoing.changed(plan, all_applied(plan), ended=True)
+    changes = undoing.changed(plan, all_applied(plan))
     back = inverse(job.fleet, changes)
     assert back["row"].to_list() == plan.filter(action=Action.CHANGE)["row"].to_list()
     job.fleet.apply(back)
@@ -66,7 +66,7 @@ def test_everything_a_run_changed_goes_back_or_is_refused_and_nothing_else_is_to
 def test_a_device_that_moved_since_is_named_and_left_alone(job: Job, data: st.DataObject) -> None:
     plan = planned(job.fleet, job.devices, job.repeats)
     job.fleet.apply(plan)
-    changes = undoing.changed(plan, all_applied(plan), ended=True)
+    changes = undoing.changed(plan, all_applied(plan))
     moved = set()
     for line in changes.iter_rows(named=True):
         mine = next(each for each in job.fleet.devices if each.sim_id == line["sim_id"])
@@ -118,7 +118,7 @@ def test_what_can_not_go_back_is_refused_in_words(
 ) -> None:
     fleet, plan = one(before, target)
     fleet.apply(plan)
-    back = inverse(fleet, undoing.changed(plan, all_applied(plan), ended=True))
+    back = inverse(fleet, undoing.changed(plan, all_applied(plan)))
     assert back.select("action", "reason").rows() == [(Action.REFUSED, reason)]
     assert undoing.to_send(back).is_empty()
 
@@ -127,7 +127,7 @@ def test_a_device_that_can_not_go_back_and_moved_has_both_reasons() -> None:
     fleet, plan = one((ISSUED, OFF), Target.ACTIVATED)
     fleet.apply(plan)
     fleet.devices[0].sim = SUSPENDED
-    back = inverse(fleet, undoing.changed(plan, all_applied(plan), ended=True))
+    back = inverse(fleet, undoing.changed(plan, all_applied(plan)))
     no_way, moved = back["reason"].item().split("; also ")
     assert no_way == "SIM 1 was Issued before the run, and nothing goes back there"
     assert moved == (
@@ -137,7 +137,7 @@ def test_a_device_that_can_not_go_back_and_moved_has_both_reasons() -> None:
 
 def test_a_device_that_is_back_already_needs_nothing() -> None:
     fleet, plan = one((SUSPENDED, OFF), Target.ACTIVATED)
-    back = inverse(fleet, undoing.changed(plan, all_applied(plan), ended=True))
+    back = inverse(fleet, undoing.changed(plan, all_applied(plan)))
     assert back.select("action", "sim_after", "reason").rows() == [
         (Action.UNCHANGED, SUSPENDED, "it is back already"),
     ]
@@ -145,7 +145,7 @@ def test_a_device_that_is_back_already_needs_nothing() -> None:
 
 def test_a_split_pair_that_is_one_again_needs_nothing() -> None:
     fleet, plan = one((SUSPENDED, ON), Target.ACTIVATED)
-    back = inverse(fleet, undoing.changed(plan, all_applied(plan), ended=True))
+    back = inverse(fleet, undoing.changed(plan, all_applied(plan)))
     assert back.select("action", "sim_after", "endpoint_after", "first", "sim_step", "newly_billed").rows() == [
         (Action.UNCHANGED, SUSPENDED, ON, None, False, False),
     ]
@@ -154,13 +154,13 @@ def test_a_split_pair_that_is_one_again_needs_nothing() -> None:
 @pytest.mark.parametrize("outcome", [Outcome.REFUSED, Outcome.FAILED, Outcome.HELD, Outcome.UNCHANGED])
 def test_what_the_run_did_not_change_is_not_undone(outcome: Outcome) -> None:
     _, plan = one((SUSPENDED, OFF), Target.ACTIVATED)
-    assert undoing.changed(plan, all_applied(plan, sim=outcome, endpoint=outcome), ended=True).is_empty()
+    assert undoing.changed(plan, all_applied(plan, sim=outcome, endpoint=outcome)).is_empty()
 
 
 def test_a_half_that_alone_was_changed_goes_back_alone() -> None:
     fleet, plan = one((SUSPENDED, OFF), Target.ACTIVATED)
     fleet.change_endpoint("101", ON)
-    back = inverse(fleet, undoing.changed(plan, all_applied(plan, sim=Outcome.REFUSED), ended=True))
+    back = inverse(fleet, undoing.changed(plan, all_applied(plan, sim=Outcome.REFUSED)))
     assert back.select("desired", "sim_step", "endpoint_step", "endpoint_after").rows() == [
         (Target.SUSPENDED, False, True, OFF),
     ]
@@ -169,7 +169,7 @@ def test_a_half_that_alone_was_changed_goes_back_alone() -> None:
 def test_a_half_somebody_else_had_changed_already_stays_as_it_is() -> None:
     fleet, plan = one((SUSPENDED, OFF), Target.ACTIVATED)
     fleet.apply(plan)
-    changes = undoing.changed(plan, all_applied(plan, endpoint=Outcome.UNCHANGED), ended=True)
+    changes = undoing.changed(plan, all_applied(plan, endpoint=Outcome.UNCHANGED))
     assert changes.select("sim_was", "endpoint_was", "sim_left", "endpoint_left").rows() == [
         (SUSPENDED, ON, ACTIVATED, ON),
     ]
@@ -181,20 +181,43 @@ def test_a_step_nobody_knows_of_is_undone_where_it_shows(carried_out: bool) -> N
     fleet.change_endpoint("101", OFF)
     if carried_out:
         fleet.change_sim("1", SUSPENDED)
-    back = inverse(fleet, undoing.changed(plan, all_applied(plan, sim=Outcome.UNKNOWN), ended=True))
+    back = inverse(fleet, undoing.changed(plan, all_applied(plan, sim=Outcome.UNKNOWN)))
     assert back.select("action", "sim_step", "endpoint_step").rows() == [(Action.CHANGE, carried_out, True)]
 
 
-@pytest.mark.parametrize(("ended", "counted"), [(True, 0), (False, 1)])
-def test_steps_without_an_outcome_count_only_where_the_run_was_killed(ended: bool, counted: int) -> None:
+def calls(*lines: tuple[str, str, str, str]) -> pl.DataFrame:
+    """Half, id, run and time of changes that were sent."""
+    return pl.DataFrame(lines, schema=undoing.SENT, orient="row")
+
+
+@pytest.mark.parametrize(("half", "counted"), [("sim", 1), ("endpoint", 1), (None, 0)])
+def test_steps_without_an_outcome_count_only_where_the_run_has_a_call_for_them(half: str | None, counted: int) -> None:
     _, plan = one((SUSPENDED, OFF), Target.ACTIVATED)
-    assert undoing.changed(plan, empty(Outcomes), ended=ended).height == counted
+    ident = plan[f"{half}_id"][0] if half else ""
+    sent = calls((half, ident, "mine", "1")) if half else calls(("sim", "another", "mine", "1"))
+    changes = undoing.changed(plan, empty(Outcomes), sent)
+    assert changes.height == counted
+    assert changes["sim_perhaps"].to_list() == ([half == "sim"] if half else [])
+
+
+@pytest.mark.parametrize(("at", "claimed"), [("0", None), ("1", None), ("2", "other")])
+def test_a_half_that_a_later_run_sent_belongs_to_that_run(at: str, claimed: str | None) -> None:
+    fleet, plan = one((SUSPENDED, OFF), Target.ACTIVATED)
+    sim = plan["sim_id"][0]
+    fleet.apply(plan)
+    changes = undoing.changed(
+        plan, all_applied(plan), calls(("sim", sim, "mine", "1")), calls(("sim", sim, "other", at))
+    )
+    assert changes["later_run"].to_list() == [claimed]
+    back = inverse(fleet, changes)
+    assert back["action"].to_list() == [Action.REFUSED if claimed else Action.CHANGE]
+    assert ("run other since" in back["reason"][0]) is bool(claimed)
 
 
 def test_a_device_the_listing_does_not_show_keeps_the_plans_reason() -> None:
     fleet, plan = one((SUSPENDED, OFF), Target.ACTIVATED)
     fleet.devices.clear()
-    back = inverse(fleet, undoing.changed(plan, all_applied(plan), ended=True))
+    back = inverse(fleet, undoing.changed(plan, all_applied(plan)))
     assert back.select("action", "reason").rows() == [
         (Action.REFUSED, "SIM 1 is not in the carrier's inventory"),
     ]
@@ -203,7 +226,7 @@ def test_a_device_the_listing_does_not_show_keeps_the_plans_reason() -> None:
 def test_a_strange_iccid_does_not_stop_the_undo() -> None:
     _, plan = one((SUSPENDED, OFF), Target.ACTIVATED)
     odd = plan.with_columns(iccid=pl.lit("89-x"))
-    assert undoing.devices(undoing.changed(odd, all_applied(plan), ended=True))["iccid"].to_list() == [None]
+    assert undoing.devices(undoing.changed(odd, all_applied(plan)))["iccid"].to_list() == [None]
 
 
 def test_nothing_is_asked_of_what_is_left_alone() -> None:

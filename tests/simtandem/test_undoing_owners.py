@@ -40,7 +40,7 @@ def ran(
     if sim is APPLIED:
         fleet.apply(plan)
     steps = [(2, half, sim if half is Half.SIM else APPLIED) for half in Half if plan[f"{half}_step"].item()]
-    return fleet, undoing.changed(plan, ended(*steps), ended=True)
+    return fleet, undoing.changed(plan, ended(*steps))
 
 
 @settings(max_examples=60, deadline=None)
@@ -52,7 +52,7 @@ def test_every_owner_a_run_changed_goes_back_or_its_device_is_refused(job: tuple
     plan = planned(fleet, devices)
     fleet.apply(plan)
     steps = [(row["row"], half, APPLIED) for row in plan.iter_rows(named=True) for half in Half if row[f"{half}_step"]]
-    back = inverse(fleet, undoing.changed(plan, ended(*steps), ended=True))
+    back = inverse(fleet, undoing.changed(plan, ended(*steps)))
     assert back["row"].to_list() == plan.filter(pl.col("action") == Action.CHANGE)["row"].to_list()
     fleet.apply(back)
     assert (fleet.fleet.illegal, fleet.needless) == ([], [])

@@ -1,13 +1,16 @@
 """Whole runs against an emulated carrier, step by step as the flow takes them, without Prefect."""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import polars as pl
+
 from schemas.parameters import BulkUpdate, Mode
-from schemas.statuses import Target
+from schemas.statuses import Half, Target
+from simtandem.carriers.base import Call
 from simtandem.emulator.server import Emulator
 from simtandem.errors import CarrierUnavailable, PlanRefused
 from simtandem.job import closing, preparing
@@ -46,6 +49,7 @@ class Desk:
         meanwhile: Callable[[], object] | None = None,
         killed_when_sending: bool = False,
         killed_once_planned: bool = False,
+        sent: Collection[int] | None = None,
         **options: Any,
     ) -> dict[str, Any]:
         """A run, as `simtandem apply`, or `plan` if `mode` says so. `meanwhile`: between sending and looking again."""
@@ -53,7 +57,7 @@ class Desk:
         run = Run.begin(request, kind_of(request), self.settings)
         try:
             if killed_when_sending or killed_once_planned:
-                return asyncio.run(_killed(run, sending=killed_when_sending))
+                return asyncio.run(_killed(run, sending=killed_when_sending, sent=sent))
             return asyncio.run(_whole(run, stopped=stop_before_reconciling, meanwhile=meanwhile))
         finally:
             run.close()
@@ -97,13 +101,22 @@ async def _whole(run: Run, *, stopped: bool, meanwhile: Callable[[], object] | N
     return closing.finish(run)
 
 
-async def _killed(run: Run, *, sending: bool) -> dict[str, Any]:
-    """The record of a run that was killed when it had planned or begun to send, before any step had ended."""
+async def _killed(run: Run, *, sending: bool, sent: Collection[int] | None) -> dict[str, Any]:
+    """The record of a run that was killed when it had planned or begun to send, before any step had ended.
+
+    `sent` are the SIMs whose calls, and whose endpoints' calls, were on their way; all of them where it is None.
+    """
     preparing.read_devices(run)
     async with run.carrier() as (carrier, journal):
         await preparing.list_inventory(run, carrier)
         preparing.plan_changes(run)
         if sending:
+            plan = run.folder.table("plan.parquet")
+            if sent is not None:
+                plan = plan.filter(pl.col("sim_id").is_in([str(sim) for sim in sent]))
             Applying(run, carrier, journal)
+            for half, path in ((Half.ENDPOINT, "/api/v1/endpoint"), (Half.SIM, "/api/v1/sim")):
+                for ident in plan.filter(f"{half}_step")[f"{half}_id"]:
+                    await journal.intent(Call("PATCH", f"{path}/{ident}", "change", body="{}"))
     run.ledger.record_state(run.run_id, RunState.INTERRUPTED, {})
     return {"run_id": run.run_id}

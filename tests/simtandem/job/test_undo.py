@@ -200,6 +200,44 @@ def test_steps_a_killed_run_had_sent_without_noting_their_end_are_undone(desk: D
     assert undone["plan"]["unchanged"] == 1
 
 
+def test_a_killed_run_takes_back_its_own_and_nothing_that_the_next_run_did(desk: Desk) -> None:
+    """It had sent one of two devices; the same file, applied again, found that one there and sent the other."""
+    killed = desk.apply(
+        {RESTING: Target.ACTIVATED, BYSTANDER: Target.ACTIVATED}, killed_when_sending=True, sent=[RESTING]
+    )
+    desk.emulator.change(lambda fleet: fleet.drift_endpoint(RESTING + OFFSET, ON))
+    desk.emulator.change(lambda fleet: fleet.drift_sim(RESTING, SimStatus.ACTIVATED))
+    again = desk.apply({RESTING: Target.ACTIVATED, BYSTANDER: Target.ACTIVATED})
+    assert (again["exit_code"], again["plan"]["unchanged"]) == (0, 1)
+    undone = desk.undo(killed["run_id"])
+    assert undone["exit_code"] == 0
+    assert undone["plan"]["devices"] == 1
+    assert state(desk, RESTING) == (SimStatus.SUSPENDED, OFF)
+    assert state(desk, BYSTANDER) == (SimStatus.ACTIVATED, ON)
+
+
+def test_what_a_later_run_sent_again_belongs_to_that_run(desk: Desk) -> None:
+    """The killed run's calls never arrived; the next run did what it had wanted to do."""
+    wishes = {RESTING: Target.ACTIVATED, BYSTANDER: Target.ACTIVATED}
+    killed = desk.apply(wishes, killed_when_sending=True)
+    again = desk.apply(wishes)
+    undone = desk.undo(killed["run_id"])
+    assert (undone["exit_code"], undone["plan"]["refused"]) == (1, 2)
+    assert f"changed by run {again['run_id']} since" in results(desk, undone["run_id"])[str(RESTING)]["reason"]
+    assert changes_sent(desk, undone["run_id"]) == 0
+    assert desk.undo(again["run_id"])["exit_code"] == 0
+    assert {state(desk, sim) for sim in wishes} == {(SimStatus.SUSPENDED, OFF)}
+
+
+def test_undo_of_an_undo_restores_what_the_run_had_done(desk: Desk) -> None:
+    run = desk.apply({RESTING: Target.ACTIVATED, WORKING: Target.SUSPENDED})
+    undone = desk.undo(run["run_id"])
+    again = desk.undo(undone["run_id"])
+    assert (undone["exit_code"], again["exit_code"]) == (0, 0)
+    assert state(desk, RESTING) == (SimStatus.ACTIVATED, ON)
+    assert state(desk, WORKING) == (SimStatus.SUSPENDED, OFF)
+
+
 def test_a_run_that_was_killed_before_it_sent_anything_left_nothing_to_undo(desk: Desk) -> None:
     killed = desk.apply({RESTING: Target.ACTIVATED}, killed_once_planned=True)
     desk.emulator.change(lambda fleet: fleet.drift_endpoint(RESTING + OFFSET, ON))  # somebody else
