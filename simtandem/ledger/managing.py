@@ -38,17 +38,18 @@ class PastAudit(NamedTuple):
 
 
 def read_managed(ledger: Ledger, carrier_host: str) -> pl.DataFrame:
-    """Where simtandem last put each device at this carrier (`schemas.tables.Managed`), by the newest run that did.
+    """Where simtandem last put each device at this carrier (`schemas.tables.Managed`), by when that was sent.
 
-    A device that was as asked already, and still was when the run ended, was put there, too.
+    Not by when the run began: one that waited for its approval may have sent after another that began later. A device
+    that was as asked already, and still was when the run ended, was put there then.
     """
     known = empty(Managed)
-    parts = [known]
     with ledger.database.read() as connection:
-        for run_id, started_at in _changing_runs(connection, carrier_host):
-            put = _put(connection, run_id, started_at).join(known, on="sim_id", how="anti")
-            parts.append(put)
-            known = pl.concat([known, put])
+        for run_id, ended_at in _changing_runs(connection, carrier_host):
+            put = _put(connection, run_id, ended_at)
+            if put.height:
+                known = pl.concat([known, put]).sort("at", maintain_order=True)
+                known = known.unique("sim_id", keep="last", maintain_order=True)
     return known
 
 
@@ -80,15 +81,17 @@ def last_audit(ledger: Ledger, carrier_host: str) -> PastAudit | None:
 
 
 def _changing_runs(connection: Connection, carrier_host: str) -> list[tuple[str, datetime]]:
+    """The runs that may have sent changes, oldest first, and when the last of each was recorded."""
+    last = select(func.max(run_states.c.at)).where(run_states.c.run_id == runs.c.run_id).correlate(runs)
     query = (
-        select(runs.c.run_id, runs.c.started_at)
+        select(runs.c.run_id, func.coalesce(last.scalar_subquery(), runs.c.started_at))
         .where(runs.c.kind.in_(SENDING), runs.c.carrier_host == carrier_host)
-        .order_by(runs.c.started_at.desc(), runs.c.run_id.desc())
+        .order_by(runs.c.started_at, runs.c.run_id)
     )
-    return [(found.run_id, found.started_at) for found in connection.execute(query)]
+    return [(run_id, ended_at) for run_id, ended_at in connection.execute(query)]
 
 
-def _put(connection: Connection, run_id: str, started_at: datetime) -> pl.DataFrame:
+def _put(connection: Connection, run_id: str, ended_at: datetime) -> pl.DataFrame:
     """What one run did to its devices. Those it did nothing to, or only tried to, are missing."""
     rows, ends = read_frame(connection, _rows(run_id), _ROWS), read_frame(connection, _ends(run_id), _ENDS)
     for half in Half:
@@ -106,7 +109,7 @@ def _put(connection: Connection, run_id: str, started_at: datetime) -> pl.DataFr
         .with_columns(pl.when(there).then(pl.col("desired", "sim_status", "endpoint_status")))
         .with_columns(
             at=pl.coalesce(
-                pl.max_horizontal(_instant("sim_at"), _instant("endpoint_at")), pl.lit(started_at).cast(_MOMENT)
+                pl.max_horizontal(_instant("sim_at"), _instant("endpoint_at")), pl.lit(ended_at).cast(_MOMENT)
             ),
             run_id=pl.lit(run_id),
         )

@@ -27,6 +27,7 @@ class Books:
 
     def __init__(self, ledger: Ledger, clock: Clock, a_run: Callable[..., RunRecord]) -> None:
         self.ledger, self._clock, self._a_run = ledger, clock, a_run
+        self._rows: dict[str, dict[int, int]] = {}
 
     def run(
         self,
@@ -39,10 +40,29 @@ class Books:
         **record: object,
     ) -> None:
         """One run. Devices in `unchanged` needed no step; the others needed both. Without `verdicts`, it was killed."""
+        self.begin(run_id, target, devices, unchanged=unchanged, **record)
+        self.finish(run_id, target, devices, verdicts=verdicts)
+
+    def begin(
+        self,
+        run_id: str,
+        target: Target,
+        devices: dict[int, Ends],
+        *,
+        unchanged: tuple[int, ...] = (),
+        **record: object,
+    ) -> None:
+        """A run as far as its plan."""
         self._clock.advance(3600)
         self.ledger.start_run(self._a_run(run_id, started_at=self._clock.now, **record))
-        rows = {sim: row for row, sim in enumerate([*devices, *unchanged], start=2)}
+        self._rows[run_id] = rows = {sim: row for row, sim in enumerate([*devices, *unchanged], start=2)}
         self.ledger.record_plan(run_id, _plan(rows, target, unchanged))
+
+    def finish(
+        self, run_id: str, target: Target, devices: dict[int, Ends], *, verdicts: dict[int, Verdict] | None = None
+    ) -> None:
+        """The rest of it."""
+        rows = self._rows[run_id]
         self._clock.advance(60)
         ends = [
             OutcomeRecord(rows[sim], half, end, 1)
@@ -52,7 +72,9 @@ class Books:
         ]
         self.ledger.record_outcomes(run_id, ends)
         if verdicts is not None:
-            self.ledger.record_verdicts(run_id, _results(rows, target, verdicts))
+            judged = {sim: row for sim, row in rows.items() if sim in verdicts}
+            self.ledger.record_verdicts(run_id, _results(judged, target, verdicts))
+            self.ledger.record_state(run_id, RunState.FINISHED, {})
 
     def later(self, plan: pl.DataFrame, ends: list[OutcomeRecord]) -> datetime:
         """One more run, of this plan; returns when it began."""
@@ -120,6 +142,20 @@ def books(ledger: Ledger, clock: Clock, a_run: Callable[..., RunRecord]) -> Book
 ON, OFF = ("activated", "Activated", "Enabled"), ("suspended", "Suspended", "Disabled")
 HALF_DONE = (None, None, None)
 DONE = (APPLIED, Outcome.UNCHANGED)
+
+
+def test_what_was_sent_last_counts_whichever_run_began_first(books: Books) -> None:
+    """One run waited for its approval while another was begun and ended."""
+    books.begin("waits", Target.ACTIVATED, {1: DONE, 2: DONE}, unchanged=(3, 4))
+    books.run("meanwhile", Target.SUSPENDED, {1: DONE, 3: DONE}, verdicts={1: Verdict.IN_SYNC, 3: Verdict.IN_SYNC})
+    books.finish("waits", Target.ACTIVATED, {1: DONE, 2: DONE}, verdicts=dict.fromkeys((1, 2, 4), Verdict.IN_SYNC))
+
+    assert books.managed() == {
+        "1": (*ON, "waits"),
+        "2": (*ON, "waits"),
+        "3": (*OFF, "meanwhile"),
+        "4": (*ON, "waits"),
+    }
 
 
 def test_the_newest_run_that_put_a_device_somewhere_counts(books: Books) -> None:
@@ -190,7 +226,7 @@ def test_a_device_was_put_there_when_its_last_step_ended(books: Books, clock: Cl
 
     table = managing.read_managed(books.ledger, HERE)
 
-    assert dict(table.select("sim_id", "at").iter_rows()) == {"1": clock.now, "2": clock.now - timedelta(seconds=60)}
+    assert dict(table.select("sim_id", "at").iter_rows()) == {"1": clock.now, "2": clock.now}
     assert dict(table.select("sim_id", "row").iter_rows()) == {"1": 2, "2": 3}
 
 
