@@ -2,7 +2,8 @@
 
 import asyncio
 import math
-from collections.abc import Sequence
+import time
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
@@ -43,6 +44,18 @@ class Account:
         return httpx.URL(self.base_url).netloc.decode().replace(":", "_")
 
 
+@dataclass(frozen=True, slots=True)
+class Wire:
+    """How calls leave this process and how time passes meanwhile. Other than this in tests only.
+
+    `transport` takes the place of a connection to the carrier; `clock` is monotonic, in seconds.
+    """
+
+    transport: httpx.AsyncBaseTransport | None = None
+    clock: Callable[[], float] = time.monotonic
+    sleep: Callable[[float], Awaitable[None]] = asyncio.sleep
+
+
 def _say_pause(seconds: float) -> None:
     watching.current().notes(f"Rate-limited (HTTP 429): the next call is sent in {math.ceil(seconds)} s.")
 
@@ -52,12 +65,14 @@ class Emnify:
 
     name = "emnify"
 
-    def __init__(self, account: Account, journal: Journal) -> None:
+    def __init__(self, account: Account, journal: Journal, wire: Wire = Wire()) -> None:
         self.lifecycle: Lifecycle = EmnifyLifecycle()
-        self.budget = CallBudget(account.home / f"budget-{account.state_name}.sqlite")
+        budget = account.home / f"budget-{account.state_name}.sqlite"
+        self.budget = CallBudget(budget, clock=wire.clock, sleep=wire.sleep)
         self.budget.on_pause = _say_pause
         self._http = httpx.AsyncClient(
             base_url=account.base_url,
+            transport=wire.transport,
             headers={"User-Agent": f"simtandem/{__version__}", "Accept": "application/json"},
             limits=httpx.Limits(max_connections=None, max_keepalive_connections=account.sim_concurrency + 8),
         )
@@ -65,7 +80,7 @@ class Emnify:
             Window("calls", account.calls, account.window_s),
             Window("authenticate", _AUTHENTICATIONS, _AUTHENTICATIONS_S),
         )
-        self._transport = Transport(self._http, self.budget, journal, limits, account.token)
+        self._transport = Transport(self._http, self.budget, journal, limits, account.token, sleep=wire.sleep)
         self._reader = Reader(self._transport, account.sim_concurrency)
         self._endpoints = EndpointWriter(
             self._transport, self._reader, account.home / f"endpoint-writes-{account.state_name}.lock"
