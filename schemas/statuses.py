@@ -86,7 +86,7 @@ class Verdict(StrEnum):
     UNKNOWN = "unknown"  # it could not be read
     REFUSED = "refused"  # no rule allows the move: nothing was sent for it
     INVALID = "invalid"  # the row can't be used as it stands
-    SKIPPED = "skipped"  # nothing was sent: held back by the stop rule or an interruption
+    SKIPPED = "skipped"  # not sent, or only one half of it: the run was stopped before
 
 
 class Finding(StrEnum):

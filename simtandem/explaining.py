@@ -7,7 +7,7 @@ the step that ended worst.
 
 import polars as pl
 
-from schemas.statuses import EndpointStatus, Outcome, SimStatus, Verdict
+from schemas.statuses import EndpointStatus, Half, Outcome, SimStatus, Verdict
 
 _SPLIT = {
     f"{SimStatus.ACTIVATED}+{EndpointStatus.DISABLED}": (
@@ -22,7 +22,12 @@ _ENDED = {
     Outcome.REFUSED: "the carrier refused the {} step",
     Outcome.FAILED: "the {} step failed",
     Outcome.UNKNOWN: "the {} step was never answered",
-    Outcome.HELD: "the {} step was held back",
+    Outcome.HELD: "the {} step was not sent",
+}
+
+_HALF_DONE = {
+    Half.SIM: "half done: the SIM is changed, its endpoint was not sent",
+    Half.ENDPOINT: "half done: the endpoint is changed, its SIM was not sent",
 }
 
 
@@ -44,9 +49,9 @@ def sentence() -> pl.Expr:
         pl.when(verdict.is_in([Verdict.REFUSED.value, Verdict.INVALID.value]))
         .then("reason")
         .when(verdict == Verdict.IN_SYNC)
-        .then(pl.coalesce(pl.format("as asked, although {}", _ended()), pl.lit("")))
+        .then(pl.coalesce(pl.format("as asked, although {}", _ended()), _unlooked(), pl.lit("")))
         .when(verdict == Verdict.UNKNOWN)
-        .then(pl.format("the fresh look at the carrier does not show it; run again to settle it{}", _also_ended()))
+        .then(pl.format("{}; run again to settle it{}", _unseen(), _also_ended()))
         .when(verdict == Verdict.SKIPPED)
         .then(pl.concat_str(_skipped(), _split()))
         .when(verdict == Verdict.CHANGED_BY_OTHERS)
@@ -70,10 +75,26 @@ def _also_ended() -> pl.Expr:
     return pl.coalesce(pl.format("; {}", _ended()), pl.lit(""))
 
 
+def _unseen() -> pl.Expr:
+    shown = pl.lit("the fresh look at the carrier does not show it")
+    return pl.when("looked").then(shown).otherwise(pl.lit("it was not looked at again"))
+
+
+def _unlooked() -> pl.Expr:
+    return pl.when(~pl.col("looked")).then(pl.lit("by the carrier's answers; it was not looked at again"))
+
+
 def _skipped() -> pl.Expr:
-    did = pl.when(pl.col("attempts") > 0).then(pl.lit("put back")).otherwise(pl.lit("nothing was sent"))
+    """Not sent, or not sent in full: then the half that is done is named."""
+    done = [pl.when(_is_done(half)).then(pl.lit(told)) for half, told in _HALF_DONE.items()]
+    back = pl.when(pl.col("attempts") > 0).then(pl.lit("put back"))
+    did = pl.coalesce(*done, back, pl.lit("nothing was sent"))
     why = pl.when(pl.col("error") != "").then(pl.format(" ({})", "error")).otherwise(pl.lit(""))
     return pl.format("{}{}: it is {}, asked for {}; run again to change it", did, why, "now", "asked")
+
+
+def _is_done(half: Half) -> pl.Expr:
+    return pl.col(f"{half}_outcome").is_in([Outcome.APPLIED.value, Outcome.UNCHANGED.value])
 
 
 def _changed_by_others() -> pl.Expr:

@@ -1,7 +1,9 @@
 """Compare what was asked for with a fresh look at the carrier, and say of every input row what became of it. Pure.
 
 The fresh look decides, not what the calls answered: a step that failed and still shows is in sync, and a step that was
-confirmed and does not show was changed by somebody else. Every input row gets one verdict, so the verdicts add up.
+confirmed and does not show was changed by somebody else. Interrupted is not failed: a device of which no step went
+wrong, and some step was not sent, is skipped, also where one of its halves is done. Where there was no look, the steps'
+outcomes say where the halves are. Every input row gets one verdict, so the verdicts add up.
 """
 
 import polars as pl
@@ -15,6 +17,8 @@ from simtandem.resolving import index
 _PLAN = list(Plan.to_schema().columns)
 _RESULTS = list(Results.to_schema().columns)
 _DONE = [Outcome.APPLIED.value, Outcome.UNCHANGED.value]
+_TROUBLE = [Outcome.REFUSED.value, Outcome.FAILED.value, Outcome.UNKNOWN.value]
+_SENT = [Outcome.APPLIED.value, *_TROUBLE]
 _SEVERITY = {Outcome.REFUSED.value: 4, Outcome.FAILED.value: 3, Outcome.UNKNOWN.value: 2, Outcome.HELD.value: 1}
 
 
@@ -27,9 +31,10 @@ def results(
 ) -> pl.DataFrame:
     """One line for each input row (`schemas.tables.Results`): invalid rows, plan rows and repeats, sorted by row.
 
-    `after` is an inventory read after the last step; None says that nothing was sent and the listing the plan was made
-    from still stands. `owners` (`schemas.tables.Owners`) was read then, too, where the plan asks for owners. The last
-    line of a step in `outcomes` counts; a step without a line counts as never sent.
+    `after` is an inventory read after the last step. None says that there is none: then the steps' outcomes decide, and
+    where nothing was sent the listing the plan was made from still stands. `owners` (`schemas.tables.Owners`) was read
+    then, too, where the plan asks for owners. The last line of a step in `outcomes` counts; without one it was never
+    sent.
     """
     looked = look(_add_outcomes(plan, outcomes), after, owners)
     judged = looked.with_columns(
@@ -127,15 +132,7 @@ def look(plan: pl.DataFrame, after: pl.DataFrame | None, owners: pl.DataFrame | 
     The endpoint looked at is the one the SIM has now; `moved` says that it is not the one the plan was made for.
     """
     if after is None:
-        known = pl.col("sim_before").is_not_null() | pl.col("endpoint_before").is_not_null()
-        return plan.with_columns(
-            sim_now="sim_before",
-            endpoint_now="endpoint_before",
-            endpoint_id_now="endpoint_id",
-            owners_now="owners_before",
-            seen=known,
-            moved=pl.lit(value=False),
-        )
+        return _by_record(plan)
     fresh = index(after)
     sims = fresh.sims.select("sim_id", sim_now="sim_status", endpoint_id_now="endpoint_id", sim_unclear="disagrees")
     endpoints = fresh.endpoints.select(
@@ -149,14 +146,31 @@ def look(plan: pl.DataFrame, after: pl.DataFrame | None, owners: pl.DataFrame | 
     return looked.with_columns(
         seen=(sim_seen & owners_seen & (pl.col("endpoint_id_now").is_null() | endpoint_seen)).fill_null(value=False),
         moved=sim_seen.fill_null(value=False) & pl.col("endpoint_id_now").ne_missing(pl.col("endpoint_id")),
+        looked=pl.lit(value=True),
+    )
+
+
+def _by_record(plan: pl.DataFrame) -> pl.DataFrame:
+    """What `look` gives where nobody looked: each half is where its step left it; of an unknown one nobody knows."""
+    known = pl.col("sim_before").is_not_null() | pl.col("endpoint_before").is_not_null()
+    unclear = pl.any_horizontal(_ended_as(half, Outcome.UNKNOWN) for half in Half)
+    sim_done, endpoint_done = (_ended_as(half, *_DONE) for half in Half)
+    return plan.with_columns(
+        sim_now=pl.when(sim_done).then("sim_after").otherwise("sim_before"),
+        endpoint_now=pl.when(endpoint_done).then("endpoint_after").otherwise("endpoint_before"),
+        endpoint_id_now="endpoint_id",
+        owners_now=pl.when(sim_done).then("owners_after").otherwise("owners_before"),
+        seen=known & ~unclear,
+        moved=pl.lit(value=False),
+        looked=~pl.any_horizontal(_ended_as(half, *_SENT) for half in Half),
     )
 
 
 def _verdict() -> pl.Expr:
-    never_sent = pl.all_horizontal(
-        ~_step(half) | _outcome(half).is_null() | (_outcome(half) == Outcome.HELD) for half in Half
+    trouble = pl.any_horizontal(_ended_as(half, *_TROUBLE) for half in Half)
+    not_sent = pl.any_horizontal(
+        _step(half) & (_outcome(half).is_null() | (_outcome(half) == Outcome.HELD)) for half in Half
     )
-    as_before = ~pl.col("moved") & pl.all_horizontal(is_now(half, "before") for half in Half)
     as_left = ~pl.col("moved") & pl.all_horizontal(_where_left(half) for half in Half)
     return (
         pl.when(~_sendable())
@@ -165,10 +179,10 @@ def _verdict() -> pl.Expr:
         .then(pl.lit(Verdict.IN_SYNC.value))
         .when(~pl.col("seen"))
         .then(pl.lit(Verdict.UNKNOWN.value))
-        .when(never_sent & as_before)
-        .then(pl.lit(Verdict.SKIPPED.value))
         .when(~as_left)
         .then(pl.lit(Verdict.CHANGED_BY_OTHERS.value))
+        .when(not_sent & ~trouble)
+        .then(pl.lit(Verdict.SKIPPED.value))
         .otherwise(pl.lit(Verdict.FAILED.value))
     )
 
@@ -183,8 +197,7 @@ def _as_asked() -> pl.Expr:
 
 def _where_left(half: Half) -> pl.Expr:
     """Whether a half is where its step left it: there if it was done, here if not, either if nobody knows."""
-    done = (_step(half) & _outcome(half).is_in(_DONE)).fill_null(value=False)
-    unclear = (_step(half) & (_outcome(half) == Outcome.UNKNOWN)).fill_null(value=False)
+    done, unclear = _ended_as(half, *_DONE), _ended_as(half, Outcome.UNKNOWN)
     here, there = is_now(half, "before"), is_now(half, "after")
     return pl.when(done).then(there).when(unclear).then(here | there).otherwise(here)
 
@@ -203,6 +216,17 @@ def _step(half: Half) -> pl.Expr:
 
 def _outcome(half: Half) -> pl.Expr:
     return pl.col(f"{half}_outcome")
+
+
+def _ended_as(half: Half, *outcomes: str) -> pl.Expr:
+    """Whether a half had a step that ended in one of these ways."""
+    return (_step(half) & _outcome(half).is_in(list(outcomes))).fill_null(value=False)
+
+
+def half_done(results: pl.DataFrame) -> pl.Series:
+    """Of every row of results, whether it is skipped and one of its halves is done."""
+    done = pl.any_horizontal(pl.col(f"{half}_outcome").is_in(_DONE) for half in Half).fill_null(value=False)
+    return results.select((pl.col("verdict") == Verdict.SKIPPED).fill_null(value=False) & done).to_series()
 
 
 def _invalid_rows(invalid: pl.DataFrame) -> pl.DataFrame:

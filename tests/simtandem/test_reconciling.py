@@ -11,7 +11,7 @@ from schemas.statuses import Action, EndpointStatus, Half, Outcome, SimStatus, T
 from schemas.tables import Devices, Plan, Results, empty
 from simtandem.carriers.emnify.lifecycle import EmnifyLifecycle
 from simtandem.planning import make_plan
-from simtandem.reconciling import outcome_counts, results, stragglers, to_retry, verdict_counts
+from simtandem.reconciling import half_done, outcome_counts, results, stragglers, to_retry, verdict_counts
 from tests.simtandem.judged_row import ACTIVATE, NO_OUTCOMES, NONE_REJECTED, SUSPEND, judge, now, outcomes, plan_one
 from tests.simtandem.model_fleet import (
     ACTIVE,
@@ -120,12 +120,16 @@ def test_a_run_without_trouble_ends_in_sync(job: Job) -> None:
         (ACTIVATE, "held", "refused", (ISSUED, OFF), Verdict.FAILED),
         (ACTIVATE, "unknown", "applied", (ISSUED, ON), Verdict.FAILED),
         (ACTIVATE, "held", "unknown", (ISSUED, OFF), Verdict.FAILED),
-        (ACTIVATE, "", "applied", (ISSUED, ON), Verdict.FAILED),
+        (ACTIVATE, "", "applied", (ISSUED, ON), Verdict.SKIPPED),
+        (ACTIVATE, "held", "applied", (ISSUED, ON), Verdict.SKIPPED),
+        (ACTIVATE, "held", "unchanged", (ISSUED, ON), Verdict.SKIPPED),
+        (ACTIVATE, "held", "applied", (SUSPENDED, ON), Verdict.CHANGED_BY_OTHERS),
         (ACTIVATE, "held", "held", (ISSUED, OFF), Verdict.SKIPPED),
         (ACTIVATE, "", "", (ISSUED, OFF), Verdict.SKIPPED),
         (ACTIVATE, "applied", "applied", None, Verdict.UNKNOWN),
         (ACTIVATE, "held", "held", None, Verdict.UNKNOWN),
         (SUSPEND, "applied", "failed", (SUSPENDED, ON), Verdict.FAILED),
+        (SUSPEND, "applied", "held", (SUSPENDED, ON), Verdict.SKIPPED),
         (SUSPEND, "unknown", "held", (SUSPENDED, ON), Verdict.FAILED),
         (SUSPEND, "applied", "failed", (SUSPENDED, OFF), Verdict.IN_SYNC),
         (SUSPEND, "applied", "failed", (ACTIVE, ON), Verdict.CHANGED_BY_OTHERS),
@@ -172,6 +176,42 @@ def test_without_a_fresh_look_the_listing_of_the_plan_stands() -> None:
         "Issued+Disabled",
         "Issued+Disabled",
     )
+
+
+@pytest.mark.parametrize(
+    ("sim", "endpoint", "verdict", "after"),
+    [
+        ("applied", "applied", Verdict.IN_SYNC, "Activated+Enabled"),
+        ("unchanged", "applied", Verdict.IN_SYNC, "Activated+Enabled"),
+        ("held", "applied", Verdict.SKIPPED, "Issued+Enabled"),
+        ("", "", Verdict.SKIPPED, "Issued+Disabled"),
+        ("refused", "applied", Verdict.FAILED, "Issued+Enabled"),
+        ("unknown", "applied", Verdict.UNKNOWN, ""),
+    ],
+)
+def test_without_a_fresh_look_the_outcomes_of_the_steps_decide(
+    sim: str, endpoint: str, verdict: Verdict, after: str
+) -> None:
+    judged = judge(ACTIVATE, None, sim, endpoint)
+    assert (judged["verdict"], judged["after"]) == (verdict, after)
+    unsure = verdict in (Verdict.IN_SYNC, Verdict.UNKNOWN)
+    assert ("not looked at again" in str(judged["reason"])) is unsure
+
+
+@pytest.mark.parametrize(
+    ("plan", "sim", "endpoint", "after", "half"),
+    [
+        (ACTIVATE, "held", "applied", (ISSUED, ON), True),
+        (ACTIVATE, "held", "held", (ISSUED, OFF), False),
+        (ACTIVATE, "failed", "applied", (ISSUED, ON), False),
+        (ACTIVATE, "applied", "applied", (ACTIVE, ON), False),
+        (SUSPEND, "applied", "held", (SUSPENDED, ON), True),
+    ],
+)
+def test_half_done_is_what_was_not_sent_in_full(
+    plan: pl.DataFrame, sim: str, endpoint: str, after: tuple[SimStatus, EndpointStatus], half: bool
+) -> None:
+    assert half_done(pl.DataFrame([judge(plan, now(*after), sim, endpoint)])).to_list() == [half]
 
 
 def test_a_half_that_can_not_be_read_leaves_the_device_unknown() -> None:
