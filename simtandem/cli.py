@@ -223,6 +223,14 @@ def prune(
     _end(prune_before(before, yes=yes, as_json=as_json))
 
 
+@app.command("retry-token")
+def retry_token(*, as_json: AsJson = False) -> None:
+    """Let an application token that the carrier refused be tried once more. Sends nothing itself."""
+    from simtandem.retrying_token import forget_refusals
+
+    _end(forget_refusals(as_json=as_json))
+
+
 @app.command()
 def emulator(
     port: Annotated[int, typer.Option(min=0, max=65535, help="0: any free one.")] = 8080,

@@ -12,6 +12,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 from pydantic import Field, SecretStr, ValidationError, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from schemas.hosts import host_of
 from simtandem.errors import InputError
 
 PREFIX = "SIMTANDEM_"
@@ -102,8 +103,8 @@ class Settings(BaseSettings):
 
     @property
     def carrier_host(self) -> str:
-        """Host and port of the carrier, as the ledger and the file names of shared state keep it."""
-        return urlsplit(self.emnify_url).netloc
+        """Host of the carrier in one spelling, as the ledger and the file names of shared state keep it."""
+        return host_of(self.emnify_url)
 
     @cached_property
     def runs_folder(self) -> Path:

@@ -7,6 +7,7 @@ from simtandem.carriers.base import Carrier, Journal, Lifecycle
 from simtandem.carriers.emnify.client import Account, Emnify
 from simtandem.carriers.emnify.lifecycle import EmnifyLifecycle
 from simtandem.carriers.emnify.recorded_calls import changed_devices
+from simtandem.carriers.emnify.refused_tokens import refused_tokens
 from simtandem.settings import Settings
 
 
@@ -21,6 +22,11 @@ def open_carrier(settings: Settings, journal: Journal) -> Carrier:
         home=settings.home,
     )
     return Emnify(account, journal)
+
+
+def forget_refused_tokens(settings: Settings) -> int:
+    """Let application tokens that the carrier refused be tried again; returns how many were remembered."""
+    return refused_tokens(settings.home, settings.emnify_url).forget()
 
 
 def devices_of(path: str, body: str | None) -> Iterator[tuple[Half, str]]:

@@ -144,6 +144,11 @@ class CallBudget:
         """How long somebody here has still to wait for a place; 0 if nobody waits."""
         return 0.0 if self._waiting_until is None else max(0.0, self._waiting_until - self._clock())
 
+    @property
+    def halted(self) -> bool:
+        """Whether nobody may send any more."""
+        return self._halted
+
     def halt(self) -> None:
         """Let nobody send any more until `resume`."""
         self._halted = True

@@ -6,6 +6,7 @@ from datetime import UTC, datetime, timedelta
 import polars as pl
 
 from schemas.events import STATUS_AFTER
+from schemas.hosts import plain_host
 from schemas.statuses import Cause
 from schemas.tables import Events, empty
 from simtandem import evidence, tracing, watching
@@ -77,7 +78,7 @@ async def explain_run(
 
 def _changes(ledger: Ledger, settings: Settings, run: RunSummary) -> pl.DataFrame:
     record = run.record
-    if record.carrier_host != settings.carrier_host:
+    if plain_host(record.carrier_host) != settings.carrier_host:
         raise InputError(
             f"Run {record.run_id} was at {record.carrier_host}, and the settings name {settings.carrier_host}. "
             "Set SIMTANDEM_EMNIFY_URL to the carrier of that run."

@@ -5,6 +5,7 @@ from datetime import datetime
 
 import polars as pl
 
+from schemas.hosts import plain_host
 from schemas.statuses import Half, Outcome
 from schemas.tables import Rejected, Repeats, empty
 from simtandem import undoing
@@ -30,7 +31,7 @@ def find(ledger: Ledger, run_id: str, carrier_host: str, *, runs_here: ProcessPr
     """The run to undo, by its id or the beginning of it. Raises `InputError` where it can't be undone, or not here."""
     run = ledger.run(run_id, may_run=runs_here)
     record = run.record
-    if record.carrier_host != carrier_host:
+    if plain_host(record.carrier_host) != carrier_host:
         raise InputError(
             f"Run {record.run_id} changed devices at {record.carrier_host}, and the settings name {carrier_host}. "
             "Nothing was sent. Set SIMTANDEM_EMNIFY_URL to the carrier of that run."

@@ -15,7 +15,7 @@ from schemas.tables import Explained, empty
 from simtandem.ledger import recording
 from simtandem.ledger.chaining import Chain
 from simtandem.ledger.facts import Kind
-from simtandem.ledger.reading import read_frame
+from simtandem.ledger.reading import at_host, read_frame
 from simtandem.ledger.records import SENDING, RunKind, RunState
 from simtandem.ledger.store import Ledger
 from simtandem.ledger.tables import explained, plan_rows, run_states, runs
@@ -77,7 +77,7 @@ def unexplained_runs(ledger: Ledger, carrier_host: str, since: datetime, until: 
     query = (
         select(runs.c.run_id)
         .select_from(runs.join(run_states, and_(run_states.c.run_id == runs.c.run_id, ended)))
-        .where(runs.c.kind.in_(SENDING), runs.c.carrier_host == carrier_host, runs.c.run_id.in_(changed))
+        .where(runs.c.kind.in_(SENDING), at_host(carrier_host), runs.c.run_id.in_(changed))
         .where(run_states.c.at >= since, run_states.c.at < until)
         .order_by(runs.c.started_at, runs.c.run_id)
     )

@@ -10,7 +10,7 @@ from sqlalchemy import Connection, Select, Text, and_, func, or_, select, type_c
 
 from schemas.statuses import Action, Half, Outcome, Verdict
 from schemas.tables import Managed, Steps, empty
-from simtandem.ledger.reading import read_frame
+from simtandem.ledger.reading import at_host, read_frame
 from simtandem.ledger.records import SENDING, RunKind, RunState
 from simtandem.ledger.store import Ledger
 from simtandem.ledger.tables import outcomes, plan_rows, run_states, runs, verdicts
@@ -68,7 +68,7 @@ def last_audit(ledger: Ledger, carrier_host: str) -> PastAudit | None:
     query = (
         select(runs.c.run_id, runs.c.started_at, run_states.c.detail)
         .select_from(runs.join(run_states))
-        .where(runs.c.kind == RunKind.AUDIT.value, runs.c.carrier_host == carrier_host)
+        .where(runs.c.kind == RunKind.AUDIT.value, at_host(carrier_host))
         .where(run_states.c.state == RunState.FINISHED.value)
         .order_by(runs.c.started_at.desc(), runs.c.run_id.desc())
         .limit(1)
@@ -85,7 +85,7 @@ def _changing_runs(connection: Connection, carrier_host: str) -> list[tuple[str,
     last = select(func.max(run_states.c.at)).where(run_states.c.run_id == runs.c.run_id).correlate(runs)
     query = (
         select(runs.c.run_id, func.coalesce(last.scalar_subquery(), runs.c.started_at))
-        .where(runs.c.kind.in_(SENDING), runs.c.carrier_host == carrier_host)
+        .where(runs.c.kind.in_(SENDING), at_host(carrier_host))
         .order_by(runs.c.started_at, runs.c.run_id)
     )
     return [(run_id, ended_at) for run_id, ended_at in connection.execute(query)]
@@ -149,7 +149,7 @@ def _steps(half: Half, carrier_host: str) -> Select[Any]:
     return (
         select(outcomes.c.half, ident, after, type_coerce(outcomes.c.at, Text), outcomes.c.run_id, outcomes.c.row)
         .select_from(outcomes.join(plan_rows, of_row).join(runs, runs.c.run_id == outcomes.c.run_id))
-        .where(runs.c.carrier_host == carrier_host, outcomes.c.half == half.value, before != after)
+        .where(at_host(carrier_host), outcomes.c.half == half.value, before != after)
         .where(or_(outcomes.c.outcome == Outcome.APPLIED.value, outcomes.c.outcome == Outcome.UNKNOWN.value))
     )
 

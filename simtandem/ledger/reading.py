@@ -23,6 +23,7 @@ from sqlalchemy import (
     type_coerce,
 )
 
+from schemas.hosts import spellings
 from schemas.statuses import Verdict
 from schemas.tables import Outcomes, Plan, Rejected, Results, empty
 from simtandem.errors import InputError
@@ -214,7 +215,7 @@ def read_calls(connection: Connection, run_id: str) -> pl.DataFrame:
 def changed_by_others(connection: Connection, run_id: str, since: datetime) -> bool:
     """Whether other runs sent changes to this run's carrier that may have taken effect at `since` or later."""
     late = or_(calls.c.at >= since, answers.c.call_id.is_(None), answers.c.at >= since)
-    query = _changes_by_others(run_id, since - _LONGEST_CALL, calls.c.call_id).where(late).limit(1)
+    query = _changes_by_others(connection, run_id, since - _LONGEST_CALL, calls.c.call_id).where(late).limit(1)
     return connection.execute(query).first() is not None
 
 
@@ -223,10 +224,9 @@ def changes_sent(connection: Connection, run_id: str, since: datetime | None = N
 
     Columns `run_id, at, path, body, refused`; `refused` says that the carrier answered with a refusal.
     """
-    host = select(runs.c.carrier_host).where(runs.c.run_id == run_id).scalar_subquery()
     whose = [calls.c.run_id == run_id]
     if since is not None:
-        whose = [calls.c.run_id != run_id, runs.c.carrier_host == host, calls.c.at >= since]
+        whose = [calls.c.run_id != run_id, _at_host_of(connection, run_id), calls.c.at >= since]
     query = (
         select(
             calls.c.run_id,
@@ -244,19 +244,27 @@ def changes_sent(connection: Connection, run_id: str, since: datetime | None = N
 
 def last_unanswered_by_others(connection: Connection, run_id: str, since: datetime) -> datetime | None:
     """When other runs last sent, at `since` or later, a change to this run's carrier that has no answer yet."""
-    query = _changes_by_others(run_id, since, calls.c.at).where(answers.c.call_id.is_(None))
+    query = _changes_by_others(connection, run_id, since, calls.c.at).where(answers.c.call_id.is_(None))
     found: datetime | None = connection.scalar(query.order_by(calls.c.at.desc()).limit(1))
     return found
 
 
-def _changes_by_others(run_id: str, since: datetime, wanted: ColumnElement[Any]) -> Select[Any]:
-    host = select(runs.c.carrier_host).where(runs.c.run_id == run_id).scalar_subquery()
+def _changes_by_others(connection: Connection, run_id: str, since: datetime, wanted: ColumnElement[Any]) -> Select[Any]:
     return (
         select(wanted)
         .select_from(runs.join(calls).outerjoin(answers))
-        .where(runs.c.carrier_host == host, runs.c.run_id != run_id)
+        .where(_at_host_of(connection, run_id), runs.c.run_id != run_id)
         .where(calls.c.purpose.in_(_CHANGING), calls.c.at >= since)
     )
+
+
+def at_host(carrier_host: str) -> ColumnElement[bool]:
+    """Whether a run was at this carrier, however its host was spelled when that was recorded."""
+    return func.lower(runs.c.carrier_host).in_(spellings(carrier_host))
+
+
+def _at_host_of(connection: Connection, run_id: str) -> ColumnElement[bool]:
+    return at_host(connection.scalar(select(runs.c.carrier_host).where(runs.c.run_id == run_id)) or "")
 
 
 def count_calls(connection: Connection, run_id: str) -> CallCounts:

@@ -145,3 +145,23 @@ def test_endpoints_that_are_all_refused_stop_the_run_within_a_few_dozen_calls(
     assert (told["outcomes"]["refused"], told["outcomes"]["held"]) == (10, 2 * 499 - 10)
     assert "stopped: 10 of the 10 endpoints tried in batch 1 were refused" in done.err
     assert set(carrier.sims.values()) == {ISSUED}
+
+
+def test_refused_token_is_tried_by_no_command_again_until_an_operator_says_so(
+    desk: Desk, carrier: RecordedCarrier
+) -> None:
+    carrier.add(3)
+    refused = {"error_code": 1101, "error_token": "InvalidToken", "message": "Invalid token"}
+    carrier.answers = refusing(lambda call: call.path.endswith("/authenticate"), 401, refused)
+    file = desk.file([SIM + 1])
+    first, second, third = (
+        desk.run(*each, "--json") for each in (("plan", file, "--to", "activated"), ("audit",), ("audit",))
+    )
+    assert (first.code, second.code, third.code) == (4, 4, 4)
+    assert len(carrier.calls) == 1
+    assert "simtandem retry-token" in second.err
+    assert carrier.token not in first.err + second.err
+
+    carrier.answers = lambda _call: None
+    assert desk.run("retry-token").code == 0
+    assert desk.run("audit", "--json").code in (0, 1)

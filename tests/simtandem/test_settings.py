@@ -159,6 +159,7 @@ def test_address_that_is_none_or_holds_a_secret_is_refused_without_quoting_it(
         (" http://127.0.0.1:8080 ", "http://127.0.0.1:8080", "127.0.0.1:8080"),
         ("https://bics.test/emnify//", "https://bics.test/emnify", "bics.test"),
         ("http://[::1]:8080", "http://[::1]:8080", "[::1]:8080"),
+        ("https://CDN.emnify.net.:443", "https://CDN.emnify.net.:443", "cdn.emnify.net"),
     ],
 )
 def test_address_of_any_host_with_or_without_a_path_will_do(url: str, expected: str, host: str) -> None:

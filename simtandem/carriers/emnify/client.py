@@ -13,6 +13,7 @@ from typing import Self
 import httpx
 import polars as pl
 
+from schemas.hosts import host_of
 from simtandem import __version__, watching
 from simtandem.carriers.base import Change, Journal, Lifecycle, Listing, StepResult, Stops, never_stops
 from simtandem.carriers.emnify.changing import change_sim
@@ -21,6 +22,7 @@ from simtandem.carriers.emnify.events import read_events
 from simtandem.carriers.emnify.inventory import list_fleet
 from simtandem.carriers.emnify.lifecycle import EmnifyLifecycle
 from simtandem.carriers.emnify.reading import Reader
+from simtandem.carriers.emnify.refused_tokens import refused_tokens
 from simtandem.carriers.emnify.transport import Limits, Transport
 from simtandem.carriers.pacing import CallBudget, Window
 
@@ -41,7 +43,7 @@ class Account:
     @property
     def state_name(self) -> str:
         """The carrier's host as a file name, for state that processes of this host share."""
-        return httpx.URL(self.base_url).netloc.decode().replace(":", "_")
+        return host_of(self.base_url).replace(":", "_")
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,7 +82,8 @@ class Emnify:
             Window("calls", account.calls, account.window_s),
             Window("authenticate", _AUTHENTICATIONS, _AUTHENTICATIONS_S),
         )
-        self._transport = Transport(self._http, self.budget, journal, limits, account.token, sleep=wire.sleep)
+        refused = refused_tokens(account.home, account.base_url)
+        self._transport = Transport(self._http, self.budget, journal, limits, account.token, refused, sleep=wire.sleep)
         self._reader = Reader(self._transport, account.sim_concurrency)
         self._endpoints = EndpointWriter(
             self._transport, self._reader, account.home / f"endpoint-writes-{account.state_name}.lock"

@@ -18,6 +18,8 @@ import httpx
 
 from simtandem.carriers.base import Answer, Call, Journal
 from simtandem.carriers.emnify.answers import Kind, Reply, read
+from simtandem.carriers.emnify.auth import Gate, unreachable
+from simtandem.carriers.emnify.refused_tokens import RefusedTokens
 from simtandem.carriers.emnify.tokens import Tokens
 from simtandem.carriers.pacing import LONGEST_CALL_S, CallBudget, Spacing, Window
 from simtandem.errors import AuthenticationFailed, CarrierUnavailable
@@ -59,6 +61,7 @@ class Transport:
         journal: Journal,
         limits: Limits,
         application_token: str,
+        refused: RefusedTokens,
         *,
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
         rng: random.Random | None = None,
@@ -73,6 +76,7 @@ class Transport:
         self._changes_halted = False
         self.unsorted: set[str] = set()
         """Listings of which the carrier refuses the order asked for: they are read as they come."""
+        self._gate = Gate(refused, application_token, lambda: budget.halted)
         self.tokens = Tokens(self._authenticate)
 
     def halt_changes(self) -> None:
@@ -183,6 +187,9 @@ class Transport:
         return reply, "" if reply.status and reply.kind is not Kind.UNANSWERED else reply.sentence, request_id[:64]
 
     async def _authenticate(self) -> str:
+        return await self._gate.log_in(self._log_in)
+
+    async def _log_in(self) -> str:
         windows = (self._limits.every_call, self._limits.authenticating)
         for attempt in range(1, ATTEMPTS + 1):
             call = Call("POST", _AUTHENTICATE, "authenticate", attempt)
@@ -195,25 +202,8 @@ class Transport:
             elif reply.kind in (Kind.UNANSWERED, Kind.UNREACHED):
                 await self.back_off(attempt)
             else:
-                raise AuthenticationFailed(_locked_out(reply))
-        raise CarrierUnavailable(
-            f"The carrier can't be reached to authenticate: {reply.sentence}.", status=reply.status
-        )
-
-
-_LOCKED = 1105  # too many requests: what an account answers that is locked after failed attempts
-
-
-def _locked_out(reply: Reply) -> str:
-    if reply.code == _LOCKED:
-        return (
-            "The carrier has locked the account after failed attempts: wait five minutes, check the token, run again."
-        )
-    said = f"HTTP {reply.status}" if reply.kind is Kind.UNAUTHORIZED else reply.sentence or f"HTTP {reply.status}"
-    return (
-        f"The carrier does not accept the application token ({said}). It was tried once only, because three failures "
-        "lock the account.\nCheck SIMTANDEM_EMNIFY_TOKEN and SIMTANDEM_EMNIFY_URL, then run again."
-    )
+                raise await self._gate.turned_away(reply)
+        raise unreachable(reply)
 
 
 def retry_after(headers: httpx.Headers | None) -> float | None:

@@ -43,6 +43,18 @@ async def test_a_change_sent_since_then_counts_and_an_earlier_one_does_not(runs:
     assert runs.changed_by_others("ours", ago(clock, 1))
 
 
+@pytest.mark.parametrize("spelled", ["CDN.emnify.net", "cdn.emnify.net:443", "cdn.emnify.net."])
+async def test_a_carrier_is_the_same_however_its_host_was_spelled(
+    ledger: Ledger, clock: Clock, a_run: MakeRecord, spelled: str
+) -> None:
+    for run_id, host in (("ours", "cdn.emnify.net"), ("older", spelled)):
+        ledger.start_run(a_run(run_id, carrier_host=host))
+    await send(ledger, "older")
+    assert ledger.changed_by_others("ours", ago(clock, 10))
+    assert ledger.changed_by_others("older", ago(clock, 10)) is False
+    assert ledger.changes_sent("ours", ago(clock, 10))["run_id"].to_list() == ["older"]
+
+
 @pytest.mark.parametrize("run_id", ["ours", "elsewhere"])
 async def test_our_own_changes_and_those_at_another_carrier_do_not_count(
     runs: Ledger, clock: Clock, run_id: str

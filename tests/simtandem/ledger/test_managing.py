@@ -1,7 +1,7 @@
 """Where the ledger says devices were last put, over all runs of a carrier."""
 
 from collections.abc import Callable
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 
 import polars as pl
 import pytest
@@ -261,6 +261,13 @@ def test_the_last_audit_is_the_newest_finished_one_of_this_carrier(
 
     assert found is not None
     assert (found.run_id, found.told) == ("audit-0", {"sims": 0})
+
+
+def test_runs_at_the_same_host_count_however_it_was_spelled(books: Books) -> None:
+    spelled = HERE.upper() + ".:443"
+    books.run("a", Target.ACTIVATED, {1: (APPLIED, APPLIED)}, verdicts={1: Verdict.IN_SYNC}, carrier_host=spelled)
+    assert managing.read_managed(books.ledger, HERE).height == 1
+    assert managing.read_steps(books.ledger, HERE, datetime(2000, 1, 1, tzinfo=UTC))["run_id"].to_list() == ["a", "a"]
 
 
 def test_an_owner_that_was_changed_alone_says_nothing_of_where_a_device_was_put(books: Books) -> None:

@@ -17,6 +17,7 @@ from simtandem.carriers.base import Answer, Call, Change, StepResult
 from simtandem.carriers.emnify.answers import Kind
 from simtandem.carriers.emnify.endpoint_writer import EndpointWriter
 from simtandem.carriers.emnify.reading import Reader
+from simtandem.carriers.emnify.refused_tokens import RefusedTokens
 from simtandem.carriers.emnify.transport import Limits, Transport
 from simtandem.carriers.pacing import CallBudget, Window
 from simtandem.emulator.server import Emulator
@@ -133,7 +134,8 @@ class Rig:
         self.time, self.journal = time or QuickTime(), MemoryJournal()
         self.budget = CallBudget(Path(":memory:"), clock=self.time.clock, sleep=self.time.sleep)
         limits = Limits(Window("calls", 1_000_000, 300.0), Window("authenticate", 1_000_000, 300.0))
-        self.transport = Transport(http, self.budget, self.journal, limits, token, sleep=self.time.sleep)
+        self.refused = RefusedTokens(home / "refused-tokens.json")
+        self.transport = Transport(http, self.budget, self.journal, limits, token, self.refused, sleep=self.time.sleep)
         self.reader = Reader(self.transport, 8)
         self.endpoints = EndpointWriter(self.transport, self.reader, home / "endpoint-writes.lock")
 

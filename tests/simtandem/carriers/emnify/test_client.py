@@ -206,6 +206,7 @@ async def test_faults_of_every_kind_leave_every_sim_changed_and_none_patched_in_
     [
         ("https://cdn.emnify.net", "cdn.emnify.net"),
         ("https://CDN.emnify.net:443", "cdn.emnify.net"),
+        ("http://cdn.emnify.net.", "cdn.emnify.net"),
         ("http://127.0.0.1:8080/emnify", "127.0.0.1_8080"),
     ],
 )

@@ -1,0 +1,133 @@
+"""Application tokens that the carrier refused, remembered across processes: three failed logins lock the account.
+
+The file lies in SIMTANDEM_HOME, one for each carrier host. It holds no token: only a salted, slow hash of it. A refusal
+counts until the token changes or an operator lets it be tried again. A lock of the account counts for the five minutes
+it lasts.
+"""
+
+import hashlib
+import hmac
+import json
+import logging
+import os
+import secrets
+import time
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from schemas.hosts import host_of
+
+log = logging.getLogger(__name__)
+
+LOCKED_S = 300.0
+"""How long the carrier locks an account after three failures in a row."""
+
+_MOST = 20  # tokens; the oldest are forgotten
+_LARGEST_FILE, _LONGEST_WORDS, _LATEST = 100_000, 300, 1e11
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """A token was refused at `at` (seconds since 1970); `said` is the answer. `until` is set where that passes."""
+
+    hash: str
+    at: float
+    said: str
+    until: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class _Kept:
+    salt: str
+    refused: list[Refusal]
+
+
+def refused_tokens(home: Path, base_url: str) -> "RefusedTokens":
+    """Those of the carrier at this address, remembered in this home."""
+    return RefusedTokens(home / f"refused-tokens-{host_of(base_url).replace(':', '_')}.json")
+
+
+class RefusedTokens:
+    """What is remembered of one carrier host. A file that can't be read or written costs the memory, nothing else."""
+
+    def __init__(self, file: Path, *, clock: Callable[[], float] = time.time) -> None:
+        self._file = file
+        self._clock = clock
+
+    @property
+    def lock_file(self) -> Path:
+        """Whoever logs in holds this lock, so that of many processes one finds out what the others then know."""
+        return self._file.with_suffix(".lock")
+
+    def refusal_of(self, token: str) -> Refusal | None:
+        """The refusal that still counts for this token, if there is one."""
+        kept = self._counting()
+        wanted = _hash(token, kept.salt) if kept.refused else ""
+        return next((each for each in kept.refused if hmac.compare_digest(each.hash, wanted)), None)
+
+    def remember(self, token: str, said: str, *, lasts_s: float | None = None) -> None:
+        """The carrier refused this token, for good or for so many seconds."""
+        now, kept = self._clock(), self._counting()
+        hashed = _hash(token, kept.salt)
+        others = [each for each in kept.refused if not hmac.compare_digest(each.hash, hashed)]
+        refusal = Refusal(hashed, now, said[:_LONGEST_WORDS], None if lasts_s is None else now + lasts_s)
+        self._write(_Kept(kept.salt, [*others[-_MOST + 1 :], refusal]))
+
+    def forget(self) -> int:
+        """Let every token be tried again; returns how many were remembered. Raises `OSError` where it can't."""
+        known = len(self._counting().refused)
+        self._file.unlink(missing_ok=True)
+        return known
+
+    def _counting(self) -> _Kept:
+        now, kept = self._clock(), self._read()
+        refused = [each for each in kept.refused if each.until is None or now < each.until <= now + LOCKED_S]
+        return _Kept(kept.salt, refused)
+
+    def _read(self) -> _Kept:
+        try:
+            with self._file.open(encoding="utf-8") as file:
+                kept = json.loads(file.read(_LARGEST_FILE))
+            return _Kept(_hex(kept["salt"]), [_refusal(each) for each in kept["refused"]])
+        except FileNotFoundError:
+            pass
+        except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+            log.warning("Refused tokens can't be read from %s (%s): none is known", self._file, error)
+        return _Kept(secrets.token_hex(16), [])
+
+    def _write(self, kept: _Kept) -> None:
+        partial = self._file.with_name(f"{self._file.name}.{os.getpid()}.{secrets.token_hex(4)}")
+        try:
+            self._file.parent.mkdir(parents=True, exist_ok=True)
+            descriptor = os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+            with os.fdopen(descriptor, "w", encoding="utf-8") as file:
+                json.dump(asdict(kept), file, indent=1)
+                file.flush()
+                os.fsync(file.fileno())
+            partial.replace(self._file)
+        except OSError as error:
+            with suppress(OSError):
+                partial.unlink(missing_ok=True)
+            log.warning("The refused token can't be remembered in %s (%s): later runs try it again", self._file, error)
+
+
+def _refusal(kept: dict[str, object]) -> Refusal:
+    until = kept.get("until")
+    said = str(kept["said"])[:_LONGEST_WORDS]
+    return Refusal(_hex(kept["hash"]), _seconds(kept["at"]), said, None if until is None else _seconds(until))
+
+
+def _hex(kept: object) -> str:
+    return bytes.fromhex(str(kept)).hex()
+
+
+def _seconds(kept: object) -> float:
+    if isinstance(kept, bool) or not isinstance(kept, int | float) or not 0 <= kept < _LATEST:
+        raise ValueError("no moment")
+    return float(kept)
+
+
+def _hash(token: str, salt: str) -> str:
+    return hashlib.scrypt(token.encode(), salt=bytes.fromhex(salt), n=2**14, r=8, p=1).hex()
