@@ -6,8 +6,9 @@ more than `calls`, however slow or uneven the network is. (A bucket that counts 
 bucket lets up to twice its size through in one window.)
 
 The state is a small SQLite file, so several processes share one budget and a killed process leaves its calls counted.
-Times are of the monotonic clock: one for all processes of the host, and nobody sets it back. After a restart of the
-host it begins anew; places that lie impossibly far ahead are cut to a full window, which waits longer, never shorter.
+Times are of the monotonic clock: one for all processes of the host, and nobody sets it back. So one host alone may use
+it (`home_use`). After a restart of the host the clock begins anew: then every place that may still count is held for a
+full window, which waits longer, never shorter.
 """
 
 import asyncio
@@ -20,12 +21,15 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from simtandem.carriers.home_use import HomeUse, Host
 from simtandem.errors import CarrierUnavailable, Interrupted, LedgerError
 
 LONGEST_CALL_S = 90.0
 """A call is given up by then: where its process died, its place is freed a window after that."""
 
 _MARGIN_S = 0.005  # timers fire a little early on some systems
+_CLOCK_STEP_S = 1.0  # noted later than read, by other processes
+_FAR = 1e18
 _LOOK_AGAIN_S = 1.0  # other processes may free places or ask for a pause
 _FIRST_PAUSE_S, _LONGEST_PAUSE_S, _TOO_LONG_S = 1.0, 30.0, 900.0
 _WORTH_SAYING_S = 4.0
@@ -34,6 +38,7 @@ _SCHEMA = """
 CREATE TABLE IF NOT EXISTS places (id INTEGER PRIMARY KEY, name TEXT NOT NULL, frees_at REAL NOT NULL);
 CREATE INDEX IF NOT EXISTS places_by_name ON places (name, frees_at);
 CREATE TABLE IF NOT EXISTS not_before (name TEXT PRIMARY KEY, at REAL NOT NULL);
+CREATE TABLE IF NOT EXISTS clock (one INTEGER PRIMARY KEY CHECK (one = 1), boot TEXT, clock_s REAL, at REAL);
 """
 
 
@@ -57,7 +62,8 @@ class Spacing:
 class CallBudget:
     """Gives out places for calls. Fair within this process for calls of the same spacing.
 
-    `clock` and `sleep` are seconds, monotonic. `halt` makes everybody who waits for a place raise `Interrupted`.
+    `clock` and `sleep` are seconds, monotonic; `now` is the time of day. `halt` makes
+    everybody who waits for a place raise `Interrupted`.
     """
 
     def __init__(
@@ -66,9 +72,13 @@ class CallBudget:
         *,
         clock: Callable[[], float] = time.monotonic,
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
+        now: Callable[[], float] = time.time,
+        host: Host | None = None,
     ) -> None:
         self._clock = clock
         self._sleep = sleep
+        self._now = now
+        self._use = HomeUse(file.with_suffix(".host"), clock, now, host) if file.suffix else None
         self._lines: dict[str, asyncio.Lock] = defaultdict(asyncio.Lock)
         self._throttled_in_a_row = 0
         self._paused_until = -math.inf
@@ -76,6 +86,8 @@ class CallBudget:
         self._waiting_until: float | None = None
         self.on_pause: Callable[[float], None] = lambda _seconds: None
         """Called where a 429 begins a pause that somebody may wonder about, with its seconds."""
+        self.on_use: Callable[[], None] = lambda: None
+        """Called whenever a place was given out."""
         try:
             file.parent.mkdir(parents=True, exist_ok=True)
             self._file = sqlite3.connect(file, timeout=30, isolation_level=None, check_same_thread=False)
@@ -104,6 +116,7 @@ class CallBudget:
                 self._waiting_until = self._clock() + wait
                 await self._sleep(min(wait, _LOOK_AGAIN_S))
             self._waiting_until = None
+        self.on_use()
         try:
             yield
         finally:
@@ -166,6 +179,7 @@ class CallBudget:
         try:
             self._file.execute("BEGIN IMMEDIATE")
             try:
+                self._go_by_our_clock(windows)
                 now = self._clock()
                 wait = self._wait(now, windows, spacing)
                 held = [] if wait > 0 else self._hold(now, windows, spacing)
@@ -173,9 +187,24 @@ class CallBudget:
                 self._file.execute("ROLLBACK")
                 raise
             self._file.execute("COMMIT")
-        except sqlite3.Error as error:
+        except (OSError, sqlite3.Error) as error:
             raise _unusable(error) from error
         return held, wait
+
+    def _go_by_our_clock(self, windows: tuple[Window, ...]) -> None:
+        """Note that this host uses the budget. What another clock left here is held for a window, or long over."""
+        counts_for_s = LONGEST_CALL_S + max((window.seconds for window in windows), default=0.0)
+        if self._use is None or not self._use.renew(counts_for_s):
+            return
+        clock, now, boot = self._clock(), self._now(), self._use.host.boot
+        kept = self._file.execute("SELECT boot, clock_s, at FROM clock").fetchone()
+        if kept is not None and (kept[0] != boot or kept[1] > clock + _CLOCK_STEP_S):
+            idle = now - kept[2]
+            if idle > counts_for_s:
+                self._file.execute("DELETE FROM places")
+            self._file.execute("UPDATE places SET frees_at = ?", (_FAR,))  # see `_wait`
+            self._file.execute("UPDATE not_before SET at = at - ? + ?", (kept[1] + max(idle, 0.0), clock))
+        self._file.execute("INSERT OR REPLACE INTO clock VALUES (1, ?, ?, ?)", (boot, clock, now))
 
     def _wait(self, now: float, windows: tuple[Window, ...], spacing: Spacing | None) -> float:
         names = ("", spacing.name) if spacing else ("",)

@@ -1,11 +1,13 @@
 """emnify as a `simtandem.carriers.base.Carrier`."""
 
 import asyncio
+import logging
 import math
 import time
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from functools import partial
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -24,7 +26,10 @@ from simtandem.carriers.emnify.lifecycle import EmnifyLifecycle
 from simtandem.carriers.emnify.reading import Reader
 from simtandem.carriers.emnify.refused_tokens import refused_tokens
 from simtandem.carriers.emnify.transport import Limits, Transport
+from simtandem.carriers.other_homes import OtherHomes, shared_folder
 from simtandem.carriers.pacing import CallBudget, Window
+
+log = logging.getLogger(__name__)
 
 _AUTHENTICATIONS, _AUTHENTICATIONS_S = 95, 300.0  # 100 are allowed per address
 
@@ -50,16 +55,28 @@ class Account:
 class Wire:
     """How calls leave this process and how time passes meanwhile. Other than this in tests only.
 
-    `transport` takes the place of a connection to the carrier; `clock` is monotonic, in seconds.
+    `transport` takes the place of a connection to the carrier; `clock` is monotonic, in seconds; `notes` is the folder
+    where homes of this host find one another.
     """
 
     transport: httpx.AsyncBaseTransport | None = None
     clock: Callable[[], float] = time.monotonic
     sleep: Callable[[float], Awaitable[None]] = asyncio.sleep
+    notes: Path | None = None
 
 
 def _say_pause(seconds: float) -> None:
     watching.current().notes(f"Rate-limited (HTTP 429): the next call is sent in {math.ceil(seconds)} s.")
+
+
+def _say_other_homes(homes: OtherHomes, carrier_host: str) -> None:
+    for home in homes.found():
+        sentence = (
+            f"Another home of this host, {home}, calls {carrier_host} as well. The carrier counts the calls of both "
+            "together, simtandem does not: use one SIMTANDEM_HOME, or give each a share with SIMTANDEM_CALLS."
+        )
+        log.warning(sentence)
+        watching.current().notes(sentence)
 
 
 class Emnify:
@@ -72,6 +89,9 @@ class Emnify:
         budget = account.home / f"budget-{account.state_name}.sqlite"
         self.budget = CallBudget(budget, clock=wire.clock, sleep=wire.sleep)
         self.budget.on_pause = _say_pause
+        host = host_of(account.base_url)
+        homes = OtherHomes(account.home, host, account.window_s, wire.notes or shared_folder())
+        self.budget.on_use = partial(_say_other_homes, homes, host)
         self._http = httpx.AsyncClient(
             base_url=account.base_url,
             transport=wire.transport,

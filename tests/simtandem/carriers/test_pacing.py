@@ -6,6 +6,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from simtandem.carriers.home_use import Host
 from simtandem.carriers.pacing import LONGEST_CALL_S, CallBudget, Spacing, Window
 from simtandem.errors import CarrierUnavailable, Interrupted, LedgerError
 
@@ -66,8 +67,8 @@ ARRIVALS = st.lists(
 )
 
 
-def budget(folder: Path, time: VirtualTime) -> CallBudget:
-    return CallBudget(folder / "budget.sqlite", clock=time.clock, sleep=time.sleep)
+def budget(folder: Path, time: VirtualTime, host: Host | None = None) -> CallBudget:
+    return CallBudget(folder / "budget.sqlite", clock=time.clock, sleep=time.sleep, host=host)
 
 
 @given(arrivals=ARRIVALS, calls=st.integers(1, 8), seconds=st.floats(0.5, 20), processes=st.integers(1, 3))
@@ -143,6 +144,7 @@ async def test_the_call_of_a_killed_process_keeps_its_place_until_it_can_no_long
 
 
 async def test_places_from_before_a_restart_of_the_host_are_held_for_a_window_at_most(tmp_path):
+    restarted = Host("another boot", "machine", "host", lambda: 0.0)
     before = VirtualTime(start=1_000_000.0)
     window = Window("calls", 1, 15.0)
     old = budget(tmp_path, before)
@@ -151,7 +153,7 @@ async def test_places_from_before_a_restart_of_the_host_are_held_for_a_window_at
     old.throttled(30)
     old.close()
     after = VirtualTime(start=10.0)
-    own = budget(tmp_path, after)
+    own = budget(tmp_path, after, restarted)
 
     async def call() -> float:
         async with own.place([window], Spacing("list", 5)):
@@ -159,7 +161,7 @@ async def test_places_from_before_a_restart_of_the_host_are_held_for_a_window_at
 
     (waited,) = await after.run(call())
     own.close()
-    assert waited == pytest.approx(15.0, abs=0.1)
+    assert waited == pytest.approx(30.0, abs=0.1)
 
 
 async def test_a_429_with_retry_after_stops_every_call_of_every_process_for_so_long(tmp_path):
@@ -248,3 +250,47 @@ def test_a_budget_file_that_cannot_be_written_is_a_ledger_error_that_says_what_t
     (tmp_path / "budget.sqlite").mkdir()
     with pytest.raises(LedgerError, match="SIMTANDEM_HOME"):
         budget(tmp_path, VirtualTime())
+
+
+FIRST_HOST = Host("boot 1", "", "one", lambda: 900_000.0)
+OTHER_HOST = Host("boot 2", "", "two", lambda: 900_000.0)
+
+
+async def test_a_host_with_another_clock_sends_nothing_while_this_one_uses_the_budget(tmp_path):
+    here, elsewhere = VirtualTime(), VirtualTime(start=77.0)
+    ours, theirs = budget(tmp_path, here, FIRST_HOST), budget(tmp_path, elsewhere, OTHER_HOST)
+    async with ours.place([Window("calls", 5, 300)]):
+        pass
+    with pytest.raises(LedgerError, match="Another host uses this SIMTANDEM_HOME: one"):
+        async with theirs.place([Window("calls", 5, 300)]):
+            raise AssertionError("this call must not be sent")
+    async with ours.place([Window("calls", 5, 300)]):
+        pass
+    ours.close()
+    theirs.close()
+
+
+@pytest.mark.parametrize("after_s", [60.0, 10_000.0])
+async def test_after_a_restart_places_are_held_as_long_as_they_may_count_and_no_longer(tmp_path, after_s):
+    """Also where the clock shows more than before: then places would look as if they had been freed long ago."""
+    before, wall = VirtualTime(start=1000.0), 1_000_000.0
+    window = Window("calls", 1, 300.0)
+    old = CallBudget(
+        tmp_path / "budget.sqlite", clock=before.clock, sleep=before.sleep, now=lambda: wall, host=FIRST_HOST
+    )
+    async with old.place([window]):
+        pass
+    old.throttled(100.0)
+    old.close()
+    restarted, after = Host("boot 3", "", "one", lambda: 10.0), VirtualTime(start=5000.0)
+    own = CallBudget(
+        tmp_path / "budget.sqlite", clock=after.clock, sleep=after.sleep, now=lambda: wall + after_s, host=restarted
+    )
+
+    async def call() -> float:
+        async with own.place([window]):
+            return after.now - 5000
+
+    (waited,) = await after.run(call())
+    own.close()
+    assert waited == pytest.approx(300.0 if after_s == 60.0 else 0.0, abs=0.1)

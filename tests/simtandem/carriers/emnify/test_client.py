@@ -1,12 +1,15 @@
 import asyncio
+import json
 import logging
+import time
 from pathlib import Path
 
 import pytest
 
 from schemas.statuses import EndpointStatus, Outcome, SimStatus, Target
+from simtandem import watching
 from simtandem.carriers.base import Carrier, Change
-from simtandem.carriers.emnify.client import Account, Emnify
+from simtandem.carriers.emnify.client import Account, Emnify, Wire
 from simtandem.emulator.server import Emulator, FaultKind, FaultRule, Group
 from simtandem.errors import AuthenticationFailed, Interrupted, LedgerError
 from tests.simtandem.carriers.emnify.rig import (
@@ -252,3 +255,43 @@ async def test_once_changes_are_halted_what_waits_is_not_sent_and_all_else_goes_
         assert (await emnify.find(asked(sim_id=[FIRST_SIM]))).inventory.height == 1
     assert carrier.stats()["sim_patches"] == 1
     assert journal.unanswered() == []
+
+
+class Told(watching.Watcher):
+    """Keeps what an operator is told."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.sentences: list[str] = []
+
+    def notes(self, sentence: str) -> None:
+        self.sentences.append(sentence)
+
+
+async def test_a_second_home_that_calls_the_same_carrier_is_told_of(tmp_path: Path, carrier: Emulator) -> None:
+    told, wire = Told(), Wire(notes=tmp_path / "notes")
+    watching.watch(told)
+    for home in ("service", "terminal"):
+        (tmp_path / home).mkdir()
+        async with Emnify(account(tmp_path / home, carrier), MemoryJournal(), wire) as emnify:
+            await emnify.count_fleet()
+    (sentence,) = told.sentences
+    assert f"Another home of this host, {tmp_path / 'service'}, calls 127.0.0.1:" in sentence
+
+
+async def test_a_home_that_another_host_uses_sends_nothing(tmp_path: Path, carrier: Emulator) -> None:
+    here = account(tmp_path, carrier)
+    use = {
+        "boot": "b",
+        "machine": "m",
+        "name": "node-7",
+        "pid": 1,
+        "clock_s": 5.0,
+        "at": time.time(),
+        "counts_for_s": 390,
+    }
+    (tmp_path / f"budget-{here.state_name}.host").write_text(json.dumps(use))
+    async with Emnify(here, MemoryJournal()) as emnify:
+        with pytest.raises(LedgerError, match="Another host uses this SIMTANDEM_HOME: node-7"):
+            await emnify.count_fleet()
+    assert carrier.stats()["calls"] == 0

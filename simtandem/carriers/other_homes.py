@@ -1,0 +1,100 @@
+"""Other homes of this host that call the same carrier: they share its rate limit, but not our budget.
+
+The carrier counts calls by address, and a service's home and a person's at a terminal have one address. A budget for
+both would be a file that several users of the machine may write, so that any of them could stop the others; instead
+each home leaves a note where all users of the host may write, and is told of the others. What stands in a note was
+written by who knows whom: it is read briefly, shown without control characters, and nothing depends on it.
+"""
+
+import hashlib
+import json
+import os
+import stat
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+_EVERY_S = 10.0
+_MOST, _LARGEST = 500, 2000
+_FORGOTTEN_S = 3600.0
+_FOLDER = "simtandem-homes"
+
+
+def shared_folder() -> Path:
+    """Where every user of this host may leave a note, a service with a private /tmp as well."""
+    memory = Path("/dev/shm")  # noqa: S108 - see `_opened`
+    return (memory if os.access(memory, os.W_OK) else Path(tempfile.gettempdir())) / _FOLDER
+
+
+class OtherHomes:
+    """Leaves this home's note for a carrier's host, and finds those of others not older than `window_s` seconds.
+
+    Where notes can't be left or read, nobody is told of anything.
+    """
+
+    def __init__(
+        self, home: Path, carrier_host: str, window_s: float, folder: Path, now: Callable[[], float] = time.time
+    ) -> None:
+        self._home = str(home.resolve())
+        self._carrier_host = carrier_host
+        self._window_s = window_s
+        self._folder = folder
+        self._now = now
+        self._looked = float("-inf")
+        self._known: set[str] = set()
+
+    def found(self) -> list[str]:
+        """Homes that called this carrier within the window and were not found before. Call it with every call."""
+        now = self._now()
+        if 0 <= now - self._looked < _EVERY_S:
+            return []
+        self._looked = now
+        new: list[str] = []
+        with suppress(OSError), _opened(self._folder) as folder:
+            self._leave_note(folder, now)
+            new = sorted(set(self._others(folder, now)) - self._known)
+        self._known.update(new)
+        return new
+
+    def _leave_note(self, folder: int, now: float) -> None:
+        name = hashlib.sha256(f"{self._home}\0{self._carrier_host}".encode()).hexdigest()[:32]
+        flags = os.O_WRONLY | os.O_CREAT | os.O_NOFOLLOW
+        with os.fdopen(os.open(name, flags, 0o644, dir_fd=folder), "w", encoding="utf-8") as note:
+            note.truncate()
+            json.dump({"home": self._home, "carrier_host": self._carrier_host}, note)
+            os.fchmod(note.fileno(), 0o644)
+        os.utime(name, (now, now), dir_fd=folder, follow_symlinks=False)
+
+    def _others(self, folder: int, now: float) -> Iterator[str]:
+        for name in sorted(os.listdir(folder))[:_MOST]:
+            with suppress(OSError, ValueError, KeyError, TypeError):
+                descriptor = os.open(name, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK, dir_fd=folder)
+                with os.fdopen(descriptor, "rb") as note:
+                    kept = os.fstat(descriptor)
+                    age = now - kept.st_mtime
+                    if not stat.S_ISREG(kept.st_mode) or age > self._window_s:
+                        if age > _FORGOTTEN_S:
+                            os.unlink(name, dir_fd=folder)
+                        continue
+                    told = json.loads(note.read(_LARGEST))
+                if told["carrier_host"] == self._carrier_host and told["home"] != self._home:
+                    yield _plain(str(told["home"]))
+
+
+@contextmanager
+def _opened(folder: Path) -> Iterator[int]:
+    """The folder for notes: everybody may write there, nobody may take away what belongs to others."""
+    with suppress(FileExistsError):
+        folder.mkdir()
+        folder.chmod(0o1777)
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)
+    try:
+        yield descriptor
+    finally:
+        os.close(descriptor)
+
+
+def _plain(text: str) -> str:
+    return "".join(each if each.isprintable() else "?" for each in text)[:200]
