@@ -66,5 +66,5 @@ async def patch_pair(session: Session, number: int, progress: Progress) -> None:
     first, second = session.halves(number)  # the ignores: Prefect's types forget that these are awaited
     await session.stop_if_fatal(await patch_first_half(session, number, first, return_state=True))  # type: ignore[misc]
     await session.stop_if_fatal(await patch_second_half(session, number, second, return_state=True))  # type: ignore[misc]
-    await session.settle(number)
-    await progress.batch_done()
+    if await session.settle(number):
+        await progress.batch_done()

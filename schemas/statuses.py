@@ -89,6 +89,16 @@ class Verdict(StrEnum):
     SKIPPED = "skipped"  # not sent, or only one half of it: the run was stopped before
 
 
+class StoppedBy(StrEnum):
+    """Who or what ended a run before it had sent everything."""
+
+    OPERATOR = "operator"  # Ctrl-C, or a signal to the command
+    PREFECT = "prefect"  # the flow run was cancelled
+    STOP_RULE = "stop_rule"  # too many devices of a batch failed
+    ERROR = "error"  # the run could not go on, as on a full disk
+    KILLED = "killed"  # its process ended, and nobody recorded why
+
+
 class Finding(StrEnum):
     """What an audit of the whole fleet can find about a device. One device can have several."""
 

@@ -13,9 +13,11 @@ from rich.table import Table
 from rich.text import Text
 
 from schemas.statuses import Half, Outcome, Verdict
+from simtandem.reports.headline import headline, retry_command, stopped
 from simtandem.watching import Watcher, watch
 
 _GOOD = (Outcome.APPLIED, Outcome.UNCHANGED)
+_ENDED = {Outcome.HELD: "not sent"}
 _PLAIN_EVERY_S = 10.0
 _EXAMPLES = 6
 _UNFOLDED = 240
@@ -91,9 +93,11 @@ class TerminalWatcher(Watcher):
             self._progress.start()
 
     def ended(self, half: Half, outcome: Outcome, count: int = 1) -> None:
-        """Move the half's bar on."""
-        self._done[half] += count
+        """Move the half's bar on. What was not sent leaves it where it is."""
         self._ended[outcome] += count
+        if outcome is Outcome.HELD:
+            return
+        self._done[half] += count
         if half in self._bars:
             self._progress.advance(self._bars[half], count)
         elif time.monotonic() - self._told_at > _PLAIN_EVERY_S and not self._console.is_terminal:
@@ -103,7 +107,7 @@ class TerminalWatcher(Watcher):
     def note(self) -> str:
         """What stands behind the bars: steps that went wrong, and how long the call budget makes us wait."""
         bad = {outcome: count for outcome, count in self._ended.items() if outcome not in _GOOD}
-        parts = [f"{count} {outcome}" for outcome, count in bad.items()]
+        parts = [f"{count} {_ENDED.get(outcome, outcome)}" for outcome, count in bad.items()]
         if (wait := self._waiting_s()) >= 1:
             parts.append(f"call budget used up, next call in {math.ceil(wait)} s")
         if self.stop_requested:
@@ -182,23 +186,35 @@ def _examples(problems: Sequence[tuple[int, str]]) -> Table:
 
 def show_result(console: Console, document: Mapping[str, Any]) -> None:
     """Verdicts, outcomes, calls, and where to look next."""
-    rows = document["input"]["rows"]
-    good = document["verdicts"][Verdict.IN_SYNC]
+    good = document["verdicts"][Verdict.IN_SYNC] == document["input"]["rows"] and not stopped(document)
     console.print()
-    style = "bold green" if good == rows else "bold yellow"
-    console.print(Text(f"{good:,} of {rows:,} rows are in sync.", style=style))
+    console.print(Text(f"{headline(document)}.", style="bold green" if good else "bold yellow"), soft_wrap=True)
+    if why := document.get("stopped", {}).get("why"):
+        console.print(Text(f"  {why}", style="yellow"), soft_wrap=True)
     table = Table(box=None, show_header=False, padding=(0, 1))
     table.add_column(justify="right", style="bold")
     table.add_column()
     for verdict, (name, colour) in _VERDICTS.items():
         if document["verdicts"][verdict]:
-            table.add_row(f"{document['verdicts'][verdict]:,}", Text(name, style=colour))
-    calls = document["calls"]
+            table.add_row(f"{document['verdicts'][verdict]:,}", Text(name + _in_part(verdict, document), style=colour))
+    changed, calls = document["changed"], document["calls"]
+    if document["plan"]["newly_billed"] or changed["newly_billed"]:
+        table.add_row(
+            f"{changed['newly_billed']:,}", f"SIMs newly billed ({document['plan']['newly_billed']:,} planned)"
+        )
     table.add_row(
         f"{calls['total']:,}",
         f"calls ({calls['retried']:,} retried, {calls['throttled']:,} throttled) in {duration(document['seconds'])}",
     )
     console.print(table)
+    console.print(Text(f"  {document['carrier']} at {document['carrier_host']}, account {document['account']}", "dim"))
+    if command := retry_command(document):
+        console.print(Text.assemble("\n  To go on: ", (command, "bold")), soft_wrap=True)
+
+
+def _in_part(verdict: Verdict, document: Mapping[str, Any]) -> str:
+    half, not_begun = document["not_sent"]["half_done"], document["not_sent"]["not_begun"]
+    return f": {half:,} half done, {not_begun:,} not begun" if verdict is Verdict.SKIPPED and half else ""
 
 
 def show_files(console: Console, document: Mapping[str, Any]) -> None:

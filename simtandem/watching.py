@@ -7,7 +7,7 @@ context variable, so that nothing between the command line and the core has to p
 from collections.abc import Callable
 from contextvars import ContextVar
 
-from schemas.statuses import Half, Outcome
+from schemas.statuses import Half, Outcome, StoppedBy
 
 
 class Watcher:
@@ -15,6 +15,7 @@ class Watcher:
 
     def __init__(self) -> None:
         self.stop_requested = False
+        self.stopped_by = StoppedBy.OPERATOR
         self._on_stop: list[Callable[[], None]] = []
 
     def begins(self, what: str) -> None:
@@ -40,8 +41,10 @@ class Watcher:
         """Whether anybody would listen to `stop`."""
         return bool(self._on_stop)
 
-    def stop(self) -> None:
+    def stop(self, by: StoppedBy = StoppedBy.OPERATOR) -> None:
         """Ask the run to stop: nothing new is sent, what is on its way is finished and recorded."""
+        if not self.stop_requested:
+            self.stopped_by = by
         self.stop_requested = True
         for callback in self._on_stop:
             callback()
@@ -54,6 +57,11 @@ _current: ContextVar[Watcher] = ContextVar("simtandem_watcher", default=_NOBODY)
 def current() -> Watcher:
     """Who looks on now."""
     return _current.get()
+
+
+def attended() -> bool:
+    """Whether somebody looks on now, as an operator at a terminal does."""
+    return _current.get() is not _NOBODY
 
 
 def own() -> Watcher:

@@ -23,6 +23,7 @@ from prefect.runtime import flow_run
 from schemas.parameters import Mode
 from simtandem.job.preparing import problems
 from simtandem.job.telling import only_planned, open_rows
+from simtandem.reports.headline import headline, parts, retry_command
 from simtandem.reports.wording import duration
 from tasks.session import Session
 
@@ -83,14 +84,20 @@ async def show_approval(session: Session, excess: str, moved: list[dict[str, obj
 
 async def show_result(session: Session, document: dict[str, Any]) -> None:
     """Verdicts, outcomes, calls, where the files are, and the first rows that are not as asked."""
-    counts = [*document["verdicts"].items(), *((f"steps {name}", n) for name, n in document["outcomes"].items())]
+    changed = document["changed"]
+    counts = [*((name, count) for count, name in parts(document))]
+    counts += [(f"steps {name}", count) for name, count in document["outcomes"].items()]
     lines = [f"| {name.replace('_', ' ')} | {count} |" for name, count in counts if count]
-    calls, rows = document["calls"], document["input"]["rows"]
+    lines.append(f"| newly billed (planned) | {changed['newly_billed']} ({document['plan']['newly_billed']}) |")
+    calls, go_on = document["calls"], retry_command(document)
     lines.append(f"| calls (retried, throttled) | {calls['total']} ({calls['retried']}, {calls['throttled']}) |")
     lines.append(f"| took | {duration(document['seconds'])} |")
     planned = only_planned(document)
-    heading = "Only planned" if planned else f"{document['verdicts']['in_sync']} of {rows} rows are in sync"
-    text = f"## {heading}\n\n| | |\n|---|---:|\n" + "\n".join(lines) + _where(session, document["files"])
+    lines.append(f"| carrier | {document['carrier']} at {document['carrier_host']}, account {document['account']} |")
+    heading = "Only planned" if planned else headline(document)
+    text = f"## {heading}\n\n| | |\n|---|---:|\n" + "\n".join(lines)
+    text += f"\n\nTo go on: `{go_on}`" if go_on and not planned else ""
+    text += _where(session, document["files"])
     await _try(acreate_markdown_artifact(text, description="The result: what became of it"))
     left = [] if planned else open_rows(session.run)
     if left:

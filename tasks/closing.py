@@ -22,4 +22,5 @@ async def reconcile(session: Session) -> None:
 @task(name="write report", cache_policy=NO_CACHE)
 async def write_report(session: Session) -> dict[str, Any]:
     """Judge every input row; write results, retry file and report."""
-    return closing.finish(session.run, RunState.INTERRUPTED if session.interrupted else RunState.FINISHED)
+    ended = RunState.INTERRUPTED if session.interrupted else RunState.FINISHED
+    return closing.finish(session.run, ended, stop=session.stop)

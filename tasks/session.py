@@ -11,15 +11,16 @@ from prefect.context import FlowRunContext
 from prefect.states import Cancelled, Completed, Failed
 
 from schemas.parameters import BulkUpdate
-from schemas.statuses import Half
+from schemas.statuses import Half, StoppedBy
 from simtandem import watching
 from simtandem.carriers.base import Carrier
-from simtandem.errors import CarrierUnavailable, Interrupted
+from simtandem.errors import CarrierUnavailable, Interrupted, SimtandemError
 from simtandem.job.applying import Applying
 from simtandem.job.batchwork import BatchWork, other
 from simtandem.job.run import Run, kind_of
 from simtandem.job.telling import ending, first_trouble, only_planned
 from simtandem.ledger.writing import CallWriter
+from simtandem.stopping import Stop
 from tasks.settings import settings_of_run
 
 
@@ -46,6 +47,14 @@ class Session:
         """Whether the operator stopped the sending."""
         return self._applying is not None and self._applying.interrupted
 
+    @property
+    def stop(self) -> Stop | None:
+        """Who or what ended the sending before everything was sent; None where nobody did."""
+        if self._fatal is not None:
+            exit_code = self._fatal.exit_code if isinstance(self._fatal, SimtandemError) else None
+            return Stop(StoppedBy.ERROR, str(self._fatal), exit_code)
+        return None if self._applying is None else self._applying.stop
+
     def take_up(self, work: BatchWork) -> int:
         """Remember a batch while it is on its way; returns its number."""
         self._work[work.batch.number] = work
@@ -61,9 +70,14 @@ class Session:
         first = self.work(number).first
         return names[first], names[other(first)]
 
-    async def settle(self, number: int) -> None:
-        """Both tasks of a batch have ended: every step gets an outcome, and the batch is let go of."""
-        await self.applying.finish(self._work.pop(number))
+    async def settle(self, number: int) -> bool:
+        """Both tasks of a batch have ended: every step gets an outcome, and the batch is let go of.
+
+        Returns whether it was sent in full: not where the run was stopped before.
+        """
+        work = self._work.pop(number)
+        await self.applying.finish(work)
+        return self.applying.stop is None or not work.held()
 
     async def all_done(self, pairs: Sequence[asyncio.Task[None]]) -> None:
         """Wait for all batches. Where one raises, the others still finish what is on its way, and send nothing new."""
@@ -125,10 +139,11 @@ async def stopping_in_good_order() -> AsyncIterator[None]:
 
     Prefect's own handler would raise in the middle of whatever is going on: before and after, that is what we want.
     """
+    by = StoppedBy.OPERATOR if watching.attended() else StoppedBy.PREFECT
     watcher, loop = watching.own(), asyncio.get_running_loop()
     before = signal.getsignal(signal.SIGTERM)
     try:
-        loop.add_signal_handler(signal.SIGTERM, watcher.stop)
+        loop.add_signal_handler(signal.SIGTERM, watcher.stop, by)
     except (ValueError, RuntimeError):  # not in the main thread: whoever runs us there has to stop us
         yield
         return

@@ -8,7 +8,7 @@ from contextlib import asynccontextmanager, suppress
 import polars as pl
 
 from schemas.ownership import NOBODY, OwnerField
-from schemas.statuses import EndpointStatus, Half, Outcome, SimStatus
+from schemas.statuses import EndpointStatus, Half, Outcome, SimStatus, StoppedBy
 from simtandem import watching
 from simtandem.batching import split
 from simtandem.carriers.base import Carrier, Change, StepResult
@@ -20,6 +20,7 @@ from simtandem.job.taking_turns import done_by_others, one_at_a_time
 from simtandem.ledger.records import OutcomeRecord, RunState
 from simtandem.ledger.writing import CallWriter
 from simtandem.safety import StopRule
+from simtandem.stopping import Stop
 
 log = logging.getLogger(__name__)
 
@@ -79,6 +80,13 @@ class Applying:
         for half, ended in done.items():
             await self._record(half, ended)
             self._ended_before[half] = {end.row: end for end in ended}
+
+    @property
+    def stop(self) -> Stop | None:
+        """Who or what ended the sending before everything was sent; None where nobody did."""
+        if self.interrupted:
+            return Stop(self._watcher.stopped_by)
+        return Stop(StoppedBy.STOP_RULE, self.stopped.removeprefix("stopped: ")) if self.stopped else None
 
     def interrupt(self) -> None:
         """Send nothing new; what is on its way is finished and recorded."""

@@ -113,6 +113,10 @@ class BatchWork:
             else:
                 self._bad.discard(result.row)
 
+    def held(self) -> int:
+        """Steps that were not sent."""
+        return sum(end.outcome is Outcome.HELD for ended in self.results.values() for end in ended.values())
+
     def failures(self) -> int:
         """Devices of which a half was refused, failed, or ended unknown."""
         return len(self._bad)

@@ -20,6 +20,9 @@ from simtandem.ledger.records import SENDING, RunKind, RunState
 from simtandem.ledger.store import Ledger
 from simtandem.reports import document, page, tables
 from simtandem.reports.account import who
+from simtandem.reports.figures import figures
+from simtandem.reports.headline import retry_command
+from simtandem.stopping import Stop
 
 _EXIT_CODES = {RunState.INTERRUPTED: Interrupted.exit_code, RunState.REFUSED: PlanRefused.exit_code}
 _BRIEFLY_S = 20.0
@@ -91,11 +94,11 @@ def _refreshed(before: pl.DataFrame, fresh: pl.DataFrame) -> pl.DataFrame:
     return pl.concat([kept, fresh])
 
 
-def finish(run: Run, ended: RunState = RunState.FINISHED, *, why: str = "") -> dict[str, Any]:
+def finish(run: Run, ended: RunState = RunState.FINISHED, *, why: str = "", stop: Stop | None = None) -> dict[str, Any]:
     """Judge every row, record the verdicts, write the files; returns the run's document.
 
-    `ended` is how: finished, interrupted, or refused before anything was sent; `why` says so in words. The document is
-    also kept in the run's folder and in the ledger.
+    `ended` is how: finished, interrupted, or refused before anything was sent; `why` says so in words. `stop` tells who
+    or what ended the sending early. The document is also kept in the run's folder and in the ledger.
     """
     folder, ledger = run.folder, run.ledger
     watching.current().begins("writing the report")
@@ -112,7 +115,12 @@ def finish(run: Run, ended: RunState = RunState.FINISHED, *, why: str = "") -> d
         tables.write_results(results, folder.file("results.csv"))
         tables.write_retry(reconciling.to_retry(results), folder.file("retry.csv"))
         files += ["results.csv", "retry.csv", "report.html"]
-    told = _document(run, results, outcomes, {Path(name).stem: str(folder.file(name)) for name in files}, ended)
+    paths = {Path(name).stem: str(folder.file(name)) for name in files}
+    told = _document(run, results, outcomes, paths, ended, stop)
+    if why:
+        told["refusal"] = why
+    if run.kind is not RunKind.PLAN and (go_on := retry_command(told)):
+        told["next"] = go_on
     if (head := ledger.head(run.run_id)) is not None:
         told["ledger_head"] = head.hash
     if run.kind is not RunKind.PLAN:
@@ -133,8 +141,9 @@ def write_report(
 ) -> None:
     """Write a run's `report.html` from what the ledger keeps."""
     run_id = told["run_id"]
+    record = ledger.run(run_id).record
     html = page.render(
-        {**told, "who": who(ledger.run(run_id).record, told)},
+        {**told, "carrier_host": record.carrier_host, "who": who(record, told)},
         results,
         rejected=rejected,
         calls=ledger.calls(run_id),
@@ -147,23 +156,26 @@ def write_report(
 
 
 def _document(
-    run: Run, results: pl.DataFrame, outcomes: pl.DataFrame, files: dict[str, str], ended: RunState
+    run: Run,
+    results: pl.DataFrame,
+    outcomes: pl.DataFrame,
+    files: dict[str, str],
+    ended: RunState,
+    stop: Stop | None,
 ) -> document.Document:
     intake, plan = run.folder.intake(), run.folder.plan_counts()
     verdicts = reconciling.verdict_counts(results)
-    if ended in _EXIT_CODES:
-        exit_code = _EXIT_CODES[ended]
-    elif run.kind is RunKind.PLAN:
+    if run.kind is RunKind.PLAN:
         exit_code = document.exit_code_for_plan(refused=plan["refused"], invalid=intake["invalid"])
     else:
-        exit_code = document.exit_code_for(verdicts)
+        exit_code = _EXIT_CODES.get(ended, document.exit_code_for(verdicts))
     calls = run.ledger.call_counts(run.run_id)
     made = document.document(
         run_id=run.run_id,
         carrier=CARRIER,
         account=ACCOUNT,
         digest=plan["digest"],
-        exit_code=exit_code,
+        exit_code=stop.exit_code if stop and stop.exit_code is not None else exit_code,
         input=intake,
         plan=cast("document.PlanCounts", {key: plan[key] for key in document.PlanCounts.__annotations__}),
         outcomes=reconciling.outcome_counts(outcomes),
@@ -172,6 +184,7 @@ def _document(
         seconds=(datetime.now(UTC) - run.started).total_seconds(),
         files=files,
     )
+    made |= document.changes(figures(results), stop) | {"carrier_host": run.settings.carrier_host}
     if run.approval:
         made["approval"] = dict(run.approval)
     if run.origin:

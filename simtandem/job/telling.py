@@ -6,9 +6,9 @@ import polars as pl
 
 from schemas.parameters import Mode
 from schemas.statuses import Verdict
-from simtandem.errors import Interrupted
 from simtandem.job.preparing import problems
 from simtandem.job.run import Run
+from simtandem.reports.headline import headline, parts, retry_command, stopped
 
 _LONGEST = 240
 
@@ -58,11 +58,11 @@ def _planned(document: dict[str, Any]) -> str:
 
 
 def _done(document: dict[str, Any]) -> str:
-    counts = [f"{n} {name.replace('_', ' ')}" for name, n in document["verdicts"].items() if n and name != "in_sync"]
-    told = ", ".join([f"{document['verdicts']['in_sync']} of {document['input']['rows']} rows in sync", *counts])
-    if document["exit_code"] == Interrupted.exit_code:
-        return f"Stopped: {told}. What was done is recorded; run it again to go on."
-    return f"{told}."
+    if stopped(document):
+        go_on = retry_command(document)
+        return f"{headline(document)}. What was done is recorded{f'; to go on: {go_on}' if go_on else ''}."
+    counts = [f"{count:,} {words}" for count, words in parts(document)[1:]]
+    return ", ".join([f"{document['verdicts']['in_sync']} of {document['input']['rows']} rows in sync", *counts]) + "."
 
 
 def _changes(plan: dict[str, Any]) -> str:

@@ -5,14 +5,14 @@ from dataclasses import dataclass
 
 import polars as pl
 
-from schemas.statuses import Verdict
+from schemas.statuses import Outcome, StoppedBy, Verdict
 from simtandem.reconciling import to_retry
 from simtandem.reports.document import Document
 from simtandem.reports.findings import Split, explanations
+from simtandem.reports.headline import RETRIED, command, parts
 from simtandem.reports.wording import named_rows, of
 
 _MOST_INVALID = 10
-_RETRIED = (Verdict.FAILED, Verdict.UNKNOWN, Verdict.SKIPPED)
 _CHARGED = "charged this month (UTC) and every month it stays so"
 _SPLITS = {
     Split.PAYING_BUT_OFF: (
@@ -46,9 +46,16 @@ def next_steps(document: Document, examined: pl.DataFrame, invalid: pl.DataFrame
 
     `examined` comes from `findings.examine`, `invalid` is a `schemas.tables.Rejected`.
     """
+    if document.get("refusal"):
+        return [_gate(document), *_cells(document, invalid)]
     steps = [*_splits(examined), *_retry(document, examined), *_moved(document, examined)]
     steps += [*_refused(document, examined), *_cells(document, invalid)]
     return [*(steps or [_rest(document)]), *_throttled(document)]
+
+
+def _gate(document: Document) -> Advice:
+    text = f"{document['refusal']} It does so only after you have seen that the plan is what you want."
+    return Advice("The plan was refused: look at plan.csv", text)
 
 
 def _splits(examined: pl.DataFrame) -> list[Advice]:
@@ -69,32 +76,31 @@ def _splits(examined: pl.DataFrame) -> list[Advice]:
 
 def _repair(rows: pl.DataFrame) -> tuple[str, str]:
     """How split pairs are put right: by sending what is missing, or, where that was not ours to send, by an audit."""
-    if rows["verdict"].is_in(_RETRIED).all():
+    if rows["verdict"].is_in(RETRIED).all():
         return "Retrying this run, as said below, sends what is missing.", ""
     return "An audit finds every such pair of the fleet and writes a file that repairs them:", "simtandem audit"
 
 
-def _command(verb: str, document: Document) -> str:
-    owners = " --change-owners" if document["plan"].get("owner_changes") else ""  # older documents don't count them
-    return f"simtandem {verb} {shlex.quote(document['run_id'])}{owners}"
-
-
 def _retry(document: Document, examined: pl.DataFrame) -> list[Advice]:
     verdicts = document["verdicts"]
-    open_kinds = [f"{verdicts[word]:,} {word}" for word in _RETRIED if verdicts.get(word, 0)]
-    if not open_kinds:
+    if not any(verdicts.get(word, 0) for word in RETRIED):
         return []
+    words = {"half done", "not begun", *RETRIED}
+    open_kinds = [f"{rows:,} {word}" for rows, word in parts(document) if word in words]
     count = to_retry(examined).height
     are, them = ("is", "it") if count == 1 else ("are", "them")
     why = [f"{of(rows, 'row')}: {sentence}" for sentence, rows in _why(examined)]
     text = f"{', '.join(open_kinds)}. Retrying looks at {them} afresh and sends only what is still missing."
+    stop = document.get("stopped")
+    if stop and stop["by"] in (StoppedBy.STOP_RULE, StoppedBy.ERROR):
+        text = f"Find out first what went wrong ({stop['why']}). {text}"
     if not examined.filter(pl.col("verdict") == Verdict.REFUSED, pl.col("desired").is_not_null()).is_empty():
         text += " Refused moves are in it too, and will be refused again."
-    return [Advice(f"{of(count, 'row')} {are} in retry.csv", text, _command("retry", document), tuple(why))]
+    return [Advice(f"{of(count, 'row')} {are} in retry.csv", text, command("retry", document), tuple(why))]
 
 
 def _why(examined: pl.DataFrame) -> list[tuple[str, int]]:
-    return [pair for verdict in _RETRIED for pair in explanations(examined, verdict)]
+    return [pair for verdict in RETRIED for pair in explanations(examined, verdict)]
 
 
 def _moved(document: Document, examined: pl.DataFrame) -> list[Advice]:
@@ -106,9 +112,9 @@ def _moved(document: Document, examined: pl.DataFrame) -> list[Advice]:
         f"{'it' if count == 1 else 'them'} again. Find out who before you send the same once more, then compare."
     )
     rows = examined.filter(pl.col("verdict") == Verdict.CHANGED_BY_OTHERS)["row"].to_list()
-    command = f"simtandem reconcile {shlex.quote(document['input']['file'])}"
+    compare = f"simtandem reconcile {shlex.quote(document['input']['file'])}"
     verb = "was" if count == 1 else "were"
-    return [Advice(f"{of(count, 'device')} {verb} changed by others", text, command, (named_rows(rows),))]
+    return [Advice(f"{of(count, 'row')} {verb} changed by others", text, compare, (named_rows(rows),))]
 
 
 def _refused(document: Document, examined: pl.DataFrame) -> list[Advice]:
@@ -156,11 +162,13 @@ def _rest(document: Document) -> Advice:
         text = (
             "They were not compared with the carrier afterwards, or the record does not say why they differ. Compare:"
         )
-        command = f"simtandem reconcile {shlex.quote(document['input']['file'])}"
-        return Advice(f"{of(others, 'row')} {'is' if others == 1 else 'are'} not known to be in sync", text, command)
+        compare = f"simtandem reconcile {shlex.quote(document['input']['file'])}"
+        return Advice(f"{of(others, 'row')} {'is' if others == 1 else 'are'} not known to be in sync", text, compare)
     if not rows:
         return Advice("Nothing to do", "The file names no devices.")
+    if not document["outcomes"].get(Outcome.APPLIED, 0):
+        return Advice("Nothing to do", "Every device is as asked, and nothing had to be changed for it.")
     text = (
         "Every device is as asked. Should it have been a mistake, this takes it back, after showing what it would do:"
     )
-    return Advice("Nothing to do", text, _command("undo", document))
+    return Advice("Nothing to do", text, command("undo", document))

@@ -69,7 +69,7 @@ def funnel(document: Document) -> tuple[Stage, ...]:
         ("Rows in the file", 0, ""),
         ("Valid", invalid, "invalid"),
         ("Allowed to move", refused, "refused"),
-        ("Attempted, or right already", skipped, "skipped"),
+        ("Sent in full, or right already", skipped, "not sent, or half done"),
         ("In sync", open_ends, "failed, unknown or changed by others"),
     )
     stages = []

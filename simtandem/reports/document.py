@@ -5,6 +5,8 @@ from enum import StrEnum
 from typing import Any, NotRequired, TypedDict, cast
 
 from schemas.statuses import Outcome, Target, Verdict
+from simtandem.reports.figures import Figures
+from simtandem.stopping import Stop
 
 SCHEMA = 2
 """The form of the document. 2: unusable input rows are `invalid`, moves that no rule allows are `refused`."""
@@ -49,8 +51,36 @@ class CallCounts(TypedDict):
     throttled: int
 
 
+class ChangedCounts(TypedDict):
+    """What the run changed, by the carrier's answers and the fresh look: see `reports.figures.Figures`."""
+
+    devices: int
+    sims: int
+    endpoints: int
+    owners: int
+    newly_billed: int
+    no_longer_billed: int
+
+
+class NotSentCounts(TypedDict):
+    """The rows that are `skipped`, by how far they came."""
+
+    half_done: int
+    not_begun: int
+
+
+class Stopped(TypedDict):
+    """Who or what ended the run before it had sent everything (`schemas.statuses.StoppedBy`), and why in words."""
+
+    by: str
+    why: str
+
+
 class Document(TypedDict):
-    """The whole document. `document` makes it, `recorded_document` reads it back."""
+    """The whole document. `document` makes it, `recorded_document` reads it back.
+
+    What is `NotRequired` is missing in documents that older versions recorded, and where there is nothing to say.
+    """
 
     run_id: str
     carrier: str
@@ -65,6 +95,13 @@ class Document(TypedDict):
     calls: CallCounts
     seconds: float
     files: dict[str, str]
+    carrier_host: NotRequired[str]
+    changed: NotRequired[ChangedCounts]
+    not_sent: NotRequired[NotSentCounts]
+    stopped: NotRequired[Stopped]
+    refusal: NotRequired[str]
+    next: NotRequired[str]
+    """The command that goes on with what was left open."""
     ledger_head: NotRequired[str]
     """The head of the run's chain in the ledger when the document was made: everything but the state that ends it."""
 
@@ -104,6 +141,14 @@ def document(  # noqa: PLR0913 - one argument for each key of the document
         "files": {name: str(path) for name, path in files.items()},
     }
     return dict(keys)
+
+
+def changes(figures: Figures, stop: Stop | None = None) -> dict[str, object]:
+    """The part of a document that tells what a run changed, what it did not send, and who stopped it."""
+    changed = {key: getattr(figures, key) for key in ChangedCounts.__annotations__}
+    not_sent = {key: getattr(figures, key) for key in NotSentCounts.__annotations__}
+    stopped = {} if stop is None else {"stopped": {"by": str(stop.by), "why": stop.why}}
+    return {"changed": changed, "not_sent": not_sent, **stopped}
 
 
 def recorded_document(detail: Mapping[str, Any]) -> Document | None:

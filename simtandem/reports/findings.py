@@ -4,7 +4,7 @@ from enum import StrEnum
 
 import polars as pl
 
-from schemas.statuses import EndpointStatus, Half, Outcome, SimStatus, Verdict
+from schemas.statuses import EndpointStatus, SimStatus, Verdict
 from simtandem.ownership import beside_states
 
 
@@ -44,12 +44,6 @@ def examine(results: pl.DataFrame) -> pl.DataFrame:
         .sort(pl.col("finding").replace_strict(_RANKS, return_dtype=pl.Int64), "row")
     )
     return beside_states(examined)
-
-
-def changed(results: pl.DataFrame) -> int:
-    """How many rows had at least one half changed by this run."""
-    applied = pl.any_horizontal(pl.col(f"{half}_outcome").eq_missing(pl.lit(Outcome.APPLIED.value)) for half in Half)
-    return int(results.select(applied.sum()).item())
 
 
 def moves(results: pl.DataFrame) -> pl.DataFrame:

@@ -18,7 +18,9 @@ from simtandem.ledger.explanations import Explanation
 from simtandem.reports import charts, findings, rows, wording
 from simtandem.reports.advice import next_steps
 from simtandem.reports.document import Document
+from simtandem.reports.figures import NEWLY_BILLED, figures
 from simtandem.reports.files import replace_file
+from simtandem.reports.headline import headline, parts, stopped
 
 PRINTED_ROWS = 200
 """How many rows that need attention stand in the page for print and for browsers without scripts."""
@@ -83,8 +85,9 @@ def _judged(run: Document, results: pl.DataFrame, rejected: pl.DataFrame) -> dic
     examined = findings.examine(results)
     return {
         "headline": _headline(run, examined),
+        "figures": figures(results),
+        "newly_billed": NEWLY_BILLED,
         "asked": _counts(results, "desired", list(Target)),
-        "changed": findings.changed(results),
         "funnel": charts.funnel(run),
         "moves": findings.moves(results),
         "advice": next_steps(run, examined, rejected),
@@ -119,18 +122,21 @@ def _causes(explanation: Explanation) -> dict[str, object]:
 def _headline(run: Document, examined: pl.DataFrame) -> dict[str, str]:
     """The verdict on the whole run in a sentence, how good it is, and what is wrong in a few words."""
     count, in_sync = run["input"]["rows"], run["verdicts"].get(Verdict.IN_SYNC, 0)
-    text = f"{in_sync:,} of {wording.of(count, 'device')} {'is' if count == 1 else 'are'} in sync"
-    wrong = [
-        f"{number:,} {wording.spoken(word)}"
-        for word, number in run["verdicts"].items()
-        if word != Verdict.IN_SYNC and number
-    ]
+    text, who = headline(run), stopped(run)
+    wrong = [f"{number:,} {words}" for number, words in parts(run)[1:]]
     charged = int(examined["split"].is_in([findings.Split.PAYING_BUT_OFF, findings.Split.SIM_WITHOUT_ENDPOINT]).sum())
     if charged:
         wrong.insert(0, f"{wording.of(charged, 'SIM')} charged without working")
     missing = count - sum(run["verdicts"].values())
     if missing:
         wrong.append(f"{missing:,} not compared")
+    if run.get("refusal"):
+        return {"level": "mixed", "word": "Nothing was sent", "text": text, "detail": run["refusal"]}
+    if who:
+        told = [wrong[0] if charged else "", run.get("stopped", {}).get("why", "")]
+        detail = "; ".join(each for each in told if each)
+        word = "Stopped" if run.get("stopped") else "Under way"
+        return {"level": "bad" if charged else "mixed", "word": word, "text": text, "detail": detail}
     if not wrong:
         return {"level": "good", "word": "All in sync", "text": text, "detail": ""}
     serious = charged or not in_sync

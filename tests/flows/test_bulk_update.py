@@ -110,7 +110,7 @@ async def test_a_flow_run_that_leaves_something_to_do_fails_and_says_how_much(
     emulator.refill([Group(2), Group(1, SimStatus.DELETED)])
     state = await run_flow(asked(tmp_path, 3))
     assert state.is_failed()
-    assert "2 of 3 rows in sync, 1 invalid" in (state.message or "")
+    assert "2 of 3 rows in sync, 1 refused" in (state.message or "")
     assert newest_run().state is RunState.FINISHED
 
 

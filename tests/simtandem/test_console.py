@@ -26,6 +26,13 @@ def document(**plan: int) -> dict[str, Any]:
         "owner_changes": 0,
     }
     return {
+        "run_id": "r1",
+        "exit_code": 1,
+        "carrier": "emnify",
+        "carrier_host": "cdn.emnify.net",
+        "account": "default",
+        "changed": {"newly_billed": 2},
+        "not_sent": {"half_done": 0, "not_begun": 0},
         "digest": "d1g3st",
         "input": {"file": "fleet.csv", "rows": 1234, "invalid": 0},
         "plan": {**counts, "calls": 2345, "eta_s": 600.0, **plan},
@@ -85,7 +92,7 @@ def test_on_a_terminal_there_is_a_bar_for_each_half_that_has_steps() -> None:
     ("ends", "wait", "stopping", "note"),
     [
         ([Outcome.APPLIED, Outcome.UNCHANGED], 0.4, False, ""),
-        ([Outcome.FAILED, Outcome.FAILED, Outcome.HELD], 0.0, False, "  2 failed, 1 held"),
+        ([Outcome.FAILED, Outcome.FAILED, Outcome.HELD], 0.0, False, "  2 failed, 1 not sent"),
         ([], 41.2, False, "  call budget used up, next call in 42 s"),
         ([Outcome.UNKNOWN], 1.0, True, "  1 unknown, call budget used up, next call in 1 s, stopping"),
     ],
@@ -146,6 +153,36 @@ def test_a_result_names_the_verdicts_that_occurred() -> None:
     assert "4  failed" in shown
     assert "unknown" not in shown
     assert "2,345  calls (6 retried, 7 throttled) in 2 min" in shown
+    assert "2  SIMs newly billed (3 planned)" in shown
+    assert "emnify at cdn.emnify.net, account default" in shown
+    assert "To go on: simtandem retry r1" in shown
+
+
+def test_a_stopped_run_is_told_with_what_is_half_done_and_how_to_go_on() -> None:
+    out, printed = paper()
+    told = document() | {
+        "exit_code": 130,
+        "verdicts": dict.fromkeys(Verdict, 0) | {Verdict.IN_SYNC: 255, Verdict.SKIPPED: 979},
+        "not_sent": {"half_done": 933, "not_begun": 46},
+        "stopped": {"by": "operator", "why": ""},
+    }
+    show_result(out, told)
+    shown = printed.getvalue()
+    assert "Stopped by you: 255 in sync, 933 half done, 46 not begun." in shown
+    assert "979  skipped: 933 half done, 46 not begun" in shown
+    assert "To go on: simtandem retry r1" in shown
+
+
+def test_what_was_not_sent_does_not_fill_the_bar() -> None:
+    out, printed = paper(terminal=True)
+    with TerminalWatcher(out) as watcher:
+        watcher.applies(4, 0, lambda: 0.0)
+        watcher.ended(Half.SIM, Outcome.APPLIED)
+        watcher.ended(Half.SIM, Outcome.HELD, 3)
+    last = printed.getvalue()
+    assert "1/4" in last
+    assert "4/4" not in last
+    assert "3 not sent" in last
 
 
 def test_files_are_named_on_a_line_each_that_can_be_copied_whole() -> None:

@@ -1,4 +1,7 @@
 import asyncio
+import contextvars
+import os
+import signal
 from pathlib import Path
 from typing import Any, cast
 
@@ -7,14 +10,15 @@ from prefect.client.schemas.objects import State
 from prefect.states import Cancelled, Completed, Failed
 
 from schemas.parameters import BulkUpdate, Wish
-from schemas.statuses import Target
+from schemas.statuses import StoppedBy, Target
 from simtandem import watching
 from simtandem.errors import AuthenticationFailed, CarrierUnavailable, InputError, Interrupted, LedgerError
 from simtandem.job.run import Run
 from simtandem.ledger.records import RunKind
 from simtandem.ledger.writing import CallWriter
 from simtandem.settings import Settings
-from tasks.session import Session, final_state, open_session
+from simtandem.stopping import Stop
+from tasks.session import Session, final_state, open_session, stopping_in_good_order
 from tests.simtandem.job.acting_carrier import ActingCarrier
 from tests.simtandem.job.conftest import planned
 from tests.simtandem.job.sending import RESTING, RUNNING, fleet_of, outcomes
@@ -99,6 +103,49 @@ async def test_a_batch_that_is_settled_has_an_outcome_for_every_step(tmp_path: P
         await session.settle(session.take_up(next(session.applying.batches())))
     assert len(outcomes(run)) == 4
     run.close()
+
+
+async def test_a_batch_that_was_not_sent_in_full_is_no_progress(tmp_path: Path) -> None:
+    carrier = ActingCarrier(fleet_of(4))
+    run = Rig(tmp_path, carrier, Target.ACTIVATED).run
+    run.request = run.request.model_copy(update={"batch_size": 2})
+    async with CallWriter(run.ledger, run.run_id) as journal:
+        session = Session(run, carrier, journal)
+        first, second = [session.take_up(work) for work in session.applying.batches()]
+        await session.applying.apply_first_half(session.work(first))
+        await session.applying.apply_second_half(session.work(first))
+        assert session.stop is None
+        assert await session.settle(first)
+        session.applying.interrupt()
+        assert not await session.settle(second)
+        assert session.stop == Stop(StoppedBy.OPERATOR)
+    run.close()
+
+
+async def test_a_run_that_an_error_stopped_names_the_error_and_its_exit_code(tmp_path: Path) -> None:
+    session = Rig(tmp_path, ActingCarrier(fleet_of(1)), Target.ACTIVATED).session
+    await session.stop_if_fatal(Failed(data=AuthenticationFailed("revoked")))
+    assert session.stop == Stop(StoppedBy.ERROR, "revoked", AuthenticationFailed.exit_code)
+    session.run.close()
+
+
+@pytest.mark.parametrize(("attended", "by"), [(True, StoppedBy.OPERATOR), (False, StoppedBy.PREFECT)])
+async def test_a_signal_is_an_operators_where_one_looks_on_and_else_a_cancellation(
+    attended: bool, by: StoppedBy
+) -> None:
+    async def signalled() -> tuple[bool, StoppedBy]:
+        if attended:
+            watching.watch(watching.Watcher())
+        async with stopping_in_good_order():
+            os.kill(os.getpid(), signal.SIGTERM)
+            for _ in range(100):
+                await asyncio.sleep(0.005)
+                if watching.current().stop_requested:
+                    break
+        return watching.current().stop_requested, watching.current().stopped_by
+
+    told = await asyncio.create_task(signalled(), context=contextvars.Context())  # nobody looks on in a new one
+    assert told == (True, by)
 
 
 async def test_where_a_batch_raises_the_others_send_nothing_new_and_are_waited_for(tmp_path: Path) -> None:

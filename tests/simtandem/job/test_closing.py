@@ -230,6 +230,35 @@ async def test_an_interrupted_run_is_looked_at_although_nothing_more_may_be_sent
     assert run.ledger.run(run.run_id).state is RunState.INTERRUPTED
 
 
+async def test_what_an_interrupted_run_did_is_counted_from_its_outcomes_and_is_the_same_everywhere(
+    make_run: MakeRun,
+) -> None:
+    watcher = watching.Watcher()
+    watching.watch(watcher)
+    carrier = ActingCarrier(fleet_of(6))
+    carrier.before_change = lambda ident: watcher.stop() if ident == "2" else None
+    run = make_run(sims(6), batch_size=4, settings={"sim_concurrency": 1})
+    await prepare(run, carrier)
+    async with CallWriter(run.ledger, run.run_id) as journal:
+        applying = Applying(run, carrier, journal)
+        await send_all(applying)
+    carrier.resume()
+    await closing.reconcile(run, carrier)
+    told = closing.finish(run, RunState.INTERRUPTED, stop=applying.stop)
+    assert told["verdicts"] | {"in_sync": 2, "skipped": 4} == told["verdicts"]
+    assert told["not_sent"] == {"half_done": 2, "not_begun": 2}
+    assert (told["plan"]["newly_billed"], told["changed"]["newly_billed"]) == (6, 2)
+    assert told["changed"] | {"devices": 4, "sims": 2, "endpoints": 4} == told["changed"]
+    assert told["stopped"] == {"by": "operator", "why": ""}
+    assert told["next"] == f"simtandem retry {run.run_id}"
+    assert (told["exit_code"], told["carrier_host"]) == (130, run.settings.carrier_host)
+    page = run.folder.file("report.html").read_text()
+    assert "Stopped by you: 2 in sync, 2 half done, 2 not begun" in page
+    assert f"{run.settings.carrier_host}" in page
+    reasons = run.ledger.results(run.run_id).filter(pl.col("verdict") == "skipped")["reason"]
+    assert reasons.str.starts_with("half done: the endpoint is changed, its SIM was not sent").sum() == 2
+
+
 async def test_an_interrupted_run_does_not_wait_long_for_the_look(
     make_run: MakeRun, monkeypatch: pytest.MonkeyPatch
 ) -> None:

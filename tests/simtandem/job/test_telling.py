@@ -15,7 +15,7 @@ PLAN = {
 }
 CHANGES = "3 SIMs and 2 endpoints to change"
 NOTHING = "Only planned: nothing was sent."
-RECORDED = "What was done is recorded; run it again to go on."
+RECORDED = "What was done is recorded; to go on: simtandem retry r1."
 ROW_7 = "First: row 7: no id."
 
 
@@ -42,9 +42,10 @@ def told(exit_code: int, *, sent: bool = True, **verdicts: int) -> dict[str, Any
             "8 of 10 rows in sync, 2 changed by others. First: row 3: locked. Plan d1, run r1.",
         ),
         (
-            told(130, in_sync=4, skipped=6),
+            told(130, in_sync=4, skipped=6)
+            | {"stopped": {"by": "prefect", "why": ""}, "not_sent": {"half_done": 4, "not_begun": 2}},
             "",
-            f"Stopped: 4 of 10 rows in sync, 6 skipped. {RECORDED} Plan d1, run r1.",
+            f"Cancelled in Prefect: 4 in sync, 4 half done, 2 not begun. {RECORDED} Plan d1, run r1.",
         ),
         (
             told(1, sent=False, skipped=8, invalid=2),

@@ -51,7 +51,7 @@ def test_rows_worth_another_try_name_the_command_and_why_they_failed(advise: Adv
     )
 
     assert only.headline == "4 rows are in retry.csv"
-    assert only.text.startswith("2 failed, 1 unknown, 1 skipped.")
+    assert only.text.startswith("1 skipped, 2 failed, 1 unknown.")
     assert only.command == "simtandem retry 'run 1'"
     assert only.details == ("2 rows: HTTP 503", "1 row: no answer")
 
@@ -89,7 +89,7 @@ def test_a_split_pair_that_was_not_ours_to_change_is_left_to_an_audit(advise: Ad
 def test_a_device_changed_by_others_is_to_be_compared_first(advise: Advise) -> None:
     (only,) = advise([{"verdict": "changed_by_others", "after": "Suspended+Disabled"}], file="my fleet.csv")
 
-    assert only.headline == "1 device was changed by others"
+    assert only.headline == "1 row was changed by others"
     assert only.command == "simtandem reconcile 'my fleet.csv'"
     assert only.details == ("Row 2.",)
 

@@ -5,7 +5,7 @@ import pytest
 
 from schemas.statuses import Verdict
 from schemas.tables import Results, empty
-from simtandem.reports.findings import changed, examine, explanations, moves
+from simtandem.reports.findings import examine, explanations, moves
 
 MakeResults = Callable[[Sequence[Mapping[str, object]]], pl.DataFrame]
 
@@ -55,14 +55,6 @@ def test_what_costs_money_comes_first_and_what_is_in_sync_last(make_results: Mak
     assert examined["attention"].to_list() == [True] * 7 + [False]
 
 
-def test_a_row_counts_as_changed_once_whichever_half_was_applied(make_results: MakeResults) -> None:
-    results = make_results(
-        [{}, {"sim_outcome": None}, {"endpoint_outcome": "failed"}, {"sim_outcome": "held", "endpoint_outcome": None}]
-    )
-
-    assert changed(results) == 3
-
-
 def test_moves_are_counted_commonest_first(make_results: MakeResults) -> None:
     results = make_results(
         [{"after": "", "verdict": "unknown"}, {}, {}, {"desired": None, "after": "", "verdict": "failed"}]
@@ -91,5 +83,4 @@ def test_an_explanation_is_the_reason_or_else_the_error(make_results: MakeResult
 
 def test_no_rows_have_no_findings() -> None:
     assert examine(empty(Results)).is_empty()
-    assert changed(empty(Results)) == 0
     assert moves(empty(Results)).is_empty()

@@ -51,7 +51,7 @@ def test_a_row_shows_whose_the_sim_was_is_and_should_be(make_results: Make, make
         "Activated+Enabled, customer_org_id=77",
     ):
         assert told in html
-    assert 'data-key="plan.owner_changes" data-value="2"' in html
+    assert 'data-key="changed.owners" data-value="2"' in html
 
 
 def test_a_page_of_a_run_without_owners_says_nothing_of_them(make_results: Make, make_document: MakeDocument) -> None:

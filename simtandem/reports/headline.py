@@ -1,0 +1,62 @@
+"""The first sentence about a run, made from its document: the same in the terminal, in Prefect's UI and on its page."""
+
+import shlex
+from collections.abc import Mapping
+from typing import Any
+
+from schemas.statuses import StoppedBy, Verdict
+from simtandem.reports.wording import of, spoken
+
+_STOPPED = {
+    StoppedBy.OPERATOR: "Stopped by you",
+    StoppedBy.PREFECT: "Cancelled in Prefect",
+    StoppedBy.STOP_RULE: "Stopped by the stop rule",
+    StoppedBy.ERROR: "Stopped by an error",
+    StoppedBy.KILLED: "Ended before it was done",
+}
+_UNDER_WAY = "Still under way"
+RETRIED = (Verdict.FAILED, Verdict.UNKNOWN, Verdict.SKIPPED)
+"""Verdicts of rows that a retry may bring on."""
+
+
+def headline(document: Mapping[str, Any]) -> str:
+    """How many rows are in sync; of a run that was stopped also by whom, and what became of all other rows."""
+    if document.get("refusal"):
+        return f"Refused before anything was sent: {of(document['input']['rows'], 'row')} left as they were"
+    who = stopped(document)
+    if who:
+        return f"{who}: {', '.join(f'{count:,} {words}' for count, words in parts(document))}"
+    rows, in_sync = document["input"]["rows"], document["verdicts"].get(Verdict.IN_SYNC, 0)
+    return f"{in_sync:,} of {of(rows, 'row')} {'is' if rows == 1 else 'are'} in sync"
+
+
+def stopped(document: Mapping[str, Any]) -> str:
+    """By whom or what a run was stopped; empty where it came to its end."""
+    if document.get("exit_code", 0) is None:
+        return _UNDER_WAY
+    stop = document.get("stopped")
+    return _STOPPED[StoppedBy(stop["by"])] if stop else ""
+
+
+def parts(document: Mapping[str, Any]) -> list[tuple[int, str]]:
+    """What became of the rows: counts and words that add up to all rows. In sync is always told, the others if any."""
+    verdicts = dict(document["verdicts"])
+    in_sync, skipped = verdicts.pop(Verdict.IN_SYNC, 0), verdicts.pop(Verdict.SKIPPED, 0)
+    half = (document.get("not_sent") or {}).get("half_done", 0)
+    others = [(count, spoken(word)) for word, count in verdicts.items()]
+    never = "not begun" if half or stopped(document) else "skipped"
+    told = [(half, "half done"), (skipped - half, never), *others]
+    return [(in_sync, "in sync"), *((count, words) for count, words in told if count)]
+
+
+def retry_command(document: Mapping[str, Any]) -> str:
+    """The command that goes on with what a run left open; empty where nothing is that could be tried again."""
+    if document.get("refusal") or not any(document["verdicts"].get(word, 0) for word in RETRIED):
+        return ""
+    return command("retry", document)
+
+
+def command(verb: str, document: Mapping[str, Any]) -> str:
+    """A command about this run, as it can be pasted into a shell."""
+    owners = " --change-owners" if document["plan"].get("owner_changes") else ""  # older documents don't count them
+    return f"simtandem {verb} {shlex.quote(document['run_id'])}{owners}"
