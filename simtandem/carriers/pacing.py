@@ -99,18 +99,25 @@ class CallBudget:
 
     @asynccontextmanager
     async def place(
-        self, windows: Iterable[Window], spacing: Spacing | None = None, unless: Callable[[], bool] = lambda: False
+        self,
+        windows: Iterable[Window],
+        spacing: Spacing | None = None,
+        unless: Callable[[], bool] = lambda: False,
+        *,
+        left_free: int = 0,
     ) -> AsyncIterator[None]:
         """Wait until one more call fits, then hold its place; send the call inside the `async with` block.
 
-        Raises `Interrupted` where it must not be sent any more: after `halt`, or once `unless` says so.
+        `left_free`: so many places of each window are left for other calls. Raises `Interrupted` where it must not be
+        sent any more: after `halt`, or once `unless` says so.
         """
         windows = tuple(windows)
         async with self._lines[spacing.name if spacing else ""]:
             while True:
                 if self._halted or unless():
+                    self._waiting_until = None
                     raise Interrupted("Stopped while waiting for the call budget; this call was not sent.")
-                held, wait = self._take(windows, spacing)
+                held, wait = self._take(windows, spacing, left_free)
                 if wait <= 0:
                     break
                 self._waiting_until = self._clock() + wait
@@ -174,14 +181,14 @@ class CallBudget:
         """Close the file. Places held stay counted."""
         self._file.close()
 
-    def _take(self, windows: tuple[Window, ...], spacing: Spacing | None) -> tuple[list[int], float]:
+    def _take(self, windows: tuple[Window, ...], spacing: Spacing | None, left_free: int) -> tuple[list[int], float]:
         """Take a place in every window now, or say how long to wait at least."""
         try:
             self._file.execute("BEGIN IMMEDIATE")
             try:
                 self._go_by_our_clock(windows)
                 now = self._clock()
-                wait = self._wait(now, windows, spacing)
+                wait = self._wait(now, windows, spacing, left_free)
                 held = [] if wait > 0 else self._hold(now, windows, spacing)
             except BaseException:
                 self._file.execute("ROLLBACK")
@@ -206,7 +213,7 @@ class CallBudget:
             self._file.execute("UPDATE not_before SET at = at - ? + ?", (kept[1] + max(idle, 0.0), clock))
         self._file.execute("INSERT OR REPLACE INTO clock VALUES (1, ?, ?, ?)", (boot, clock, now))
 
-    def _wait(self, now: float, windows: tuple[Window, ...], spacing: Spacing | None) -> float:
+    def _wait(self, now: float, windows: tuple[Window, ...], spacing: Spacing | None, left_free: int) -> float:
         names = ("", spacing.name) if spacing else ("",)
         wait = 0.0
         for name in names:
@@ -221,10 +228,10 @@ class CallBudget:
                 (now + window.seconds, window.name, horizon),
             )
             (used,) = self._file.execute("SELECT count(*) FROM places WHERE name = ?", (window.name,)).fetchone()
-            if used >= window.calls:
+            if used >= (most := max(1, window.calls - left_free)):
                 (frees_at,) = self._file.execute(
                     "SELECT frees_at FROM places WHERE name = ? ORDER BY frees_at LIMIT 1 OFFSET ?",
-                    (window.name, used - window.calls),
+                    (window.name, used - most),
                 ).fetchone()
                 wait = max(wait, frees_at - now)
         return wait

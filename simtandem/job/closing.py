@@ -25,8 +25,9 @@ from simtandem.reports.headline import retry_command
 from simtandem.stopping import Stop
 
 _EXIT_CODES = {RunState.INTERRUPTED: Interrupted.exit_code, RunState.REFUSED: PlanRefused.exit_code}
-_BRIEFLY_S = 20.0
-_OWNERS_AFTER = "owners_after.parquet"
+_BRIEFLY_S = 5.0
+_GLANCE_S = 0.1
+_AFTER, _OWNERS_AFTER = "after.parquet", "owners_after.parquet"
 _LOOK_AGAIN_AFTER_S = (1.0, 3.0, 6.0)
 """Pauses before devices that don't show what was confirmed are read again. Then what they show counts."""
 
@@ -34,29 +35,38 @@ _LOOK_AGAIN_AFTER_S = (1.0, 3.0, 6.0)
 async def reconcile(run: Run, carrier: Carrier, *, sleep: Callable[[float], Awaitable[None]] = asyncio.sleep) -> None:
     """Read the plan's devices afresh and keep what was seen. Where nothing was sent, the plan's listing stands.
 
-    Never raises for a carrier that can't be read: its devices end `unknown`, which the report says.
+    Never raises for a carrier that can't be read: its devices end `unknown`, which the report says. Where an operator
+    stops the reading, what is recorded of each step says where its device is.
     """
+    try:
+        await _look(run, carrier, sleep)
+    except Interrupted:
+        _say_unread()
+    except CarrierError as error:
+        watching.current().notes(f"The fleet could not be read afresh: {error}")
+        if not run.folder.has(_AFTER):
+            run.folder.save_table(_AFTER, run.folder.table("inventory.parquet").clear())
+
+
+async def _look(run: Run, carrier: Carrier, sleep: Callable[[float], Awaitable[None]]) -> None:
+    """Keeps what was seen as soon as it was seen. Raises `CarrierError` and `Interrupted`."""
     plan, outcomes = run.folder.table("plan.parquet"), run.ledger.outcomes(run.run_id)
-    if outcomes.is_empty() or run.folder.has("after.parquet"):
+    if outcomes.is_empty() or run.folder.has(_AFTER):
         return
     watching.current().begins("reading the fleet afresh")
     run.ledger.record_state(run.run_id, RunState.RECONCILING, {})
     pairs = plan.filter(pl.col("action").is_in([Action.CHANGE, Action.UNCHANGED])).select("sim_id", "endpoint_id")
-    after = empty_after = run.folder.table("inventory.parquet").clear()
-    try:
-        after = await carrier.read(pairs)
-        await _read_owners(run, carrier, plan)
-        for pause in _LOOK_AGAIN_AFTER_S:
-            late = reconciling.stragglers(plan, outcomes, after, _owners(run.folder))
-            if late.is_empty():
-                break
-            await sleep(pause)
-            after = _refreshed(after, await carrier.read(late.select("sim_id", "endpoint_id")))
-            await _read_owners(run, carrier, late)
-    except (CarrierError, Interrupted) as error:
-        watching.current().notes(f"The fleet could not be read afresh: {error}")
-        after = after if after.height else empty_after
-    run.folder.save_table("after.parquet", after)
+    after = await carrier.read(pairs)
+    run.folder.save_table(_AFTER, after)
+    await _read_owners(run, carrier, plan)
+    for pause in _LOOK_AGAIN_AFTER_S:
+        late = reconciling.stragglers(plan, outcomes, after, _owners(run.folder))
+        if late.is_empty():
+            break
+        await sleep(pause)
+        after = _refreshed(after, await carrier.read(late.select("sim_id", "endpoint_id")))
+        run.folder.save_table(_AFTER, after)
+        await _read_owners(run, carrier, late)
 
 
 async def _read_owners(run: Run, carrier: Carrier, plan: pl.DataFrame) -> None:
@@ -75,14 +85,38 @@ def _owners(folder: RunFolder) -> pl.DataFrame | None:
 
 
 async def reconcile_briefly(run: Run, carrier: Carrier) -> None:
-    """As `reconcile`, for an operator who waits for the run to stop: what takes too long is left unread."""
+    """As `reconcile`, for an operator who waits for the run to stop: what takes too long is left unread.
+
+    Where nothing could be read, what is recorded of each step says where its device is.
+    """
     carrier.resume()
+    look = asyncio.create_task(_look(run, carrier, asyncio.sleep))
     try:
-        async with asyncio.timeout(_BRIEFLY_S):
-            await reconcile(run, carrier)
-    except TimeoutError:
-        watching.current().notes("There was no time to read the fleet afresh; run `simtandem reconcile` later.")
-        run.folder.save_table("after.parquet", run.folder.table("inventory.parquet").clear())
+        await _while_affordable(look, carrier)
+    except (CarrierError, Interrupted, TimeoutError) as error:
+        if not run.folder.has(_AFTER):
+            _say_unread(str(error))
+
+
+def _say_unread(why: str = "") -> None:
+    watching.current().notes(
+        f"There was no time to read the fleet afresh{why and ': '}{why}. The report tells what the carrier answered; "
+        "run `simtandem reconcile` later to see where the devices are."
+    )
+
+
+async def _while_affordable(look: "asyncio.Task[None]", carrier: Carrier) -> None:
+    """Wait for the look. Raises `TimeoutError` as soon as it is plain that there is no time for it."""
+    loop = asyncio.get_running_loop()
+    give_up = loop.time() + _BRIEFLY_S
+    try:
+        while not (await asyncio.wait([look], timeout=min(_GLANCE_S, _BRIEFLY_S)))[0]:
+            if carrier.waiting_s() > (left_s := give_up - loop.time()) or left_s <= 0:
+                raise TimeoutError
+        look.result()
+    finally:
+        look.cancel()
+        await asyncio.gather(look, return_exceptions=True)
 
 
 def _refreshed(before: pl.DataFrame, fresh: pl.DataFrame) -> pl.DataFrame:
@@ -103,7 +137,7 @@ def finish(run: Run, ended: RunState = RunState.FINISHED, *, why: str = "", stop
     folder, ledger = run.folder, run.ledger
     watching.current().begins("writing the report")
     outcomes = ledger.outcomes(run.run_id) if run.kind in SENDING else empty(Outcomes)
-    after = folder.table("after.parquet") if folder.has("after.parquet") else None
+    after = folder.table(_AFTER) if folder.has(_AFTER) else None
     rejected = folder.table("rejected.parquet")
     results = reconciling.results(folder.table("plan.parquet"), rejected, outcomes, after, _owners(folder))
     files = ["plan.csv", "invalid.csv"]

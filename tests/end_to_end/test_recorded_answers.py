@@ -1,13 +1,15 @@
 """Answers that the live API was recorded giving, and odd ones, in every command: only the rows concerned suffer."""
 
 import csv
+import signal
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
 from tests.conftest import PrefectServer
-from tests.end_to_end.operator_desk import Desk
+from tests.end_to_end.operator_desk import Desk, until
 from tests.end_to_end.recorded_carrier import (
     ACTIVATED,
     DISABLED,
@@ -165,3 +167,24 @@ def test_refused_token_is_tried_by_no_command_again_until_an_operator_says_so(
     carrier.answers = lambda _call: None
     assert desk.run("retry-token").code == 0
     assert desk.run("audit", "--json").code in (0, 1)
+
+
+def test_ctrl_c_while_the_rate_limit_makes_it_wait_ends_soon_and_tells_what_was_sent(
+    desk: Desk, carrier: RecordedCarrier
+) -> None:
+    carrier.add(68)
+    file = desk.file([SIM + 1 + each for each in range(68)])
+    running = desk.start(
+        "apply", file, "--to", "activated", "--yes", "--json", SIMTANDEM_CALLS="40", SIMTANDEM_CALLS_RESERVE="0"
+    )
+    until(lambda: len(carrier.calls) >= 36, "all calls but those left for a look at the end")
+    running.send_signal(signal.SIGINT)
+    stopped_at = time.monotonic()
+    done = desk.wait(running)
+    told = done.document()
+    activated = sum(status == ACTIVATED for status in carrier.sims.values())
+    assert done.code == 130
+    assert (told["verdicts"]["in_sync"], told["verdicts"]["skipped"]) == (activated, 68 - activated)
+    assert 0 < activated < 40
+    assert len(carrier.calls) <= 40
+    assert carrier.calls[-1].at > stopped_at, "there was a place left for the look"

@@ -30,6 +30,8 @@ _RENEWALS = 3  # of the token, for one call
 _ONE = httpx.Timeout(15.0, connect=10.0, pool=None)
 _MANY = httpx.Timeout(60.0, connect=10.0, pool=None)  # a page of thousands, or as many endpoints in one PATCH
 _PATIENCE_S = 60.0  # with 429s, for one call: so long beyond a window in which nothing was sent
+_LEFT_FOR_LOOKING = 20
+"""Places in the window that changes leave free, so that a run that is stopped while it waits can look afterwards."""
 _AUTHENTICATE = "/api/v1/authenticate"
 _REQUEST_ID_HEADERS = ("x-request-id", "x-correlation-id", "x-amzn-requestid", "cf-ray")
 
@@ -155,7 +157,10 @@ class Transport:
         secret_body: dict[str, str] | None = None,
     ) -> Reply:
         """Send once: place in the budget, intent in the journal, call, answer in the journal."""
-        async with self._budget.place(windows, spacing, lambda: self._changes_halted and call.purpose == "change"):
+        changes = call.purpose == "change"
+        left_free = min(_LEFT_FOR_LOOKING, windows[0].calls // 10) if changes else 0
+        halted = lambda: self._changes_halted and changes  # noqa: E731 - as short as it gets
+        async with self._budget.place(windows, spacing, halted, left_free=left_free):
             call_id = await self._journal.intent(call)
             begun = time.monotonic()
             request = self._http.build_request(

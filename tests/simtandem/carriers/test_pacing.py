@@ -294,3 +294,56 @@ async def test_after_a_restart_places_are_held_as_long_as_they_may_count_and_no_
     (waited,) = await after.run(call())
     own.close()
     assert waited == pytest.approx(300.0 if after_s == 60.0 else 0.0, abs=0.1)
+
+
+async def test_places_that_are_left_free_are_there_for_others(tmp_path):
+    time = VirtualTime()
+    own, window = budget(tmp_path, time), Window("calls", 10, 300.0)
+    changed = 0
+
+    async def change() -> None:
+        nonlocal changed
+        async with own.place([window], left_free=2):
+            changed += 1
+
+    async def look() -> float:
+        await time.sleep(1)
+        for _ in range(2):
+            async with own.place([window], Spacing("list", 0.01)):
+                assert changed == 8
+        return time.now - 1000
+
+    *_, looked_at = await time.run(*(change() for _ in range(9)), look())
+    own.close()
+    assert looked_at == pytest.approx(1.0, abs=0.1)
+    assert changed == 9
+
+
+async def test_a_window_too_small_to_leave_anything_free_still_lets_calls_through(tmp_path):
+    time = VirtualTime()
+    own = budget(tmp_path, time)
+    async with own.place([Window("calls", 1, 300.0)], left_free=5):
+        pass
+    own.close()
+
+
+async def test_who_was_stopped_waits_no_more(tmp_path):
+    time = VirtualTime()
+    own, window = budget(tmp_path, time), Window("calls", 1, 300.0)
+
+    async def waiting() -> None:
+        async with own.place([window]):
+            pass
+        with pytest.raises(Interrupted):
+            async with own.place([window]):
+                pass
+
+    async def stopper() -> None:
+        await time.sleep(2)
+        assert own.waiting_s() > 200
+        own.halt()
+
+    await time.run(waiting(), stopper())
+    own.resume()
+    assert own.waiting_s() == 0
+    own.close()
