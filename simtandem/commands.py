@@ -17,6 +17,7 @@ from simtandem import console as shown
 from simtandem import watching
 from simtandem.errors import InputError, Interrupted, PlanRefused
 from simtandem.job import comparing, preparing
+from simtandem.job.fresh_look import note_confirmed
 from simtandem.job.run import Run, RunFolder, kind_of
 from simtandem.ledger.records import RunKind
 from simtandem.orchestration import Orchestration, run_bulk_update
@@ -145,7 +146,10 @@ async def _agreed(run: Run, output: Output) -> bool:
     if not changes:
         return True
     output.err.print(f"Send these changes to {run.settings.carrier_host}? \\[y/N] ", end="")
-    return (await _typed_line()).strip().lower() in ("y", "yes")
+    agreed = (await _typed_line()).strip().lower() in ("y", "yes")
+    if agreed:
+        note_confirmed(run)
+    return agreed
 
 
 async def _typed_line() -> str:

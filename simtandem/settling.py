@@ -15,7 +15,7 @@ _MOVED = "moved since the plan was made"
 def settle(
     plan: pl.DataFrame, fresh: pl.DataFrame, owners: pl.DataFrame | None, lifecycle: Lifecycle
 ) -> dict[Half, pl.DataFrame]:
-    """The steps that are not sent any more, by half: `row`, `outcome` and `error`.
+    """The steps that are not sent any more, by half: `row`, `outcome`, `error`, and `now`, the half's status.
 
     A step that is there already is unchanged. A device that is neither where the plan saw it nor where it wants it, or
     whose way on from where it is would not be legal, is held. What is not mentioned is to be sent as planned. `fresh`
@@ -81,5 +81,5 @@ def _ended(looked: pl.DataFrame, half: Half) -> pl.DataFrame:
         .then(pl.lit(Outcome.HELD.value))
     )
     error = pl.when(there).then(pl.lit("")).otherwise("why")
-    steps = looked.filter(pl.col(f"{half}_step")).select("row", outcome=outcome, error=error)
+    steps = looked.filter(pl.col(f"{half}_step")).select("row", outcome=outcome, error=error, now=f"{half}_now")
     return steps.filter(pl.col("outcome").is_not_null())

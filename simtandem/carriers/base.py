@@ -47,15 +47,40 @@ class Lifecycle(Protocol):
         ...
 
 
+Fresh = Callable[[], bool]
+"""Whether what is known of a device is recent enough to change it. Asked again and again while a call waits."""
+
+
+def always_fresh() -> bool:
+    """However long it takes."""
+    return True
+
+
+class Outdated(Exception):
+    """A change was not sent: when its turn came in the call budget, it was not `fresh` any more.
+
+    That is no error: whoever sends looks at the device again, and goes on. `sent`: an earlier attempt, or a call for
+    some of the same endpoints, was.
+    """
+
+    def __init__(self, *, sent: bool) -> None:
+        super().__init__(sent)
+        self.sent = sent
+
+
 @dataclass(frozen=True, slots=True)
 class Call:
-    """A call about to be sent, as the record keeps it. `path` has no query and `body` never a secret."""
+    """A call about to be sent, as the record keeps it. `path` has no query and `body` never a secret.
+
+    `fresh` is no part of the record: once it says no, the call is not sent.
+    """
 
     method: str
     path: str
     purpose: str  # authenticate, list, read, read_back, change, put_back
     attempt: int = 1
     body: str | None = None
+    fresh: Fresh = field(default=always_fresh, compare=False, repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -182,19 +207,23 @@ class Carrier(Protocol):
         """How many SIMs the fleet has, and how many of them are charged now."""
         ...
 
-    async def change_sim(self, change: Change) -> StepResult:
+    async def change_sim(self, change: Change, *, fresh: Fresh = always_fresh) -> StepResult:
         """Change one SIM, its status or owners or both, in one call.
 
         Unanswered attempts are read back before they are sent again.
 
-        Raises `CarrierUnavailable` where the attempts are used up without an answer.
+        Raises `CarrierUnavailable` where the attempts are used up without an answer, and `Outdated` instead of sending
+        what is not `fresh` any more.
         """
         ...
 
-    async def change_endpoints(self, changes: Sequence[Change], *, stops: Stops = never_stops) -> list[StepResult]:
+    async def change_endpoints(
+        self, changes: Sequence[Change], *, stops: Stops = never_stops, fresh: Fresh = always_fresh
+    ) -> list[StepResult]:
         """Change many endpoints' status, one result for each, in the order given. Never two at a time.
 
         Where `stops` says that enough of those tried were refused, nothing more is sent, and the others have no result.
+        Raises `Outdated` instead of sending what is not `fresh` any more.
         """
         ...
 

@@ -109,20 +109,21 @@ class CallBudget:
         """Wait until one more call fits, then hold its place; send the call inside the `async with` block.
 
         `left_free`: so many places of each window are left for other calls. Raises `Interrupted` where it must not be
-        sent any more: after `halt`, or once `unless` says so.
+        sent any more: after `halt`, or once `unless` says so; and what `unless` raises.
         """
         windows = tuple(windows)
         async with self._lines[spacing.name if spacing else ""]:
-            while True:
-                if self._halted or unless():
-                    self._waiting_until = None
-                    raise Interrupted("Stopped while waiting for the call budget; this call was not sent.")
-                held, wait = self._take(windows, spacing, left_free)
-                if wait <= 0:
-                    break
-                self._waiting_until = self._clock() + wait
-                await self._sleep(min(wait, _LOOK_AGAIN_S))
-            self._waiting_until = None
+            try:
+                while True:
+                    if self._halted or unless():
+                        raise Interrupted("Stopped while waiting for the call budget; this call was not sent.")
+                    held, wait = self._take(windows, spacing, left_free)
+                    if wait <= 0:
+                        break
+                    self._waiting_until = self._clock() + wait
+                    await self._sleep(min(wait, _LOOK_AGAIN_S))
+            finally:
+                self._waiting_until = None
         self.on_use()
         try:
             yield

@@ -2,8 +2,11 @@
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Iterable, Iterator, Sequence
+import time
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Sequence
 from contextlib import asynccontextmanager, suppress
+from enum import Enum, auto
+from functools import partial
 
 import polars as pl
 
@@ -11,12 +14,13 @@ from schemas.ownership import NOBODY, OwnerField
 from schemas.statuses import EndpointStatus, Half, Outcome, SimStatus, StoppedBy
 from simtandem import watching
 from simtandem.batching import split
-from simtandem.carriers.base import Carrier, Change, StepResult
+from simtandem.carriers.base import Carrier, Change, Outdated, StepResult
 from simtandem.carriers.together import together
 from simtandem.errors import CarrierError, CarrierUnavailable, Interrupted
 from simtandem.job.batchwork import BatchWork, other
+from simtandem.job.fresh_look import FreshLook
 from simtandem.job.run import Run
-from simtandem.job.taking_turns import done_by_others, one_at_a_time
+from simtandem.job.taking_turns import changed_meanwhile, one_at_a_time
 from simtandem.ledger.records import OutcomeRecord, RunState
 from simtandem.ledger.writing import CallWriter
 from simtandem.safety import StopRule
@@ -28,16 +32,31 @@ _OUTAGE = 8
 """So many SIMs in a row without any answer are an outage, not bad luck: the rest waits for the task's retry."""
 
 
-class Applying:
-    """The sending of one run's plan. Its methods are what the two tasks of a batch call."""
+class _Went(Enum):
+    """What became of the sending of one change."""
 
-    def __init__(self, run: Run, carrier: Carrier, journal: CallWriter) -> None:
+    ENDED = auto()
+    SILENT = auto()
+    LATE = auto()
+    HALTED = auto()
+
+
+class Applying:
+    """The sending of one run's plan. Its methods are what the two tasks of a batch call.
+
+    `steady` is a monotonic clock, in seconds.
+    """
+
+    def __init__(
+        self, run: Run, carrier: Carrier, journal: CallWriter, *, steady: Callable[[], float] = time.monotonic
+    ) -> None:
         self._run = run
         self._carrier = carrier
         self._journal = journal
         self._width = run.settings.sim_concurrency
         self._rule = StopRule(run.settings.stop_share, run.settings.stop_at_least)
         self._watcher = watching.current()
+        self._look = FreshLook(run, carrier, steady=steady)
         plan = run.folder.table("plan.parquet")
         self._batches = split(plan, run.request.batch_size, carrier.lifecycle.bulk_endpoints)
         self._ended_before: dict[Half, dict[int, StepResult]] = {half: {} for half in Half}
@@ -76,8 +95,11 @@ class Applying:
             yield
 
     async def _take_in_others(self) -> None:
-        done = await done_by_others(self._run, self._carrier, lambda: self.interrupted)
-        for half, ended in done.items():
+        rows = await changed_meanwhile(self._run, self._look, lambda: self.interrupted)
+        if rows.is_empty():
+            return
+        self._look.of_plan = self._look.now()
+        for half, ended in (await self._look.read(rows)).items():
             await self._record(half, ended)
             self._ended_before[half] = {end.row: end for end in ended}
 
@@ -125,10 +147,9 @@ class Applying:
         if work.attempted[half]:
             with suppress(Interrupted):
                 await self._take_in_what_happened(work, half)
-        if half is Half.SIM:
-            await self._change_sims(work)
-        else:
-            await self._change_endpoints(work)
+        with suppress(Interrupted):
+            send = self._change_sims if half is Half.SIM else self._change_endpoints
+            await self._look.send(work, half, send, self._end, self._ending)
         left = work.open(half)
         if left and self._ending():
             await self._give_up(work, half)
@@ -139,54 +160,74 @@ class Applying:
             )
         return _told(work.results[half].values())
 
-    async def _change_sims(self, work: BatchWork) -> None:
-        changes = iter(work.open(Half.SIM))
-        silent = 0
+    async def _change_sims(self, work: BatchWork, ready: Sequence[Change]) -> set[int] | None:
+        """Send these. Returns the rows whose turn came when their look was too old; None where nothing else may go."""
+        changes, silent, late, halted = iter(ready), 0, set[int](), False
 
         async def send() -> None:
-            nonlocal silent
+            nonlocal silent, halted
             for change in changes:
                 if silent >= _OUTAGE or self._ending():
                     return
-                again = change.row in work.attempted[Half.SIM]
-                work.attempted[Half.SIM].add(change.row)
-                try:
-                    result = await self._carrier.change_sim(change)
-                except CarrierUnavailable as error:
-                    silent += 1
-                    if error.maybe_processed:
-                        work.doubtful[Half.SIM].add(change.row)
-                    log.warning("%s", error)
-                except Interrupted:
-                    if not again:
-                        work.attempted[Half.SIM].discard(change.row)
+                went = await self._change_sim(work, change)
+                silent = silent + 1 if went is _Went.SILENT else 0 if went is _Went.ENDED else silent
+                if went is _Went.LATE:
+                    late.add(change.row)
+                elif went is _Went.HALTED:
+                    halted = True
                     return
-                except BaseException:  # it may be on its way, and nobody will learn what became of it
-                    work.doubtful[Half.SIM].add(change.row)
-                    raise
-                else:
-                    silent = 0
-                    await self._end(work, Half.SIM, [result])
 
         await together(range(self._width), lambda _: send(), asyncio.Semaphore(self._width))
+        return None if silent >= _OUTAGE or halted else late
 
-    async def _change_endpoints(self, work: BatchWork) -> None:
-        changes, attempted = work.open(Half.ENDPOINT), set(work.attempted[Half.ENDPOINT])
-        if not changes or self._ending():
-            return
-        rows = {change.row for change in changes}
+    async def _change_sim(self, work: BatchWork, change: Change) -> _Went:
+        attempted, doubtful = work.attempted[Half.SIM], work.doubtful[Half.SIM]
+        first, sent = change.row not in attempted, True
+        attempted.add(change.row)
+        try:
+            result = await self._carrier.change_sim(change, fresh=partial(self._look.good, work, change.row))
+        except CarrierUnavailable as error:
+            if error.maybe_processed:
+                doubtful.add(change.row)
+            log.warning("%s", error)
+            return _Went.SILENT
+        except Interrupted:
+            went, sent = _Went.HALTED, False
+        except Outdated as late:
+            went, sent = _Went.LATE, late.sent
+        except BaseException:  # it may be on its way, and nobody will learn what became of it
+            doubtful.add(change.row)
+            raise
+        else:
+            await self._end(work, Half.SIM, [result])
+            return _Went.ENDED
+        if first and not sent:
+            attempted.discard(change.row)
+        return went
+
+    async def _change_endpoints(self, work: BatchWork, changes: Sequence[Change]) -> set[int] | None:
+        """As `_change_sims`. Raises `CarrierUnavailable`."""
+        rows, attempted = {change.row for change in changes}, set(work.attempted[Half.ENDPOINT])
         work.attempted[Half.ENDPOINT] |= rows
         try:
-            results = await self._carrier.change_endpoints(changes, stops=self._rule.stops)
+            results = await self._carrier.change_endpoints(
+                changes, stops=self._rule.stops, fresh=lambda: all(self._look.good(work, row) for row in rows)
+            )
         except CarrierUnavailable as error:
             if error.maybe_processed:
                 work.doubtful[Half.ENDPOINT] |= rows
             if not self._ending():
                 raise
-            return
+            return None
         except Interrupted:
             work.attempted[Half.ENDPOINT] = attempted
-            return
+            return None
+        except Outdated as late:
+            if late.sent:
+                await self._take_in_what_happened(work, Half.ENDPOINT)
+            else:
+                work.attempted[Half.ENDPOINT] = attempted
+            return rows
         except BaseException:  # see _change_sims
             work.doubtful[Half.ENDPOINT] |= rows
             raise
@@ -195,6 +236,7 @@ class Applying:
             refused = sum(result.outcome is Outcome.REFUSED for result in results)
             self._stop(f"{refused} of the {len(results)} endpoints tried in batch {work.batch.number} were refused")
         await self._end(work, Half.ENDPOINT, results)
+        return set()
 
     async def _take_in_what_happened(self, work: BatchWork, half: Half) -> None:
         """Before trying again after an outage: whatever got through without an answer is not sent again."""

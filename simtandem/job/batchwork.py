@@ -1,13 +1,15 @@
 """One batch on its way: what each half has still to do, and how each step ended."""
 
-from collections.abc import Iterable
-from dataclasses import dataclass, field
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
 
 from schemas.ownership import OwnerField
 from schemas.statuses import Action, EndpointStatus, Half, Outcome, SimStatus
 from simtandem import ownership
 from simtandem.batching import Batch
 from simtandem.carriers.base import Change, StepResult
+from simtandem.job.looks import Moment, costly
 
 _DONE = (Outcome.APPLIED, Outcome.UNCHANGED)
 _BAD = (Outcome.REFUSED, Outcome.FAILED, Outcome.UNKNOWN)
@@ -29,7 +31,9 @@ class BatchWork:
     """A batch, its steps as changes by half and row, and the results so far.
 
     `attempted`: rows of which a call was sent; `doubtful`: those that may have been changed by one never answered;
-    `returned`: rows whose endpoint was to be put back, whether or not it was.
+    `returned`: rows whose endpoint was to be put back, whether or not it was; `strayed`: rows whose endpoint must not
+    be, because it is elsewhere by now. `costly`: rows that need a look which is not old, `looked`: when they had one in
+    this batch, and `looks`: how often.
     """
 
     batch: Batch
@@ -38,10 +42,15 @@ class BatchWork:
     attempted: dict[Half, set[int]] = field(default_factory=lambda: {half: set() for half in Half})
     doubtful: dict[Half, set[int]] = field(default_factory=lambda: {half: set() for half in Half})
     returned: set[int] = field(default_factory=set)
+    strayed: set[int] = field(default_factory=set)
+    costly: set[int] = field(init=False)
+    looked: dict[int, Moment] = field(default_factory=dict)
+    looks: Counter[tuple[Half, int]] = field(default_factory=Counter)
 
     _bad: set[int] = field(default_factory=set)
 
     def __post_init__(self) -> None:
+        self.costly = set(costly(self.batch.rows)["row"])
         self.changes = {Half.SIM: {}, Half.ENDPOINT: {}}
         for plan in self.batch.rows.iter_rows(named=True):
             if plan["action"] == Action.CHANGE and plan["sim_step"]:
@@ -82,7 +91,8 @@ class BatchWork:
     def to_put_back(self, *, held: bool) -> list[tuple[Change, StepResult]]:
         """Endpoints that were changed first, for SIMs that then did not follow: the change back, and the SIM's end.
 
-        `held`: those whose SIM was held count as well. What is in `returned` is not named again.
+        Those whose SIM was held because it had moved count, and with `held` all that were held. What is in `returned`
+        is not named again, nor what has `strayed`.
         """
         if self.first is not Half.ENDPOINT:
             return []
@@ -90,10 +100,36 @@ class BatchWork:
         return [
             (Change(row, forth.ident, forth.after, forth.before), self.results[Half.SIM][row])
             for row, forth in self.changes[Half.ENDPOINT].items()
-            if row not in self.returned
+            if row not in self.returned | self.strayed
             and self._ended(Half.ENDPOINT, row) is Outcome.APPLIED
-            and self._ended(Half.SIM, row) in left_behind
+            and (self._ended(Half.SIM, row) in left_behind or self._moved(row))
         ]
+
+    def _moved(self, row: int) -> bool:
+        """Whether the SIM was held because of where it was found."""
+        end = self.results[Half.SIM].get(row)
+        return end is not None and end.outcome is Outcome.HELD and end.now is not None
+
+    def found(self, half: Half, ended: Iterable[StepResult]) -> list[StepResult]:
+        """What a look says of the steps of one half that have no result yet; there after a call of ours: applied."""
+        open_ends = [end for end in ended if end.row not in self.results[half]]
+        return [
+            replace(end, outcome=Outcome.APPLIED, attempts=1)
+            if end.outcome is Outcome.UNCHANGED and end.row in self.attempted[half]
+            else end
+            for end in open_ends
+        ]
+
+    def without_partner(self, rows: Iterable[int], ended: Mapping[Half, Iterable[StepResult]]) -> list[StepResult]:
+        """Of these second halves those to hold, because a look does not find their first half where it was put.
+
+        What was not found there is also noted as `strayed`.
+        """
+        intact = {end.row for end in ended[self.first] if end.outcome is Outcome.UNCHANGED}
+        gone = [row for row in rows if row in self.changes[self.first] and row not in intact]
+        self.strayed.update(gone)
+        second, why = other(self.first), f"somebody has changed its {self.first} since this run did"
+        return [StepResult(row, Outcome.HELD, 0, error=why) for row in gone if row not in self.results[second]]
 
     def forget(self, half: Half, rows: Iterable[int]) -> None:
         """It is known that no call changed these."""

@@ -18,6 +18,7 @@ from simtandem.intake import read_devices as read_file
 from simtandem.job import undo
 from simtandem.job.closing import finish
 from simtandem.job.fetching import local_file
+from simtandem.job.looks import LookCost, costly
 from simtandem.job.run import CARRIER, Run, RunFolder
 from simtandem.ledger.records import RunKind, RunState
 from simtandem.planning import calls_needed, counts, digest, eta_seconds, make_plan
@@ -26,7 +27,6 @@ from simtandem.resolving import resolve
 
 OWNERS = "owners.parquet"
 _LATENCY_S = 0.1  # assumed for the ETA; what counts is the call budget
-_LISTED_PER_CALL = 1000
 
 
 def read_devices(run: Run) -> dict[str, Any]:
@@ -106,9 +106,10 @@ def _describe(run: Run, plan: pl.DataFrame) -> dict[str, Any]:
     counted = counts(plan)
     changes = counted.sim_changes + counted.endpoint_changes
     calls = calls_needed(plan, run.request.batch_size, lifecycle())
-    if changes:  # and what looking at the result takes
-        fleet = run.folder.data("listing.json")["devices"]
-        calls += min(counted.devices, -(-fleet // _LISTED_PER_CALL))
+    if changes:  # and what looking at devices again takes, before and after
+        cost = LookCost.of(run.folder, run.settings)
+        calls += cost.calls(counted.devices)
+        calls += cost.planned(costly(plan).height, calls - run.settings.capacity, run.request.batch_size)
     settings = run.settings
     eta = eta_seconds(
         calls, settings.capacity, settings.calls_window_s, counted.sim_changes, settings.sim_concurrency, _LATENCY_S

@@ -7,18 +7,18 @@ import asyncio
 import logging
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
-from datetime import datetime, timedelta
+from datetime import timedelta
 
 import polars as pl
 from filelock import FileLock, Timeout
 
-from schemas.statuses import Action, Half, Outcome
+from schemas.statuses import Action
 from simtandem import watching
-from simtandem.carriers.base import Carrier, StepResult
 from simtandem.errors import LedgerError
+from simtandem.job.fresh_look import FreshLook
+from simtandem.job.looks import costly
 from simtandem.job.run import Run
 from simtandem.settings import Settings
-from simtandem.settling import settle
 
 log = logging.getLogger(__name__)
 
@@ -59,22 +59,25 @@ def _taken(lock: FileLock) -> bool:
     return True
 
 
-async def done_by_others(run: Run, carrier: Carrier, given_up: Callable[[], bool]) -> dict[Half, list[StepResult]]:
-    """Steps that need not or must not be sent any more; empty where no other run sent changes since the listing.
+async def changed_meanwhile(run: Run, look: FreshLook, given_up: Callable[[], bool]) -> pl.DataFrame:
+    """The plan's rows to be read again before the first is sent, now that it is this run's turn.
 
-    Call it when it is this run's turn. Raises `CarrierError` and `Interrupted` where the devices can't be read.
+    All of them where another run sent changes since the listing; else those that an old look is not good enough for,
+    if they can all be sent before this one is old. Where they can't, each batch looks for itself.
     """
-    since = datetime.fromisoformat(run.folder.data("listing.json")["begun"])
-    if not run.ledger.changed_by_others(run.run_id, since):
-        return {}
-    await _let_land(run, given_up)
-    _tell("Another run has changed devices since this one was planned; reading them again.")
     plan = run.folder.table("plan.parquet").filter(pl.col("action") == Action.CHANGE)
-    fresh = await carrier.read(plan.select("sim_id", "endpoint_id"))
-    asked = plan.filter(pl.col("owners_after").is_not_null())["sim_id"].unique().to_list()
-    owners = await carrier.read_owners(asked) if asked else None
-    ended = settle(plan, fresh, owners, carrier.lifecycle)
-    return {half: [_result(*row) for row in steps.iter_rows()] for half, steps in ended.items()}
+    if run.ledger.changed_by_others(run.run_id, look.listed.wall):
+        await _let_land(run, given_up)
+        _tell("Another run has changed devices since this one was planned; reading them again.")
+        return plan
+    if not look.stale(look.listed):
+        return plan.clear()
+    rows = costly(plan)
+    if look.cost.at_once(rows.height) < rows.height:
+        return rows.clear()
+    if rows.height:
+        _tell("Time has passed since the devices were listed; reading those again that must not have moved.")
+    return rows
 
 
 async def _let_land(run: Run, given_up: Callable[[], bool]) -> None:
@@ -89,10 +92,6 @@ async def _let_land(run: Run, given_up: Callable[[], bool]) -> None:
         if left_s <= 0:
             break
         await asyncio.sleep(min(left_s, _LOOK_S))
-
-
-def _result(row: int, outcome: str, error: str) -> StepResult:
-    return StepResult(row, Outcome(outcome), 0, error=error)
 
 
 def _tell(sentence: str) -> None:

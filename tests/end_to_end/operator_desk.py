@@ -85,8 +85,10 @@ class Desk:
         assert "Traceback" not in out + err, err
         return Done(running.returncode, out, err)
 
-    def type_at(self, answer: bytes, *arguments: object) -> Done:
-        """A command on a terminal, which gets `answer` typed once it asks."""
+    def type_at(
+        self, answer: bytes, *arguments: object, asks: bytes = b"[y/N]", meanwhile: Callable[[], object] = int
+    ) -> Done:
+        """A command on a terminal, which gets `answer` typed once it asks. `meanwhile`: while the question stands."""
         master, terminal = pty.openpty()
         running = subprocess.Popen(
             [COMMAND, *map(str, arguments)],
@@ -100,7 +102,8 @@ class Desk:
         os.close(terminal)
         give_up = threading.Timer(PATIENCE_S, running.kill)
         give_up.start()
-        seen = _read_until(master, b"[y/N]")
+        seen = _read_until(master, asks)
+        meanwhile()
         os.write(master, answer)
         assert running.stdout is not None
         out = running.stdout.read().decode()

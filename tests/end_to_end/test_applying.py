@@ -6,6 +6,7 @@ import sqlite3
 import urllib.request
 from collections import Counter
 from contextlib import closing
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -125,7 +126,7 @@ def test_a_yes_on_a_terminal_sends_what_was_shown(sit_down: MakeDesk) -> None:
     assert told["verdicts"]["in_sync"] == 2
     assert told["digest"] in done.err
     listings = desk.emulator.stats()["by_route"]["GET /api/v1/endpoint"]
-    assert listings == 2, "once to plan, once to look at the result"
+    assert listings == 3, "to plan, once more after the yes, and to look at the result"
     nothing = desk.run("reconcile", desk.file(2), "--to", "activated")
     assert nothing.code == 0
 
@@ -204,6 +205,15 @@ def answers(url: str) -> bool:
             return bool(answer.status == 200)
     except OSError:
         return False
+
+
+def test_what_moves_while_the_question_stands_is_not_sent(sit_down: MakeDesk) -> None:
+    desk = sit_down(Group(3))
+    into_test = partial(desk.emulator.change, lambda fleet: fleet.drift_sim(FIRST, SimStatus.FACTORY_TEST))
+    done = desk.type_at(b"y\n", "apply", desk.file(3), "--to", "activated", meanwhile=into_test)
+    assert done.code == 1
+    assert desk.emulator.fleet.state_counts() == {"Activated/Enabled": 2, "Factory Test/Disabled": 1}
+    assert "2 of 3 rows are in sync" in done.out
 
 
 def test_a_server_that_is_named_is_used_and_no_other(sit_down: MakeDesk, prefect_server: PrefectServer) -> None:

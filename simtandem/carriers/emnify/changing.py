@@ -7,7 +7,7 @@ repeat would be a PATCH to the status already held, and what the carrier answers
 import json
 
 from schemas.statuses import Outcome, SimStatus
-from simtandem.carriers.base import Call, Change, StepResult
+from simtandem.carriers.base import Call, Change, Fresh, Outdated, StepResult, always_fresh
 from simtandem.carriers.emnify.answers import Kind, Reply
 from simtandem.carriers.emnify.lifecycle import SIM_STATUS_IDS
 from simtandem.carriers.emnify.listing import SIMS
@@ -20,11 +20,14 @@ DISPUTED = (Kind.INVALID, Kind.CONFLICT)
 """Refusals that may only mean that the status is there already: the status is read before the refusal is believed."""
 
 
-async def change_sim(transport: Transport, reader: Reader, change: Change) -> StepResult:
+async def change_sim(transport: Transport, reader: Reader, change: Change, fresh: Fresh = always_fresh) -> StepResult:
     """Change one SIM, its status or owners or both. Raises `CarrierUnavailable` if it can't be changed nor read."""
     path, left = f"{SIMS.path}/{change.ident}", change
     for attempt in range(1, ATTEMPTS + 1):
-        reply = await transport.settle(Call("PATCH", path, "change", attempt, _sim_body(left)))
+        try:
+            reply = await transport.settle(Call("PATCH", path, "change", attempt, _sim_body(left), fresh))
+        except Outdated as late:
+            raise Outdated(sent=attempt > 1) from late
         if reply.kind is Kind.OK:
             return StepResult(change.row, Outcome.APPLIED, attempt, reply.status)
         if reply.kind.refused and reply.kind not in DISPUTED:

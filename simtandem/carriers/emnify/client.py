@@ -17,7 +17,17 @@ import polars as pl
 
 from schemas.hosts import host_of
 from simtandem import __version__, watching
-from simtandem.carriers.base import Change, Journal, Lifecycle, Listing, StepResult, Stops, never_stops
+from simtandem.carriers.base import (
+    Change,
+    Fresh,
+    Journal,
+    Lifecycle,
+    Listing,
+    StepResult,
+    Stops,
+    always_fresh,
+    never_stops,
+)
 from simtandem.carriers.emnify.changing import change_sim
 from simtandem.carriers.emnify.endpoint_writer import EndpointWriter
 from simtandem.carriers.emnify.events import read_events
@@ -136,14 +146,16 @@ class Emnify:
         """See `Carrier.count_fleet`."""
         return await self._reader.count_fleet()
 
-    async def change_sim(self, change: Change) -> StepResult:
+    async def change_sim(self, change: Change, *, fresh: Fresh = always_fresh) -> StepResult:
         """See `Carrier.change_sim`. At most `sim_concurrency` at a time, however many callers there are."""
         async with self._sims_at_once:
-            return await change_sim(self._transport, self._reader, change)
+            return await change_sim(self._transport, self._reader, change, fresh)
 
-    async def change_endpoints(self, changes: Sequence[Change], *, stops: Stops = never_stops) -> list[StepResult]:
+    async def change_endpoints(
+        self, changes: Sequence[Change], *, stops: Stops = never_stops, fresh: Fresh = always_fresh
+    ) -> list[StepResult]:
         """See `Carrier.change_endpoints`."""
-        return await self._endpoints.change(changes, purpose="change", stops=stops)
+        return await self._endpoints.change(changes, purpose="change", stops=stops, fresh=fresh)
 
     async def put_back_endpoints(self, changes: Sequence[Change]) -> list[StepResult]:
         """See `Carrier.put_back_endpoints`."""

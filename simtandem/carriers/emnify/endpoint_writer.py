@@ -15,7 +15,16 @@ from pathlib import Path
 from filelock import AsyncFileLock
 
 from schemas.statuses import EndpointStatus, Outcome
-from simtandem.carriers.base import Call, Change, StepResult, Stops, never_stops
+from simtandem.carriers.base import (
+    Call,
+    Change,
+    Fresh,
+    Outdated,
+    StepResult,
+    Stops,
+    always_fresh,
+    never_stops,
+)
 from simtandem.carriers.emnify.answers import Kind, Reply
 from simtandem.carriers.emnify.changing import DISPUTED, moved_elsewhere
 from simtandem.carriers.emnify.lifecycle import ENDPOINT_STATUS_IDS
@@ -38,6 +47,7 @@ class _Work:
     purpose: str
     stops: Stops
     total: int
+    fresh: Fresh = always_fresh
     probed: bool = False
     stopped: bool = False
     results: dict[int, StepResult] = field(default_factory=dict)
@@ -79,20 +89,28 @@ class EndpointWriter:
     _answered: bool = False
 
     async def change(
-        self, changes: Sequence[Change], *, purpose: str = "change", stops: Stops = never_stops
+        self,
+        changes: Sequence[Change],
+        *,
+        purpose: str = "change",
+        stops: Stops = never_stops,
+        fresh: Fresh = always_fresh,
     ) -> list[StepResult]:
         """Change them; one result each, in order, of all or of those tried before `stops` said that it is enough.
 
         Raises `CarrierUnavailable` if nothing can be learnt any more. Once a call was answered, an outage and a stop
-        are both raised as `CarrierUnavailable` with `maybe_processed`.
+        are both raised as `CarrierUnavailable` with `maybe_processed`. Raises `Outdated` instead of a call that is not
+        `fresh` any more.
         """
-        work = _Work(purpose, stops, len(changes))
+        work = _Work(purpose, stops, len(changes), fresh)
         async with self._turn, AsyncFileLock(self.lock_file):
             self._answered = False
             try:
                 for start in range(0, len(changes), MOST_AT_ONCE):
                     await self._send(changes[start : start + MOST_AT_ONCE], work)
                 await self._settle_disputed(work)
+            except Outdated as late:
+                raise Outdated(sent=self._answered) from late
             except (CarrierUnavailable, Interrupted) as error:
                 if not self._answered or (isinstance(error, CarrierUnavailable) and error.maybe_processed):
                     raise
@@ -205,7 +223,7 @@ class EndpointWriter:
                 work.end([StepResult(row, outcome, refused.attempts, refused.http_status)])
 
     async def _call(self, changes: Sequence[Change], work: _Work, attempt: int) -> Reply:
-        reply = await self.transport.settle(_call(changes, work.purpose, attempt))
+        reply = await self.transport.settle(_call(changes, work, attempt))
         self._answered = True
         return reply
 
@@ -254,12 +272,12 @@ def _spread(changes: Sequence[Change]) -> list[Change]:
     return [changes[place] for place in order if place < len(changes)]
 
 
-def _call(changes: Sequence[Change], purpose: str, attempt: int) -> Call:
+def _call(changes: Sequence[Change], work: _Work, attempt: int) -> Call:
     if len(changes) == 1:
         path, body = f"{ENDPOINTS.path}/{changes[0].ident}", json.dumps(_wish(changes[0]))
-        return Call("PATCH", path, purpose, attempt, body)
+        return Call("PATCH", path, work.purpose, attempt, body, work.fresh)
     bodies = [{"id": int(change.ident), **_wish(change)} for change in changes]
-    return Call("PATCH", BULK, purpose, attempt, json.dumps(bodies, separators=(",", ":")))
+    return Call("PATCH", BULK, work.purpose, attempt, json.dumps(bodies, separators=(",", ":")), work.fresh)
 
 
 def _wish(change: Change) -> dict[str, dict[str, int]]:

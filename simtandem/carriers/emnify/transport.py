@@ -16,7 +16,7 @@ from email.utils import parsedate_to_datetime
 
 import httpx
 
-from simtandem.carriers.base import Answer, Call, Journal
+from simtandem.carriers.base import Answer, Call, Journal, Outdated
 from simtandem.carriers.emnify.answers import Kind, Reply, read
 from simtandem.carriers.emnify.auth import Gate, unreachable
 from simtandem.carriers.emnify.refused_tokens import RefusedTokens
@@ -157,10 +157,8 @@ class Transport:
         secret_body: dict[str, str] | None = None,
     ) -> Reply:
         """Send once: place in the budget, intent in the journal, call, answer in the journal."""
-        changes = call.purpose == "change"
-        left_free = min(_LEFT_FOR_LOOKING, windows[0].calls // 10) if changes else 0
-        halted = lambda: self._changes_halted and changes  # noqa: E731 - as short as it gets
-        async with self._budget.place(windows, spacing, halted, left_free=left_free):
+        left_free = min(_LEFT_FOR_LOOKING, windows[0].calls // 10) if call.purpose == "change" else 0
+        async with self._budget.place(windows, spacing, lambda: self._may_not_go(call), left_free=left_free):
             call_id = await self._journal.intent(call)
             begun = time.monotonic()
             request = self._http.build_request(
@@ -176,6 +174,12 @@ class Transport:
         seconds = time.monotonic() - begun
         await self._journal.answer(call_id, Answer(reply.status, seconds, reply.code, fault, request_id))
         return reply
+
+    def _may_not_go(self, call: Call) -> bool:
+        """Whether a call that waits must not be sent any more. Raises `Outdated` where it has waited too long."""
+        if not call.fresh():
+            raise Outdated(sent=False)
+        return self._changes_halted and call.purpose == "change"
 
     async def _exchange(self, request: httpx.Request, *, wants_body: bool) -> tuple[Reply, str, str]:
         """The reply, the fault's name where there was one, and the carrier's id of the request."""

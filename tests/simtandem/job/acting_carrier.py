@@ -11,7 +11,20 @@ import polars as pl
 from schemas.ownership import NOBODY, OwnerField
 from schemas.statuses import EndpointStatus, Half, Outcome, SimStatus
 from schemas.tables import Inventory, Owners, empty
-from simtandem.carriers.base import Answer, Call, Change, Journal, Lifecycle, Listing, StepResult, Stops, never_stops
+from simtandem.carriers.base import (
+    Answer,
+    Call,
+    Change,
+    Fresh,
+    Journal,
+    Lifecycle,
+    Listing,
+    Outdated,
+    StepResult,
+    Stops,
+    always_fresh,
+    never_stops,
+)
 from simtandem.carriers.emnify.lifecycle import EmnifyLifecycle
 from simtandem.errors import CarrierRefused, CarrierUnavailable, Interrupted
 from tests.simtandem.model_fleet import ModelFleet
@@ -69,6 +82,7 @@ class ActingCarrier:
 
     `acts` holds, for a device's id, what happens to the next changes of that half, one by one; after them all goes
     well. An act of one endpoint is the answer to the whole call it is part of, unless it is a refusal or a failure.
+    `before_turn`: what happens while the next change of a SIM, or of many endpoints, waits for its turn, one by one.
     `before_change` is called with each SIM id or tuple of endpoint ids before anything happens to it. `owners`: whose
     SIMs are that are somebody's.
     """
@@ -76,6 +90,7 @@ class ActingCarrier:
     fleet: ModelFleet
     acts: dict[str, list[Act]] = field(default_factory=lambda: defaultdict(list))
     before_change: Callable[[str | tuple[str, ...]], None] = lambda _: None
+    before_turn: list[Callable[[], object]] = field(default_factory=list)
     away: bool = False
     fleet_counts: tuple[int, int] = (1000, 1000)
     owners: dict[str, dict[OwnerField, str]] = field(default_factory=lambda: defaultdict(dict))
@@ -139,8 +154,8 @@ class ActingCarrier:
         self.counts_asked += 1
         return self.fleet_counts
 
-    async def change_sim(self, change: Change) -> StepResult:
-        self._take_turn(changing=True)
+    async def change_sim(self, change: Change, *, fresh: Fresh = always_fresh) -> StepResult:
+        self._take_turn(changing=True, fresh=fresh)
         self.before_change(change.ident)
         act = self._next_act(change.ident)
         self.on_the_way += 1
@@ -190,7 +205,10 @@ class ActingCarrier:
     async def put_back_endpoints(self, changes: Sequence[Change]) -> list[StepResult]:
         return await self._change_endpoints(changes, put_back=True)
 
-    async def change_endpoints(self, changes: Sequence[Change], *, stops: Stops = never_stops) -> list[StepResult]:
+    async def change_endpoints(
+        self, changes: Sequence[Change], *, stops: Stops = never_stops, fresh: Fresh = always_fresh
+    ) -> list[StepResult]:
+        self._take_turn(changing=True, fresh=fresh)
         if not self.gives_up:
             return await self._change_endpoints(changes)
         results: list[StepResult] = []
@@ -256,7 +274,11 @@ class ActingCarrier:
         """Somebody stops the run just as its next call waits for its turn."""
         self._at_next_turn = interrupt
 
-    def _take_turn(self, *, changing: bool = False) -> None:
+    def _take_turn(self, *, changing: bool = False, fresh: Fresh = always_fresh) -> None:
+        if changing and self.before_turn:
+            self.before_turn.pop(0)()
+        if not fresh():
+            raise Outdated(sent=False)
         if self._at_next_turn:
             self._at_next_turn()
         if self.halted or (changing and self.changes_halted):

@@ -40,6 +40,7 @@ async def applying(
     told = await carrier.read_owners([sim for sim in sims if sim])
     plan = make_plan(devices, empty(Repeats), carrier.fleet.inventory(), EmnifyLifecycle(), told)
     run.folder.save_table("plan.parquet", plan)
+    run.folder.save("listing.json", {"begun": run.ledger.clock().isoformat()})
     run.ledger.start_run(run.record({"file": "trial.csv", "sha256": "", "rows": plan.height, "invalid": 0}))
     carrier.owners_asked.clear()
     async with CallWriter(run.ledger, run.run_id) as journal:

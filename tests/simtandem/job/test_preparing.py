@@ -68,8 +68,8 @@ async def test_what_the_plan_says_of_itself_is_what_it_holds(make_run: MakeRun) 
     told = run.folder.data("plan.json")
     expected = {"devices": 4, "sim_changes": 2, "endpoint_changes": 1, "unchanged": 1, "refused": 1, "newly_billed": 2}
     assert {name: told[name] for name in expected} == expected
-    # Two SIMs, one call for the endpoints, and one listing page to look at the result.
-    assert told["calls"] == 2 + 1 + 1
+    # Two SIMs, one call for the endpoints, and one listing page each to look again before them, and at the result.
+    assert told["calls"] == 2 + 1 + 1 + 1
     assert len(told["digest"]) == 16
 
 

@@ -5,7 +5,7 @@ import httpx
 import pytest
 
 from schemas.statuses import EndpointStatus, Outcome, SimStatus
-from simtandem.carriers.base import Change, StepResult
+from simtandem.carriers.base import Change, Fresh, Outdated, StepResult
 from simtandem.carriers.emnify.changing import change_sim
 from simtandem.carriers.emnify.transport import ATTEMPTS
 from simtandem.emulator.server import Emulator, FaultKind, FaultRule, Group
@@ -51,6 +51,30 @@ async def test_body_holds_the_status_and_nothing_else(tmp_path: Path, after: Sim
     assert json.loads(request.content) == {"status": {"id": number}}
     assert request.headers["Content-Type"] == "application/json"
     assert rig.journal.calls[-1].body == request.content.decode()
+
+
+def until(rig: Rig, moment: float) -> Fresh:
+    """A look that is good enough until then, by the rig's clock."""
+    return lambda: rig.time.clock() < moment
+
+
+async def test_a_change_whose_turn_comes_too_late_is_not_sent(carrier: Emulator, rig: Rig) -> None:
+    carrier.refill([Group(1)])
+    rig.budget.throttled(120)
+    with pytest.raises(Outdated) as late:
+        await change_sim(rig.transport, rig.reader, sim_change(), until(rig, rig.time.now + 60))
+    assert not late.value.sent
+    assert calls_to(carrier) == {}
+    assert "PATCH" not in {call.method for call in rig.journal.calls}
+
+
+async def test_a_repeat_that_comes_too_late_says_that_something_was_sent(carrier: Emulator, rig: Rig) -> None:
+    carrier.refill([Group(1)])
+    carrier.inject(FaultRule(FaultKind.RESET, "PATCH", "/sim/", times=1))
+    good = iter([True, True])
+    with pytest.raises(Outdated) as late:
+        await change_sim(rig.transport, rig.reader, sim_change(), lambda: next(good, False) and not calls_to(carrier))
+    assert late.value.sent
 
 
 async def test_organisations_of_a_sim_are_left_alone(carrier: Emulator, rig: Rig) -> None:

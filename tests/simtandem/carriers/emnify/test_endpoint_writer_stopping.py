@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from schemas.statuses import Outcome
-from simtandem.carriers.base import StepResult
+from simtandem.carriers.base import Outdated, StepResult
 from simtandem.safety import StopRule
 from tests.simtandem.carriers.emnify.picky_carrier import PickyCarrier
 from tests.simtandem.carriers.emnify.rig import endpoint_changes, outcomes, scripted
@@ -47,6 +47,24 @@ async def test_few_bad_rows_never_stop_the_others_wherever_they_stand(tmp_path: 
     assert {result.row - 1 for result in results if result.outcome is Outcome.REFUSED} == set(bad)
     assert outcomes(results).count(Outcome.APPLIED) == 499 - len(bad)
     assert carrier.needless == 0
+
+
+async def test_endpoints_whose_turn_comes_too_late_are_not_sent(tmp_path: Path) -> None:
+    carrier = PickyCarrier(3)
+    async with scripted(tmp_path, carrier) as rig:
+        with pytest.raises(Outdated) as late:
+            await rig.endpoints.change(endpoint_changes(range(1, 4)), fresh=lambda: False)
+    assert not late.value.sent
+    assert carrier.patches == []
+
+
+async def test_what_is_left_of_a_refused_bulk_call_is_not_sent_too_late(tmp_path: Path) -> None:
+    carrier = PickyCarrier(4, [2])
+    async with scripted(tmp_path, carrier) as rig:
+        with pytest.raises(Outdated) as late:
+            await rig.endpoints.change(endpoint_changes(range(1, 5)), fresh=lambda: not carrier.patches)
+    assert late.value.sent
+    assert len(carrier.patches) == 1
 
 
 async def test_rows_that_others_brought_there_meanwhile_are_no_reason_to_stop(tmp_path: Path) -> None:
