@@ -111,7 +111,7 @@ class BulkUpdate(BaseModel):
     retry_of: str = Field(
         default="",
         title="Retry of",
-        description="Leave empty. The run whose open rows the file holds.",
+        description="Leave empty, or name an earlier run to try again what it left open; the CSV is not read then.",
         json_schema_extra=_at(10),
     )
     undo_of: str = Field(

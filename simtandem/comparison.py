@@ -9,6 +9,7 @@ from rich.table import Table
 from simtandem.console import results as stdout
 from simtandem.differing import COMPARED, Differences, differences
 from simtandem.errors import InputError
+from simtandem.job.retry import next_step
 from simtandem.ledger.records import RunSummary
 from simtandem.ledger.store import Ledger
 from simtandem.reports.wording import of, spoken
@@ -38,7 +39,7 @@ def _results(ledger: Ledger, run: RunSummary) -> pl.DataFrame:
     if results.is_empty():
         raise InputError(
             f"Run {run.record.run_id} ({run.record.kind}, {run.state or 'begun'}) judged no device, so it can't be "
-            "compared. Plans judge none; a run that was stopped is finished with `simtandem retry`."
+            f"compared.{next_step(ledger, run.record)}"
         )
     return results
 

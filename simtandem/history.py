@@ -4,20 +4,18 @@ import json
 from pathlib import Path
 from typing import Any
 
-import polars as pl
 from rich.table import Table
 from rich.text import Text
 
-from schemas.statuses import Action
-from simtandem import reconciling
 from simtandem.console import results as stdout
 from simtandem.errors import InputError
+from simtandem.job import retry
 from simtandem.job.closing import write_report
 from simtandem.job.run import RunFolder
 from simtandem.ledger.records import RunKind, RunSummary
 from simtandem.ledger.store import Ledger
 from simtandem.reports.document import recorded_document
-from simtandem.reports.tables import write_retry
+from simtandem.reports.invocation import again
 from simtandem.settings import load
 
 
@@ -77,10 +75,7 @@ def show_report(run_id: str, *, as_json: bool) -> None:
         documents = [recorded_document(each.detail) for each in ledger.states(run.record.run_id)]
         document = next((each for each in reversed(documents) if each), None)
         if run.record.kind is RunKind.PLAN or document is None:
-            raise InputError(
-                f"Run {run.record.run_id} ({_told(run)['state']}) has nothing to report: it sent nothing, "
-                "or it was stopped before its end. Its plan is in the ledger; `simtandem retry` goes on."
-            )
+            raise InputError(_nothing_to_report(ledger, run))
         folder = RunFolder(settings.runs_folder / run.record.run_id)
         folder.path.mkdir(parents=True, exist_ok=True)
         write_report(
@@ -101,31 +96,24 @@ def show_report(run_id: str, *, as_json: bool) -> None:
         stdout().print(str(path), soft_wrap=True)
 
 
+def _nothing_to_report(ledger: Ledger, run: RunSummary) -> str:
+    record = run.record
+    told = f"Run {record.run_id} ({record.kind}, {_told(run)['state']}) has nothing to report"
+    if record.kind is RunKind.PLAN:
+        return f"{told}: a plan sends nothing.{again(record)}"
+    if record.kind in (RunKind.AUDIT, RunKind.EVENTS):
+        return f"{told}: it sends nothing. Its files are in its folder.{again(record)}"
+    return f"{told}: it did not come to its end, or not yet.{retry.next_step(ledger, record)}"
+
+
 def open_rows(run_id: str) -> tuple[str, Path]:
-    """The run's full id, and a device CSV of what it left open. Raises `InputError` where that is nothing."""
+    """The run's full id, and what it left open as a device CSV. Raises `InputError` where that is nothing."""
     settings = load()
     ledger = Ledger.open(settings.ledger())
     try:
-        run = ledger.run(run_id)
-        if run.record.kind not in (RunKind.APPLY, RunKind.RETRY, RunKind.RECONCILE, RunKind.UNDO):
-            raise InputError(f"Run {run.record.run_id} only planned: apply its file instead. Nothing was sent.")
-        results = ledger.results(run.record.run_id)
-        planned = ledger.plan(run.record.run_id)
-        rows = reconciling.to_retry(results) if results.height else _planned(planned, run.record.kind)
+        left = retry.left_by(ledger, run_id)
     finally:
         ledger.close()
-    if rows.is_empty():
-        raise InputError(f"Run {run.record.run_id} left nothing open that could be tried again. Nothing was sent.")
-    folder = RunFolder(settings.runs_folder / run.record.run_id)
-    folder.path.mkdir(parents=True, exist_ok=True)
-    write_retry(rows, folder.file("retry.csv"))
-    return run.record.run_id, folder.file("retry.csv")
-
-
-def _planned(plan: pl.DataFrame, kind: RunKind) -> pl.DataFrame:
-    """All rows of a run that was killed before it could judge any: what is right already costs nothing.
-
-    Of an undo only what it sends: what it leaves alone, nobody asked for.
-    """
-    wanted = pl.col("action") == Action.CHANGE if kind is RunKind.UNDO else pl.col("action") != Action.REPEAT
-    return reconciling.as_input(plan.filter(wanted).rename({"owners_after": "owners"}))
+    folder = RunFolder(settings.runs_folder / left.record.run_id)
+    left.write(folder)
+    return left.record.run_id, folder.file(retry.FILE)

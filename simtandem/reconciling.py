@@ -71,11 +71,16 @@ def to_retry(results: pl.DataFrame) -> pl.DataFrame:
 
     Columns `sim_id, endpoint_id, iccid, status`, as an input file has them, and those for owners where some are asked.
     """
+    return as_input(open_rows(results))
+
+
+def open_rows(results: pl.DataFrame) -> pl.DataFrame:
+    """The rows of `results` that `to_retry` is made of."""
     device = ["sim_id", "endpoint_id", "iccid"]
     wishes = ["desired", "owners"]
     usable = pl.any_horizontal(pl.col(wishes).is_not_null()) & pl.any_horizontal(pl.col(device).is_not_null())
     rows = results.filter(usable & (pl.col("verdict") != Verdict.IN_SYNC)).sort("row")
-    return as_input(rows.unique([*device, *wishes], keep="first", maintain_order=True))
+    return rows.unique([*device, *wishes], keep="first", maintain_order=True)
 
 
 def as_input(rows: pl.DataFrame) -> pl.DataFrame:

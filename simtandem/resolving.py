@@ -9,6 +9,8 @@ from dataclasses import dataclass
 
 import polars as pl
 
+from schemas.device_csv import is_rounded
+
 _NAMED_ROWS = 5  # how many of the rows that contradict each other a sentence names
 
 
@@ -120,6 +122,7 @@ def _faults() -> list[tuple[pl.Expr, pl.Expr]]:
     sim, endpoint, iccid = pl.col("sim"), pl.col("endpoint_id"), pl.col("iccid")
     return [
         (pl.col("sim_id").is_not_null() & pl.col("sim_listed").is_null(), _unlisted("SIM", "sim_id")),
+        (iccid.is_not_null() & pl.col("iccid_listed").is_null() & is_rounded(iccid), _damaged()),
         (iccid.is_not_null() & pl.col("iccid_listed").is_null(), _unlisted("ICCID", "iccid")),
         (endpoint.is_not_null() & pl.col("endpoint_listed").is_null(), _unlisted("endpoint", "endpoint_id")),
         (
@@ -154,6 +157,14 @@ def _faults() -> list[tuple[pl.Expr, pl.Expr]]:
 
 def _unlisted(what: str, column: str) -> pl.Expr:
     return pl.format(f"{what} {{}} is not in the carrier's inventory", pl.col(column))
+
+
+def _damaged() -> pl.Expr:
+    return pl.format(
+        "ICCID {} is not in the carrier's inventory; it ends in zeros after its 15th digit: probably a spreadsheet lost"
+        " digits. Take it out of a row that has another id, or export the column as text",
+        "iccid",
+    )
 
 
 def _disagreement(what: str, column: str) -> pl.Expr:

@@ -82,11 +82,12 @@ def _contradictions(group: Sequence[Named]) -> Iterator[Contradiction]:
             if value is not None:
                 rows_by_value.setdefault(value, []).append(named.row)
         if len(rows_by_value) > 1:
+            said = sum(map(len, rows_by_value.values()))
             for named in group:
                 yield Contradiction(
                     named.row,
                     "status" if field == "desired" else field,
-                    _reason(field, _said(named, field), rows_by_value),
+                    _reason(field, _said(named, field), rows_by_value, said),
                 )
             return
 
@@ -97,8 +98,9 @@ def _said(named: Named, field: str) -> str | None:
     return f"no {_WISHES[field]}" if value is None and field in _WISHES else value
 
 
-def _reason(field: str, own: str | None, rows_by_value: dict[str, list[int]]) -> str:
-    count = sum(len(rows) for value, rows in rows_by_value.items() if value != own)
+def _reason(field: str, own: str | None, rows_by_value: dict[str, list[int]], said: int) -> str:
+    """`said` is how many rows say anything: a group can be the whole file, so nothing here may look at all of it."""
+    count = said - len(rows_by_value.get(own, ())) if own is not None else said
     others = (row for value, rows in rows_by_value.items() if value != own for row in rows)
     shown = [str(row) for row in islice(others, _SHOWN)]
     where = ("row " if count == 1 else "rows ") + ", ".join(shown)

@@ -39,6 +39,7 @@ _ALIASES = {
     "effectivefrom": EFFECTIVE_AT,
     "effectivedate": EFFECTIVE_AT,
 }
+_MOST_COLUMNS = 8  # of one field
 _NOISE = re.compile(r"[\s_\-\u200b\ufeff]+")
 _DATA = re.compile(r"[0-9]+[fF]?|[0-9]+[.,][0-9]+[eE]\+?[0-9]+")
 
@@ -66,11 +67,13 @@ def find_sources(header: Sequence[str]) -> tuple[Source, ...]:
     """The columns to read, in the order of the file.
 
     A field may have several columns, `ICCID` and `ICCID with Luhn` for instance. Raises `InputError` where no column
-    identifies a device, or two of the columns to read have the very same name.
+    identifies a device, two of the columns to read have the very same name, or a field has more columns than any list
+    of devices needs.
     """
     sources = tuple(Source(index, field, tidy(name)) for index, name in enumerate(header) if (field := _field(name)))
     if not any(source.field in IDS for source in sources):
         raise InputError(_no_id(header))
+    _limit(sources)
     seen: dict[str, Source] = {}
     for source in sources:
         twin = seen.setdefault(source.header, source)
@@ -81,6 +84,17 @@ def find_sources(header: Sequence[str]) -> tuple[Source, ...]:
             )
             raise InputError(message)
     return sources
+
+
+def _limit(sources: Sequence[Source]) -> None:
+    for field in {source.field for source in sources}:
+        same = [source.header for source in sources if source.field == field]
+        if len(same) > _MOST_COLUMNS:
+            message = (
+                f"{len(same):,} columns hold the {field}: {listed(same, 3)}; {_MOST_COLUMNS} are read at most.\n"
+                "Nothing was sent. Remove or rename those that are not needed."
+            )
+            raise InputError(message)
 
 
 def ignored(header: Sequence[str]) -> tuple[list[str], list[str]]:

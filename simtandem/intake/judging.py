@@ -5,11 +5,11 @@ cell) and `reason`. A row can have several.
 """
 
 from collections.abc import Callable, Iterator, Sequence
-from itertools import combinations, zip_longest
+from itertools import zip_longest
 
 import polars as pl
 
-from schemas.device_csv import check_digit, failures
+from schemas.device_csv import check_digit, failures, is_rounded
 from schemas.ownership import NOBODY
 from schemas.statuses import Target
 from simtandem.intake.header import EFFECTIVE_AT, FIELDS, IDS, OWNERS, Source
@@ -36,7 +36,7 @@ _SENTENCES = {
     "not_89": pl.format("begins with {}, an ICCID begins with 89", _TEXT.str.slice(0, 2)),
     "rounded": pl.lit(
         f"ends in zeros after its 15th digit; probably a spreadsheet kept 15 digits and lost the others; {_LOST},"
-        " or name this device by its sim_id"
+        " or name this device by its sim_id or endpoint_id, too"
     ),
     "luhn": pl.format(
         "has {} as its check digit where {} belongs; a digit is wrong", _TEXT.str.slice(19, 1), check_digit(_TEXT)
@@ -63,13 +63,34 @@ def judge_cells(sheet: Sheet, texts: pl.DataFrame) -> pl.DataFrame:
     """Cells that fail a check of `schemas.device_csv.DeviceCsv`."""
     found = [PROBLEMS.to_frame()]
     for layer in _layers(sheet.sources):
-        columns = [(pl.col(layer[field].key) if field in layer else _NOTHING).alias(field) for field in FIELDS]
+        columns = [_text(sheet, layer, field).alias(field) for field in FIELDS]
         columns += [pl.col(layer[field].key).alias(field) for field in OWNERS if field in layer]
         failed = failures(texts.select("row", *columns))
         for field, source in layer.items():
             told = failed.filter(pl.col("column") == field).select("row", reason=_sentence())
             found.append(at(source, told, sheet))
     return pl.concat(found)
+
+
+def _text(sheet: Sheet, layer: dict[str, Source], field: str) -> pl.Expr:
+    """The field's cells in this layer, without ICCIDs that end in zeros where the row has another id.
+
+    There the ICCID does not decide which SIM is meant: whether it is that SIM's shows in the carrier's listing. Its
+    20 digits in another column, the last one not zero, tell as much: a spreadsheet would have made that zero as well.
+    """
+    if field not in layer:
+        return _NOTHING
+    cell = pl.col(layer[field].key)
+    if field != "iccid":
+        return cell
+    vouched = [pl.lit(value=False)]
+    for source in sheet.sources:
+        other = pl.col(source.key)
+        if source.field == "iccid":
+            vouched.append((other.str.len_bytes() == 20) & other.str.starts_with(cell) & ~other.str.ends_with("0"))
+        elif source.field in IDS:
+            vouched.append(other.is_not_null())
+    return pl.when(~(pl.any_horizontal(vouched) & is_rounded(cell)).fill_null(value=False)).then(cell)
 
 
 def judge_rows(sheet: Sheet, texts: pl.DataFrame, *, status_needed: bool) -> pl.DataFrame:
@@ -103,11 +124,15 @@ def judge_moments(sheet: Sheet, texts: pl.DataFrame, when: Callable[[str], objec
 def judge_agreement(sheet: Sheet, values: pl.DataFrame) -> pl.DataFrame:
     """Rows whose columns for one and the same thing disagree. `values` holds what the cells stand for."""
     found = [PROBLEMS.to_frame()]
-    for one, other in combinations(sheet.sources, 2):
-        if one.field == other.field:
-            reason = pl.lit(f"disagrees with the column '{one.header}'")
-            disagreeing = values.filter(pl.col(one.key) != pl.col(other.key))
-            found.append(at(other, disagreeing.select("row", reason=reason), sheet))
+    for number, other in enumerate(sheet.sources):
+        earlier = [source for source in sheet.sources[:number] if source.field == other.field]
+        if earlier:
+            first = pl.coalesce(
+                pl.when(pl.col(source.key).is_not_null()).then(pl.lit(source.header)) for source in earlier
+            )
+            disagreeing = values.filter(pl.coalesce(source.key for source in earlier) != pl.col(other.key))
+            told = disagreeing.select("row", reason=pl.format("disagrees with the column '{}'", first))
+            found.append(at(other, told, sheet))
     return pl.concat(found)
 
 

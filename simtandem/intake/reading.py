@@ -9,6 +9,7 @@ from pathlib import Path
 
 import polars as pl
 
+from schemas.device_csv import is_rounded
 from schemas.ownership import OwnerField
 from schemas.statuses import Target
 from schemas.tables import Devices, Rejected, Repeats
@@ -66,7 +67,7 @@ def read_devices(path: Path, to: Target | None = None) -> Intake:
         data = _bytes(path)
         sheet = read_sheet(data)
         intake = _take_in(sheet, to, path.name or str(path), hashlib.sha256(data).hexdigest())
-        _require_a_device(intake.devices, intake.rejected)
+        _require_a_device(intake, _same_everywhere(sheet))
     except InputError as problem:
         raise InputError(f"{path.name or path}: {problem}") from problem
     return intake
@@ -112,7 +113,7 @@ def _take_in(sheet: Sheet, to: Target | None, file: str, sha256: str, when: When
     agreed = values.join(disagreeing, on="row", how="anti")
     usable = _devices(sheet, agreed, to)
     moments = _moments(sheet, agreed, when)
-    repeated, contradictions = find_duplicates(_told_apart(usable, moments))
+    repeated, contradictions = find_duplicates(_told_apart(_without_doubtful(usable), moments))
 
     repeats = pl.DataFrame(repeated, schema={"row": pl.Int64, "same_as": pl.Int64}, orient="row").sort("row")
     rejected = one_line_a_row(pl.concat([problems, disagreeing, _contradicting(sheet, contradictions)]))
@@ -145,6 +146,15 @@ def _moments(sheet: Sheet, values: pl.DataFrame, when: When | None) -> pl.DataFr
     read = {text: when(text) for text in told["text"].unique().to_list()}
     moment = pl.col("text").replace_strict(read, default=None, return_dtype=pl.Datetime("ms", "UTC"))
     return told.select("row", moment.alias(EFFECTIVE_AT)).sort("row")
+
+
+def _without_doubtful(devices: pl.DataFrame) -> pl.DataFrame:
+    """The devices without ICCIDs that may have lost digits where another id says which is meant.
+
+    They say nothing about which rows mean the same device; whether each is right shows in the carrier's listing.
+    """
+    named = pl.col("sim_id").is_not_null() | pl.col("endpoint_id").is_not_null()
+    return devices.with_columns(iccid=pl.when(~(named & is_rounded(pl.col("iccid")))).then("iccid"))
 
 
 def _told_apart(devices: pl.DataFrame, moments: pl.DataFrame) -> pl.DataFrame:
@@ -210,14 +220,27 @@ def _require_a_wish(sheet: Sheet, texts: pl.DataFrame, to: Target | None) -> Non
         raise InputError(" ".join([message, *(note for note in sheet.notes() if note.startswith("Not read"))]))
 
 
-def _require_a_device(devices: pl.DataFrame, rejected: pl.DataFrame) -> None:
-    if devices.is_empty():
-        row, column, value, reason = rejected.row(0)
+def _require_a_device(intake: Intake, suspicion: str) -> None:
+    if intake.devices.is_empty():
+        row, column, value, reason = intake.rejected.row(0)
         message = (
-            f"no row is usable; {rejected.height:,} invalid, the first: row {row}, {column} {value!r}: {reason}.\n"
-            "Nothing was sent. Correct the rows and try again."
+            f"no row is usable; {intake.rejected.height:,} invalid, the first: row {row}, {column} {value!r}: {reason}."
+            f"{suspicion}\nNothing was sent. Correct the rows and try again."
         )
         raise InputError(message)
+
+
+def _same_everywhere(sheet: Sheet) -> str:
+    """That a column of ids, one of several, has one value in all rows: more likely a slot's number or the like."""
+    ids = [source for source in sheet.sources if source.field in IDS]
+    if len(ids) < 2 or sheet.cells.height < 2:
+        return ""
+    same = (source for source in ids if sheet.cells[source.key].n_unique() == 1 and sheet.cells[source.key][0])
+    return "".join(
+        f"\nThe column '{source.header}' says {sheet.cells[source.key][0][:40]!r} in every row. "
+        "If it is no id of the device, remove or rename it."
+        for source in same
+    )
 
 
 def _repeat_notes(repeats: pl.DataFrame) -> list[str]:

@@ -15,7 +15,7 @@ from simtandem.carriers.opening import lifecycle
 from simtandem.errors import PlanRefused
 from simtandem.intake import Intake
 from simtandem.intake import read_devices as read_file
-from simtandem.job import undo
+from simtandem.job import retry, undo
 from simtandem.job.closing import finish
 from simtandem.job.fetching import local_file
 from simtandem.job.looks import LookCost, costly
@@ -33,9 +33,16 @@ def read_devices(run: Run) -> dict[str, Any]:
     """Read and validate the run's file, and begin its record. Raises `InputError`."""
     if not run.folder.has("intake.json"):
         watching.current().begins("reading the pasted list" if run.request.pasted else f"reading {run.request.file}")
-        intake = undo.read_run(run) if run.request.undo_of else read_file(local_file(run), run.request.target)
-        take_devices(run, intake)
+        take_devices(run, _devices(run))
     return run.folder.intake()
+
+
+def _devices(run: Run) -> Intake:
+    if run.request.undo_of:
+        return undo.read_run(run)
+    if run.request.retry_of:
+        return retry.read_run(run)
+    return read_file(local_file(run), run.request.target)
 
 
 def take_devices(run: Run, intake: Intake) -> None:

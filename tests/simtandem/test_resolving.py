@@ -64,6 +64,12 @@ def test_ids_that_lead_nowhere_or_apart_are_refused_with_the_numbers(
     assert (row["sim_step"], row["endpoint_step"], row["sim_after"]) == (False, False, None)
 
 
+def test_an_iccid_that_a_spreadsheet_rounded_is_refused_as_that_beside_another_id() -> None:
+    row = only(plan_for(wishes((2, "1", None, "8988303000010000000", Target.ACTIVATED)), device(1)))
+    assert row["action"] == Action.REFUSED
+    assert "probably a spreadsheet lost digits" in row["reason"]
+
+
 def test_row_that_leads_nowhere_keeps_the_ids_it_gave() -> None:
     row = only(plan_for(wishes((2, "1", "102", None, Target.ACTIVATED)), device(1), device(2)))
     assert (row["sim_id"], row["endpoint_id"], row["iccid"]) == ("1", "102", None)

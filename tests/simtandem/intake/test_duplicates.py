@@ -1,6 +1,11 @@
+import sys
+from collections.abc import Callable
+from types import FrameType
+
 import polars as pl
 import pytest
 
+from simtandem.intake import duplicates
 from simtandem.intake.duplicates import find_duplicates
 
 SCHEMA = {"row": pl.Int64, **dict.fromkeys(("sim_id", "endpoint_id", "iccid", "desired", "owners"), pl.String)}
@@ -64,3 +69,42 @@ def test_only_the_first_few_of_many_rows_are_named() -> None:
 def test_the_same_number_as_sim_and_as_endpoint_is_two_things() -> None:
     sim, endpoint = ("1", None, None, A), (None, "1", None, S)
     assert find(sim, sim, endpoint, endpoint) == ([(3, 2), (5, 4)], {})
+
+
+def steps_for(devices: list[Device]) -> int:
+    """How many lines of the search for duplicates run for these devices."""
+    steps = 0
+
+    def count(frame: FrameType, _event: str, _argument: object) -> Callable[..., object] | None:
+        nonlocal steps
+        if frame.f_code.co_filename != duplicates.__file__:
+            return None
+        steps += 1
+        return count
+
+    before = sys.gettrace()
+    sys.settrace(count)
+    try:
+        find(*devices)
+    finally:
+        sys.settrace(before)
+    return steps
+
+
+@pytest.mark.parametrize(
+    "device",
+    [
+        pytest.param(lambda number: ("1", None, str(number), A), id="a slot's number in the column of SIM ids"),
+        pytest.param(lambda number: ("1", None, None, A if number else S), id="one device in all rows"),
+        pytest.param(lambda number: ("1", None, None, A), id="one row again and again"),
+        pytest.param(
+            lambda number: (str(number // 2), str((number + 1) // 2), None, A), id="a chain of crossing pairs"
+        ),
+        pytest.param(
+            lambda number: (str(-number // 2), str((1 - number) // 2), None, A), id="crossing pairs from their end"
+        ),
+    ],
+)
+def test_work_grows_no_faster_than_the_file_however_the_rows_hang_together(device: Callable[[int], Device]) -> None:
+    few, many = (steps_for([device(number) for number in range(size)]) for size in (200, 1600))
+    assert many < few * 8 * 1.5, "eight times the rows"

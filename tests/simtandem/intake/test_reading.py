@@ -7,6 +7,7 @@ from simtandem.errors import InputError
 from simtandem.intake import Intake, read_devices
 
 GOOD = "8988303000010000001"
+SURE = f"{GOOD};activated\n"
 HEADER = "Name;SIM ID;Device ID;ICCID;status"
 LOST = "a spreadsheet turned it into a number and lost digits; format the column as text and export it again"
 
@@ -106,6 +107,63 @@ def test_an_iccid_that_a_spreadsheet_rounded_is_told_as_that(tmp_path: Path, val
     assert (row, column, shown) == (4, "ICCID", value)
     assert "kept 15 digits" in reason
     assert "sim_id" in reason
+
+
+@pytest.mark.parametrize("ids", ["1;", ";5", "1;5"])
+@pytest.mark.parametrize("iccid", ["8988303000010000000", "89883030000000800000", "8988303000010010000"])
+def test_a_true_iccid_that_ends_in_zeros_is_read_beside_another_id(tmp_path: Path, ids: str, iccid: str) -> None:
+    intake = read(tmp_path, f"SIM ID;Device ID;ICCID;status\n{ids};{iccid};activated\n")
+    assert intake.devices["iccid"].to_list() == [iccid[:19]]
+
+
+def test_rows_with_other_ids_and_one_rounded_iccid_are_no_duplicates_of_each_other(tmp_path: Path) -> None:
+    """Each is looked at in the listing: whose ICCID it is not is refused there."""
+    rows = "".join(f"{sim};8988303000010000000;activated\n" for sim in (1, 2, 3))
+    intake = read(tmp_path, f"SIM ID;ICCID;status\n{rows}")
+    assert intake.devices["sim_id"].to_list() == ["1", "2", "3"]
+
+
+@pytest.mark.parametrize(
+    ("columns", "second", "read_as"),
+    [
+        ("ICCID;ICCID with Luhn", "89883030000100100004", "8988303000010010000"),
+        ("ICCID with Luhn;ICCID", "8988303000010010000", "8988303000010010000"),
+    ],
+)
+def test_the_check_digit_beside_an_iccid_that_ends_in_zeros_vouches_for_it(
+    tmp_path: Path, columns: str, second: str, read_as: str
+) -> None:
+    first = "89883030000100100004" if second == "8988303000010010000" else "8988303000010010000"
+    intake = read(tmp_path, f"{columns};status\n{first};{second};activated\n")
+    assert intake.devices["iccid"].to_list() == [read_as]
+
+
+def test_alone_a_right_check_digit_counts_until_another_one_is_wrong(tmp_path: Path) -> None:
+    good = "".join(f"89883030000{number:08};activated\n" for number in range(1, 400))
+    right, wrong = "89883030000000800000;activated\n", "89883030000200000000;activated\n"
+    assert read(tmp_path, f"ICCID;status\n{good}{right}").rejected.is_empty()
+    assert read(tmp_path, f"ICCID;status\n{good}{right}{wrong}").rejected["row"].to_list() == [401, 402]
+    assert read(tmp_path, f"ICCID;status\n{SURE}{right}").rejected["row"].to_list() == [3], (
+        "one in ten is right by luck"
+    )
+
+
+def test_a_column_of_ids_with_one_value_is_named_as_what_may_be_wrong(tmp_path: Path) -> None:
+    rows = "".join(f"1;898830300001000{number:04};activated\n" for number in range(1, 9))
+    with pytest.raises(InputError, match=r"The column 'SIM' says '1' in every row"):
+        read(tmp_path, f"SIM;ICCID;status\n{rows}")
+
+
+def test_columns_of_one_field_are_compared_with_what_stands_before_them(tmp_path: Path) -> None:
+    intake = read(tmp_path, "sim_id,sim id,SIM-ID,status\n1,,1,activated\n,2,3,activated\n4,4,4,activated\n")
+    assert intake.devices["sim_id"].to_list() == ["1", "4"]
+    assert intake.rejected.rows() == [(3, "SIM-ID", "3", "disagrees with the column 'sim id'")]
+
+
+def test_more_columns_of_one_field_than_any_list_needs_are_told(tmp_path: Path) -> None:
+    header = ",".join("sim" + "_" * number + "id" for number in range(9))
+    with pytest.raises(InputError, match="9 columns hold the sim_id"):
+        read(tmp_path, f"{header},status\n{'1,' * 9}activated\n")
 
 
 def test_the_column_furthest_left_leads_and_the_other_problems_follow(tmp_path: Path) -> None:

@@ -1,0 +1,43 @@
+"""The command that does again what a run was asked to do."""
+
+import shlex
+from collections.abc import Mapping
+
+from schemas.parameters import Wish
+from simtandem.ledger.records import RunKind, RunRecord
+
+
+def again(record: RunRecord) -> str:
+    """A line that says which command to run, to put behind a sentence about a run."""
+    command = command_of(record)
+    if command is None:
+        return "\nStart it again where it was started: it was not a command with a file."
+    return f"\n{'To carry it out' if record.kind is RunKind.PLAN else 'Run the same again'}: {command}"
+
+
+def command_of(record: RunRecord) -> str | None:
+    """The command line that a run can be repeated with; None where its devices were pasted into a form."""
+    asked = record.parameters
+    if record.kind is RunKind.AUDIT:
+        return "simtandem audit"
+    if record.kind is RunKind.EVENTS:
+        return _line("report", [str(asked["of"]), "--events"])
+    options = ["--change-owners"] if asked.get("change_owners") else []
+    if asked.get("undo_of"):
+        return _line("undo", [str(asked["undo_of"]), "--yes", *options])
+    if asked.get("retry_of"):
+        return _line("retry", [str(asked["retry_of"]), *options])
+    return _of_file(record, asked, options)
+
+
+def _of_file(record: RunRecord, asked: Mapping[str, object], options: list[str]) -> str | None:
+    file, to = str(asked.get("file", "")), asked.get("to")
+    if "\n" in file or "://" in file or not file:
+        return None
+    status = ["--to", str(to)] if to and to != Wish.AS_IN_FILE else []
+    verb = "reconcile" if record.kind is RunKind.RECONCILE else "apply"
+    return _line(verb, [file, *status, *options])
+
+
+def _line(verb: str, arguments: list[str]) -> str:
+    return f"simtandem {verb} {shlex.join(arguments)}"
