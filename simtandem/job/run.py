@@ -19,6 +19,7 @@ from schemas.parameters import BulkUpdate, Mode
 from simtandem.carriers.base import Carrier
 from simtandem.carriers.opening import open_carrier
 from simtandem.errors import InputError, LedgerError, PlanRefused, SimtandemError
+from simtandem.ledger.processes import process_mark
 from simtandem.ledger.records import RunKind, RunRecord, RunState
 from simtandem.ledger.store import Ledger
 from simtandem.ledger.writing import CallWriter
@@ -147,6 +148,7 @@ class Run:
             host=socket.gethostname(),
             pid=os.getpid(),
             started_at=self.started,
+            process=process_mark(os.getpid()),
         )
 
     @asynccontextmanager
@@ -218,6 +220,7 @@ def looking_run(
         host=socket.gethostname(),
         pid=os.getpid(),
         started_at=started,
+        process=process_mark(os.getpid()),
     )
 
 

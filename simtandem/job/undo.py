@@ -13,7 +13,8 @@ from simtandem.carriers.opening import devices_of
 from simtandem.errors import InputError
 from simtandem.intake import Intake
 from simtandem.job.run import Run
-from simtandem.ledger.records import ProcessProbe, RunState, RunSummary, process_may_run
+from simtandem.ledger.processes import process_may_run
+from simtandem.ledger.records import ProcessProbe, RunState, RunSummary
 from simtandem.ledger.store import Ledger
 from simtandem.reports.tables import write_retry
 from simtandem.settings import load
@@ -22,9 +23,9 @@ _ENDED = (RunState.FINISHED, RunState.INTERRUPTED, RunState.FAILED, RunState.REF
 _CHANGES = "changes.parquet"
 
 
-def _runs_here(host: str, pid: int) -> bool:
+def _runs_here(host: str, pid: int, process: str | None) -> bool:
     """A run of another machine counts as ended: nobody here can tell, and what it left must not be stuck for ever."""
-    return host == socket.gethostname() and process_may_run(host, pid)
+    return host == socket.gethostname() and process_may_run(host, pid, process)
 
 
 def find(ledger: Ledger, run_id: str, carrier_host: str, *, runs_here: ProcessProbe = _runs_here) -> RunSummary:

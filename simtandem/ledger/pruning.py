@@ -16,9 +16,10 @@ from simtandem.ledger import reading, recording
 from simtandem.ledger.archiving import Archived, archive_name, write_archive
 from simtandem.ledger.chaining import Chain
 from simtandem.ledger.facts import FACTS, FactTable, Kind
+from simtandem.ledger.processes import process_may_run
 from simtandem.ledger.proof import Proof
 from simtandem.ledger.recorded import Recorded
-from simtandem.ledger.records import ProcessProbe, RunSummary, has_ended, process_may_run
+from simtandem.ledger.records import ProcessProbe, RunSummary, has_ended
 from simtandem.ledger.store import Ledger
 from simtandem.ledger.tables import calls, links, prunings
 from simtandem.ledger.verifying import Source, verify

@@ -95,6 +95,7 @@ def run_row(run: RunRecord) -> Row:
         "host": run.host,
         "pid": run.pid,
         "started_at": instant_text(run.started_at),
+        "process": run.process,
     }
 
 

@@ -1,7 +1,5 @@
 """What goes into the ledger and comes out of it, other than tables."""
 
-import os
-import socket
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
@@ -55,7 +53,7 @@ _FINAL = {
 class RunRecord:
     """What is known of a run when it starts. `file` and `sha256` are empty where it reads no file.
 
-    `parameters` is kept as JSON and must hold no secret.
+    `parameters` is kept as JSON and must hold no secret. `process` tells the process from a later one with its id.
     """
 
     run_id: str
@@ -71,6 +69,7 @@ class RunRecord:
     host: str
     pid: int
     started_at: datetime
+    process: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,21 +136,8 @@ class CallCounts:
     unanswered: int
 
 
-ProcessProbe = Callable[[str, int], bool]
-"""Host and process id: whether that process may be running."""
-
-
-def process_may_run(host: str, pid: int) -> bool:
-    """False only where it is certain: the process would be on this machine, and there is none with that id."""
-    if host != socket.gethostname():
-        return True
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
-    except PermissionError:
-        return True
-    return True
+ProcessProbe = Callable[[str, int, str | None], bool]
+"""Host, process id and mark: whether that process may be running. See `processes`."""
 
 
 def state_to_show(record: RunRecord, recorded: RunState | None, may_run: ProcessProbe) -> RunState | None:
@@ -160,7 +146,7 @@ def state_to_show(record: RunRecord, recorded: RunState | None, may_run: Process
     A run that only plans is done when it is planned.
     """
     done = _is_done(record, recorded)
-    return recorded if done or may_run(record.host, record.pid) else RunState.INTERRUPTED
+    return recorded if done or may_run(record.host, record.pid, record.process) else RunState.INTERRUPTED
 
 
 def has_ended(run: RunSummary) -> bool:

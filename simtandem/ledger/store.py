@@ -17,6 +17,7 @@ from simtandem.ledger import (
 from simtandem.ledger.chaining import Chain
 from simtandem.ledger.database import Database
 from simtandem.ledger.facts import Kind
+from simtandem.ledger.processes import process_may_run
 from simtandem.ledger.records import (
     CallCounts,
     ChainHead,
@@ -27,7 +28,6 @@ from simtandem.ledger.records import (
     RunState,
     RunSummary,
     StateRecord,
-    process_may_run,
 )
 from simtandem.ledger.tables import REVISION
 

@@ -23,7 +23,7 @@ from sqlalchemy import (
     TypeDecorator,
 )
 
-REVISION = "0005"
+REVISION = "0008"
 """The newest revision in `migrations/versions`."""
 
 metadata = MetaData(
@@ -109,6 +109,7 @@ runs = Table(
     Column("host", Text, nullable=False),
     Column("pid", Integer, nullable=False),
     Column("started_at", Instant, nullable=False),
+    Column("process", Text),
 )
 Index(None, runs.c.started_at)
 

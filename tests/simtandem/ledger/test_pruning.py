@@ -34,11 +34,11 @@ def counts(ledger: Ledger, run_id: str) -> dict[str, int]:
         return {fact.kind.value: sum(1 for _ in source.rows(fact)) for fact in FACTS.values()}
 
 
-def nothing_runs(host: str, pid: int) -> bool:
+def nothing_runs(host: str, pid: int, process: str | None) -> bool:
     return False
 
 
-def everything_runs(host: str, pid: int) -> bool:
+def everything_runs(host: str, pid: int, process: str | None) -> bool:
     return True
 
 
@@ -184,7 +184,7 @@ def test_only_runs_that_ended_before_the_date_and_are_not_pruned_yet_may_go(
         ledger.record_state(run_id, state, {})
     later = ended + timedelta(milliseconds=1)
 
-    def names(before: datetime, may_run: Callable[[str, int], bool] = everything_runs) -> set[str]:
+    def names(before: datetime, may_run: Callable[[str, int, str | None], bool] = everything_runs) -> set[str]:
         return {each.run.record.run_id for each in prunable(ledger, before, may_run=may_run)}
 
     assert names(ended) == set()

@@ -20,11 +20,11 @@ RUN = "20260131-a"
 MakeRun = Callable[..., RunRecord]
 
 
-def everything_runs(host: str, pid: int) -> bool:
+def everything_runs(host: str, pid: int, process: str | None) -> bool:
     return True
 
 
-def nothing_runs(host: str, pid: int) -> bool:
+def nothing_runs(host: str, pid: int, process: str | None) -> bool:
     return False
 
 

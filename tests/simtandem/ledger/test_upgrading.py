@@ -15,6 +15,7 @@ from sqlalchemy import insert, inspect
 from simtandem.errors import LedgerError
 from simtandem.ledger import recording
 from simtandem.ledger.archiving import Archived
+from simtandem.ledger.canonical import canonical
 from simtandem.ledger.database import Database
 from simtandem.ledger.proof import Proof, Standing
 from simtandem.ledger.pruning import prune
@@ -121,13 +122,20 @@ def make_one_of_before_chains(url: str, a_run: MakeRun) -> None:
     with closing(Database(url, 5)) as database, database.write() as connection:
         config.attributes["connection"] = connection
         command.upgrade(config, "0001")
-        connection.execute(insert(runs), recording.run_row(a_run()) | {"started_at": datetime(2026, 1, 1, tzinfo=UTC)})
+        row = recording.run_row(a_run()) | {"started_at": datetime(2026, 1, 1, tzinfo=UTC)}
+        connection.execute(insert(runs), {name: value for name, value in row.items() if name != "process"})
         connection.exec_driver_sql(f"INSERT INTO rejections VALUES ('{RUN}', 5, 'iccid', '', 'empty')")  # noqa: S608
 
 
 def proof_of(ledger: Ledger) -> Proof:
     with ledger.database.snapshot() as connection:
         return verify(RUN, Recorded(connection, RUN))
+
+
+def test_runs_recorded_before_processes_were_keep_their_hashes(a_run: MakeRun) -> None:
+    row = recording.run_row(a_run(RUN, process=None))
+    assert canonical(row) == canonical({name: value for name, value in row.items() if name != "process"})
+    assert canonical(row) != canonical(recording.run_row(a_run(RUN, process="boot/1")))
 
 
 def test_a_run_of_before_chains_is_told_from_one_whose_chain_is_gone(url: str, a_run: MakeRun) -> None:
