@@ -1,4 +1,3 @@
-import asyncio
 import json
 from pathlib import Path
 
@@ -11,11 +10,11 @@ from simtandem.errors import LedgerError
 from simtandem.intake import read_devices
 from simtandem.job import closing
 from simtandem.job.applying import Applying
-from simtandem.job.run import Run
 from simtandem.ledger.records import RunKind, RunState
 from simtandem.ledger.writing import CallWriter
 from tests.simtandem.job.acting_carrier import ActingCarrier, Refused, Silent
 from tests.simtandem.job.conftest import MakeRun, prepare
+from tests.simtandem.job.looking_again import LateCarrier, Notes, sent
 from tests.simtandem.job.sending import RUNNING, fleet_of, send_all, sims
 from tests.simtandem.model_fleet import ModelFleet, device
 
@@ -30,37 +29,6 @@ class Pauses:
 
     async def __call__(self, seconds: float) -> None:
         self.taken.append(seconds)
-
-
-class LateCarrier(ActingCarrier):
-    """Shows SIM 1 as it was before, for so many readings."""
-
-    late_for: int = 0
-
-    async def read(self, pairs: pl.DataFrame) -> pl.DataFrame:
-        seen = await super().read(pairs)
-        if len(self.reads) > self.late_for:
-            return seen
-        stale = pl.when(pl.col("sim_id") == "1").then(pl.lit("Issued")).otherwise("sim_status")
-        return seen.with_columns(sim_status=stale)
-
-
-class Notes(watching.Watcher):
-    """Keeps what an operator was told."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.told: list[str] = []
-
-    def notes(self, sentence: str) -> None:
-        self.told.append(sentence)
-
-
-async def sent(run: Run, carrier: ActingCarrier) -> None:
-    """Prepared and sent; not yet looked at."""
-    await prepare(run, carrier)
-    async with CallWriter(run.ledger, run.run_id) as journal:
-        await send_all(Applying(run, carrier, journal))
 
 
 async def test_a_finished_run_leaves_every_file_record_and_count(make_run: MakeRun) -> None:
@@ -217,18 +185,6 @@ async def test_a_device_that_changed_its_pair_is_not_seen_twice(make_run: MakeRu
     assert closing.finish(run)["verdicts"]["in_sync"] == 2
 
 
-async def test_an_interrupted_run_is_looked_at_although_nothing_more_may_be_sent(make_run: MakeRun) -> None:
-    carrier = ActingCarrier(fleet_of(2))
-    run = make_run(sims(2))
-    await sent(run, carrier)
-    carrier.halt()
-    await closing.reconcile_briefly(run, carrier)
-    told = closing.finish(run, RunState.INTERRUPTED)
-    assert told["verdicts"]["in_sync"] == 2
-    assert told["exit_code"] == 130
-    assert run.ledger.run(run.run_id).state is RunState.INTERRUPTED
-
-
 async def test_what_an_interrupted_run_did_is_counted_from_its_outcomes_and_is_the_same_everywhere(
     make_run: MakeRun,
 ) -> None:
@@ -256,76 +212,6 @@ async def test_what_an_interrupted_run_did_is_counted_from_its_outcomes_and_is_t
     assert f"{run.settings.carrier_host}" in page
     reasons = run.ledger.results(run.run_id).filter(pl.col("verdict") == "skipped")["reason"]
     assert reasons.str.starts_with("half done: the endpoint is changed, its SIM was not sent").sum() == 2
-
-
-async def test_an_interrupted_run_does_not_wait_long_for_the_look(
-    make_run: MakeRun, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    class Endless(ActingCarrier):
-        """Never answers a reading."""
-
-        async def read(self, pairs: pl.DataFrame) -> pl.DataFrame:
-            await asyncio.Event().wait()
-            return pairs
-
-    monkeypatch.setattr(closing, "_BRIEFLY_S", 0.01)
-    carrier = Endless(fleet_of(2))
-    run = make_run(sims(2))
-    await sent(run, carrier)
-    await closing.reconcile_briefly(run, carrier)
-    assert closing.finish(run, RunState.INTERRUPTED)["verdicts"]["in_sync"] == 2, "by the record"
-
-
-class Poor(ActingCarrier):
-    """Has no calls left: reading waits for the rate limit."""
-
-    async def read(self, pairs: pl.DataFrame) -> pl.DataFrame:
-        await asyncio.Event().wait()
-        return pairs
-
-    def waiting_s(self) -> float:
-        return 300.0
-
-
-async def test_an_interrupted_run_without_calls_left_tells_each_device_by_the_record(make_run: MakeRun) -> None:
-    """Those with an answer are as it says, those never sent are skipped, those without an answer are unknown."""
-    carrier = Poor(fleet_of(4, SimStatus.ISSUED, EndpointStatus.ENABLED), acts={"2": [Refused()], "3": [Silent()]})
-    run, notes = make_run(sims(4)), Notes()
-    watching.watch(notes)
-    await prepare(run, carrier)
-    async with CallWriter(run.ledger, run.run_id) as journal:
-        applying = Applying(run, carrier, journal)
-        carrier.before_change = lambda change: applying.interrupt() if change == "3" else None
-        await send_all(applying)
-    begun = asyncio.get_running_loop().time()
-    await closing.reconcile_briefly(run, carrier)
-    assert asyncio.get_running_loop().time() - begun < closing._BRIEFLY_S, "no calls left: no waiting"
-    told = closing.finish(run, RunState.INTERRUPTED)
-    verdicts = dict(run.ledger.results(run.run_id).select("sim_id", "verdict").iter_rows())
-    assert verdicts == {"1": "in_sync", "2": "failed", "3": "unknown", "4": "skipped"}
-    assert told["exit_code"] == 130
-    assert any("no time to read the fleet afresh" in each for each in notes.told)
-
-
-async def test_a_look_that_is_stopped_leaves_the_record_to_tell(make_run: MakeRun) -> None:
-    carrier = ActingCarrier(fleet_of(2))
-    run = make_run(sims(2))
-    await sent(run, carrier)
-    carrier.halted = True  # Ctrl-C while the last look waits for its calls
-    await closing.reconcile(run, carrier)
-    assert closing.finish(run, RunState.INTERRUPTED)["verdicts"]["in_sync"] == 2
-
-
-async def test_a_brief_look_that_is_cut_short_keeps_what_was_seen(
-    make_run: MakeRun, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(closing, "_BRIEFLY_S", 0.3)
-    carrier = LateCarrier(fleet_of(3))
-    carrier.late_for = 99
-    run = make_run(sims(3))
-    await sent(run, carrier)
-    await closing.reconcile_briefly(run, carrier)
-    assert closing.finish(run, RunState.INTERRUPTED)["verdicts"]["changed_by_others"] == 1
 
 
 async def test_a_plan_judges_nothing_and_leaves_two_files(make_run: MakeRun) -> None:
