@@ -40,15 +40,15 @@ class EventSource(IntEnum):
 
 @dataclass(frozen=True, slots=True)
 class EventType:
-    """A type of event. `id` is the carrier's number; None where its documents name the type without one."""
+    """A type of event. `id` is the carrier's number."""
 
-    id: int | None
+    id: int
     name: str
     group: EventGroup
     description: str
 
 
-def _types(group: EventGroup, *types: tuple[int | None, str, str]) -> tuple[EventType, ...]:
+def _types(group: EventGroup, *types: tuple[int, str, str]) -> tuple[EventType, ...]:
     return tuple(EventType(number, name, group, description) for number, name, description in types)
 
 
@@ -75,6 +75,7 @@ CATALOGUE: Final = (
         (7, "Application authentication failed", "An application token was not accepted."),
         (13, "Support Access", "The carrier's staff entered the organisation on behalf of a user."),
         (14, "Multi-factor Authentication", "A user removed the second factor from the own account."),
+        (67, "User switched workspace", "A user went on to work in another workspace."),
     ),
     *_types(
         EventGroup.USERS,
@@ -92,8 +93,8 @@ CATALOGUE: Final = (
         (48, "SIM registration", "A SIM or a batch of them was registered by its batch code."),
         (50, "SIM Released", "A SIM was taken from its endpoint."),
         (51, "SIM Assigned", "A SIM was given to an endpoint."),
-        (None, "Reset connectivity", "Somebody had a device forget its network state and attach anew."),
-        (None, "SIM migration", "SIMs moved to another workspace: one event there, one here."),
+        (68, "Reset connectivity", "Somebody had a device forget its network state and attach anew."),
+        (69, "SIM migration", "SIMs moved to another workspace: one event there, one here."),
     ),
     *_types(
         EventGroup.LIMITS,
@@ -134,8 +135,8 @@ CATALOGUE: Final = (
 )
 """Every documented type."""
 
-BY_ID: Final[Mapping[int, EventType]] = {kind.id: kind for kind in CATALOGUE if kind.id is not None}
-"""The documented types that have a number, by it."""
+BY_ID: Final[Mapping[int, EventType]] = {kind.id: kind for kind in CATALOGUE}
+"""The documented types by their numbers."""
 
 STATUS_AFTER: Final[Mapping[int, tuple[Half, SimStatus | EndpointStatus]]] = {
     8: (Half.SIM, SimStatus.ACTIVATED),
