@@ -6,7 +6,7 @@ from collections import Counter
 from dataclasses import dataclass, field
 from typing import Any
 
-_ID = re.compile(r"(?<=/)\d+(?=/|$)")
+_ID = re.compile(r"(?<=/)-?\d+(?=/|$)")
 
 
 def route_of(method: str, path: str) -> str:

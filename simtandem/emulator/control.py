@@ -3,6 +3,8 @@
 import json
 from collections.abc import Awaitable, Callable
 from dataclasses import asdict
+from types import NoneType
+from typing import cast
 
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
@@ -10,7 +12,8 @@ from starlette.routing import Match, Route
 
 from schemas.statuses import EndpointStatus, SimStatus
 from simtandem.emulator import shapes
-from simtandem.emulator.devices import MoveError, UnknownIdError
+from simtandem.emulator.devices import Look, MoveError, UnknownIdError
+from simtandem.emulator.events import Source
 from simtandem.emulator.faults import FaultRule
 from simtandem.emulator.seeding import Group
 from simtandem.emulator.world import World
@@ -29,6 +32,7 @@ class Control:
             ("POST", "/_emulator/faults", self._replace_faults),
             ("POST", "/_emulator/sims/{id:int}", self._change_sim),
             ("POST", "/_emulator/endpoints/{id:int}", self._change_endpoint),
+            ("POST", "/_emulator/events", self._add_event),
             ("GET", "/_emulator/stats", self._show_stats),
             ("POST", "/_emulator/reset", self._reset),
         ]
@@ -83,7 +87,11 @@ class Control:
         return {"rules": len(rules)}
 
     async def _change_sim(self, request: Request) -> object:
-        """`{"move": "volume_reached"}`: by itself. `{"status": WORD}`: by somebody. `{"delete": true}`: for good."""
+        """`{"move": "volume_reached"}`: by itself. `{"status": WORD}`: by somebody. `{"delete": true}`: for good.
+
+        `{"show": {KEY: VALUE, ...}, "hide": [KEY, ...]}`: the SIM is shown so, in its own item and in its endpoint's,
+        whatever it is: `{"show": {"status": {"id": 9}}}` for a status that nobody knows. Nothing in both ends it.
+        """
         sim_id, fleet = request.path_params["id"], self._world.fleet
         match await _read_object(request):
             case {"move": "volume_reached"}:
@@ -93,12 +101,14 @@ class Control:
             case {"delete": True}:
                 fleet.drift_delete_sim(sim_id)
                 return {"deleted": sim_id}
+            case {"show": _} | {"hide": _} as wanted:
+                _look(fleet.sim_looks, fleet.sim(sim_id).id, wanted)
             case _:
-                raise ValueError('{"move": "volume_reached"}, {"status": WORD} or {"delete": true} is expected')
-        return shapes.sim_item(fleet.sim(sim_id))
+                raise ValueError('{"move": "volume_reached"}, {"status": WORD}, "delete", "show" or "hide" is expected')
+        return shapes.sim_item(fleet.sim(sim_id), fleet)
 
     async def _change_endpoint(self, request: Request) -> object:
-        """`{"status": WORD}`: by somebody. `{"delete": true}`: for good."""
+        """`{"status": WORD}`: by somebody. `{"delete": true}`: for good. `show` and `hide` as for SIMs."""
         endpoint_id, fleet = request.path_params["id"], self._world.fleet
         match await _read_object(request):
             case {"status": status}:
@@ -106,9 +116,31 @@ class Control:
             case {"delete": True}:
                 fleet.drift_delete_endpoint(endpoint_id)
                 return {"deleted": endpoint_id}
+            case {"show": _} | {"hide": _} as wanted:
+                _look(fleet.endpoint_looks, fleet.endpoint(endpoint_id).id, wanted)
             case _:
-                raise ValueError('{"status": WORD} or {"delete": true} is expected')
+                raise ValueError('{"status": WORD}, {"delete": true}, "show" or "hide" is expected')
         return shapes.endpoint_item(fleet.endpoint(endpoint_id), fleet)
+
+    async def _add_event(self, request: Request) -> object:
+        """`{"type": N, "words": ..., "description": ..., "source": 0-2, "sim": ID, "endpoint": ID}`.
+
+        `type` alone is needed, and may be one that no catalogue has.
+        """
+        wanted = await _read_object(request)
+        number, sim_id, endpoint_id = wanted.get("type"), wanted.get("sim"), wanted.get("endpoint")
+        if type(number) is not int or type(sim_id) not in {int, NoneType} or type(endpoint_id) not in {int, NoneType}:
+            raise TypeError("type must be a number, and so must sim and endpoint where they are given")
+        fleet = self._world.fleet
+        fleet.drift_event(
+            number,
+            str(wanted.get("words", "")),
+            str(wanted.get("description", "")),
+            Source(int(str(wanted.get("source", 2)))),
+            sim_id=cast("int | None", sim_id),
+            endpoint_id=cast("int | None", endpoint_id),
+        )
+        return shapes.event_item(fleet.events[-1])
 
     async def _show_stats(self, request: Request) -> object:
         """With `?log=1`, every call as well."""
@@ -125,6 +157,15 @@ async def _never(_request: Request) -> Response:
 
 async def _read_object(request: Request) -> dict[str, object]:
     return _object(json.loads(await request.body()))
+
+
+def _look(looks: dict[int, Look], number: int, wanted: dict[str, object]) -> None:
+    show, hide = wanted.get("show", {}), wanted.get("hide", [])
+    if not isinstance(show, dict) or not isinstance(hide, list):
+        raise TypeError("show must be an object, hide an array")
+    looks.pop(number, None)
+    if show or hide:
+        looks[number] = Look(show, frozenset(map(str, hide)))
 
 
 def _object(content: object) -> dict[str, object]:

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from schemas.statuses import EndpointStatus, SimStatus
 
 OWN_ORGANISATION = 4711
+SERVICE_PROFILE, TARIFF_PROFILE = 398490, 414470
 
 SIM_MOVES = frozenset(
     {
@@ -27,11 +28,15 @@ class UnknownIdError(LookupError):
     """No SIM or endpoint has this id."""
 
 
+class InUseError(ValueError):
+    """A SIM and an endpoint that belong together are in each other's way."""
+
+
 class MoveError(ValueError):
     """The move is not legal. `same` is true where it would not move at all."""
 
     def __init__(self, before: str, after: str) -> None:
-        super().__init__(f"status can't change from {before!r} to {after!r}")
+        super().__init__(f"Status can't change from '{before}' to '{after}'.")
         self.same = before == after
 
 
@@ -51,7 +56,10 @@ class Sim:
 
 @dataclass(slots=True)
 class Endpoint:
-    """An endpoint. Without a `name` it is called after its id; `created` and `updated` are in epoch seconds."""
+    """An endpoint. `created` and `updated` are in epoch seconds.
+
+    Without a `name` it is called after its id, and without an `ip_address` it has the one that follows from it.
+    """
 
     id: int
     status: EndpointStatus
@@ -60,6 +68,19 @@ class Endpoint:
     sim_id: int | None = None
     name: str | None = None
     tags: str | None = None
+    imei: str | None = None
+    imei_lock: bool = False
+    ip_address: str | None = None
+    service_profile: int = SERVICE_PROFILE
+    tariff_profile: int = TARIFF_PROFILE
+
+
+@dataclass(frozen=True, slots=True)
+class Look:
+    """How one SIM or endpoint is shown otherwise than it is: keys with other values, keys left out."""
+
+    show: dict[str, object]
+    hide: frozenset[str]
 
 
 @dataclass(frozen=True, slots=True)

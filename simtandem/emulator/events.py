@@ -7,7 +7,7 @@ DAYS_KEPT = 30
 
 
 class EventType(IntEnum):
-    """The carrier's event types, as far as this emulator makes them."""
+    """The carrier's event types, as far as this emulator makes them by itself."""
 
     GENERIC = 0
     SIM_ACTIVATION = 8
@@ -16,11 +16,10 @@ class EventType(IntEnum):
     ENDPOINT_ENABLED = 42
     ENDPOINT_DISABLED = 43
     SIM_FACTORY_TEST = 45
-
-    @property
-    def words(self) -> str:
-        """The type's description."""
-        return _WORDS[self]
+    SIM_REGISTRATION = 48
+    SIM_RELEASED = 50
+    SIM_ASSIGNED = 51
+    RESET_CONNECTIVITY = 68
 
 
 class Source(IntEnum):
@@ -36,27 +35,23 @@ class Source(IntEnum):
         return ("Network", "Policy Control", "API")[self]
 
 
-_WORDS = {
-    EventType.GENERIC: "Generic",
-    EventType.SIM_ACTIVATION: "SIM activation",
-    EventType.SIM_SUSPENSION: "SIM suspension",
-    EventType.SIM_DELETION: "SIM deletion",
-    EventType.ENDPOINT_ENABLED: "Endpoint enabled",
-    EventType.ENDPOINT_DISABLED: "Endpoint disabled",
-    EventType.SIM_FACTORY_TEST: "SIM factory test",
-}
-
-
 @dataclass(frozen=True, slots=True)
 class Event:
-    """One line of the log. `at` is in epoch seconds."""
+    """One line of the log. `at` is in epoch seconds, `kind` the number of a type that may be in no catalogue.
+
+    What it says of the endpoint is how that was then.
+    """
 
     id: int
     at: float
-    kind: EventType
+    kind: int
+    words: str
     source: Source
     description: str
     sim_id: int | None
     iccid: str | None
     endpoint_id: int | None
     endpoint_name: str | None
+    tags: str | None
+    imei: str | None
+    ip_address: str | None

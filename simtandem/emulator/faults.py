@@ -1,5 +1,6 @@
 """Which calls go wrong, and how: rules, and a seeded choice, so that the same calls meet the same faults."""
 
+import json
 import random
 import re
 from collections.abc import Iterable
@@ -19,6 +20,8 @@ class FaultKind(StrEnum):
     CUT_JSON = "cut_json"  # half the body, its length rightly declared
     MALFORMED_JSON = "malformed_json"  # a whole answer that is no JSON
     TOO_MANY = "too_many"  # a 429 without a reason, with Retry-After where `retry_after` says so
+    REFUSED = "refused"  # a refusal with `status`, `code` and `message`; `code` 0: with an empty body
+    BARE = "bare"  # the answer without its paging headers
     REVOKED = "revoked"  # every token is revoked; this call is the first to learn of it
     INSERT_FIRST = (
         "insert_first"  # after the answer, a row appears at the front of the listing: later pages repeat a row
@@ -26,7 +29,8 @@ class FaultKind(StrEnum):
     DELETE_FIRST = "delete_first"  # after the answer, the first row of the listing goes: later pages miss one
 
 
-_DEFAULT_STATUS = {FaultKind.ERROR: 503, FaultKind.HTML: 502}
+_HEADER = re.compile(r"[ -~]*")
+_DEFAULT_STATUS = {FaultKind.ERROR: 503, FaultKind.HTML: 502, FaultKind.REFUSED: 404}
 
 
 @dataclass(slots=True)
@@ -38,6 +42,11 @@ class FaultRule:
     the fault, at most `times` of them (0: no end). `processed` says, for a fault that hides the answer, whether the
     call is carried out before. A call whose body is damaged (an answer without one goes out whole) or whose pages are
     shifted always is.
+
+    `ids` are those of SIMs or endpoints: then a call matches only if it names one of them, in its path or in the rows
+    of a bulk call. A refused bulk call is carried out without these rows where the behaviour's `bulk` is `partial`.
+    Without a `message`, a refusal says that the id was not found, which is what its `status` 404 and `code` 1401 mean.
+    `retry_after` is sent as it stands, so that it may be no number of seconds.
     """
 
     kind: FaultKind
@@ -50,7 +59,10 @@ class FaultRule:
     processed: bool = False
     status: int = 0
     seconds: float = 60.0
-    retry_after: int | None = None
+    retry_after: int | float | str | None = None
+    ids: tuple[int, ...] = ()
+    code: int = 1401
+    message: str = ""
     matched: int = field(default=0, init=False)
     fired: int = field(default=0, init=False)
     _pattern: re.Pattern[str] = field(init=False, repr=False)
@@ -64,6 +76,11 @@ class FaultRule:
             raise ValueError(f"share must be between 0 and 1: {self.share}")
         if self.every < 1:
             raise ValueError(f"every must be at least 1: {self.every}")
+        self.ids = tuple(self.ids)
+        if not all(type(each) is int for each in self.ids):
+            raise TypeError(f"ids must be numbers: {self.ids}")
+        if self.retry_after is not None and not _HEADER.fullmatch(str(self.retry_after)):
+            raise ValueError(f"retry_after must be fit for a header: {self.retry_after!r}")
         if min(self.skip, self.times, self.seconds) < 0:
             raise ValueError("skip, times and seconds must not be negative")
         try:
@@ -80,9 +97,11 @@ class FaultRule:
             raise ValueError(f"no such fields in a fault: {', '.join(unknown)}")
         return cls(**given)  # type: ignore[arg-type]  # a wrong type raises TypeError, which is the promise
 
-    def matches(self, method: str, path: str) -> bool:
+    def matches(self, method: str, path: str, body: bytes = b"") -> bool:
         """Whether the rule is about such calls at all."""
-        return self.method in {"", method} and self._pattern.search(path) is not None
+        if self.method not in {"", method} or self._pattern.search(path) is None:
+            return False
+        return not self.ids or any(each in self.ids for each in ids_named(path, body))
 
     def fires(self, draw: random.Random) -> bool:
         """Whether the next matching call meets the fault."""
@@ -97,6 +116,18 @@ class FaultRule:
         return True
 
 
+def ids_named(path: str, body: bytes) -> list[int]:
+    """The SIM or endpoint that a path names, or those in the rows of a bulk call."""
+    if not path.endswith("/multi"):
+        return [int(part) for part in path.split("/") if part.isascii() and part.isdigit()]
+    try:
+        rows = json.loads(body)
+    except (ValueError, RecursionError):
+        return []
+    found = [row.get("id") for row in rows if isinstance(row, dict)] if isinstance(rows, list) else []
+    return [int(each) for each in found if isinstance(each, int | float) and not isinstance(each, bool)]
+
+
 class Faults:
     """The rules in force. The first that fires decides; the rules after it don't see that call."""
 
@@ -104,10 +135,10 @@ class Faults:
         self.rules = [replace(rule) for rule in rules]  # as new, nothing counted yet
         self._draw = random.Random(seed)  # noqa: S311 - repeatable is what it is for
 
-    def pick(self, method: str, path: str) -> FaultRule | None:
+    def pick(self, method: str, path: str, body: bytes = b"") -> FaultRule | None:
         """The fault this call meets, if any."""
         for rule in self.rules:
-            if rule.matches(method, path) and rule.fires(self._draw):
+            if rule.matches(method, path, body) and rule.fires(self._draw):
                 return rule
         return None
 

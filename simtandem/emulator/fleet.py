@@ -5,21 +5,25 @@ carrier moving a SIM by itself, or somebody at the portal.
 """
 
 from bisect import bisect_left, insort
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Callable
 
+from schemas.events import type_of
 from schemas.statuses import EndpointStatus, SimStatus
+from simtandem.emulator.batches import Batch
 from simtandem.emulator.devices import (
     ENDPOINT_MOVES,
     SIM_MOVES,
     Endpoint,
+    InUseError,
+    Look,
     MoveError,
     PairViolation,
     Sim,
     UnknownIdError,
 )
 from simtandem.emulator.events import Event, EventType, Source
-from simtandem.emulator.numbering import FIRST_ENDPOINT_ID, FIRST_SIM_ID, iccid_of
+from simtandem.emulator.numbering import FIRST_ENDPOINT_ID, FIRST_SIM_ID, iccid_of, ip_address_of, name_of
 
 
 class Fleet:
@@ -30,9 +34,15 @@ class Fleet:
         self.endpoints: dict[int, Endpoint] = {}
         self.events: list[Event] = []
         self.pair_violations: list[PairViolation] = []
+        self.blacklists: defaultdict[int, list[int]] = defaultdict(list)  # operators, by endpoint
+        self.sms: defaultdict[int, list[dict[str, object]]] = defaultdict(list)  # those sent, by endpoint
+        self.batches: dict[str, Batch] = {}
+        self.sim_looks: dict[int, Look] = {}
+        self.endpoint_looks: dict[int, Look] = {}
         self.version = 0
         self.sim_ids: list[int] = []
         self.endpoint_ids: list[int] = []
+        self._last_endpoint_id = FIRST_ENDPOINT_ID - 1  # the id of a deleted endpoint is never given again
         self._sim_by_iccid: dict[str, int] = {}
         self._clock = clock
 
@@ -56,7 +66,7 @@ class Fleet:
     ) -> Endpoint:
         """A new endpoint, assigned to `sim` where one is given, with the next free id unless one is given."""
         if endpoint_id is None:
-            endpoint_id = self.endpoint_ids[-1] + 1 if self.endpoint_ids else FIRST_ENDPOINT_ID
+            endpoint_id = self._last_endpoint_id + 1
         if endpoint_id in self.endpoints:
             raise ValueError(f"endpoint {endpoint_id} is there already")
         now = self._clock()
@@ -64,6 +74,7 @@ class Fleet:
         if sim:
             sim.endpoint_id = endpoint_id
         self.endpoints[endpoint_id] = endpoint
+        self._last_endpoint_id = max(self._last_endpoint_id, endpoint_id)
         _insert(self.endpoint_ids, endpoint_id)
         self.version += 1
         return endpoint
@@ -123,6 +134,76 @@ class Fleet:
             description = "SIM activated after endpoint status changed during factory test."
             self._set_sim(sim, SimStatus.ACTIVATED, Source.POLICY_CONTROL, description)
         self._note_pair(sim, before)
+
+    def change_endpoint(self, endpoint_id: int, fields: dict[str, object]) -> None:
+        """Set fields of an endpoint other than its status and its SIM; raises `UnknownIdError`."""
+        endpoint = self.endpoint(endpoint_id)
+        for name, value in fields.items():
+            setattr(endpoint, name, value)
+        if fields:
+            self._touch(endpoint)
+
+    def assign(self, endpoint_id: int, sim_id: int) -> None:
+        """Give a SIM to an endpoint, in place of the one it has; raises `UnknownIdError` or `InUseError`."""
+        endpoint, sim = self.endpoint(endpoint_id), self.sim(sim_id)
+        if sim.endpoint_id == endpoint_id:
+            return
+        if sim.endpoint_id is not None:
+            raise InUseError(f"SIM with Id '{sim_id}' is already assigned to Endpoint with Id '{sim.endpoint_id}'.")
+        self.release(endpoint_id)
+        endpoint.sim_id, sim.endpoint_id = sim_id, endpoint_id
+        self._touch(endpoint)
+        self._record(EventType.SIM_ASSIGNED, f"SIM {sim_id} assigned to endpoint {endpoint_id}", Source.API, sim=sim)
+        self._note_pair(sim, sim.status)
+
+    def release(self, endpoint_id: int) -> None:
+        """Take the SIM from an endpoint, if it has one; raises `UnknownIdError`."""
+        endpoint = self.endpoint(endpoint_id)
+        if endpoint.sim_id is None:
+            return
+        sim = self.sims[endpoint.sim_id]
+        self._record(EventType.SIM_RELEASED, f"SIM {sim.id} released from endpoint {endpoint_id}", Source.API, sim=sim)
+        endpoint.sim_id = sim.endpoint_id = None
+        self._touch(endpoint)
+
+    def delete_sim(self, sim_id: int) -> None:
+        """Delete a SIM as a caller may; raises `UnknownIdError`, or `InUseError` where it has an endpoint."""
+        sim = self.sim(sim_id)
+        if sim.endpoint_id is not None:
+            raise InUseError(f"SIM with Id '{sim_id}' is assigned to Endpoint with Id '{sim.endpoint_id}'.")
+        self.drift_delete_sim(sim_id)
+
+    def delete_endpoint(self, endpoint_id: int) -> None:
+        """Delete an endpoint as a caller may; raises `UnknownIdError`, or `InUseError` where it has a SIM."""
+        endpoint = self.endpoint(endpoint_id)
+        if endpoint.sim_id is not None:
+            raise InUseError(f"Endpoint with Id '{endpoint_id}' has SIM with Id '{endpoint.sim_id}' assigned.")
+        self.drift_delete_endpoint(endpoint_id)
+
+    def reset_connectivity(self, endpoint_id: int) -> None:
+        """Have a device attach anew; raises `UnknownIdError`. A SIM in Factory Test is activated on this occasion."""
+        endpoint = self.endpoint(endpoint_id)
+        self._record(EventType.RESET_CONNECTIVITY, "Connectivity reset triggered.", Source.API, endpoint=endpoint)
+        if endpoint.sim_id is None or self.sims[endpoint.sim_id].status is not SimStatus.FACTORY_TEST:
+            return
+        sim = self.sims[endpoint.sim_id]
+        description = "SIM activated after connectivity reset during factory test."
+        self._set_sim(sim, SimStatus.ACTIVATED, Source.POLICY_CONTROL, description)
+        self._note_pair(sim, SimStatus.FACTORY_TEST)
+
+    def register(self, batch: Batch) -> None:
+        """Write down that a batch of SIMs was registered. Only where it is a single SIM, the event names it."""
+        single = self.sims[batch.sim_ids[0]] if len(batch.sim_ids) == 1 else None
+        description = f"{len(batch.sim_ids)} SIMs registered."
+        self._record(EventType.SIM_REGISTRATION, description, Source.API, sim=single)
+
+    def drift_event(
+        self, kind: int, words: str, description: str, source: Source, *, sim_id: int | None, endpoint_id: int | None
+    ) -> None:
+        """An event of any type, known or not; raises `UnknownIdError`."""
+        sim = None if sim_id is None else self.sim(sim_id)
+        endpoint = None if endpoint_id is None else self.endpoint(endpoint_id)
+        self._record(kind, description, source, words=words, sim=sim, endpoint=endpoint)
 
     def drift_volume_reached(self, sim_id: int) -> None:
         """The carrier activates a SIM in Factory Test by itself; raises `MoveError` for any other SIM."""
@@ -200,10 +281,13 @@ class Fleet:
 
     def _set_endpoint(self, endpoint: Endpoint, status: EndpointStatus) -> None:
         before, endpoint.status = endpoint.status, status
-        endpoint.updated = self._clock()
         kind = EventType.ENDPOINT_ENABLED if status is EndpointStatus.ENABLED else EventType.ENDPOINT_DISABLED
         text = f"Status of endpoint changed from '{before}' to '{status}'"
         self._record(kind, text, Source.API, endpoint=endpoint)
+        self._touch(endpoint)
+
+    def _touch(self, endpoint: Endpoint) -> None:
+        endpoint.updated = self._clock()
         self.version += 1
 
     def _note_pair(self, sim: Sim, before: SimStatus) -> None:
@@ -215,10 +299,11 @@ class Fleet:
 
     def _record(
         self,
-        kind: EventType,
+        kind: int,
         description: str,
         source: Source,
         *,
+        words: str = "",
         sim: Sim | None = None,
         endpoint: Endpoint | None = None,
     ) -> None:
@@ -230,13 +315,17 @@ class Fleet:
             Event(
                 id=len(self.events) + 1,
                 at=self._clock(),
-                kind=kind,
+                kind=int(kind),
+                words=words or type_of(kind).name,
                 source=source,
                 description=description,
                 sim_id=sim.id if sim else None,
                 iccid=sim.iccid if sim else None,
                 endpoint_id=endpoint.id if endpoint else None,
-                endpoint_name=endpoint.name if endpoint else None,
+                endpoint_name=name_of(endpoint.id, endpoint.name) if endpoint else None,
+                tags=endpoint.tags if endpoint else None,
+                imei=endpoint.imei if endpoint else None,
+                ip_address=(endpoint.ip_address or ip_address_of(endpoint.id)) if endpoint else None,
             )
         )
 

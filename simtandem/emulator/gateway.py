@@ -1,6 +1,7 @@
 """The front door: counts every call, applies limits, tokens, latency and faults; the API answers the rest."""
 
 import math
+import re
 
 from starlette.datastructures import Headers
 from starlette.requests import Request
@@ -8,6 +9,7 @@ from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
 from simtandem.emulator.api import Api
+from simtandem.emulator.bulk_calls import BULK
 from simtandem.emulator.calls import route_of
 from simtandem.emulator.control import Control
 from simtandem.emulator.limits import AUTHENTICATE
@@ -16,8 +18,7 @@ from simtandem.emulator.refusals import NOT_ALLOWED, RefusalError, gateway, too_
 from simtandem.emulator.wire import Line, read_body, replay
 from simtandem.emulator.world import World
 
-_BULK = "/api/v2/endpoint/multi"
-_ENDPOINT_WRITES = ("/api/v1/endpoint/", _BULK)
+_ENDPOINT_WRITES = re.compile(r"/api/(v1/endpoint(/[^/]+)?|v2/endpoint/multi)/?")
 
 
 class Gateway:
@@ -54,9 +55,9 @@ class Gateway:
         wait = world.gate.admit(call.scope["client"][0], call.method, call.path)
         if wait > 0:
             world.calls.throttled += 1
-            retry_after = math.ceil(wait) if world.behaviour.retry_after else None
+            retry_after = str(math.ceil(wait)) if world.behaviour.retry_after else None
             return await line.reply(too_many_requests(retry_after=retry_after))
-        rule = world.faults.pick(call.method, call.path)
+        rule = world.faults.pick(call.method, call.path, call.body)
         if rule is None:
             return await line.reply(await self._process(call))
         return await self._mishaps.play(rule, call, line)
@@ -66,8 +67,9 @@ class Gateway:
         world = self._world
         authorization = Headers(scope=call.scope).get("authorization", "")
         if call.path != AUTHENTICATE and not world.tokens.accepts(authorization):
-            return gateway(401, "Unauthorized")
-        if call.method != "PATCH" or not call.path.startswith(_ENDPOINT_WRITES):
+            whole = authorization.count(".") == 2 or not authorization
+            return gateway(401, "Unauthorized" if whole else "token contains an invalid number of segments")
+        if call.method == "GET" or not _ENDPOINT_WRITES.fullmatch(call.path):
             return await self._answer(call)
         if self._endpoint_writes:
             world.calls.endpoint_write_overlaps += 1
@@ -82,5 +84,5 @@ class Gateway:
     async def _answer(self, call: Call) -> Response:
         behaviour = self._world.behaviour
         # Also without latency a call gives way once, so that calls which came in together are seen to overlap.
-        await self._world.sleep(behaviour.latency_s + (behaviour.bulk_latency_s if call.path == _BULK else 0))
+        await self._world.sleep(behaviour.latency_s + (behaviour.bulk_latency_s if call.path == BULK else 0))
         return await self._api.answer(Request(call.scope, replay(call.body)))

@@ -1,12 +1,13 @@
 """What a fault does to a call: each kind plays out as a caller would meet it."""
 
+import json
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from starlette.responses import Response
 from starlette.types import Scope
 
-from simtandem.emulator.faults import FaultKind, FaultRule
+from simtandem.emulator.faults import FaultKind, FaultRule, ids_named
 from simtandem.emulator.refusals import UNAVAILABLE, RefusalError, edge_page, too_many_requests
 from simtandem.emulator.wire import Line
 from simtandem.emulator.world import World
@@ -38,6 +39,8 @@ class Mishaps:
             FaultKind.CUT_JSON: self._damage,
             FaultKind.MALFORMED_JSON: self._damage,
             FaultKind.TOO_MANY: self._stray_throttle,
+            FaultKind.REFUSED: self._refuse,
+            FaultKind.BARE: self._strip,
             FaultKind.REVOKED: self._revoke,
             FaultKind.INSERT_FIRST: self._shift,
             FaultKind.DELETE_FIRST: self._shift,
@@ -76,7 +79,27 @@ class Mishaps:
         return await line.reply(Response(damaged, response.status_code, media_type="application/json"))
 
     async def _stray_throttle(self, _call: Call, line: Line, rule: FaultRule) -> int:
-        return await line.reply(too_many_requests(retry_after=rule.retry_after))
+        retry_after = None if rule.retry_after is None else str(rule.retry_after)
+        return await line.reply(too_many_requests(retry_after=retry_after))
+
+    async def _refuse(self, call: Call, line: Line, rule: FaultRule) -> int:
+        named = ids_named(call.path, call.body)
+        if call.path.endswith("/multi") and self._world.behaviour.bulk == "partial":
+            rows = [row for row, each in zip(json.loads(call.body), named, strict=False) if each not in rule.ids]
+            if rule.ids and len(rows) < len(named):
+                await self._process(replace(call, body=json.dumps(rows).encode()))
+        if not rule.code:
+            return await line.reply(Response(status_code=rule.status))
+        what = "Endpoint" if "/endpoint" in call.path else "SIM"
+        number = next((each for each in named if each in rule.ids), named[0] if named else "")
+        message = rule.message or f"{what} with Id '{number}' not found."
+        return await line.reply(RefusalError(rule.status, rule.code, message).response())
+
+    async def _strip(self, call: Call, line: Line, _rule: FaultRule) -> int:
+        response = await self._process(call)
+        for name in [name for name in response.headers if name.lower().startswith("x-") or name.lower() == "link"]:
+            del response.headers[name]
+        return await line.reply(response)
 
     async def _revoke(self, call: Call, line: Line, _rule: FaultRule) -> int:
         self._world.tokens.revoke_all()

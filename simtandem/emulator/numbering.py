@@ -32,3 +32,13 @@ def imsi_of(sim_id: int) -> str:
 def msisdn_of(sim_id: int) -> str:
     """The 15 digits of a SIM's phone number."""
     return f"88239{sim_id:010d}"
+
+
+def name_of(endpoint_id: int, name: str | None) -> str:
+    """What an endpoint is called."""
+    return name if name is not None else f"device-{endpoint_id}"
+
+
+def ip_address_of(endpoint_id: int) -> str:
+    """The private address an endpoint gets by itself, from 100.64.0.0/10."""
+    return f"100.{64 + (endpoint_id >> 16) % 64}.{(endpoint_id >> 8) % 256}.{endpoint_id % 256}"

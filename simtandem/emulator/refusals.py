@@ -1,31 +1,43 @@
-"""How the carrier says no: the shapes of its error bodies, and its codes."""
+"""How the carrier says no: the shapes of its error bodies, and its codes.
+
+Codes, tokens and statuses stand in the carrier's list of errors. Recorded answers differ from it in one thing: an id in
+a path that nothing has is answered with 404 and 1401, where the list has 1201.
+"""
 
 from collections.abc import Sequence
 
 from starlette.responses import JSONResponse, Response
 
+BAD_REQUEST = 1000
 FORBIDDEN = 1104
 TOO_MANY_REQUESTS = 1105
-NOT_FOUND = 1201
-INVALID_BODY = 1400
+INVALID_FILTER = 1301
+INVALID_SORT = 1302
+VALIDATION_FAILED = 1400
 INVALID_REFERENCE = 1401
-INVALID_QUERY = 1402
-INVALID_VALUE = 1403
-DUPLICATE = 1405
+REQUIRED = 1402
+INVALID_FORMAT = 1403
+DUPLICATED = 1405
 NOT_ALLOWED = 1406
 UNAVAILABLE = 1601
 
-_ERROR_TOKENS = {
+TOKENS = {
+    BAD_REQUEST: "BadRequest",
+    1101: "InvalidCredentials",
+    1102: "InvalidToken",
+    1103: "TokenExpired",
     FORBIDDEN: "Forbidden",
     TOO_MANY_REQUESTS: "TooManyRequests",
-    NOT_FOUND: "NotFound",
-    INVALID_BODY: "UnprocessableRequest",
+    1201: "NotFound",
+    INVALID_FILTER: "InvalidQueryCriteria",
+    INVALID_SORT: "InvalidSortCriteria",
+    VALIDATION_FAILED: "InputValidationFailed",
     INVALID_REFERENCE: "InvalidReference",
-    INVALID_QUERY: "InvalidQuery",
-    INVALID_VALUE: "ValidationError",
-    DUPLICATE: "Duplicate",
+    REQUIRED: "Required",
+    INVALID_FORMAT: "InvalidFormat",
+    DUPLICATED: "Duplicated",
     NOT_ALLOWED: "NotAllowed",
-    UNAVAILABLE: "ServiceUnavailable",
+    UNAVAILABLE: "Unavailable",
 }
 
 
@@ -43,7 +55,7 @@ class RefusalError(Exception):
         """The error object, with its `errors` where the carrier lists several."""
         body: dict[str, object] = {
             "error_code": self.code,
-            "error_token": _ERROR_TOKENS[self.code],
+            "error_token": TOKENS.get(self.code, "Unknown"),
             "message": self.message,
         }
         if self.errors is not None:
@@ -55,11 +67,36 @@ class RefusalError(Exception):
         return JSONResponse(self.body(), self.status)
 
 
-def too_many_requests(status: int = 429, *, retry_after: int | None = None) -> Response:
+def bad_request(message: str) -> RefusalError:
+    """What can't be read at all: a number that is none, a body that is no JSON."""
+    return RefusalError(400, BAD_REQUEST, message)
+
+
+def not_found(what: str, number: object) -> RefusalError:
+    """An id in the path that nothing has."""
+    return RefusalError(404, INVALID_REFERENCE, f"{what} with Id '{number}' not found.")
+
+
+def validation_failed(message: str, errors: Sequence[RefusalError], status: int = 422) -> RefusalError:
+    """A body that can be read, with what is wrong in it."""
+    return RefusalError(status, VALIDATION_FAILED, message, errors)
+
+
+def required(what: str, field: str) -> RefusalError:
+    """A field that is missing."""
+    return RefusalError(422, REQUIRED, f"{what} - {field} is required.")
+
+
+def wrong_format(what: str, field: str, expected: str) -> RefusalError:
+    """A field that has something else than it should."""
+    return RefusalError(422, INVALID_FORMAT, f"{what} - {field} has invalid format: expecting {expected}.")
+
+
+def too_many_requests(status: int = 429, *, retry_after: str | None = None) -> Response:
     """The answer to a call over a limit, and (with 401) to a login while the account is locked."""
     response = RefusalError(status, TOO_MANY_REQUESTS, "Too many requests").response()
     if retry_after is not None:
-        response.headers["Retry-After"] = str(retry_after)
+        response.headers["Retry-After"] = retry_after
     return response
 
 

@@ -4,12 +4,16 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 from schemas.statuses import EndpointStatus, SimStatus
+from simtandem.emulator.batches import Batch
 from simtandem.emulator.fleet import Fleet
 
 
 @dataclass(frozen=True, slots=True)
 class Group:
-    """`count` devices alike. A half that is `None` does not exist. Ids can be chosen for a group of one only."""
+    """`count` devices alike. A half that is `None` does not exist. Ids can be chosen for a group of one only.
+
+    With a `bic`, their SIMs are a batch, to be registered by it. They are in the inventory before that, too.
+    """
 
     count: int = 1
     sim: SimStatus | None = SimStatus.ISSUED
@@ -18,6 +22,7 @@ class Group:
     iccid: str | None = None
     endpoint_id: int | None = None
     name: str | None = None
+    bic: str | None = None
 
     def __post_init__(self) -> None:
         if self.count < 0:
@@ -63,6 +68,8 @@ def build_fleet(devices: int | Iterable[Group], clock: Callable[[], float]) -> F
     for group in mixture(devices) if isinstance(devices, int) else devices:
         for _ in range(group.count):
             sim = fleet.add_sim(group.sim, sim_id=group.sim_id, iccid=group.iccid) if group.sim else None
+            if sim and group.bic:
+                fleet.batches.setdefault(group.bic, Batch()).sim_ids.append(sim.id)
             if group.endpoint:
                 endpoint = fleet.add_endpoint(group.endpoint, sim, endpoint_id=group.endpoint_id)
                 endpoint.name = group.name

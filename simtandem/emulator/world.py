@@ -8,6 +8,7 @@ from typing import Any
 
 from simtandem.emulator.behaviour import Behaviour
 from simtandem.emulator.calls import CallLog
+from simtandem.emulator.event_listing import EventLog
 from simtandem.emulator.faults import FaultRule, Faults
 from simtandem.emulator.fleet import Fleet
 from simtandem.emulator.limits import Gate
@@ -23,6 +24,7 @@ class World:
 
     fleet: Fleet
     listings: Listings
+    events: EventLog
     faults: Faults
     gate: Gate
     tokens: Tokens
@@ -56,7 +58,8 @@ class World:
     def refill(self, devices: int | Iterable[Group]) -> None:
         """Another fleet, and nothing counted yet. Settings, faults, limits and tokens stay."""
         self.fleet = build_fleet(devices, self.clock)
-        self.listings = Listings(self.fleet)
+        self.listings = Listings(self.fleet, self.behaviour)
+        self.events = EventLog(self.fleet.events, self.behaviour)
         self.calls = CallLog()
 
     def inject(self, rules: Iterable[FaultRule], seed: int = 0) -> None:

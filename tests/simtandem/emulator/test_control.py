@@ -60,6 +60,35 @@ def test_endpoint_is_changed_by_somebody_and_deleted(emulator: Emulator, strange
     assert emulator.fleet.sims[SIM].endpoint_id is None
 
 
+def test_device_is_shown_otherwise_than_it_is(emulator: Emulator, client: httpx.Client) -> None:
+    control(client, "fleet", PAIR)
+    odd = {"show": {"status": {"id": 9, "description": "Lost"}, "eid": "1"}, "hide": ["imsi"]}
+    control(client, f"sims/{SIM}", odd)
+    sim, inner = client.get("/api/v1/sim").json()[0], client.get(f"/api/v1/endpoint/{ENDPOINT}").json()["sim"]
+    assert sim["status"] == inner["status"] == {"id": 9, "description": "Lost"}
+    assert (sim["eid"], "eid" in inner, "imsi" in sim, "imsi" in inner) == ("1", False, False, False)
+    assert control(client, f"endpoints/{ENDPOINT}", {"show": {"status": None}}).json()["status"] is None
+    control(client, f"sims/{SIM}", {"show": {}})
+    assert client.get(f"/api/v1/sim/{SIM}").json()["status"]["id"] == 4
+    assert emulator.fleet.events == []
+
+
+def test_event_of_any_type_is_added(client: httpx.Client) -> None:
+    control(client, "fleet", PAIR)
+    added = {"type": 99, "words": "Teleported", "description": "Gone.", "source": 1, "sim": SIM}
+    assert control(client, "events", added).json()["endpoint"]["id"] == ENDPOINT
+    assert control(client, "events", {"type": 67}).json()["event_type"]["description"] == "User switched workspace"
+    events = client.get("/api/v1/event").json()
+    assert [each["event_type"]["id"] for each in events] == [99, 67]
+    assert (events[0]["event_type"]["description"], events[0]["event_source"]["id"]) == ("Teleported", 1)
+
+
+def test_faults_by_id_are_set_up(client: httpx.Client) -> None:
+    control(client, "fleet", PAIR)
+    control(client, "faults", {"rules": [{"kind": "refused", "ids": [SIM], "status": 409, "code": 1405}]})
+    assert client.get(f"/api/v1/sim/{SIM}").json()["error_token"] == "Duplicated"
+
+
 def test_control_calls_are_no_carrier_calls_and_need_no_token(emulator: Emulator, stranger: httpx.Client) -> None:
     emulator.configure(calls=0)
     control(stranger, "fleet", PAIR)
@@ -100,6 +129,11 @@ def test_reset_puts_everything_back(emulator: Emulator, client: httpx.Client) ->
         ("faults", {"rules": [{"kind": "explode"}]}, 400),
         (f"sims/{SIM}", {"status": "Asleep"}, 400),
         (f"sims/{SIM}", {}, 400),
+        (f"sims/{SIM}", {"show": []}, 400),
+        (f"endpoints/{ENDPOINT}", {"hide": {}}, 400),
+        ("events", {}, 400),
+        ("events", {"type": 8, "source": 7}, 400),
+        ("events", {"type": 8, "sim": 99}, 404),
         (f"sims/{SIM + 1}", {"move": "volume_reached"}, 400),
         ("sims/99", {"delete": True}, 404),
         (f"endpoints/{ENDPOINT}", {"move": "volume_reached"}, 400),

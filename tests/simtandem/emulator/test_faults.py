@@ -38,6 +38,16 @@ def test_rule_used_again_starts_afresh() -> None:
     assert fires(Faults([rule]), 2) == fires(Faults([rule]), 2) == [True, False]
 
 
+def test_rule_with_ids_is_about_calls_that_name_one_in_path_or_rows() -> None:
+    rule = FaultRule(FaultKind.REFUSED, ids=(7,))
+    assert rule.matches("GET", "/api/v1/sim/7")
+    assert rule.matches("GET", "/api/v1/sim/7/event")
+    assert not rule.matches("GET", "/api/v1/sim/77")
+    assert rule.matches("PATCH", "/api/v2/endpoint/multi", b'[{"id": 6}, {"id": 7.0}]')
+    for body in (b'[{"id": 6}]', b"[7]", b"{}", b"[", b'[{"id": true}]'):
+        assert not rule.matches("PATCH", "/api/v2/endpoint/multi", body)
+
+
 @pytest.mark.parametrize(
     "fields",
     [
@@ -48,6 +58,9 @@ def test_rule_used_again_starts_afresh() -> None:
         {"kind": "reset", "path": "("},
         {"kind": "error", "status": 204},
         {"kind": "reset", "fired": 3},
+        {"kind": "refused", "ids": ["7"]},
+        {"kind": "refused", "ids": 7},
+        {"kind": "too_many", "retry_after": "1\r\nX-Evil: 1"},
         {"kind": "reset", "share": "half"},
         {},
     ],

@@ -1,14 +1,9 @@
 """Paging, order and filters of the listings, over a real connection."""
 
-from datetime import UTC, datetime
-from functools import partial
-from typing import Any
-
 import httpx
 import pytest
 
 from schemas.statuses import EndpointStatus, SimStatus
-from simtandem.emulator.fleet import Fleet
 from simtandem.emulator.numbering import with_luhn
 from simtandem.emulator.seeding import Group
 from simtandem.emulator.server import Emulator
@@ -78,16 +73,71 @@ def test_listing_sorts_by_several_fields(emulator: Emulator, client: httpx.Clien
     assert ids(client.get("/api/v1/sim?sort=status,-id")) == [SIM + 3, SIM + 2, SIM + 1, SIM]
 
 
-@pytest.mark.parametrize("query", ["page=0", "page=x", "per_page=0", "per_page=-5", "sort=colour"])
-def test_wrong_paging_or_order_is_400(client: httpx.Client, query: str) -> None:
-    for path in ("/api/v1/sim", "/api/v1/endpoint", "/api/v1/event"):
-        assert client.get(f"{path}?{query}").status_code == 400
+LISTINGS = ("/api/v1/sim", "/api/v1/endpoint", "/api/v1/event")
 
 
-@pytest.mark.parametrize("query", ["colour:red", "status", "status:"])
-def test_wrong_filter_is_422(client: httpx.Client, query: str) -> None:
-    for path in ("/api/v1/sim", "/api/v1/endpoint", "/api/v1/event"):
-        assert client.get(path, params={"q": query}).status_code == 422
+@pytest.mark.parametrize("query", ["page=0", "page=-3", "per_page=0", "per_page=-5", "page=0&per_page=0"])
+def test_a_page_or_size_below_one_is_the_first_page_or_the_default_size(
+    emulator: Emulator, client: httpx.Client, query: str
+) -> None:
+    emulator.refill([Group(3)])
+    for path, size in zip(LISTINGS, (2000, 1000, 100), strict=True):
+        assert paging(client.get(f"{path}?{query}"))[2:] == [1, size]
+    assert len(ids(client.get(f"/api/v1/sim?{query}"))) == 3
+
+
+@pytest.mark.parametrize("query", ["page=x", "per_page=1.5", "page=", "page=99999999999999999999", "per_page=٣"])
+def test_a_page_that_is_no_number_is_400_with_code_1000(client: httpx.Client, query: str) -> None:
+    for path in LISTINGS:
+        answer = client.get(f"{path}?{query}")
+        assert (answer.status_code, answer.json()["error_code"]) == (400, 1000)
+
+
+def test_wrong_order_is_422_with_code_1302_and_400_for_events(client: httpx.Client) -> None:
+    answers = [client.get(f"{path}?sort=colour") for path in LISTINGS]
+    assert [answer.status_code for answer in answers] == [422, 422, 400]
+    for answer in answers:
+        assert (answer.json()["error_code"], answer.json()["error_token"]) == (1302, "InvalidSortCriteria")
+
+
+@pytest.mark.parametrize("query", ["colour:red", "status", "status:", "id:abc", "iccid:1,colour:red"])
+def test_wrong_filter_is_422_with_code_1301(client: httpx.Client, query: str) -> None:
+    for path in LISTINGS:
+        answer = client.get(path, params={"q": query})
+        assert (answer.status_code, answer.json()["error_code"]) == (422, 1301)
+        assert answer.json()["error_token"] == "InvalidQueryCriteria"
+
+
+def test_headers_tell_the_order_the_filter_and_the_neighbouring_pages(emulator: Emulator, client: httpx.Client) -> None:
+    emulator.refill([Group(30)])
+    headers = client.get("/api/v1/sim?page=2&per_page=10&q=status:0&sort=-id").headers
+    assert (headers["X-Sort"], headers["X-Filter"], headers["X-Count"]) == ("-id", "status:0", "30")
+    url = f"{emulator.url}/api/v1/sim?q=status%3A0&sort=-id&"
+    assert headers["Link"] == ", ".join(
+        f'<{url}page={page}&per_page=10>; rel="{name}"'
+        for name, page in (("first", 1), ("prev", 1), ("next", 3), ("last", 3))
+    )
+    assert (client.get("/api/v1/sim").headers["X-Sort"], client.get("/api/v1/sim").headers["Link"]) == ("id", "")
+    followed = client.get("/api/v1/sim?per_page=10").links["next"]["url"]
+    assert ids(client.get(followed)) == list(range(SIM + 10, SIM + 20))
+
+
+def test_headers_survive_any_text_in_a_query(emulator: Emulator, client: httpx.Client) -> None:
+    emulator.refill([Group(3)])
+    answer = client.get("/api/v1/endpoint", params={"q": "name:Gerät\r\nX-Evil: 1", "per_page": "1"})
+    assert ids(answer) == []
+    assert answer.headers["X-Filter"] == "name:Ger%C3%A4t%0D%0AX-Evil: 1"
+    assert "X-Evil" not in answer.headers
+
+
+def test_paging_headers_differ_from_year_to_year_and_may_be_missing(emulator: Emulator, client: httpx.Client) -> None:
+    emulator.refill([Group(3)])
+    emulator.configure(paging_headers="2022")
+    answer = client.get("/api/v1/sim?per_page=2")
+    assert paging(answer) == [3, 2, 1, 2]
+    assert "X-Count" not in answer.headers
+    emulator.configure(paging_headers="none")
+    assert not [name for name in client.get("/api/v1/sim").headers if name.lower().startswith("x-")]
 
 
 @pytest.mark.parametrize(
@@ -102,7 +152,21 @@ def test_wrong_filter_is_422(client: httpx.Client, query: str) -> None:
         (f"iccid_with_luhn:{with_luhn('8988303000010000003')}", [SIM + 2]),
         (f"endpoint:{ENDPOINT + 1}", [SIM + 1]),
         (f"endpoint:{ENDPOINT + 2}", []),
-        ("endpoint:none", []),
+        ("endpoint:null", [SIM + 2]),
+        ("endpoint:null,status:0", []),
+        ("reseller_org:null,status:0", [SIM]),
+        ("issuer_org:4711", [SIM, SIM + 1, SIM + 2]),
+        ("customer_org:12", []),
+        ("imsi:901430010000002", [SIM + 1]),
+        ("msisdn:882390010000002", [SIM + 1]),
+        ("production_date:2024-01-15,status:0", [SIM]),
+        ("production_date:2024-01-16", []),
+        ("model:2,status:0", [SIM]),
+        ("model:3", []),
+        ("eid:null,status:0", [SIM]),
+        ("eid:89033023", []),
+        ("satellite_capable:false,status:0", [SIM]),
+        ("satellite_capable:true", []),
     ],
 )
 def test_sims_are_filtered(emulator: Emulator, client: httpx.Client, query: str, found: list[int]) -> None:
@@ -120,11 +184,84 @@ def test_check_digit_of_a_filter_must_be_right(emulator: Emulator, client: httpx
     assert ids(client.get("/api/v1/sim", params={"q": f"iccid_with_luhn:{wrong}"})) == []
 
 
-def test_endpoints_are_filtered(emulator: Emulator, client: httpx.Client) -> None:
-    emulator.refill([Group(2), Group(1, None, EndpointStatus.ENABLED)])
-    assert ids(client.get("/api/v1/endpoint?q=status:0")) == [ENDPOINT + 2]
-    assert ids(client.get(f"/api/v1/endpoint?q=id:{ENDPOINT},status:1")) == [ENDPOINT]
-    assert ids(client.get(f"/api/v1/endpoint?q=name:device-{ENDPOINT + 1}")) == [ENDPOINT + 1]
+@pytest.fixture
+def named(emulator: Emulator, client: httpx.Client) -> httpx.Client:
+    """Three endpoints, the last without a SIM, with names, tags and more."""
+    emulator.refill([Group(1, SimStatus.ACTIVATED), Group(1), Group(1, None, EndpointStatus.ENABLED)])
+    for number, (name, tags) in enumerate([("Pump 2", "sensor,outdoor"), ("pump 10", "outdoor"), ("Valve", "x")]):
+        body = {"name": name, "tags": tags, "imei": f"86773005{number:08}", "tariff_profile": {"id": 9 - number}}
+        assert client.patch(f"/api/v1/endpoint/{ENDPOINT + number}", json=body).status_code == 204
+    return client
+
+
+@pytest.mark.parametrize(
+    ("query", "found"),
+    [
+        ("status:0", [2]),
+        (f"id:{ENDPOINT},status:1", [0]),
+        ("name:Pump", [0, 1]),
+        ("name:valve", [2]),
+        ("tags:sensor", [0]),
+        ("tags:outdoor,status:1", [0, 1]),
+        ("imei:8677300500000001", [1]),
+        ("ip_address:100.113.45.2", [1]),
+        ("iccid:8988303000010000002", [1]),
+        (f"iccid_with_luhn:{with_luhn('8988303000010000002')}", [1]),
+        ("iccid:null", [2]),
+        ("iccid_with_luhn:null", [2]),
+        ("eid:null", [0, 1, 2]),
+        ("sim_status:1", [0]),
+        ("sim_status:null", [2]),
+        ("service_profile:398490", [0, 1, 2]),
+        ("tariff_profile:8", [1]),
+        ("created:2025-06-15", [0, 1, 2]),
+        ("last_updated:2025-06-15T15:06:40Z", [0, 1, 2]),
+        ("created:2025-06-15 15:06:41+00:00", []),
+    ],
+)
+def test_endpoints_are_filtered(named: httpx.Client, query: str, found: list[int]) -> None:
+    answer = named.get("/api/v1/endpoint", params={"q": query})
+    assert [each - ENDPOINT for each in ids(answer)] == found
+
+
+def test_words_are_compared_as_configured(emulator: Emulator, named: httpx.Client) -> None:
+    assert len(ids(named.get("/api/v1/endpoint?q=name:pump"))) == 2
+    emulator.configure(text_filter="exact")
+    assert ids(named.get("/api/v1/endpoint?q=name:pump")) == []
+    assert ids(named.get("/api/v1/endpoint?q=name:Valve")) == [ENDPOINT + 2]
+
+
+@pytest.mark.parametrize(
+    ("sort", "found"),
+    [
+        ("name", [0, 2, 1]),
+        ("-tags", [2, 0, 1]),
+        ("imei,-id", [0, 1, 2]),
+        ("-NAME", [1, 2, 0]),
+        ("status", [2, 0, 1]),
+        ("-status,id", [0, 1, 2]),
+        ("tariff_profile", [2, 1, 0]),
+        ("service_profile", [0, 1, 2]),
+        ("created,last_updated,ip_address,eid", [0, 1, 2]),
+    ],
+)
+def test_endpoints_are_sorted(named: httpx.Client, sort: str, found: list[int]) -> None:
+    assert [each - ENDPOINT for each in ids(named.get(f"/api/v1/endpoint?sort={sort}"))] == found
+
+
+@pytest.mark.parametrize(
+    ("sort", "found"),
+    [
+        ("-endpoint", [2, 1, 0]),  # without an endpoint comes first going down
+        ("endpoint", [0, 1, 2]),
+        ("-iccid", [2, 1, 0]),
+        ("status,-id", [2, 1, 0]),
+        ("issuer_org,reseller_org,customer_org,eid,production_date,model", [0, 1, 2]),
+    ],
+)
+def test_sims_are_sorted(emulator: Emulator, client: httpx.Client, sort: str, found: list[int]) -> None:
+    emulator.refill([Group(1, SimStatus.ACTIVATED), Group(), Group(1, SimStatus.ISSUED, None)])
+    assert [each - SIM for each in ids(client.get(f"/api/v1/sim?sort={sort}"))] == found
 
 
 def test_filtered_listing_follows_the_fleet(emulator: Emulator, client: httpx.Client) -> None:
@@ -134,49 +271,3 @@ def test_filtered_listing_follows_the_fleet(emulator: Emulator, client: httpx.Cl
     assert ids(client.get("/api/v1/sim?q=status:1")) == [SIM]
     emulator.change(lambda fleet: fleet.drift_delete_sim(SIM))
     assert ids(client.get("/api/v1/sim?q=status:1")) == []
-
-
-def stamp(seconds: float) -> str:
-    return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
-
-
-@pytest.fixture
-def start(emulator: Emulator, clock: Any) -> float:
-    """Three events a minute apart, of types 8, 9 and 8, the first at the time given back."""
-    emulator.refill([Group(1, SimStatus.ISSUED)])
-    begin: float = clock.now
-    for status in (SimStatus.ACTIVATED, SimStatus.SUSPENDED, SimStatus.ACTIVATED):
-        emulator.change(partial(Fleet.drift_sim, sim_id=SIM, status=status))
-        clock.advance(60)
-    return begin
-
-
-def test_events_are_filtered_by_time_and_by_up_to_six_types(start: float, client: httpx.Client) -> None:
-    def found(query: str) -> list[int]:
-        return ids(client.get("/api/v1/event", params={"q": query}))
-
-    assert found("type:8") == [1, 3]
-    assert found("type:8|9|42") == [1, 2, 3]
-    assert found("source:1") == []
-    assert found(f"from:{stamp(start + 60)},until:{stamp(start + 120)},type:8|9") == [2, 3]
-    assert found(f"from:{stamp(start)},until:{stamp(start + 59)}") == [1]
-    too_many = client.get("/api/v1/event", params={"q": "type:1|2|3|4|5|6|7"})
-    assert too_many.status_code == 422
-
-
-@pytest.mark.parametrize("query", ["from:2025-01-01T00:00:00Z", "until:2025-01-01T00:00:00Z", "from:x,until:y"])
-def test_events_want_from_and_until_both_and_as_dates(client: httpx.Client, query: str) -> None:
-    assert client.get("/api/v1/event", params={"q": query}).status_code == 422
-
-
-def test_events_are_paged_and_sorted(start: float, client: httpx.Client) -> None:
-    answer = client.get("/api/v1/event?sort=-timestamp&per_page=2&page=2")
-    assert ids(answer) == [1]
-    assert paging(answer) == [3, 2, 2, 2]
-
-
-def test_events_live_thirty_days(start: float, client: httpx.Client, clock: Any, emulator: Emulator) -> None:
-    clock.advance(30 * 86_400 - 150)
-    token = client.post("/api/v1/authenticate", json={"application_token": emulator.token}).json()["auth_token"]
-    client.headers["Authorization"] = f"Bearer {token}"
-    assert ids(client.get("/api/v1/event")) == [2, 3]

@@ -114,14 +114,69 @@ def test_answer_without_body_can_not_be_damaged(emulator: Emulator, client: http
     assert activate(client).status_code == 204
 
 
-@pytest.mark.parametrize("retry_after", [None, 7])
-def test_stray_429_comes_without_a_reason(emulator: Emulator, client: httpx.Client, retry_after: int | None) -> None:
+@pytest.mark.parametrize("retry_after", [None, 7, 0.5, -3, "soon", "Wed, 21 Oct 2015 07:28:00 GMT"])
+def test_stray_429_comes_without_a_reason_and_with_any_retry_after(
+    emulator: Emulator, client: httpx.Client, retry_after: float | str | None
+) -> None:
     emulator.inject(FaultRule(FaultKind.TOO_MANY, "PATCH", times=1, retry_after=retry_after))
     answer = activate(client)
     assert (answer.status_code, answer.json()["error_code"]) == (429, 1105)
-    assert answer.headers.get("Retry-After") == (None if retry_after is None else "7")
+    assert answer.headers.get("Retry-After") == (None if retry_after is None else str(retry_after))
     assert sim_status(emulator) is SimStatus.ISSUED
     assert emulator.stats()["throttled"] == 0
+
+
+ENDPOINT = 20_000_001
+BULK = "/api/v2/endpoint/multi"
+
+
+@pytest.mark.parametrize(
+    ("status", "code", "token"),
+    [(404, 1401, "InvalidReference"), (404, 1601, "Unavailable"), (409, 1405, "Duplicated")],
+)
+def test_ids_are_refused_with_a_chosen_status_and_code(
+    emulator: Emulator, client: httpx.Client, status: int, code: int, token: str
+) -> None:
+    emulator.inject(FaultRule(FaultKind.REFUSED, "PATCH", status=status, code=code, ids=(SIM + 1,), message="no"))
+    assert activate(client).status_code == 204
+    answer = activate(client, SIM + 1)
+    assert answer.status_code == status
+    assert answer.json() == {"error_code": code, "error_token": token, "message": "no"}
+    assert sim_status(emulator, SIM + 1) is SimStatus.ISSUED
+
+
+def test_ids_are_unknown_where_nothing_else_is_said(emulator: Emulator, client: httpx.Client) -> None:
+    emulator.inject(FaultRule(FaultKind.REFUSED, ids=(SIM + 1, ENDPOINT + 1)))
+    assert client.get(f"/api/v1/sim/{SIM + 1}").json()["message"] == f"SIM with Id '{SIM + 1}' not found."
+    answer = client.get(f"/api/v1/endpoint/{ENDPOINT + 1}")
+    assert (answer.status_code, answer.json()["error_code"]) == (404, 1401)
+    assert answer.json()["message"] == f"Endpoint with Id '{ENDPOINT + 1}' not found."
+    assert len(client.get("/api/v1/sim").json()) == 10
+
+
+def test_refusal_may_come_with_an_empty_body(emulator: Emulator, client: httpx.Client) -> None:
+    emulator.inject(FaultRule(FaultKind.REFUSED, status=422, code=0, ids=(SIM,)))
+    answer = activate(client)
+    assert (answer.status_code, answer.content) == (422, b"")
+
+
+@pytest.mark.parametrize(("bulk", "enabled"), [("atomic", []), ("partial", [ENDPOINT, ENDPOINT + 2])])
+def test_bulk_call_with_a_refused_row_is_refused_whole_or_in_part(
+    emulator: Emulator, client: httpx.Client, bulk: str, enabled: list[int]
+) -> None:
+    emulator.configure(bulk=bulk)
+    emulator.inject(FaultRule(FaultKind.REFUSED, "PATCH", status=422, code=1403, ids=(ENDPOINT + 1,)))
+    rows = [{"id": ENDPOINT + each, "status": {"id": 0}} for each in range(3)]
+    assert client.patch(BULK, json=rows).status_code == 422
+    assert [each.id for each in emulator.fleet.endpoints.values() if each.status == "Enabled"] == enabled
+    assert client.patch(BULK, json=[rows[2] | {"name": "x"}]).status_code == (204 if bulk == "atomic" else 422)
+
+
+def test_answer_without_its_paging_headers(emulator: Emulator, client: httpx.Client) -> None:
+    emulator.inject(FaultRule(FaultKind.BARE, path="/sim$", times=1))
+    bare, whole = client.get("/api/v1/sim"), client.get("/api/v1/sim")
+    assert bare.json() == whole.json()
+    assert set(whole.headers) - set(bare.headers) >= {"x-total-count", "x-total-pages", "x-sort", "link"}
 
 
 def test_revoked_token_stays_revoked_until_a_new_login(emulator: Emulator, client: httpx.Client) -> None:
