@@ -11,11 +11,14 @@ help:  ## show this list
 
 install: $(VENV)/.installed  ## create .venv with the pinned requirements
 
-$(VENV)/.installed: requirements.txt requirements-dev.txt pyproject.toml
+SDK := tests/simtandem/emulator/requirements-sdk.txt
+
+$(VENV)/.installed: requirements.txt requirements-dev.txt pyproject.toml $(SDK)
 	@echo "Installing simtandem into $(VENV) (once; about a minute) ..."
 	@$(PYTHON) -m venv $(VENV)
 	@$(BIN)/python -m pip install -qq --disable-pip-version-check --require-hashes --constraint requirements.txt -r requirements-dev.txt
 	@$(BIN)/python -m pip install -qq --disable-pip-version-check --no-deps --no-build-isolation --editable .
+	@$(BIN)/python tests/simtandem/emulator/emnify_sdk.py
 	@touch $@
 
 demo: install  ## the whole job against the built-in emulator
@@ -49,6 +52,7 @@ screenshots: install  ## renew the pictures in docs/images/ from the browser tes
 lock: install  ## renew the pinned requirements from pyproject.toml
 	$(BIN)/pip-compile --quiet --strip-extras --allow-unsafe --generate-hashes --no-header --no-emit-options --upgrade --output-file requirements.txt pyproject.toml
 	$(BIN)/pip-compile --quiet --strip-extras --allow-unsafe --generate-hashes --no-header --no-emit-options --upgrade --extra dev --constraint requirements.txt --output-file requirements-dev.txt pyproject.toml
+	@echo "emnify-sdk" | $(BIN)/pip-compile --quiet --strip-extras --generate-hashes --no-header --no-annotate --no-emit-options --upgrade --output-file $(SDK) -
 
 clean:  ## remove what make made
 	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .hypothesis
