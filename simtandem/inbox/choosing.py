@@ -1,33 +1,82 @@
 """Which of the rows that are due are carried out. Pure: polars in, polars out.
 
-Where several rows name one device by the same id, the one that became effective last counts: a worker that was away
-over the weekend doesn't switch off on Monday what Monday switches on. If those of one moment want different things,
-none of them counts, whichever file came first: nobody can tell which is meant, and an activation that was not meant is
-billed for a whole month. To settle it, cancel one of the two schedules before they are due, or ask again afterwards.
+A wish is meant for a time: a row of a schedule for the time it is due, a run that somebody started for the time it
+began to send. Of one device the wish that is meant for the latest time counts, unless another one was expressed after
+that had been carried out. So a row is not carried out, in this order of reasons, where
+
+1. it is due since longer ago than a file may ask for (`OVERDUE`): nobody can still mean that;
+2. a run that somebody started asked for another status of the device after the row had been put in, and after it was
+   due (`NEWER_RUN`);
+3. another row that is due names the device for a later time (`LATER_ROW`): a worker that was away over the weekend
+   doesn't switch off on Monday what Monday switches on;
+4. another row asks for another status at the very same moment (`CONTRADICTION`). None of them counts, whichever file
+   came first: nobody can tell which is meant, and an activation that was not meant is billed for a whole month. To
+   settle it, cancel one of the two schedules before they are due, or ask again afterwards.
+
+What is not carried out for one reason does not count against others for the next one. Devices are compared by each of
+the ids; `unclear` are rows for which that can't decide, and whose ids the carrier has to be asked for.
 """
+
+from collections.abc import Callable
+from datetime import datetime
+from enum import StrEnum
 
 import polars as pl
 
 from simtandem.intake.header import IDS
 
+_INSTANT = pl.Datetime("ms", "UTC")
 DUE = pl.Schema(
     {
         "schedule_id": pl.String(),
         "file": pl.String(),
-        "effective_at": pl.Datetime("ms", "UTC"),
+        "effective_at": _INSTANT,
+        "put_in": _INSTANT,
         "row": pl.Int64(),
         "device": pl.Int64(),  # the row itself, or the one it repeats
         **dict.fromkeys(IDS, pl.String()),
         "desired": pl.String(),
     }
 )
+DIRECT = pl.Schema(
+    {"run_id": pl.String(), "at": _INSTANT, **dict.fromkeys(IDS, pl.String()), "desired": pl.String()},
+)
+"""What runs that somebody started asked for; `desired` is null for a status that schedules can't ask for."""
+NO_RUNS = pl.DataFrame(schema=DIRECT)
+_DEVICE = ["schedule_id", "device"]
+_AT = "%Y-%m-%d %H:%M UTC"
 
 
-def left_out(due: pl.DataFrame) -> pl.DataFrame:
-    """The rows of a `DUE` table that are not carried out: `schedule_id`, `row`, `reason`. Repeats share their fate."""
-    told = due.select("schedule_id", "device", reason=pl.coalesce(_reason(kind) for kind in IDS)).drop_nulls()
-    first = told.unique(["schedule_id", "device"], keep="first", maintain_order=True)
-    return due.join(first, on=["schedule_id", "device"], maintain_order="left").select("schedule_id", "row", "reason")
+class Why(StrEnum):
+    """Why a row that is due is not carried out."""
+
+    OVERDUE = "overdue"
+    NEWER_RUN = "newer_run"
+    LATER_ROW = "later_row"
+    CONTRADICTION = "contradiction"
+
+    @property
+    def needs_a_person(self) -> bool:
+        """Whether something that was asked for stays undone, and not because something newer was asked for."""
+        return self in (Why.OVERDUE, Why.CONTRADICTION)
+
+
+def left_out(due: pl.DataFrame, runs: pl.DataFrame = NO_RUNS, bound: datetime | None = None) -> pl.DataFrame:
+    """The rows of a `DUE` table that are not carried out: `schedule_id`, `row`, `why`, `reason`.
+
+    `runs` is a `DIRECT` table; what was due before `bound` is overdue. Repeats share the fate of what they repeat.
+    """
+    steps: list[Callable[[pl.DataFrame], pl.DataFrame]] = [
+        lambda rows: _overdue(rows, bound),
+        lambda rows: _behind_a_run(rows, runs),
+        _among_each_other,
+    ]
+    kept, fates = due, []
+    for step in steps:
+        found = step(kept).unique(_DEVICE, keep="first", maintain_order=True)
+        kept = kept.join(found, on=_DEVICE, how="anti")
+        fates.append(found.select(*_DEVICE, "why", "reason"))
+    return due.join(pl.concat(fates), on=_DEVICE, maintain_order="left").select("schedule_id", "row", "why", "reason")
 
 
 def contradictions(due: pl.DataFrame) -> pl.DataFrame:
@@ -36,11 +85,65 @@ def contradictions(due: pl.DataFrame) -> pl.DataFrame:
     return due.select("schedule_id", "row", reason=pl.coalesce(reasons)).drop_nulls()
 
 
-def _reason(kind: str) -> pl.Expr:
-    moment, named = pl.col("effective_at"), pl.col(kind).is_not_null()
-    overtaken = named & (moment < moment.max().over(kind))
-    why = pl.format("overtaken by {}, which was due later", _source().sort_by("effective_at").last().over(kind))
-    return pl.when(overtaken).then(why).when(_contradicted(kind)).then(_contradiction(kind))
+def unclear(due: pl.DataFrame) -> pl.DataFrame:
+    """The rows that may name the device of another row by another kind of id, where it matters which they name."""
+    if due["desired"].n_unique() < 2:  # one wish for all: nothing to decide
+        return due.clear()
+    kinds = pl.sum_horizontal(pl.col(kind).is_not_null().cast(pl.Int64) * 2**n for n, kind in enumerate(IDS))
+    given = due.select(kinds=kinds)["kinds"]
+    present = given.unique().to_list()
+    apart = [one for one in present if any(one & other == 0 for other in present)]
+    return due.filter(given.is_in(apart))
+
+
+def _overdue(due: pl.DataFrame, bound: datetime | None) -> pl.DataFrame:
+    late = due.clear() if bound is None else due.filter(pl.col("effective_at") < pl.lit(bound).cast(_INSTANT))
+    told = "was due {}; that is too long ago to be made up for. Ask for it again if it is still meant"
+    return late.with_columns(
+        why=pl.lit(Why.OVERDUE.value), reason=pl.format(told, pl.col("effective_at").dt.strftime(_AT))
+    )
+
+
+def _behind_a_run(due: pl.DataFrame, runs: pl.DataFrame) -> pl.DataFrame:
+    """Rows of whose device the newest run asked for something else, after they were due and had been put in."""
+    wishes = runs.rename({"desired": "asked"})
+    named = [due.join(wishes.select("run_id", "at", "asked", kind), on=kind, maintain_order="left") for kind in IDS]
+    newest = (
+        pl.concat([each.select(*due.columns, "run_id", "at", "asked") for each in named])
+        .sort("at", maintain_order=True)
+        .unique(["schedule_id", "row"], keep="last", maintain_order=True)
+    )
+    behind = newest.filter(
+        (pl.col("at") > pl.col("effective_at"))
+        & (pl.col("at") > pl.col("put_in"))
+        & pl.col("asked").ne_missing(pl.col("desired"))
+    )
+    told = "overtaken by run {}, which asked for {} of the same device on {}"
+    status = pl.col("asked").fill_null("another status")
+    return behind.with_columns(
+        why=pl.lit(Why.NEWER_RUN.value),
+        reason=pl.format(told, "run_id", status, pl.col("at").dt.strftime(_AT)),
+    )
+
+
+def _among_each_other(due: pl.DataFrame) -> pl.DataFrame:
+    later = [pl.when(_overtaken(kind)).then(pl.lit(Why.LATER_ROW.value)) for kind in IDS]
+    same = [pl.when(_contradicted(kind)).then(pl.lit(Why.CONTRADICTION.value)) for kind in IDS]
+    reasons = [
+        *(pl.when(_overtaken(kind)).then(_overtaking(kind)) for kind in IDS),
+        *(pl.when(_contradicted(kind)).then(_contradiction(kind)) for kind in IDS),
+    ]
+    told = due.with_columns(why=pl.coalesce([*later, *same]), reason=pl.coalesce(reasons))
+    return told.filter(pl.col("why").is_not_null())
+
+
+def _overtaken(kind: str) -> pl.Expr:
+    moment = pl.col("effective_at")
+    return pl.col(kind).is_not_null() & (moment < moment.max().over(kind))
+
+
+def _overtaking(kind: str) -> pl.Expr:
+    return pl.format("overtaken by {}, which was due later", _source().sort_by("effective_at").last().over(kind))
 
 
 def _contradicted(kind: str) -> pl.Expr:

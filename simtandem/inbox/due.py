@@ -3,6 +3,8 @@
 Only one program at a time does this on a ledger, and its lock goes with its process. So whoever holds it knows that a
 schedule that is `due` without an end was left by somebody who is gone: what that run's record says is taken over, and
 only a run that never came to an end is begun again. A new run sends only what is still missing.
+
+Runs take time. So before each of them it is decided anew what is carried out, by all that is due by then.
 """
 
 import logging
@@ -14,7 +16,7 @@ from itertools import groupby
 import polars as pl
 
 from schemas.parameters import BulkUpdate, Mode
-from simtandem.inbox.choosing import DUE, left_out
+from simtandem.inbox.due_rows import DueRows, LeftOut, Lookup
 from simtandem.intake import Intake
 from simtandem.job.preparing import take_devices
 from simtandem.job.run import Run, kind_of
@@ -59,22 +61,35 @@ class DueWork:
     Made by `due_work`, for whoever is alone with it. What fails stays due, and is tried once in the life of this.
     """
 
-    def __init__(self, schedules: Schedules, settings: Settings, reached: Callable[[str], None] = _nothing) -> None:
+    def __init__(
+        self, schedules: Schedules, settings: Settings, lookup: Lookup | None, reached: Callable[[str], None]
+    ) -> None:
         self._schedules = schedules
         self._settings = settings
         self._reached = reached
+        self._rows = DueRows(schedules, settings, lookup)
         self._tried: set[str] = set()
-        self._take_over()
-        self._choose()
+
+    @property
+    def left_out(self) -> list[LeftOut]:
+        """What was not carried out, so far."""
+        return self._rows.left_out
 
     def begin(self) -> Began | None:
-        """Prepare the next run; None where nothing is left to do."""
+        """Decide what may begin, and prepare the next run of it; None where nothing is left to do.
+
+        Raises `CarrierError` where the carrier has to be asked which devices are meant, and does not say.
+        """
         while group := self._next_group():
             self._tried |= {each.schedule_id for each in group}
             began = self._prepare(group)
             if began is not None:
                 return began
         return None
+
+    def waiting(self) -> list[str]:
+        """The files of which something is due and not done."""
+        return list(dict.fromkeys(each.file for each in self._due()))
 
     def end(self, began: Began) -> ScheduleState:
         """Record what became of a run, as its own record says. `failed`: it is still due."""
@@ -91,29 +106,17 @@ class DueWork:
         return isinstance(document, dict) and document["exit_code"] == 0
 
     def _take_over(self) -> None:
-        """Whoever began these is gone."""
+        """Whoever began these is gone, or did not come to recording their end."""
         for each in self._due():
             if each.state is ScheduleState.DUE:
                 state, detail = _judged(self._schedules.ledger, each.run_id or "")
                 self._schedules.move([each], state, each.run_id, detail)
 
-    def _choose(self) -> None:
-        """Leave out for good what is overtaken or contradicted."""
-        while True:
-            due = self._due()
-            rows = [self._open_rows(each) for each in due]
-            found = left_out(pl.concat([pl.DataFrame(schema=DUE), *rows]))
-            counts = dict(found.group_by("schedule_id").len().iter_rows())
-            emptied = [
-                each for each, left in zip(due, rows, strict=True) if counts.get(each.schedule_id) == left.height
-            ]
-            if self._schedules.skip(found.rows(), emptied):  # else one of them was cancelled meanwhile: choose again
-                break
-        self._reached("chosen")
-
     def _next_group(self) -> list[Schedule]:
         """The earliest of what is due and not tried yet, with what of the same file comes right behind it."""
-        waiting = [each for each in self._due() if each.schedule_id not in self._tried]
+        self._take_over()
+        waiting = [each for each in self._rows.choose() if each.schedule_id not in self._tried]
+        self._reached("chosen")
         return next((list(group) for _, group in groupby(waiting, key=lambda each: each.arrival_id)), [])
 
     def _prepare(self, group: list[Schedule]) -> Began | None:
@@ -156,35 +159,22 @@ class DueWork:
     def _due(self) -> list[Schedule]:
         return self._schedules.due(self._schedules.ledger.clock())
 
-    def _open_rows(self, schedule: Schedule) -> pl.DataFrame:
-        """A schedule's rows that are not left out yet, as a `DUE` table."""
-        gone = self._schedules.skips(schedule.schedule_id)
-        return as_due(schedule, self._schedules.rows(schedule.schedule_id).join(gone, on="row", how="anti"))
-
-
-def as_due(schedule: Schedule, rows: pl.DataFrame) -> pl.DataFrame:
-    """Rows of a schedule as a `DUE` table."""
-    moment = pl.lit(schedule.effective_at).cast(DUE["effective_at"])
-    return rows.select(
-        schedule_id=pl.lit(schedule.schedule_id),
-        file=pl.lit(schedule.file),
-        effective_at=moment,
-        row="row",
-        device=pl.coalesce("same_as", "row"),
-        sim_id="sim_id",
-        endpoint_id="endpoint_id",
-        iccid="iccid",
-        desired="desired",
-    ).select(DUE.names())
-
 
 @contextmanager
 def due_work(
-    schedules: Schedules, settings: Settings, reached: Callable[[str], None] = _nothing
+    schedules: Schedules,
+    settings: Settings,
+    reached: Callable[[str], None] = _nothing,
+    *,
+    lookup: Lookup | None = None,
 ) -> Iterator[DueWork | None]:
-    """What is due; None while another program is at it."""
+    """What is due; None while another program is at it.
+
+    `lookup` asks the carrier which devices are meant; without it, rows that name one device by different kinds of id
+    are taken for two.
+    """
     with schedules.alone("due") as alone:
-        yield DueWork(schedules, settings, reached) if alone else None
+        yield DueWork(schedules, settings, lookup, reached) if alone else None
 
 
 def _judged(ledger: Ledger, run_id: str) -> tuple[ScheduleState, str]:

@@ -3,7 +3,7 @@
 import polars as pl
 
 from simtandem.inbox.choosing import DUE, contradictions
-from simtandem.inbox.due import as_due
+from simtandem.inbox.due_rows import as_due
 from simtandem.ledger.schedules import Schedules
 
 

@@ -1,8 +1,8 @@
 """What the ledger says of files that arrived and of what they schedule."""
 
 import json
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Mapping
+from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 
@@ -29,7 +29,7 @@ class ScheduleState(StrEnum):
     APPLIED = "applied"  # that run came to its end; its report says what became of each device
     STOPPED = "stopped"  # that run was stopped by a person; nothing goes on by itself
     REFUSED = "refused"  # a safety limit, or a person asked for approval, said no; nothing was sent
-    LEFT_OUT = "left_out"  # every row was overtaken by a later one, or contradicted; nothing was sent
+    LEFT_OUT = "left_out"  # no row is carried out: overtaken, contradicted or overdue; each says why
     CANCELLED = "cancelled"
 
     @property
@@ -105,13 +105,6 @@ class Schedule:
     def told(self) -> str:
         """What it does, in words: `1,250 activated, 3 suspended`."""
         return ", ".join(f"{count:,} {wish}" for wish, count in self.wishes.items())
-
-
-@dataclass(frozen=True, slots=True)
-class Selection:
-    """What was decided about rows that are due: (schedule id, row, reason) of those left out for good."""
-
-    skipped: Sequence[tuple[str, int, str]] = field(default=())
 
 
 def as_json(wishes: Mapping[str, int]) -> str:

@@ -4,7 +4,7 @@ import getpass
 import json
 import os
 import socket
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import datetime
 from typing import Any
@@ -14,6 +14,7 @@ from sqlalchemy import Connection, Row, Select, Table, func, insert, select
 from sqlalchemy.exc import IntegrityError
 
 from simtandem.errors import InputError
+from simtandem.ledger import direct_runs
 from simtandem.ledger.locking import only_one
 from simtandem.ledger.schedule_records import (
     SCHEDULE_ROWS,
@@ -36,6 +37,7 @@ from simtandem.ledger.schedule_tables import (
 from simtandem.ledger.store import Ledger
 
 _CHUNK = 20_000
+_IDS_AT_ONCE = 500
 _VERSION = ("inbox", "name", "size", "modified", "sha256")
 Skip = tuple[str, int, str]
 """A row left out for good: schedule id, row, reason."""
@@ -191,11 +193,26 @@ class Schedules:
         with self.ledger.database.read() as connection:
             return _frame(connection, query, pl.Schema({"row": pl.Int64(), "reason": pl.String()}))
 
-    def skip(self, skips: Sequence[Skip], emptied: Sequence[Schedule]) -> bool:
-        """Leave rows out for good, and end the schedules that have no other rows. False where one of them moved on."""
+    def asked_by_others(self, carrier_host: str, since: datetime) -> pl.DataFrame:
+        """What runs that no schedule began asked of which devices: see `direct_runs.asked_since`."""
+        with self.ledger.database.read() as connection:
+            return direct_runs.asked_since(connection, carrier_host, since)
+
+    def skip(self, skips: Sequence[Skip], emptied: Mapping[str, str], among: Sequence[Schedule]) -> bool:
+        """Leave rows out for good, and end the schedules that have no other rows, with a detail for each.
+
+        `among` are all that were chosen from. False, and nothing recorded, where one of them has moved meanwhile: it
+        may have been what the others were left out for.
+        """
         rows = [{"schedule_id": ident, "row": row, "reason": reason} for ident, row, reason in skips]
-        ends = [self._event(each.schedule_id, each.events + 1, ScheduleState.LEFT_OUT) for each in emptied]
+        ends = [
+            self._event(each.schedule_id, each.events + 1, ScheduleState.LEFT_OUT, each.run_id, emptied[ident])
+            for each in among
+            if (ident := each.schedule_id) in emptied
+        ]
         with self._at_most_once() as done, self.ledger.database.write() as connection:
+            if rows and _moved_on(connection, among):
+                raise _SomebodyWasFaster
             _add_once(connection, schedule_skips, rows)
             _add_once(connection, schedule_events, ends)
         return done[0]
@@ -251,6 +268,17 @@ def _rounds(connection: Connection, file: FileVersion) -> tuple[int, int]:
     )
     total, ended = connection.execute(query).one()
     return total, total - ended
+
+
+def _moved_on(connection: Connection, seen: Sequence[Schedule]) -> bool:
+    """Whether one of these has an event that is newer than what was seen of it."""
+    newest = select(schedule_events.c.schedule_id, func.max(schedule_events.c.number))
+    for start in range(0, len(seen), _IDS_AT_ONCE):
+        part = {each.schedule_id: each.events for each in seen[start : start + _IDS_AT_ONCE]}
+        query = newest.where(schedule_events.c.schedule_id.in_(part)).group_by(schedule_events.c.schedule_id)
+        if any(part[ident] != number for ident, number in connection.execute(query)):
+            return True
+    return False
 
 
 def _add_once(connection: Connection, table: Table, rows: Sequence[dict[str, Any]]) -> None:

@@ -2,17 +2,19 @@
 
 import json
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from pathlib import Path
 
 import polars as pl
 
-from schemas.statuses import Verdict
-from schemas.tables import Results
+from schemas.statuses import Action, Verdict
+from schemas.tables import Plan, Results, empty
 from simtandem.inbox.due import Began, due_work
+from simtandem.inbox.due_rows import LeftOut, Lookup
 from simtandem.inbox.store import Store
 from simtandem.inbox.taking import Inbox
-from simtandem.job.run import RunFolder
-from simtandem.ledger.records import RunState
+from simtandem.job.run import RunFolder, looking_run, new_run_id
+from simtandem.ledger.records import RunKind, RunState
 from simtandem.ledger.schedule_records import ScheduleState
 from simtandem.ledger.schedules import Schedules
 from simtandem.ledger.store import Ledger
@@ -64,8 +66,8 @@ class BulkUpdate:
                 return
             folder = RunFolder(self._settings.runs_folder / began.run_id)
             devices = folder.table("devices.parquet")
-            for iccid, desired in devices.select("iccid", "desired").iter_rows():
-                self.fleet.change(iccid, desired)
+            for number, desired in devices.select(_number(), "desired").iter_rows():
+                self.fleet.change(iccid(number), desired)
                 self._reached("one device sent")
             results = results_of(devices)
             ledger.record_verdicts(began.run_id, results)
@@ -90,6 +92,57 @@ def document(rows: int) -> Mapping[str, object]:
     return {"exit_code": 0, "verdicts": {"in_sync": rows}}
 
 
+def direct_run(
+    ledger: Ledger,
+    number: int,
+    desired: str | None,
+    *,
+    kind: RunKind = RunKind.APPLY,
+    action: Action = Action.CHANGE,
+    state: RunState | None = RunState.APPLYING,
+    host: str = "cdn.emnify.net",
+) -> str:
+    """The record of a run that somebody started now, for the device of that number; its id."""
+    started = ledger.clock()
+    run_id = new_run_id(started)
+    ledger.start_run(replace(looking_run(run_id, kind, Settings(), started, {}), carrier_host=host))
+    ledger.record_plan(run_id, planned(number, desired, action))
+    if state is not None:
+        ledger.record_state(run_id, state, {})
+    return run_id
+
+
+def planned(number: int, desired: str | None, action: Action) -> pl.DataFrame:
+    """A plan of one row."""
+    texts = ("sim_before", "endpoint_before", "sim_after", "endpoint_after", "first", "owners_before", "owners_after")
+    row: dict[str, object] = dict.fromkeys(Plan.to_schema().columns)
+    row |= dict.fromkeys(texts) | {"row": 2, "action": action.value, "reason": "", "desired": desired}
+    row |= {"sim_id": str(number), "iccid": iccid(number), "endpoint_id": str(number + 1000)}
+    row |= {"sim_step": False, "endpoint_step": False, "newly_billed": False}
+    return pl.DataFrame([row], schema=empty(Plan).schema)
+
+
+def iccid(number: int) -> str:
+    """The ICCID of the SIM of that number."""
+    return f"89883030000000000{number:02d}"
+
+
+def look_up(rows: pl.DataFrame) -> pl.DataFrame:
+    """A carrier that knows the devices as `planned` has them."""
+    number = _number()
+    icc = pl.format("89883030000000000{}", number.cast(pl.String).str.zfill(2))
+    ids = {"sim_id": number.cast(pl.String), "endpoint_id": (number + 1000).cast(pl.String), "iccid": icc}
+    return rows.select("schedule_id", "row", **ids)
+
+
+def _number() -> pl.Expr:
+    return pl.coalesce(
+        pl.col("sim_id").cast(pl.Int64),
+        pl.col("endpoint_id").cast(pl.Int64) - 1000,
+        pl.col("iccid").str.tail(2).cast(pl.Int64),
+    )
+
+
 def look_in(
     settings: Settings,
     ledger: Ledger,
@@ -98,16 +151,20 @@ def look_in(
     reached: Callable[[str], None] = nothing,
     url: str | None = None,
     sleep: Callable[[float], None] = lambda _seconds: None,
+    lookup: Lookup | None = None,
+    told: list[LeftOut] | None = None,
 ) -> list[ScheduleState]:
-    """What the flow does, without Prefect; how the runs ended."""
+    """What the flow does, without Prefect; how the runs ended. What was left out is added to `told`."""
     schedules = Schedules(ledger)
     inbox = Inbox(Store(url or settings.inbox_url), schedules, settings, sleep=sleep, reached=reached)
     inbox.take_new()
     ends = []
-    with due_work(schedules, settings, reached) as work:
+    with due_work(schedules, settings, reached, lookup=lookup) as work:
         while work is not None and (began := work.begin()) is not None:
             (apply or BulkUpdate(settings, reached))(began)
             ends.append(work.end(began))
+        if work is not None and told is not None:
+            told += work.left_out
     inbox.go_on()
     return ends
 

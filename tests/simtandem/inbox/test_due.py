@@ -211,9 +211,9 @@ def test_cancelled_between_choosing_and_beginning_it_is_not_begun(
         began = work.begin()
         assert began is not None
         assert [each.rows for each in began.schedules] == [1]
+        assert done == [True]
+        assert sorted(states(ledger)) == ["cancelled", "due"]
         assert work.begin() is None
-    assert done == [True]
-    assert sorted(states(ledger)) == ["cancelled", "due"]
 
 
 def test_only_one_at_a_time_carries_out_what_is_due(settings: Settings, schedules: Schedules) -> None:

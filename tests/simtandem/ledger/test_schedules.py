@@ -142,10 +142,11 @@ def test_what_is_due_is_open_and_in_the_order_of_time_then_of_arrival(schedules:
 def test_rows_that_are_left_out_end_the_schedules_that_have_no_others(schedules: Schedules) -> None:
     record(schedules, arrival(), new("one.1", NOON, "activated", "suspended"), new("one.2", NOON + timedelta(hours=1)))
     first, second = schedules.of_arrival("one")
-    assert schedules.skip([("one.1", 3, "overtaken"), ("one.2", 2, "overtaken")], [second])
-    assert schedules.skips("one.1").rows() == [(3, "overtaken")]
+    assert schedules.skip([("one.1", 3, "x"), ("one.2", 2, "x")], {"one.2": "row 2 x"}, [first, second])
+    assert schedules.skips("one.1").rows() == [(3, "x")]
     assert [each.state for each in schedules.of_arrival("one")] == [ScheduleState.SCHEDULED, ScheduleState.LEFT_OUT]
-    assert not schedules.skip([("one.1", 2, "late")], [second])
+    assert schedules.find("one.2").detail == "row 2 x"
+    assert not schedules.skip([("one.1", 2, "late")], {}, [first, second])
     assert schedules.skips("one.1").height == 1
     assert first.told == "1 activated, 1 suspended"
 

@@ -1,0 +1,128 @@
+"""The rows that are due, looked at anew each time something of them is to begin.
+
+Between two looks time passes: other rows become due, runs that somebody started send, schedules are cancelled. So what
+is left out is decided from all that is due at one moment, and only what stood in that look may begin after it.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import polars as pl
+
+from simtandem.inbox.choosing import DUE, NO_RUNS, Why, left_out, unclear
+from simtandem.inbox.moments import LATE
+from simtandem.intake.header import IDS
+from simtandem.ledger.schedule_records import Schedule
+from simtandem.ledger.schedules import Schedules
+from simtandem.settings import Settings
+
+Lookup = Callable[[pl.DataFrame], pl.DataFrame]
+"""Given rows of a `DUE` table, the ids by which the carrier knows each: `schedule_id`, `row` and the three ids."""
+_IDENTITY = pl.Schema({"schedule_id": pl.String(), "row": pl.Int64(), **dict.fromkeys(IDS, pl.String())})
+
+
+@dataclass(frozen=True, slots=True)
+class LeftOut:
+    """Rows of a schedule that are not carried out, all for the same kind of reason."""
+
+    file: str
+    why: Why
+    rows: int
+    row: int
+    reason: str
+
+    def __str__(self) -> str:
+        """`off.csv: 3 rows not carried out, the first: row 2 overtaken by …`."""
+        many = f"{self.rows:,} rows" if self.rows != 1 else "1 row"
+        return f"{self.file}: {many} not carried out, the first: row {self.row} {self.reason}"
+
+
+class DueRows:
+    """What is due. Only whoever is alone with it may use this."""
+
+    def __init__(self, schedules: Schedules, settings: Settings, lookup: Lookup | None) -> None:
+        self._schedules = schedules
+        self._carrier_host = settings.carrier_host
+        self._lookup = lookup
+        self._rows: dict[str, pl.DataFrame] = {}
+        self._identity = pl.DataFrame(schema=_IDENTITY)
+        self.left_out: list[LeftOut] = []
+
+    def choose(self) -> list[Schedule]:
+        """What is due now and has rows to be carried out. The others are left out for good, with a reason each.
+
+        Raises `CarrierError` where only the carrier could say which rows name the same device, and it does not.
+        """
+        while True:
+            now = self._schedules.ledger.clock()
+            due = self._schedules.due(now)
+            table = self._identified(self._open_rows(due))
+            found = left_out(table, self._asked_by_others(due), now - LATE)
+            emptied = self._emptied(table, found)
+            skips = found.select("schedule_id", "row", "reason").rows()
+            if self._schedules.skip(skips, emptied, due):  # else one of them was cancelled meanwhile: choose again
+                break
+        self.left_out += _told(due, found)
+        self._forget(found)
+        return [each for each in due if each.schedule_id not in emptied]
+
+    def _open_rows(self, due: list[Schedule]) -> pl.DataFrame:
+        """Rows that are not left out yet. They never change, so they are read once."""
+        known, self._rows = self._rows, {}
+        for each in due:
+            ident = each.schedule_id
+            self._rows[ident] = known[ident] if ident in known else self._read(each)
+        return pl.concat([pl.DataFrame(schema=DUE), *self._rows.values()])
+
+    def _read(self, schedule: Schedule) -> pl.DataFrame:
+        gone = self._schedules.skips(schedule.schedule_id)
+        return as_due(schedule, self._schedules.rows(schedule.schedule_id).join(gone, on="row", how="anti"))
+
+    def _identified(self, due: pl.DataFrame) -> pl.DataFrame:
+        """With all ids that the carrier knows a device by, where rows could not be compared without."""
+        if self._lookup is None:
+            return due
+        asked = unclear(due).join(self._identity, on=["schedule_id", "row"], how="anti")
+        if asked.height:
+            self._identity = pl.concat([self._identity, self._lookup(asked).select(_IDENTITY.names())])
+        found = due.join(self._identity, on=["schedule_id", "row"], how="left", suffix="_found", maintain_order="left")
+        return found.with_columns(pl.coalesce(kind, f"{kind}_found") for kind in IDS).select(DUE.names())
+
+    def _asked_by_others(self, due: list[Schedule]) -> pl.DataFrame:
+        if not due:
+            return NO_RUNS
+        since = min(max(each.effective_at, each.taken_at) for each in due)
+        return self._schedules.asked_by_others(self._carrier_host, since)
+
+    def _emptied(self, table: pl.DataFrame, found: pl.DataFrame) -> dict[str, str]:
+        """The schedules of which nothing stays, and why."""
+        had, lost = (dict(frame.group_by("schedule_id").len().iter_rows()) for frame in (table, found))
+        told = pl.format("row {} {}", "row", "reason")
+        first = dict(found.unique("schedule_id", keep="first").select("schedule_id", told).iter_rows())
+        return {ident: first[ident] for ident, rows in lost.items() if had[ident] == rows}
+
+    def _forget(self, found: pl.DataFrame) -> None:
+        for ident in found["schedule_id"].unique():
+            self._rows[ident] = self._rows[ident].join(found, on=["schedule_id", "row"], how="anti")
+
+
+def as_due(schedule: Schedule, rows: pl.DataFrame) -> pl.DataFrame:
+    """Rows of a schedule as a `DUE` table."""
+    moments = {"effective_at": schedule.effective_at, "put_in": schedule.taken_at}
+    return rows.select(
+        *(pl.lit(moment).cast(DUE[name]).alias(name) for name, moment in moments.items()),
+        "row",
+        *IDS,
+        "desired",
+        schedule_id=pl.lit(schedule.schedule_id),
+        file=pl.lit(schedule.file),
+        device=pl.coalesce("same_as", "row"),
+    ).select(DUE.names())
+
+
+def _told(due: list[Schedule], found: pl.DataFrame) -> list[LeftOut]:
+    files = {each.schedule_id: each.file for each in due}
+    groups = found.group_by("schedule_id", "why", maintain_order=True).agg(
+        rows=pl.len(), row=pl.col("row").first(), reason=pl.col("reason").first()
+    )
+    return [LeftOut(files[ident], Why(why), rows, row, reason) for ident, why, rows, row, reason in groups.iter_rows()]
