@@ -1,4 +1,7 @@
-"""Look into the inbox, take and schedule what is new, carry out what is due. Quick where there is nothing to do."""
+"""Look into the inbox, take and schedule what is new, carry out what is due. Quick where there is nothing to do.
+
+What is carried out is decided before each run, by all that is due by then.
+"""
 
 from typing import Any
 
@@ -22,7 +25,7 @@ async def scheduled_updates(inbox: str | None = None, to: Wish = Wish.AS_IN_FILE
     async with open_desk(inbox) as desk:
         await take_new_files(desk, to)
         while (began := await begin_what_is_due(desk)) is not None:
-            await bulk_update(began.request, return_state=True)
+            await desk.hear(await bulk_update(began.request, return_state=True))
             await record_the_end(desk, began)
         await put_files_away(desk)
     return desk_state(desk)

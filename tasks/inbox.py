@@ -12,10 +12,13 @@ from prefect.states import Completed, Failed
 
 from schemas.parameters import Wish
 from schemas.statuses import Target
+from simtandem.errors import AuthenticationFailed, InputError, SimtandemError
+from simtandem.inbox.device_lookup import device_lookup
 from simtandem.inbox.due import Began, DueWork, due_work
 from simtandem.inbox.foreseeing import warnings
+from simtandem.inbox.summary import STATE_NAMES, Concern, LookSummary
 from simtandem.inbox.taking import Inbox, open_inbox
-from simtandem.ledger.schedule_records import ScheduleState
+from simtandem.ledger.schedule_records import Arrival, ScheduleState
 from simtandem.ledger.schedules import Schedules
 from simtandem.ledger.store import Ledger
 from simtandem.settings import Settings
@@ -29,31 +32,75 @@ class Desk:
     def __init__(self, inbox: Inbox, schedules: Schedules, stack: ExitStack, settings: Settings) -> None:
         self.inbox = inbox
         self.schedules = schedules
+        self.summary = LookSummary()
         self._stack = stack
         self._settings = settings
         self._work: DueWork | None = None
         self._asked = False
-        self.told: list[str] = []
-        self.open_ends = False
-        self.stopped = False
+        self._over = False
+        self._told = 0
+        self._no_entry: SimtandemError | None = None
+
+    def take(self, to: Target | None) -> list[Arrival]:
+        """Take new files. What is in the way of that is noted, and keeps nothing from being carried out."""
+        try:
+            return self.inbox.take_new(to)
+        except SimtandemError as error:
+            self.summary.note(str(error), Concern.TRY_AGAIN)
+            return []
 
     def begin(self) -> Began | None:
         """The next run of what is due. The first time, make sure that nobody else is at it."""
         if not self._asked:
             self._asked = True
-            self._work = self._stack.enter_context(due_work(self.schedules, self._settings))
+            lookup = device_lookup(self._settings, self.schedules.ledger)
+            self._work = self._stack.enter_context(due_work(self.schedules, self._settings, lookup=lookup))
             if self._work is None:
-                self.told.append("another run carries out what is due")
-        return self._work.begin() if self._work is not None and not self.stopped else None
+                self.summary.note("another run carries out what is due")
+        if self._work is None or self._over:
+            return None
+        try:
+            return self._work.begin()
+        except SimtandemError as error:
+            self._stop(self._work, error)
+            return None
+        finally:
+            for found in self._work.left_out[self._told :]:
+                self.summary.left_out(found)
+            self._told = len(self._work.left_out)
+
+    async def hear(self, state: State[Any]) -> None:
+        """How Prefect says a run of what is due ended: what keeps it from the carrier keeps all others, too."""
+        error = await state.aresult(raise_on_failure=False) if state.is_failed() else None
+        if isinstance(error, AuthenticationFailed | InputError):
+            self._no_entry = error
 
     def end(self, began: Began) -> None:
         """Record how a run ended."""
-        if self._work is None:
+        work = self._work
+        if work is None:
             return
-        state, clean = self._work.end(began), self._work.clean(began)
-        self.stopped = state is ScheduleState.STOPPED
-        self.open_ends |= not clean
-        self.told.append(f"{began.file}: {state}".replace("_", " ") + ("" if clean else f" (run {began.run_id})"))
+        state = work.end(began)
+        if self._no_entry is not None and state is ScheduleState.FAILED:
+            self._stop(work, self._no_entry)
+            return
+        self._over = state is ScheduleState.STOPPED
+        self.summary.ended(began.file, state, work.document(began), work.detail(began))
+
+    def put_away(self) -> None:
+        """Bring files to where they belong by now."""
+        try:
+            self.inbox.go_on()
+        except SimtandemError as error:
+            self.summary.note(str(error), Concern.TRY_AGAIN)
+
+    def _stop(self, work: DueWork, error: SimtandemError) -> None:
+        """Nothing more can be carried out in this look."""
+        self._over = True
+        if isinstance(error, AuthenticationFailed):
+            self.summary.token_refused(str(error), work.waiting())
+        else:
+            self.summary.out_of_reach(str(error), work.waiting())
 
 
 @asynccontextmanager
@@ -73,23 +120,25 @@ async def open_desk(inbox: str | None) -> AsyncIterator[Desk]:
 async def take_new_files(desk: Desk, to: Wish) -> int:
     """Take files that lie still in the inbox, validate them, and schedule what they ask for."""
     target = None if to is Wish.AS_IN_FILE else Target(to.value)
-    taken = await asyncio.to_thread(desk.inbox.take_new, target)
+    taken = await asyncio.to_thread(desk.take, target)
     rows = []
+    if taken:
+        desk.summary.note(f"{len(taken)} files taken" if len(taken) > 1 else "1 file taken")
     for arrival in taken:
         notes = [arrival.reason] if arrival.reason else warnings(desk.schedules, arrival.arrival_id)
-        rows.append(
-            {"file": arrival.file.name, "rows": arrival.rows, "rejected": arrival.rejected, "note": " ".join(notes)}
-        )
-        desk.open_ends |= bool(notes or arrival.rejected)
+        told = {"file": arrival.file.name, "rows": arrival.rows, "invalid": arrival.rejected, "note": " ".join(notes)}
+        rows.append(told)
+        desk.summary.took(arrival, desk.schedules.rejected(arrival.arrival_id))
+        for note in notes if not arrival.reason else ():
+            desk.summary.note(f"{arrival.file.name}: {note}", Concern.LEFT_OUT)
     if taken:
-        desk.told.insert(0, f"{len(taken)} files taken")
         await show_arrivals(rows)
     return len(taken)
 
 
 @task(name="begin what is due", cache_policy=NO_CACHE)
 async def begin_what_is_due(desk: Desk) -> Began | None:
-    """Prepare the run of what of a file is due; nothing where nothing is."""
+    """Decide what is carried out by now, and prepare its next run; nothing where nothing is due."""
     return await asyncio.to_thread(desk.begin)
 
 
@@ -102,12 +151,14 @@ async def record_the_end(desk: Desk, began: Began) -> None:
 @task(name="put files away", cache_policy=NO_CACHE)
 async def put_files_away(desk: Desk) -> None:
     """Move the files of which everything has ended, their result files beside them."""
-    await asyncio.to_thread(desk.inbox.go_on)
+    await asyncio.to_thread(desk.put_away)
 
 
 def desk_state(desk: Desk) -> State[Any]:
-    """How the flow run ends: failed where somebody has to look at something."""
-    if not desk.told:
+    """How the flow run ends: completed, or failed under the name of what somebody has to look at."""
+    summary = desk.summary
+    if not summary.sentences:
         return Completed(name="Nothing due", message="Nothing new, nothing due.")  # by its name: nobody is told of it
-    message = "; ".join(desk.told)
-    return Failed(message=message) if desk.open_ends else Completed(message=message)
+    if summary.concern is Concern.NOTHING:
+        return Completed(message=str(summary))
+    return Failed(name=STATE_NAMES[summary.concern], message=str(summary))

@@ -24,6 +24,7 @@ from simtandem.ledger.records import RunState
 from simtandem.ledger.schedule_records import Schedule, ScheduleState
 from simtandem.ledger.schedules import Schedules
 from simtandem.ledger.store import Ledger
+from simtandem.reports.document import Document, recorded_document
 from simtandem.reports.tables import write_retry
 from simtandem.settings import Settings
 
@@ -99,11 +100,14 @@ class DueWork:
         self._reached("ended")
         return state
 
-    def clean(self, began: Began) -> bool:
-        """Whether nobody has to look at what became of a run: every device is as asked."""
+    def document(self, began: Began) -> Document | None:
+        """The document of a run that has ended; None where it made none."""
         states = self._schedules.ledger.states(began.run_id)
-        document = states[-1].detail.get("document") if states else None
-        return isinstance(document, dict) and document["exit_code"] == 0
+        return recorded_document(states[-1].detail) if states else None
+
+    def detail(self, began: Began) -> str:
+        """What else the record says of its end."""
+        return self._schedules.find(began.schedules[0].schedule_id).detail
 
     def _take_over(self) -> None:
         """Whoever began these is gone, or did not come to recording their end."""

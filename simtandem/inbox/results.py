@@ -57,7 +57,7 @@ def reasons_of(arrival: Arrival, of_file: list[Schedule]) -> list[str]:
         ScheduleState.REFUSED: "Refused",
         ScheduleState.CANCELLED: "Cancelled",
         ScheduleState.STOPPED: "Stopped",
-        ScheduleState.LEFT_OUT: "Left out: later or contradicting rows of other files; results.csv names them",
+        ScheduleState.LEFT_OUT: "Not carried out (results.csv says why, row by row)",
     }
     for each in of_file:
         if each.state in words:

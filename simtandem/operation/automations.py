@@ -20,7 +20,13 @@ _TOLD = {
         "prefect.flow-run.Failed",
         "prefect.flow-run.Crashed",
         "prefect.flow-run.Not in sync",
+        "prefect.flow-run.To be tried again",
+        "prefect.flow-run.Token refused",
+    ),
+    "has rows that are invalid, refused or not carried out": (
         "prefect.flow-run.Rows refused",
+        "prefect.flow-run.Rows invalid or refused",
+        "prefect.flow-run.Rows not carried out",
     ),
     "was cancelled": ("prefect.flow-run.Cancelled",),
     "waits for approval": ("prefect.flow-run.Suspended", "prefect.flow-run.Paused"),
