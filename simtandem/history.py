@@ -4,18 +4,21 @@ import json
 from pathlib import Path
 from typing import Any
 
+from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
 from simtandem.console import results as stdout
 from simtandem.errors import InputError
 from simtandem.job import retry
-from simtandem.job.closing import write_report
+from simtandem.job.closing import report_again
 from simtandem.job.run import RunFolder
 from simtandem.ledger.records import RunKind, RunSummary
 from simtandem.ledger.store import Ledger
-from simtandem.reports.document import recorded_document
+from simtandem.reports.document import Document
+from simtandem.reports.headline import headline
 from simtandem.reports.invocation import again
+from simtandem.reports.unfinished import recorded
 from simtandem.settings import load
 
 
@@ -25,10 +28,11 @@ def show_runs(limit: int, *, as_json: bool) -> None:
     try:
         runs = ledger.runs(limit)
         heads = ledger.heads([run.record.run_id for run in runs])
+        lines = [_told(run, recorded(ledger, run)) for run in runs]
     finally:
         ledger.close()
     if as_json:
-        print(json.dumps([_told(run) | {"ledger_head": heads.get(run.record.run_id)} for run in runs], indent=2))
+        print(json.dumps([told | {"ledger_head": heads.get(told["run_id"])} for told in lines], indent=2))
         return
     table = Table(box=None, padding=(0, 2, 0, 0))
     for heading in ("run", "started (UTC)", "kind", "state"):
@@ -36,8 +40,7 @@ def show_runs(limit: int, *, as_json: bool) -> None:
     table.add_column("file", overflow="fold")
     table.add_column("rows", justify="right")
     table.add_column("in sync", justify="right")
-    for run in runs:
-        told = _told(run)
+    for told in lines:
         in_sync = "" if told["in_sync"] is None else f"{told['in_sync']:,}"
         table.add_row(
             told["run_id"],
@@ -48,11 +51,10 @@ def show_runs(limit: int, *, as_json: bool) -> None:
             f"{told['rows']:,}",
             in_sync,
         )
-    stdout().print(table if runs else "No runs yet.")
+    stdout().print(table if lines else "No runs yet.")
 
 
-def _told(run: RunSummary) -> dict[str, Any]:
-    document = recorded_document(run.detail)
+def _told(run: RunSummary, document: Document | None) -> dict[str, Any]:
     return {
         "run_id": run.record.run_id,
         "started": f"{run.record.started_at:%Y-%m-%d %H:%M:%S}",
@@ -71,22 +73,10 @@ def show_report(run_id: str, *, as_json: bool) -> None:
     ledger = Ledger.open(settings.ledger())
     try:
         run = ledger.run(run_id)
-        # An error that ended a run is recorded behind its report.
-        documents = [recorded_document(each.detail) for each in ledger.states(run.record.run_id)]
-        document = next((each for each in reversed(documents) if each), None)
-        if run.record.kind is RunKind.PLAN or document is None:
-            raise InputError(_nothing_to_report(ledger, run))
+        if run.record.kind in (RunKind.PLAN, RunKind.AUDIT, RunKind.EVENTS):
+            raise InputError(_nothing_to_report(run))
         folder = RunFolder(settings.runs_folder / run.record.run_id)
-        folder.path.mkdir(parents=True, exist_ok=True)
-        write_report(
-            ledger,
-            folder,
-            document,
-            ledger.results(run.record.run_id),
-            ledger.rejected(run.record.run_id),
-            run.record.started_at,
-            run.at,
-        )
+        document = report_again(ledger, folder, run)
     finally:
         ledger.close()
     path = folder.file("report.html")
@@ -94,16 +84,17 @@ def show_report(run_id: str, *, as_json: bool) -> None:
         print(json.dumps(document, indent=2))
     else:
         stdout().print(str(path), soft_wrap=True)
+        if document.get("state"):  # no end is recorded: what is known, and how to go on
+            lines = [f"{headline(document)}.", f"To go on: {document['next']}" if document.get("next") else ""]
+            Console(stderr=True, highlight=False).print("\n".join(filter(None, lines)), markup=False, soft_wrap=True)
 
 
-def _nothing_to_report(ledger: Ledger, run: RunSummary) -> str:
+def _nothing_to_report(run: RunSummary) -> str:
     record = run.record
-    told = f"Run {record.run_id} ({record.kind}, {_told(run)['state']}) has nothing to report"
+    told = f"Run {record.run_id} ({record.kind}, {run.state or 'begun'}) has nothing to report"
     if record.kind is RunKind.PLAN:
         return f"{told}: a plan sends nothing.{again(record)}"
-    if record.kind in (RunKind.AUDIT, RunKind.EVENTS):
-        return f"{told}: it sends nothing. Its files are in its folder.{again(record)}"
-    return f"{told}: it did not come to its end, or not yet.{retry.next_step(ledger, record)}"
+    return f"{told}: it sends nothing. Its files are in its folder.{again(record)}"
 
 
 def open_rows(run_id: str) -> tuple[str, Path]:

@@ -14,14 +14,14 @@ import polars as pl
 from schemas.parameters import ReportFormat
 from simtandem.console import results as stdout
 from simtandem.errors import InputError, LedgerError
-from simtandem.job.closing import write_report
+from simtandem.job.closing import report_again
 from simtandem.job.explaining_runs import explain_run
 from simtandem.job.run import RunFolder
 from simtandem.ledger.records import RunKind, RunSummary
 from simtandem.ledger.store import Ledger
 from simtandem.reports import exporting, period
 from simtandem.reports.account import Account, Money, account
-from simtandem.reports.document import recorded_document
+from simtandem.reports.unfinished import recorded
 from simtandem.reports.workbook import write_workbook
 from simtandem.settings import Settings, load
 
@@ -140,7 +140,8 @@ def _write_index(
     for run in runs:
         folder = RunFolder(settings.runs_folder / run.record.run_id)
         page = folder.file("report.html")
-        if page.exists() or _write_page(ledger, folder, run):
+        told_already = page.exists() and recorded(ledger, run) is not None
+        if told_already or _write_page(ledger, folder, run):
             links[run.record.run_id] = os.path.relpath(page, path.parent)
     path.parent.mkdir(parents=True, exist_ok=True)
     period.write(path, told.runs, links, days)
@@ -148,13 +149,9 @@ def _write_index(
 
 
 def _write_page(ledger: Ledger, folder: RunFolder, run: RunSummary) -> bool:
-    document, run_id = recorded_document(run.detail), run.record.run_id
-    reported = run.record.kind not in (RunKind.PLAN, RunKind.AUDIT, RunKind.EVENTS)
-    if document is None or not reported or ledger.pruning(run_id):
+    if run.record.kind in (RunKind.PLAN, RunKind.AUDIT, RunKind.EVENTS) or ledger.pruning(run.record.run_id):
         return False
-    folder.path.mkdir(parents=True, exist_ok=True)
-    results, rejected = ledger.results(run_id), ledger.rejected(run_id)
-    write_report(ledger, folder, document, results, rejected, run.record.started_at, run.at)
+    report_again(ledger, folder, run)
     return True
 
 

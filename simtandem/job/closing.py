@@ -16,9 +16,9 @@ from simtandem.errors import CarrierError, Interrupted, PlanRefused
 from simtandem.job import undo
 from simtandem.job.run import ACCOUNT, CARRIER, Run, RunFolder
 from simtandem.ledger import explanations
-from simtandem.ledger.records import SENDING, RunKind, RunState
+from simtandem.ledger.records import SENDING, RunKind, RunState, RunSummary
 from simtandem.ledger.store import Ledger
-from simtandem.reports import document, page, tables
+from simtandem.reports import document, page, tables, unfinished
 from simtandem.reports.account import who
 from simtandem.reports.figures import figures
 from simtandem.reports.headline import retry_command
@@ -28,6 +28,7 @@ _EXIT_CODES = {RunState.INTERRUPTED: Interrupted.exit_code, RunState.REFUSED: Pl
 _BRIEFLY_S = 5.0
 _GLANCE_S = 0.1
 _AFTER, _OWNERS_AFTER = "after.parquet", "owners_after.parquet"
+_FILES = ("plan.csv", "invalid.csv", "results.csv", "retry.csv", "undo.csv")
 _LOOK_AGAIN_AFTER_S = (1.0, 3.0, 6.0)
 """Pauses before devices that don't show what was confirmed are read again. Then what they show counts."""
 
@@ -162,6 +163,18 @@ def finish(run: Run, ended: RunState = RunState.FINISHED, *, why: str = "", stop
     folder.save("document.json", dict(told))
     ledger.record_state(run.run_id, ended, {"document": told, **({"error": why} if why else {})}, sealed=True)
     return dict(told)
+
+
+def report_again(ledger: Ledger, folder: RunFolder, run: RunSummary) -> document.Document:
+    """Write a run's `report.html` from the ledger, also of one that was killed at any step; returns its document."""
+    run_id = run.record.run_id
+    results = unfinished.known_results(ledger, run_id)
+    told = unfinished.recorded(ledger, run) or unfinished.known_document(ledger, run, results)
+    folder.path.mkdir(parents=True, exist_ok=True)
+    if not told["files"]:
+        told["files"] = {Path(name).stem: str(folder.file(name)) for name in _FILES if folder.file(name).exists()}
+    write_report(ledger, folder, told, results, ledger.rejected(run_id), run.record.started_at, run.at)
+    return told
 
 
 def write_report(

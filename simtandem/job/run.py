@@ -18,7 +18,7 @@ import polars as pl
 from schemas.parameters import BulkUpdate, Mode
 from simtandem.carriers.base import Carrier
 from simtandem.carriers.opening import open_carrier
-from simtandem.errors import InputError, LedgerError, PlanRefused, SimtandemError
+from simtandem.errors import InputError, Interrupted, LedgerError, PlanRefused, SimtandemError
 from simtandem.ledger.processes import process_mark
 from simtandem.ledger.records import RunKind, RunRecord, RunState
 from simtandem.ledger.store import Ledger
@@ -165,17 +165,17 @@ class Run:
         except PlanRefused:  # recorded where it was refused
             raise
         except SimtandemError as error:
-            self._last_state(RunState.FAILED, str(error))
+            self._last_state(RunState.FAILED, str(error), error.exit_code)
             raise
 
     def decline(self) -> None:
         """The operator looked at the plan and said no."""
-        self._last_state(RunState.REFUSED, "not confirmed on the terminal")
+        self._last_state(RunState.REFUSED, "not confirmed on the terminal", Interrupted.exit_code)
 
-    def _last_state(self, state: RunState, error: str) -> None:
+    def _last_state(self, state: RunState, error: str, exit_code: int) -> None:
         if self.folder.has("intake.json"):
             try:
-                self.ledger.record_state(self.run_id, state, {"error": error}, sealed=True)
+                self.ledger.record_state(self.run_id, state, {"error": error, "exit_code": exit_code}, sealed=True)
             except LedgerError as second:
                 log.warning("The run's end could not be recorded: %s", second)
 

@@ -13,13 +13,14 @@ from typing import Any
 
 import polars as pl
 
-from schemas.statuses import Cause, Outcome, SimStatus, Target, Verdict
-from schemas.tables import Explained, Inventory, Rejected, Results, empty
+from schemas.statuses import Cause, Outcome, Verdict
+from schemas.tables import Explained, Rejected, Results, empty
 from simtandem import reconciling
 from simtandem.ledger import explanations
-from simtandem.ledger.records import RunRecord, RunSummary
+from simtandem.ledger.records import SENDING, RunKind, RunRecord, RunSummary, has_ended
 from simtandem.ledger.store import Ledger
-from simtandem.reports.document import recorded_document
+from simtandem.reports.figures import figures
+from simtandem.reports.unfinished import known_document, known_results, planned, recorded
 
 _TEXT, _COUNT, _MOMENT = pl.String(), pl.Int64(), pl.Datetime("ms", "UTC")
 _OUTCOMES = [f"outcome_{word}" for word in Outcome]
@@ -27,6 +28,9 @@ _VERDICTS = [f"verdict_{word}" for word in Verdict]
 _PLANNED = ("devices", "unchanged", "refused", "sim_changes", "endpoint_changes", "newly_billed", "owner_changes")
 _CAUSES = [f"cause_{word}" for word in Cause]
 _CALLS = ("calls", "calls_retried", "calls_throttled", "calls_unanswered")
+_NOT_SENT = ("half_done", "not_begun")
+_CHANGED = ("devices_changed", "sims_changed", "endpoints_changed", "owners_changed")
+_CHARGED = ("newly_charged", "no_longer_charged")
 _RUN_ID = {"run_id": _TEXT}
 _Reader = Callable[[str], pl.DataFrame]  # a table of a run, by the run's id
 
@@ -35,23 +39,29 @@ RUNS = pl.Schema(
         **dict.fromkeys(("run_id", "kind", "state"), _TEXT),
         **dict.fromkeys(("started_at", "finished_at"), _MOMENT),
         "seconds": pl.Float64(),
-        **dict.fromkeys(("carrier", "carrier_host", "os_user", "host", "asked_by", "flow_run", "approval"), _TEXT),
+        **dict.fromkeys(
+            ("carrier", "carrier_host", "account", "os_user", "host", "asked_by", "flow_run", "approval"), _TEXT
+        ),
         **dict.fromkeys(("file", "sha256", "digest", "parameters", "chain_head", "error"), _TEXT),
+        "stopped_by": _TEXT,
         **dict.fromkeys(("exit_code", "rows", "invalid", *_PLANNED), _COUNT),
-        **dict.fromkeys((*_OUTCOMES, *_VERDICTS, *_CALLS, "newly_charged", "no_longer_charged"), _COUNT),
+        **dict.fromkeys((*_OUTCOMES, *_VERDICTS, *_NOT_SENT, *_CALLS, *_CHANGED, *_CHARGED), _COUNT),
         "events_read_at": _MOMENT,
         **dict.fromkeys(_CAUSES, _COUNT),
         **dict.fromkeys(("monthly_rate", "monthly_change"), pl.Float64()),
         **dict.fromkeys(("currency", "archive"), _TEXT),
     }
 )
-"""One line a run. A number is null where the run did not get so far. `newly_charged` and `no_longer_charged` are SIMs
-that this run activated or suspended; `monthly_change` is their difference times the rate: an estimate, as a SIM is
-charged for every month in which it was active at any time. The causes count changes of halves; they are null where
-nobody read the carrier's events. `chain_head` proves the run's record. `archive` is where the details of a pruned run
-went: its numbers are those of its document, and the other tables have no line of it."""
+"""One line a run. A number is null where the run did not get so far. `devices` to `owner_changes` are the plan's.
+What was done is counted from the results, as in `reports.figures`: `*_changed`, `newly_charged` and
+`no_longer_charged` (SIMs that this run billed newly or no longer). `half_done` and `not_begun` are the rows that are
+skipped. Verdicts of a run that was killed are by its record: nobody looked. `monthly_change` is the difference of the
+charged times the rate: an estimate, as a SIM is charged for every month in which it was active at any time. The
+causes count changes of halves; they are null where nobody read the carrier's events. `chain_head` proves the run's
+record. `archive` is where the details of a pruned run went: its numbers are those of its document, and the other
+tables have no line of it."""
 DEVICES = pl.Schema({**_RUN_ID, **empty(Results).schema})
-"""What became of every input row; the verdict is null where the run was stopped before it judged any."""
+"""What became of every input row; of a run that was killed, as far as its record tells."""
 CALLS = pl.Schema(
     {
         **_RUN_ID,
@@ -116,7 +126,7 @@ def who(record: RunRecord, told: Mapping[str, Any]) -> str:
 
 def account(ledger: Ledger, runs: Sequence[RunSummary], money: Money) -> Account:
     """The account of these runs, in the order given."""
-    devices = lru_cache(maxsize=1)(partial(_devices, ledger))  # so that those of a single run are read once
+    devices = lru_cache(maxsize=1)(partial(known_results, ledger))  # so that those of a single run are read once
     numbers = pl.DataFrame([_numbers(ledger, run, devices, money) for run in runs], schema=RUNS)
     ids = numbers.filter(pl.col("archive").is_null())["run_id"].to_list()
 
@@ -142,9 +152,12 @@ def _of_run(run_id: str, table: pl.DataFrame, schema: pl.Schema) -> pl.DataFrame
 
 def _numbers(ledger: Ledger, run: RunSummary, devices: _Reader, money: Money) -> dict[str, object]:
     """A line of `RUNS`. What the run's own document tells stands for what is not in the ledger any more."""
-    record, told = run.record, _document(run)
+    record, pruned = run.record, ledger.pruning(run.record.run_id)
+    told: Mapping[str, Any] = recorded(ledger, run) or {}
+    if not told and pruned is None and _judged_by_record(ledger, run):
+        told = known_document(ledger, run, devices(record.run_id))
     asked: Mapping[str, str] = told.get("prefect") or {}
-    head, pruned = ledger.head(record.run_id), ledger.pruning(record.run_id)
+    head = ledger.head(record.run_id)
     detailed = (
         _told_once(told, money) if pruned else _counted(ledger, record.run_id, devices(record.run_id), told, money)
     )
@@ -153,10 +166,11 @@ def _numbers(ledger: Ledger, run: RunSummary, devices: _Reader, money: Money) ->
         "kind": str(record.kind),
         "state": str(run.state or "begun"),
         "started_at": record.started_at,
-        "finished_at": run.at if told else None,
-        "seconds": told.get("seconds"),
+        "finished_at": run.at if told and has_ended(run) else None,
+        "seconds": told.get("seconds") if has_ended(run) else None,
         "carrier": record.carrier,
         "carrier_host": record.carrier_host,
+        "account": told.get("account") or None,
         "os_user": record.os_user,
         "host": record.host,
         "asked_by": asked.get("asked_by") or None,
@@ -168,6 +182,7 @@ def _numbers(ledger: Ledger, run: RunSummary, devices: _Reader, money: Money) ->
         "chain_head": head.hash if head else None,
         "error": run.detail.get("error"),
         "exit_code": told.get("exit_code"),
+        "stopped_by": (told.get("stopped") or {}).get("by"),
         "rows": record.rows,
         "invalid": record.rejected,
         **_planned(ledger, run, told),
@@ -176,17 +191,18 @@ def _numbers(ledger: Ledger, run: RunSummary, devices: _Reader, money: Money) ->
     }
 
 
-def _document(run: RunSummary) -> Mapping[str, Any]:
-    return recorded_document(run.detail) or {}
+def _judged_by_record(ledger: Ledger, run: RunSummary) -> bool:
+    """Whether a run without a document is told of by its record: it has ended, or has a plan."""
+    sends = run.record.kind in (*SENDING, RunKind.RECONCILE)
+    return sends and (has_ended(run) or not ledger.plan(run.record.run_id).is_empty())
 
 
 def _planned(ledger: Ledger, run: RunSummary, told: Mapping[str, Any]) -> dict[str, object]:
     """The plan's digest and counts, from the run's document or the moment it was planned."""
-    if "plan" in told:
+    if "plan" in told and "state" not in told:
         plan, digest = told["plan"], told.get("digest")
     else:
-        details = [each.detail for each in ledger.states(run.record.run_id) if "devices" in each.detail]
-        plan = details[-1] if details else {}
+        plan = planned(ledger, run.record.run_id)
         digest = plan.get("digest")
     return {"digest": digest, **{name: plan.get(name) for name in _PLANNED}}
 
@@ -194,13 +210,15 @@ def _planned(ledger: Ledger, run: RunSummary, told: Mapping[str, Any]) -> dict[s
 def _counted(
     ledger: Ledger, run_id: str, devices: pl.DataFrame, told: Mapping[str, Any], money: Money
 ) -> dict[str, object]:
-    outcomes = reconciling.outcome_counts(ledger.outcomes(run_id))
+    outcomes = told.get("outcomes") or reconciling.outcome_counts(ledger.outcomes(run_id))
     judged = devices["verdict"].count() > 0
-    verdicts = reconciling.verdict_counts(devices) if judged else told.get("verdicts") or {}
-    calls = ledger.call_counts(run_id)
-    on, off = _charges(devices)
+    verdicts = told.get("verdicts") or (reconciling.verdict_counts(devices) if judged else {})
+    calls, counted = ledger.call_counts(run_id), figures(devices)
+    on, off = counted.newly_billed, counted.no_longer_billed
     return {
         **_words(outcomes, verdicts),
+        **{name: getattr(counted, name.removesuffix("_changed")) for name in (*_NOT_SENT, *_CHANGED)},
+        **(told.get("not_sent") or {}),
         **dict(zip(_CALLS, (calls.total, calls.retried, calls.throttled, calls.unanswered), strict=True)),
         **_caused(ledger, run_id),
         "newly_charged": on,
@@ -214,7 +232,12 @@ def _counted(
 def _told_once(told: Mapping[str, Any], money: Money) -> dict[str, object]:
     """The same of a run whose details were pruned, as far as its document has it."""
     calls: Mapping[str, int] = told.get("calls") or {}
+    changed: Mapping[str, int] = told.get("changed") or {}
     return {
+        **{name: (told.get("not_sent") or {}).get(name) for name in _NOT_SENT},
+        **{name: changed.get(name.removesuffix("_changed")) for name in _CHANGED},
+        "newly_charged": changed.get("newly_billed"),
+        "no_longer_charged": changed.get("no_longer_billed"),
         **_words(told.get("outcomes") or {}, told.get("verdicts") or {}),
         "calls": calls.get("total"),
         "calls_retried": calls.get("retried"),
@@ -231,19 +254,6 @@ def _words(outcomes: Mapping[str, int], verdicts: Mapping[str, int]) -> dict[str
     }
 
 
-def _devices(ledger: Ledger, run_id: str) -> pl.DataFrame:
-    """What became of every input row, as it was recorded; of a run that was stopped before, as far as it is known."""
-    results = ledger.results(run_id)
-    if not results.is_empty():
-        return results
-    plan, outcomes = ledger.plan(run_id), ledger.outcomes(run_id)
-    open_rows = reconciling.results(plan, ledger.rejected(run_id), outcomes, empty(Inventory))
-    verdict = pl.when(pl.col("verdict").is_in([Verdict.REFUSED.value, Verdict.INVALID.value])).then("verdict")
-    return open_rows.with_columns(
-        verdict=verdict, reason=pl.when(verdict.is_not_null()).then("reason").otherwise(pl.lit(""))
-    )
-
-
 def _caused(ledger: Ledger, run_id: str) -> dict[str, object]:
     found = explanations.of_run(ledger, run_id)
     if found is None:
@@ -255,15 +265,6 @@ def _caused(ledger: Ledger, run_id: str) -> dict[str, object]:
 def _explained(ledger: Ledger, run_id: str) -> pl.DataFrame:
     found = explanations.of_run(ledger, run_id)
     return (empty(Explained) if found is None else found.changes).rename(explanations.RENAMED)
-
-
-def _charges(devices: pl.DataFrame) -> tuple[int, int]:
-    """How many SIMs the run began to have charged, and how many it ended being charged; each SIM once."""
-    changed = devices.filter(pl.col("sim_outcome") == Outcome.APPLIED).unique("sim_id")
-    was_on = pl.col("before").str.starts_with(f"{SimStatus.ACTIVATED}+")
-    on = changed.filter((pl.col("desired") == Target.ACTIVATED) & ~was_on)
-    off = changed.filter((pl.col("desired") == Target.SUSPENDED) & was_on)
-    return on.height, off.height
 
 
 def _states(ledger: Ledger, run_id: str) -> pl.DataFrame:

@@ -9,7 +9,7 @@ from schemas.statuses import Outcome, StoppedBy, Verdict
 from simtandem.reconciling import to_retry
 from simtandem.reports.document import Document
 from simtandem.reports.findings import Split, explanations
-from simtandem.reports.headline import RETRIED, command, parts
+from simtandem.reports.headline import RETRIED, command, parts, stopped
 from simtandem.reports.wording import named_rows, of
 
 _MOST_INVALID = 10
@@ -46,11 +46,30 @@ def next_steps(document: Document, examined: pl.DataFrame, invalid: pl.DataFrame
 
     `examined` comes from `findings.examine`, `invalid` is a `schemas.tables.Rejected`.
     """
+    if document.get("state"):
+        return [*_splits(examined), *_unfinished(document), *_refused(document, examined), *_cells(document, invalid)]
     if document.get("refusal"):
         return [_gate(document), *_cells(document, invalid)]
     steps = [*_splits(examined), *_retry(document, examined), *_moved(document, examined)]
     steps += [*_refused(document, examined), *_cells(document, invalid)]
     return [*(steps or [_rest(document)]), *_throttled(document)]
+
+
+def _unfinished(document: Document) -> list[Advice]:
+    """What to do about a run that recorded no end: it goes on, it waits, or its process is gone."""
+    if not document.get("stopped") and not document.get("refusal"):
+        again = f"simtandem report {shlex.quote(document['run_id'])}"
+        return [Advice(f"{stopped(document)}: this is what is known so far", "Write this page again later.", again)]
+    sent = document["outcomes"].get(Outcome.APPLIED, 0) + document["outcomes"].get(Outcome.UNKNOWN, 0)
+    why = document["stopped"]["why"] if document.get("stopped") else document["refusal"]
+    text = f"{why.rstrip('.')}. " if why else ""
+    if sent:
+        text += "Nobody looked at the carrier after the last call: the next run does, and sends only what is missing."
+    else:
+        text += "Nothing was changed. The next run sends what is asked."
+    if not document.get("next"):
+        text += " Start it again where it was started."
+    return [Advice("Go on where the run ended", text, document.get("next", ""))]
 
 
 def _gate(document: Document) -> Advice:

@@ -85,7 +85,7 @@ class Document(TypedDict):
     run_id: str
     carrier: str
     digest: str
-    exit_code: int
+    exit_code: int | None
     schema: int
     account: str
     input: InputCounts
@@ -96,6 +96,8 @@ class Document(TypedDict):
     seconds: float
     files: dict[str, str]
     carrier_host: NotRequired[str]
+    state: NotRequired[str]
+    """How far a run is that did not record a document: only then. The `exit_code` is None unless an error ended it."""
     changed: NotRequired[ChangedCounts]
     not_sent: NotRequired[NotSentCounts]
     stopped: NotRequired[Stopped]

@@ -45,7 +45,7 @@ def figures(results: pl.DataFrame) -> Figures:
     sim, endpoint = (pl.col(f"{half}_outcome").eq_missing(_APPLIED) for half in Half)
     charged, was_charged = _is_activated("after"), _is_activated("before")
     # A call without answer that took effect was the run's as well.
-    moved = pl.col("sim_outcome").is_in([Outcome.FAILED.value, Outcome.UNKNOWN.value]).fill_null(value=False)
+    moved = pl.col("sim_outcome").eq_missing(pl.lit(Outcome.UNKNOWN.value))
     on = (pl.col("desired") == Target.ACTIVATED) & ~was_charged & (sim | (moved & charged))
     suspended = pl.col("after").str.starts_with(f"{SimStatus.SUSPENDED}+")
     off = (pl.col("desired") == Target.SUSPENDED) & was_charged & (sim | (moved & suspended))

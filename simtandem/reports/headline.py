@@ -14,7 +14,6 @@ _STOPPED = {
     StoppedBy.ERROR: "Stopped by an error",
     StoppedBy.KILLED: "Ended before it was done",
 }
-_UNDER_WAY = "Still under way"
 RETRIED = (Verdict.FAILED, Verdict.UNKNOWN, Verdict.SKIPPED)
 """Verdicts of rows that a retry may bring on."""
 
@@ -31,11 +30,12 @@ def headline(document: Mapping[str, Any]) -> str:
 
 
 def stopped(document: Mapping[str, Any]) -> str:
-    """By whom or what a run was stopped; empty where it came to its end."""
-    if document.get("exit_code", 0) is None:
-        return _UNDER_WAY
-    stop = document.get("stopped")
-    return _STOPPED[StoppedBy(stop["by"])] if stop else ""
+    """By whom or what a run was stopped, or that it goes on yet; empty where it came to its end."""
+    if stop := document.get("stopped"):
+        return _STOPPED[StoppedBy(stop["by"])]
+    if document.get("exit_code", 0) is not None:
+        return ""
+    return "Waits for approval" if document.get("state") == "waiting" else "Still under way"
 
 
 def parts(document: Mapping[str, Any]) -> list[tuple[int, str]]:
@@ -51,6 +51,8 @@ def parts(document: Mapping[str, Any]) -> list[tuple[int, str]]:
 
 def retry_command(document: Mapping[str, Any]) -> str:
     """The command that goes on with what a run left open; empty where nothing is that could be tried again."""
+    if document.get("state"):
+        return str(document.get("next", ""))
     if document.get("refusal") or not any(document["verdicts"].get(word, 0) for word in RETRIED):
         return ""
     return command("retry", document)

@@ -121,25 +121,24 @@ def _causes(explanation: Explanation) -> dict[str, object]:
 
 def _headline(run: Document, examined: pl.DataFrame) -> dict[str, str]:
     """The verdict on the whole run in a sentence, how good it is, and what is wrong in a few words."""
-    count, in_sync = run["input"]["rows"], run["verdicts"].get(Verdict.IN_SYNC, 0)
     text, who = headline(run), stopped(run)
-    wrong = [f"{number:,} {words}" for number, words in parts(run)[1:]]
-    charged = int(examined["split"].is_in([findings.Split.PAYING_BUT_OFF, findings.Split.SIM_WITHOUT_ENDPOINT]).sum())
-    if charged:
-        wrong.insert(0, f"{wording.of(charged, 'SIM')} charged without working")
-    missing = count - sum(run["verdicts"].values())
-    if missing:
-        wrong.append(f"{missing:,} not compared")
+    idle = examined["split"].is_in([findings.Split.PAYING_BUT_OFF, findings.Split.SIM_WITHOUT_ENDPOINT]).sum()
+    charged = [f"{wording.of(int(idle), 'SIM')} charged without working"] if idle else []
     if run.get("refusal"):
         return {"level": "mixed", "word": "Nothing was sent", "text": text, "detail": run["refusal"]}
     if who:
-        told = [wrong[0] if charged else "", run.get("stopped", {}).get("why", "")]
-        detail = "; ".join(each for each in told if each)
-        word = "Stopped" if run.get("stopped") else "Under way"
-        return {"level": "bad" if charged else "mixed", "word": word, "text": text, "detail": detail}
+        stop = run.get("stopped")
+        why = [stop["why"]] if stop and stop["why"] else []
+        if stop and run.get("state"):
+            why.append("nobody looked at the carrier after the last call")
+        level, word = "bad" if charged else "mixed", "Stopped" if stop else "Under way"
+        return {"level": level, "word": word, "text": text, "detail": "; ".join(charged + why)}
+    wrong = charged + [f"{number:,} {words}" for number, words in parts(run)[1:]]
+    if missing := run["input"]["rows"] - sum(run["verdicts"].values()):
+        wrong.append(f"{missing:,} not compared")
     if not wrong:
         return {"level": "good", "word": "All in sync", "text": text, "detail": ""}
-    serious = charged or not in_sync
+    serious = charged or not run["verdicts"].get(Verdict.IN_SYNC, 0)
     word = "Act now" if serious else "Needs attention"
     return {"level": "bad" if serious else "mixed", "word": word, "text": text, "detail": ", ".join(wrong)}
 

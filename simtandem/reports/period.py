@@ -14,6 +14,7 @@ from markupsafe import Markup
 
 from schemas.statuses import Verdict
 from simtandem.reports import wording
+from simtandem.reports.figures import NEWLY_BILLED
 from simtandem.reports.files import replace_file
 
 SENT = ("apply", "retry", "undo")
@@ -23,6 +24,9 @@ _SUMMED = (
     "rows",
     "sim_changes",
     "endpoint_changes",
+    "sims_changed",
+    "endpoints_changed",
+    "newly_billed",
     "calls",
     "calls_retried",
     "calls_throttled",
@@ -45,6 +49,7 @@ def render(runs: pl.DataFrame, links: Mapping[str, str], days: tuple[date, date]
             until=days[1],
             runs=[_line(run, links) for run in runs.iter_rows(named=True)],
             sent=sent.height,
+            newly_billed=NEWLY_BILLED,
             totals={name: int(sent[name].sum()) for name in _SUMMED},
             verdicts=verdicts,
             judged=sum(verdicts.values()),

@@ -218,7 +218,7 @@ def test_money_is_shown_only_where_a_rate_is_set(
     assert priced_run.select("monthly_change", "currency").rows() == [(2.5, "EUR")]
 
 
-def test_a_run_that_was_killed_is_reported_without_verdicts(tmp_path: Path) -> None:
+def test_a_run_that_was_killed_is_reported_by_its_record(tmp_path: Path) -> None:
     with Emulator(FLEET) as emulator:
         desk = Desk(emulator, tmp_path / "home")
         killed = desk.apply({11: Target.ACTIVATED, 99: Target.ACTIVATED}, stop_before_reconciling=True)
@@ -226,7 +226,7 @@ def test_a_run_that_was_killed_is_reported_without_verdicts(tmp_path: Path) -> N
             folder = reporting.export_run(ledger, desk.settings, killed["run_id"], ReportFormat.PARQUET)
     devices = pl.read_parquet(folder / "devices.parquet")
     assert devices.select("sim_id", "before", "sim_outcome", "verdict").rows() == [
-        ("11", "Suspended+Disabled", "applied", None),
+        ("11", "Suspended+Disabled", "applied", "in_sync"),
         ("99", "", None, "refused"),
     ]
     run = pl.read_parquet(folder / "runs.parquet").row(0, named=True)

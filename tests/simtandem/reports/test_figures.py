@@ -22,6 +22,7 @@ OWNER_ALONE = {"desired": None, "before": "Activated+Enabled", "endpoint_outcome
         ({"sim_outcome": "held", "after": "Suspended+Disabled", "verdict": "skipped"}, 0),
         ({"sim_outcome": "refused", "after": "Suspended+Disabled", "verdict": "failed"}, 0),
         ({"sim_outcome": "unknown"}, 1),
+        ({"sim_outcome": "failed"}, 0),
         ({"sim_outcome": "unknown", "after": "", "verdict": "unknown"}, 0),
         ({"after": "Suspended+Enabled", "verdict": "changed_by_others"}, 1),
         ({"desired": "factory_test", "before": "Issued+Disabled", "after": "Factory Test+Enabled"}, 0),
