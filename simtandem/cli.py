@@ -278,10 +278,11 @@ def _common(
 
 def _request(file: Path, to: str | None, batch_size: int = 500, **others: Any) -> Any:
     from schemas.parameters import BulkUpdate, Mode, Wish
+    from simtandem.job.fetching import address
 
     target = target_of(to)
     wish = Wish(target.value) if target else Wish.AS_IN_FILE
-    return BulkUpdate(file=str(file), to=wish, mode=Mode.APPLY, batch_size=batch_size, **others)
+    return BulkUpdate(file=address(file), to=wish, mode=Mode.APPLY, batch_size=batch_size, **others)
 
 
 def _output(as_json: bool, quiet: bool, verbose: bool) -> Any:  # noqa: FBT001 - see commands.Output

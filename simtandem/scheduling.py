@@ -19,6 +19,8 @@ from simtandem.errors import InputError
 from simtandem.inbox import moments
 from simtandem.inbox.arriving import Offer, make_offer
 from simtandem.inbox.foreseeing import warnings
+from simtandem.intake.device_file import read_file, shown
+from simtandem.job.fetching import bounds
 from simtandem.ledger.schedule_records import FileVersion, Schedule, ScheduleState
 from simtandem.ledger.schedules import Schedules
 from simtandem.ledger.store import Ledger
@@ -56,8 +58,8 @@ def add(file: Path, at: str | None, to: Target | None, *, as_json: bool) -> int:
     with _schedules(settings) as schedules:
         now = schedules.ledger.clock()
         when = moments.reader(settings.zone, now)
-        data, otherwise = _bytes(file), _moment(at, settings, now)
-        offer = make_offer(data, _version(file, data), now, when, otherwise=otherwise, to=to)
+        data, otherwise = _bytes(file, settings), _moment(at, settings, now)
+        offer = make_offer(data, _version(file, data), now, when, otherwise=otherwise, to=to, allowed=bounds(settings))
         if offer.arrival.reason:
             raise InputError(offer.arrival.reason.replace("Nothing was sent.", "Nothing was scheduled."))
         schedules.record(offer.arrival, offer.schedules, offer.rejected)
@@ -115,16 +117,17 @@ def _moment(at: str | None, settings: Settings, now: datetime) -> datetime | Non
         raise InputError(f"--at {at}: {error}. Nothing was scheduled.") from error
 
 
-def _bytes(file: Path) -> bytes:
+def _bytes(file: Path, settings: Settings) -> bytes:
     try:
-        return file.read_bytes()
-    except OSError as error:
-        raise InputError(f"{file}: {error.strerror}. Nothing was scheduled.") from error
+        return read_file(file, bounds(settings))
+    except InputError as error:
+        told = str(error).replace("Nothing was sent.", "Nothing was scheduled.").replace("there is no", "No", 1)
+        raise InputError(f"{shown(str(file))}: {told}") from error
 
 
 def _version(file: Path, data: bytes) -> FileVersion:
     """Given twice it is meant twice, so each giving is a version of its own."""
-    return FileVersion("", file.name, len(data), token_hex(8), sha256(data).hexdigest())
+    return FileVersion("", shown(file.name), len(data), token_hex(8), sha256(data).hexdigest())
 
 
 def _told(schedule: Schedule, zone: ZoneInfo) -> dict[str, Any]:

@@ -49,6 +49,9 @@ class Settings(BaseSettings):
     )
     currency: str = Field(default="", max_length=8, description="of that rate, as it should be shown, such as EUR")
 
+    max_file_mb: int = Field(default=1024, ge=1, le=65_536, description="MB of a device list that are read at most")
+    max_file_rows: int = Field(default=5_000_000, ge=1, description="rows of a device list that are read at most")
+
     inbox: str | None = Field(default=None, description="folder or fsspec URL where CSVs are dropped; unset: in `home`")
     inbox_settle_s: float = Field(default=10.0, ge=0, le=600, description="how long a file must lie still")
     timezone: str = Field(default="UTC", description="IANA zone of times written without an offset")

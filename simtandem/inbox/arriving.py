@@ -10,7 +10,7 @@ import polars as pl
 from schemas.statuses import Target
 from schemas.tables import Rejected, empty
 from simtandem.errors import InputError
-from simtandem.intake import Intake, read_schedule
+from simtandem.intake import Bounds, Intake, read_schedule
 from simtandem.ledger.schedule_records import SCHEDULE_ROWS, Arrival, FileVersion, NewSchedule
 
 
@@ -33,6 +33,7 @@ def make_offer(
     otherwise: datetime | None,
     to: Target | None = None,
     shelf_name: Callable[[str], str] | None = None,
+    allowed: Bounds | None = None,
 ) -> Offer:
     """Read a file. Rows that don't say when become effective at `otherwise`; without that they are invalid.
 
@@ -42,7 +43,7 @@ def make_offer(
     arrival_id = f"{taken_at.astimezone(UTC):%Y%m%dT%H%M%S}-{secrets.token_hex(3)}"
     name = shelf_name(arrival_id) if shelf_name else file.name
     try:
-        intake = read_schedule(data, file.name, to, when)
+        intake = read_schedule(data, file.name, to, when, allowed or Bounds())
     except InputError as error:
         return Offer(Arrival(arrival_id, file, taken_at, name, 0, 0, str(error)), [], empty(Rejected))
     rejected, asked = intake.rejected, _asked(intake)

@@ -16,6 +16,7 @@ import fsspec  # type: ignore[import-untyped]
 from fsspec.implementations.local import LocalFileSystem  # type: ignore[import-untyped]
 
 from simtandem.errors import InputError
+from simtandem.intake import Bounds
 from simtandem.reports.files import replace_file
 
 _CHANGED = ("mtime", "LastModified", "last_modified", "updated", "modified", "created", "ETag")
@@ -31,9 +32,10 @@ class Version:
 
 
 class Store:
-    """An inbox's files. Raises `InputError` where they can't be reached."""
+    """An inbox's files; of none more than `most` bytes are read. Raises `InputError` where they can't be reached."""
 
-    def __init__(self, url: str) -> None:
+    def __init__(self, url: str, most: int = Bounds().size) -> None:
+        self._most = most
         with _reached(_without_user(url)):
             self._files, self._root = fsspec.url_to_fs(url)
         self._local = isinstance(self._files, LocalFileSystem)
@@ -73,10 +75,10 @@ class Store:
             return {path[start:]: int(info["size"]) for path, info in found.items()}
 
     def read(self, path: str) -> bytes | None:
-        """A file's bytes; None where there is none."""
+        """A file's bytes, one more than `most` of them at most; None where there is none."""
         with _reached(self.place):
             try:
-                data: bytes = self._files.cat_file(self._at(path))
+                data: bytes = self._files.cat_file(self._at(path), end=self._most + 1)
             except FileNotFoundError:
                 return None
             return data

@@ -25,6 +25,8 @@ from simtandem.inbox import moments
 from simtandem.inbox.arriving import make_offer
 from simtandem.inbox.results import files_beside, something_applied
 from simtandem.inbox.store import Store, Version
+from simtandem.intake.device_file import shown
+from simtandem.job.fetching import bounds
 from simtandem.ledger.schedule_records import Arrival, FileVersion
 from simtandem.ledger.schedules import Schedules
 from simtandem.settings import Settings
@@ -107,6 +109,10 @@ class Inbox:
 
     def _take(self, name: str, version: Version, now: datetime, to: Target | None) -> Arrival | None:
         """Take one file, or nothing where it changed, went away, or is taken already."""
+        allowed = bounds(self._settings)
+        if version.size > allowed.size:
+            log.warning("%s stays in the inbox: %s", shown(name), allowed.too_large(version.size))
+            return None
         data = self._store.read(name)
         if data is None or len(data) != version.size or self._store.version(name) != version:
             return None
@@ -115,7 +121,14 @@ class Inbox:
             return None
         when = moments.reader(self._settings.zone, now)
         offer = make_offer(
-            data, file, now, when, otherwise=now, to=to, shelf_name=lambda ident: self._shelf(name, ident)
+            data,
+            file,
+            now,
+            when,
+            otherwise=now,
+            to=to,
+            shelf_name=lambda ident: self._shelf(name, ident),
+            allowed=allowed,
         )
         if not self._schedules.record(offer.arrival, offer.schedules, offer.rejected):
             return None
@@ -187,7 +200,7 @@ class Inbox:
 
 def open_inbox(settings: Settings, schedules: Schedules, url: str | None = None) -> Inbox:
     """The inbox at `url`, or the one of the settings."""
-    return Inbox(Store(url or settings.inbox_url), schedules, settings)
+    return Inbox(Store(url or settings.inbox_url, bounds(settings).size), schedules, settings)
 
 
 def _copy(arrival: Arrival) -> str:
@@ -203,5 +216,16 @@ def _candidates(found: dict[str, Version]) -> dict[str, Version]:
         if Path(name).suffix.casefold() == ".csv"
         and not name.startswith((".", "~"))
         and version.size
+        and _has_a_plain_name(name)
         and not any(f"{name.casefold()}{ending}" in names for ending in _PARTIAL)
     }
+
+
+def _has_a_plain_name(name: str) -> bool:
+    """Whether the record can keep the name; one whose bytes are no UTF-8 it can't."""
+    try:
+        name.encode()
+    except UnicodeEncodeError:
+        log.warning("%s stays in the inbox: its name is not UTF-8. Rename it.", shown(name))
+        return False
+    return True

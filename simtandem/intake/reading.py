@@ -16,6 +16,7 @@ from schemas.tables import Devices, Rejected, Repeats
 from simtandem import ownership
 from simtandem.errors import InputError
 from simtandem.intake.cells import meaning, tidied
+from simtandem.intake.device_file import Bounds, read_file, shown
 from simtandem.intake.duplicates import Contradiction, find_duplicates
 from simtandem.intake.header import EFFECTIVE_AT, FIELDS, IDS, OWNERS
 from simtandem.intake.judging import (
@@ -57,43 +58,35 @@ class Intake:
     moments: pl.DataFrame = dataclasses.field(default_factory=_no_moments)
 
 
-def read_devices(path: Path, to: Target | None = None) -> Intake:
-    """Read a device CSV. A row's own status wins, `to` fills the rest.
+_BOUNDS = Bounds()
+
+
+def read_devices(path: Path, to: Target | None = None, bounds: Bounds = _BOUNDS) -> Intake:
+    """Read a device CSV, no more of it than `bounds` allow. A row's own status wins, `to` fills the rest.
 
     Raises `InputError` where the file as a whole is unusable: it can't be read, is no table, has no column that
     identifies a device, no status at all, or not one usable row; or where it says when, which can't be heeded here.
     """
+    file = shown(path.name or str(path))
     try:
-        data = _bytes(path)
-        sheet = read_sheet(data)
-        intake = _take_in(sheet, to, path.name or str(path), hashlib.sha256(data).hexdigest())
+        data = read_file(path, bounds)
+        sheet = read_sheet(data, bounds.rows)
+        intake = _take_in(sheet, to, file, hashlib.sha256(data).hexdigest())
         _require_a_device(intake, _same_everywhere(sheet))
     except InputError as problem:
-        raise InputError(f"{path.name or path}: {problem}") from problem
+        raise InputError(f"{file}: {problem}") from problem
     return intake
 
 
-def read_schedule(data: bytes, file: str, to: Target | None, when: When) -> Intake:
+def read_schedule(data: bytes, file: str, to: Target | None, when: When, bounds: Bounds = _BOUNDS) -> Intake:
     """As `read_devices`, for rows that may say when. A device may be asked for once for each moment.
 
     That no row is usable is no error here. `when` reads the moment of a row.
     """
     try:
-        return _take_in(read_sheet(data), to, file, hashlib.sha256(data).hexdigest(), when)
+        return _take_in(read_sheet(data, bounds.rows), to, file, hashlib.sha256(data).hexdigest(), when)
     except InputError as problem:
         raise InputError(f"{file}: {problem}") from problem
-
-
-def _bytes(path: Path) -> bytes:
-    try:
-        return path.read_bytes()
-    except FileNotFoundError as error:
-        raise InputError("there is no such file.\nNothing was sent. Check the path.") from error
-    except IsADirectoryError as error:
-        raise InputError("this is a directory, not a file.\nNothing was sent. Name the CSV file in it.") from error
-    except (OSError, ValueError) as error:
-        reason = getattr(error, "strerror", None) or error
-        raise InputError(f"the file can't be read: {reason}.\nNothing was sent.") from error
 
 
 def _take_in(sheet: Sheet, to: Target | None, file: str, sha256: str, when: When | None = None) -> Intake:

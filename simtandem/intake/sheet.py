@@ -6,11 +6,13 @@ from dataclasses import dataclass
 import polars as pl
 
 from simtandem.errors import InputError
+from simtandem.intake.device_file import MOST_ROWS
 from simtandem.intake.header import Source, find_sources, ignored, listed, recognised, tidy
-from simtandem.intake.text import Document, open_document
+from simtandem.intake.text import MOST_COLUMNS, Document, open_document
 
 _TOTAL = re.compile(r"(?i)((grand|sub)[ -]?)?(total|totals|totale|sum|summe|gesamt|gesamtsumme)\s*[:=]?\s*[0-9.,]*")
 _SEPARATOR_NAMES = {"\t": "tab"}
+_SHOWN = 200  # cells, and characters, of what stands beyond the last column
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,13 +54,18 @@ class Sheet:
         return notes
 
 
-def read_sheet(data: bytes) -> Sheet:
-    """Read a file's bytes; raises `InputError` where they are no table of devices."""
+def read_sheet(data: bytes, most_rows: int = MOST_ROWS) -> Sheet:
+    """Read a file's bytes; raises `InputError` where they are no table of devices, or one of more rows than that."""
     document = open_document(data, recognised)
     records = document.records()
     header: list[str] = next((record for _, record in records if _filled(record)), [])
     if not header:
         raise InputError("the file is empty.\nNothing was sent. It needs a header row and one row per device.")
+    if len(header) > MOST_COLUMNS:
+        raise InputError(
+            f"the header has {len(header):,} columns; at most {MOST_COLUMNS:,} are read.\n"
+            "Nothing was sent. Leave out the columns that are not needed."
+        )
     sources = find_sources(header)
     numbers: list[int] = []
     columns: list[tuple[int, list[str]]] = [(source.index, []) for source in sources]
@@ -66,6 +73,10 @@ def read_sheet(data: bytes) -> Sheet:
     overflows: dict[int, str] = {}
     blank = 0
     for number, record in records:
+        if number > most_rows:
+            raise InputError(
+                f"the file has more than {most_rows:,} rows (SIMTANDEM_MAX_FILE_ROWS).\nNothing was sent. Split it."
+            )
         if not _filled(record):
             blank += 1
             continue
@@ -76,7 +87,7 @@ def read_sheet(data: bytes) -> Sheet:
         if record[0][:1] not in _DIGITS and _TOTAL.fullmatch(tidy(record[0])):
             totals[number] = record[0]
         if len(record) > len(header) and _filled(record[len(header) :]):
-            overflows[number] = document.separator.join(record[len(header) :])
+            overflows[number] = document.separator.join(record[len(header) :][:_SHOWN])[:_SHOWN]
     frame = pl.DataFrame(
         [pl.Series("row", numbers, dtype=pl.Int64)]
         + [pl.Series(source.key, texts, dtype=pl.String) for source, (_, texts) in zip(sources, columns, strict=True)]

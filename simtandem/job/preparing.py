@@ -17,7 +17,7 @@ from simtandem.intake import Intake
 from simtandem.intake import read_devices as read_file
 from simtandem.job import retry, undo
 from simtandem.job.closing import finish
-from simtandem.job.fetching import local_file
+from simtandem.job.fetching import bounds, local_file
 from simtandem.job.looks import LookCost, costly
 from simtandem.job.run import CARRIER, Run, RunFolder
 from simtandem.ledger.records import RunKind, RunState
@@ -42,7 +42,7 @@ def _devices(run: Run) -> Intake:
         return undo.read_run(run)
     if run.request.retry_of:
         return retry.read_run(run)
-    return read_file(local_file(run), run.request.target)
+    return read_file(local_file(run), run.request.target, bounds(run.settings))
 
 
 def take_devices(run: Run, intake: Intake) -> None:

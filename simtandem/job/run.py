@@ -51,6 +51,14 @@ class RunFolder:
         with _kept(self.path):
             table.write_parquet(self._place(name))
 
+    def save_bytes(self, name: str, data: bytes) -> Path:
+        """Keep a file that somebody gave; returns where."""
+        path = self.path / name
+        with _kept(self.path):
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_bytes(data)
+        return path
+
     def table(self, name: str) -> pl.DataFrame:
         """A table an earlier step kept."""
         return pl.read_parquet(self.path / "work" / name)
