@@ -15,7 +15,7 @@ from simtandem.emulator import shapes
 from simtandem.emulator.devices import Look, MoveError, UnknownIdError
 from simtandem.emulator.events import Source
 from simtandem.emulator.faults import FaultRule
-from simtandem.emulator.seeding import Group
+from simtandem.emulator.seeding import Group, status_called
 from simtandem.emulator.world import World
 
 
@@ -97,7 +97,7 @@ class Control:
             case {"move": "volume_reached"}:
                 fleet.drift_volume_reached(sim_id)
             case {"status": status}:
-                fleet.drift_sim(sim_id, SimStatus(str(status)))
+                fleet.drift_sim(sim_id, status_called(SimStatus, status))
             case {"delete": True}:
                 fleet.drift_delete_sim(sim_id)
                 return {"deleted": sim_id}
@@ -112,7 +112,7 @@ class Control:
         endpoint_id, fleet = request.path_params["id"], self._world.fleet
         match await _read_object(request):
             case {"status": status}:
-                fleet.drift_endpoint(endpoint_id, EndpointStatus(str(status)))
+                fleet.drift_endpoint(endpoint_id, status_called(EndpointStatus, status))
             case {"delete": True}:
                 fleet.drift_delete_endpoint(endpoint_id)
                 return {"deleted": endpoint_id}
@@ -131,12 +131,15 @@ class Control:
         number, sim_id, endpoint_id = wanted.get("type"), wanted.get("sim"), wanted.get("endpoint")
         if type(number) is not int or type(sim_id) not in {int, NoneType} or type(endpoint_id) not in {int, NoneType}:
             raise TypeError("type must be a number, and so must sim and endpoint where they are given")
+        source = wanted.get("source", 2)
+        if source not in {*Source}:
+            raise ValueError(f"source must be 0, 1 or 2: {source!r}")
         fleet = self._world.fleet
         fleet.drift_event(
             number,
             str(wanted.get("words", "")),
             str(wanted.get("description", "")),
-            Source(int(str(wanted.get("source", 2)))),
+            Source(int(str(source))),
             sim_id=cast("int | None", sim_id),
             endpoint_id=cast("int | None", endpoint_id),
         )

@@ -2,10 +2,14 @@
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from dataclasses import fields as dataclass_fields
+from typing import TypeVar
 
 from schemas.statuses import EndpointStatus, SimStatus
 from simtandem.emulator.batches import Batch
 from simtandem.emulator.fleet import Fleet
+
+Status = TypeVar("Status", SimStatus, EndpointStatus)
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,11 +40,21 @@ class Group:
     def from_json(cls, fields: dict[str, object]) -> "Group":
         """From an object with these fields; statuses in words. Raises ValueError or TypeError for anything else."""
         given = dict(fields)
+        if unknown := sorted(given.keys() - {each.name for each in dataclass_fields(cls)}):
+            raise ValueError(f"no such fields in a group: {', '.join(unknown)}")
         if given.get("sim") is not None:
-            given["sim"] = SimStatus(str(given["sim"]))
+            given["sim"] = status_called(SimStatus, given["sim"])
         if given.get("endpoint") is not None:
-            given["endpoint"] = EndpointStatus(str(given["endpoint"]))
-        return cls(**given)  # type: ignore[arg-type]  # a wrong name or type raises TypeError, which is the promise
+            given["endpoint"] = status_called(EndpointStatus, given["endpoint"])
+        return cls(**given)  # type: ignore[arg-type]  # a wrong type raises TypeError, which is the promise
+
+
+def status_called(kind: type[Status], word: object) -> Status:
+    """The status with this word; raises ValueError, which names those there are."""
+    for status in kind:
+        if status == word:
+            return status
+    raise ValueError(f"no status is called {word!r}: it is one of {', '.join(kind)}")
 
 
 _MIXTURE = (

@@ -1,5 +1,7 @@
 """The control calls, over a real connection."""
 
+import re
+
 import httpx
 import pytest
 
@@ -121,6 +123,7 @@ def test_reset_puts_everything_back(emulator: Emulator, client: httpx.Client) ->
         ("fleet", {"devices": 3, "groups": []}, 400),
         ("fleet", {"groups": [{"sim": "Asleep"}]}, 400),
         ("fleet", {"groups": [3]}, 400),
+        ("fleet", {"groups": [{"colour": "red"}]}, 400),
         ("fleet", {"groups": [{"sim_id": 1}, {"sim_id": 1}]}, 400),
         ("config", {"speed": 3}, 400),
         ("config", {"calls": "many"}, 400),
@@ -147,5 +150,7 @@ def test_mistaken_control_call_is_refused_with_a_sentence_and_changes_nothing(
     before = control(stranger, "fleet", {"groups": [{"sim": "Factory Test", "endpoint": "Enabled"}, {}]}).json()
     answer = control(stranger, path, body)
     assert answer.status_code == status
-    assert answer.json()["message"]
+    message = answer.json()["message"]
+    assert message
+    assert not re.search(r"SimStatus|EndpointStatus|Source|__init__|<", message), "words of Python"
     assert stranger.get("/_emulator/fleet").json() == before
