@@ -24,7 +24,7 @@ def python_with_sdk() -> Path:
     with FileLock(f"{home}.lock"):
         if not mark.exists() or mark.read_text() != wanted:
             shutil.rmtree(home, ignore_errors=True)
-            venv.create(home, with_pip=False)
+            venv.create(home, symlinks=True, with_pip=False)
             pip = [
                 sys.executable,
                 "-m",
