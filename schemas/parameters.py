@@ -86,7 +86,8 @@ class BulkUpdate(BaseModel):
     plan_digest: str = Field(
         default="",
         title="Plan digest",
-        description="Leave empty, or copy it from a plan: then nothing but that very plan is carried out.",
+        description="Leave empty, or copy it from a plan: then nothing but that very plan is carried out, whatever "
+        "somebody approves.",
         json_schema_extra=_at(6),
     )
     accept_large: bool = Field(

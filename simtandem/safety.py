@@ -45,6 +45,16 @@ def suspending(plan: pl.DataFrame) -> int:
     return plan.filter((pl.col("action") == Action.CHANGE) & pl.col("sim_step") & leaving).height
 
 
+def check_digest(carrier: str, *, expected: str | None, digest: str) -> None:
+    """Raise `PlanRefused` where the plan is not the one that was pinned. Nothing helps against that, nor may it."""
+    if expected is not None and expected != digest:
+        raise PlanRefused(
+            f"{carrier}: the plan made now is {digest}, not the approved {expected}: "
+            "the file or the listed states have changed since.\n"
+            "Nothing was sent. Review the new plan.csv, then run again with its digest."
+        )
+
+
 def check(
     plan: pl.DataFrame,
     *,
@@ -63,12 +73,7 @@ def check(
     large plans pass, `change_owners` those that give SIMs other owners, which not everybody can undo. Where the fleet's
     counts are not known, as many suspends as the smallest fleet judged by its share are too many.
     """
-    if expected_digest is not None and expected_digest != digest:
-        raise PlanRefused(
-            f"{carrier}: the plan made now is {digest}, not the approved {expected_digest}: "
-            "the file or the listed states have changed since.\n"
-            "Nothing was sent. Review the new plan.csv, then run again with its digest."
-        )
+    check_digest(carrier, expected=expected_digest, digest=digest)
     too_many = [
         *_too_many_suspended(suspending(plan), fleet_sims, fleet_activated, limits),
         *_too_many_billed(int(plan["newly_billed"].sum()), limits),

@@ -56,8 +56,8 @@ async def obtain_approval(session: Session) -> None:
     """Let the plan pass, suspend the run until somebody decides, or raise `PlanRefused` where they said no.
 
     Only a deployment's own run can wait: elsewhere the safety gate refuses instead. Nor does an approval stand for
-    `change_owners`: without it the gate refuses at once. A no counts whatever has moved
-    since; a yes counts for the very plan it was said to.
+    `change_owners`, nor for a plan digest that the run is pinned to: there the gate refuses at once, and for good. A no
+    counts whatever has moved since; a yes counts for the very plan it was said to.
     """
     flow_run = _waiting_is_possible()
     if flow_run is None or _needs_the_flag(session):
@@ -66,6 +66,7 @@ async def obtain_approval(session: Session) -> None:
     answer = asked.answer if asked else None
     if answer and answer.decision is Decision.REJECT:
         _refuse(session, answer)
+    _hold_to_the_pin(session)
     excess = await _excess(session)
     if not (excess or session.run.request.ask_first):
         return
@@ -79,6 +80,15 @@ async def obtain_approval(session: Session) -> None:
 def _needs_the_flag(session: Session) -> bool:
     plan = session.run.folder.data("plan.json")
     return bool(plan["owner_changes"]) and not session.run.request.change_owners
+
+
+def _hold_to_the_pin(session: Session) -> None:
+    """Raise `PlanRefused` where the run is pinned to another plan, whoever has been asked about it."""
+    try:
+        preparing.check_digest(session.run)
+    except PlanRefused:
+        _settle(session)
+        raise
 
 
 def _waiting_is_possible() -> UUID | None:
@@ -122,7 +132,7 @@ def _settle(session: Session) -> None:
 
 
 async def _excess(session: Session) -> str:
-    """What the safety gate has against the plan; nothing where it passes. A digest that differs is refused for good."""
+    """What the safety gate has against the plan; nothing where it passes."""
     try:
         await preparing.ask_gate(session.run, session.carrier)
     except PlanRefused as refusal:

@@ -133,6 +133,16 @@ async def check_safety(run: Run, carrier: Carrier) -> None:
         raise
 
 
+def check_digest(run: Run) -> None:
+    """Let the plan that the run is pinned to pass, or end the run and raise `PlanRefused`. No approval helps."""
+    pinned, digest = run.request.plan_digest or None, run.folder.data("plan.json")["digest"]
+    try:
+        safety.check_digest(CARRIER, expected=pinned, digest=digest)
+    except PlanRefused as refusal:
+        finish(run, RunState.REFUSED, why=str(refusal))
+        raise
+
+
 async def ask_gate(run: Run, carrier: Carrier) -> None:
     """Let the plan pass or raise `PlanRefused`."""
     plan = run.folder.table("plan.parquet")
