@@ -104,7 +104,7 @@ class Finding(StrEnum):
 
     PAYING_BUT_OFF = "paying_but_off"  # SIM Activated, endpoint not Enabled: charged, and not working
     ON_BUT_DEAD = "on_but_dead"  # SIM Suspended, endpoint Enabled: looks on, and can't connect
-    SIM_WITHOUT_ENDPOINT = "sim_without_endpoint"  # SIM Activated, no endpoint: charged for nothing
+    SIM_WITHOUT_ENDPOINT = "sim_without_endpoint"  # SIM Activated, no endpoint or a Deleted one: charged for nothing
     ENDPOINT_WITHOUT_SIM = "endpoint_without_sim"  # can never work
     FACTORY_TEST = "factory_test"  # not charged yet, and may activate itself at any moment
     DRIFTED = "drifted"  # left the state simtandem last put it in

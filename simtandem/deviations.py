@@ -85,11 +85,11 @@ def judge(state: State, lifecycle: Lifecycle) -> Iterator[Judgement]:
 
 def _findings(state: State) -> Iterator[Finding]:
     sim, endpoint = state.sim, state.endpoint
-    if sim is SimStatus.ACTIVATED and endpoint in (EndpointStatus.DISABLED, EndpointStatus.DELETED):
+    if sim is SimStatus.ACTIVATED and endpoint is EndpointStatus.DISABLED:
         yield Finding.PAYING_BUT_OFF
     if sim is SimStatus.SUSPENDED and endpoint is EndpointStatus.ENABLED:
         yield Finding.ON_BUT_DEAD
-    if sim is SimStatus.ACTIVATED and not state.has_endpoint:
+    if sim is SimStatus.ACTIVATED and (not state.has_endpoint or endpoint is EndpointStatus.DELETED):
         yield Finding.SIM_WITHOUT_ENDPOINT
     if not state.has_sim and endpoint is not EndpointStatus.DELETED:
         yield Finding.ENDPOINT_WITHOUT_SIM

@@ -14,6 +14,7 @@ _SPLIT = {
         "Activated SIM with a Disabled endpoint: charged although off"
     ),
     f"{SimStatus.ACTIVATED}+no endpoint": "Activated SIM without an endpoint: charged for nothing",
+    f"{SimStatus.ACTIVATED}+{EndpointStatus.DELETED}": "Activated SIM with a Deleted endpoint: charged for nothing",
     f"{SimStatus.SUSPENDED}+{EndpointStatus.ENABLED}": (
         "Suspended SIM with an Enabled endpoint: looks on but is dead, costs nothing"
     ),

@@ -18,7 +18,7 @@ from simtandem.settings import load
 _NAMES = {
     Finding.PAYING_BUT_OFF: "paying but off: SIM Activated, endpoint Disabled",
     Finding.ON_BUT_DEAD: "on but dead: SIM Suspended, endpoint Enabled",
-    Finding.SIM_WITHOUT_ENDPOINT: "Activated SIM without endpoint",
+    Finding.SIM_WITHOUT_ENDPOINT: "paying for nothing: SIM Activated, no endpoint, or a Deleted one",
     Finding.ENDPOINT_WITHOUT_SIM: "endpoint without SIM",
     Finding.FACTORY_TEST: "in Factory Test",
     Finding.DRIFTED: "drifted: left the state simtandem last put them in",

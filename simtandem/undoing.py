@@ -21,6 +21,7 @@ _PAIRS = {f"{target.sim}+{target.endpoint}": target.value for target in Target}
 _SPLITS = [
     f"{SimStatus.ACTIVATED}+{EndpointStatus.DISABLED}",
     f"{SimStatus.ACTIVATED}+no endpoint",
+    f"{SimStatus.ACTIVATED}+{EndpointStatus.DELETED}",
     f"{SimStatus.SUSPENDED}+{EndpointStatus.ENABLED}",
 ]
 _NO_WAY_BACK = [SimStatus.ISSUED.value, SimStatus.FACTORY_TEST.value]

@@ -17,11 +17,11 @@ _CHARGED = "charged this month (UTC) and every month it stays so"
 _SPLITS = {
     Split.PAYING_BUT_OFF: (
         "paying but off",
-        f"The SIM is Activated, its endpoint is not Enabled: {{}} {_CHARGED}, and can't work.",
+        f"The SIM is Activated, its endpoint is Disabled: {{}} {_CHARGED}, and can't work.",
     ),
     Split.SIM_WITHOUT_ENDPOINT: (
         "paying for nothing",
-        f"The SIM is Activated and has no endpoint: {{}} {_CHARGED}. Assign an endpoint, or suspend the SIM.",
+        f"The SIM is Activated, its endpoint missing or Deleted: {{}} {_CHARGED}. Assign one, or suspend the SIM.",
     ),
     Split.ON_BUT_DEAD: (
         "on but dead",

@@ -24,7 +24,10 @@ _TITLES = {
         "On but dead",
         "SIM Suspended, endpoint Enabled: looks on, and can't connect. Costs nothing.",
     ),
-    Finding.SIM_WITHOUT_ENDPOINT: ("SIM without endpoint", "SIM Activated, no endpoint: charged for nothing."),
+    Finding.SIM_WITHOUT_ENDPOINT: (
+        "SIM without endpoint",
+        "SIM Activated, no endpoint or a Deleted one: charged for nothing.",
+    ),
     Finding.ENDPOINT_WITHOUT_SIM: ("Endpoint without SIM", "It can never connect. Costs nothing."),
     Finding.FACTORY_TEST: ("In Factory Test", "Not charged yet; activates itself when the test's volume is used up."),
     Finding.DRIFTED: ("Drifted", "Left the state simtandem last put it in."),

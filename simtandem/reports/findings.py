@@ -11,8 +11,8 @@ from simtandem.ownership import beside_states
 class Split(StrEnum):
     """A pair whose halves disagree, as `simtandem audit` names them."""
 
-    PAYING_BUT_OFF = "paying_but_off"  # SIM Activated, endpoint not Enabled: charged, and not working
-    SIM_WITHOUT_ENDPOINT = "sim_without_endpoint"  # SIM Activated, no endpoint: charged for nothing
+    PAYING_BUT_OFF = "paying_but_off"  # SIM Activated, endpoint Disabled: charged, and not working
+    SIM_WITHOUT_ENDPOINT = "sim_without_endpoint"  # SIM Activated, no endpoint or a Deleted one: charged for nothing
     ON_BUT_DEAD = "on_but_dead"  # SIM Suspended, endpoint Enabled: looks on, and can't connect
 
 
@@ -72,8 +72,9 @@ def _split(*, pairs: bool) -> pl.Expr:
     after = pl.col("after").str
     charged = after.contains(SimStatus.ACTIVATED, literal=True)
     enabled = after.contains(EndpointStatus.ENABLED, literal=True)
-    off = after.contains(EndpointStatus.DISABLED, literal=True) | after.contains(EndpointStatus.DELETED, literal=True)
-    alone = pl.col("endpoint_id").is_null() & ~enabled & ~off & pl.lit(pairs)
+    off = after.contains(EndpointStatus.DISABLED, literal=True)
+    gone = after.contains(EndpointStatus.DELETED, literal=True)
+    alone = gone | (pl.col("endpoint_id").is_null() & ~enabled & ~off & pl.lit(pairs))
     dead = after.contains(SimStatus.SUSPENDED, literal=True) & enabled
     return (
         pl.when(charged & off)

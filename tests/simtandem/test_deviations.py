@@ -33,7 +33,7 @@ def found(one: State) -> dict[Finding, Judgement]:
     ("sim", "endpoint", "finding", "charged", "repair"),
     [
         (ACTIVATED, DISABLED, Finding.PAYING_BUT_OFF, True, Target.ACTIVATED),
-        (ACTIVATED, EndpointStatus.DELETED, Finding.PAYING_BUT_OFF, True, None),
+        (ACTIVATED, EndpointStatus.DELETED, Finding.SIM_WITHOUT_ENDPOINT, True, Target.SUSPENDED),
         (SUSPENDED, ENABLED, Finding.ON_BUT_DEAD, False, Target.SUSPENDED),
         (ACTIVATED, None, Finding.SIM_WITHOUT_ENDPOINT, True, Target.SUSPENDED),
         (None, ENABLED, Finding.ENDPOINT_WITHOUT_SIM, False, None),
@@ -118,7 +118,6 @@ def test_where_no_status_helps_the_remedy_says_what_does() -> None:
     assert "assign a SIM" in found(state(None, ENABLED))[Finding.ENDPOINT_WITHOUT_SIM].remedy
     assert "can't be undone" in found(state(TEST, ENABLED))[Finding.FACTORY_TEST].remedy
     assert "only an Issued one can" in found(state(ACTIVATED, ENABLED, Target.FACTORY_TEST))[Finding.DRIFTED].remedy
-    assert "Deleted" in found(state(ACTIVATED, EndpointStatus.DELETED))[Finding.PAYING_BUT_OFF].remedy
 
 
 STATES = st.builds(

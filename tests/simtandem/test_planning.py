@@ -108,6 +108,7 @@ def test_digest_changes_with_a_planned_device_and_only_with_one(
         (ACTIVE, ON, Target.SUSPENDED, (True, True, Half.SIM, False)),
         (ACTIVE, OFF, Target.SUSPENDED, (True, False, Half.SIM, False)),
         (ACTIVE, None, Target.SUSPENDED, (True, False, Half.SIM, False)),
+        (ACTIVE, EndpointStatus.DELETED, Target.SUSPENDED, (True, False, Half.SIM, False)),
         (SUSPENDED, ON, Target.SUSPENDED, (False, True, Half.SIM, False)),
         (ISSUED, OFF, Target.FACTORY_TEST, (True, True, Half.ENDPOINT, False)),
     ],

@@ -59,8 +59,8 @@ class EmnifyLifecycle:
     def move(self, sim: SimStatus | None, endpoint: EndpointStatus | None, target: Target | None) -> Move:
         """The way for a device in this state. Halves that are right already are part of the answer, too.
 
-        Suspending works without an endpoint, because it saves money. Everything else needs the whole pair; only for
-        a SIM that changes no more than its owner it does not matter.
+        Suspending works without an endpoint, or beside a Deleted one, which stays as it is: it saves money. Everything
+        else needs the whole pair; only for a SIM that changes no more than its owner it does not matter.
         """
         if target is None:
             refusal = _final(sim)
@@ -70,7 +70,7 @@ class EmnifyLifecycle:
             return Move(refusal=refusal)
         return Move(
             sim_after=target.sim,
-            endpoint_after=None if endpoint is None else target.endpoint,
+            endpoint_after=endpoint if endpoint in (None, EndpointStatus.DELETED) else target.endpoint,
             first=_first(sim, target),
         )
 
@@ -94,7 +94,7 @@ def _refusal(sim: SimStatus | None, endpoint: EndpointStatus | None, target: Tar
     if sim is None or sim is SimStatus.DELETED:
         return _final(sim)
     if endpoint is EndpointStatus.DELETED:
-        return "the endpoint is Deleted, which is final; assign the SIM to another endpoint first"
+        return _beside_deleted(sim, target)
     if (sim, target) in _ILLEGAL:
         return _ILLEGAL[sim, target]
     if endpoint is None:
@@ -108,6 +108,16 @@ def _final(sim: SimStatus | None) -> str:
     if sim is None:
         return "there is no SIM, so it can never be online; assign one first"
     return "the SIM is Deleted, which is final; take the row out" if sim is SimStatus.DELETED else ""
+
+
+def _beside_deleted(sim: SimStatus, target: Target) -> str:
+    """Why a SIM whose endpoint is Deleted can't go there; it may be suspended, because it is charged for nothing."""
+    if target is Target.SUSPENDED and sim in (SimStatus.ACTIVATED, SimStatus.SUSPENDED):
+        return ""
+    final = "the endpoint is Deleted, which is final"
+    if sim is SimStatus.ACTIVATED:
+        return f"{final}, and the SIM is charged for nothing; assign it to another endpoint, or suspend it"
+    return f"{final}; assign the SIM to another endpoint first"
 
 
 def _without_endpoint(sim: SimStatus, target: Target) -> str:

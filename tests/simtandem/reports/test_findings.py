@@ -14,7 +14,7 @@ MakeResults = Callable[[Sequence[Mapping[str, object]]], pl.DataFrame]
     ("after", "split"),
     [
         ("Activated+Disabled", "paying_but_off"),
-        ("Activated+Deleted", "paying_but_off"),
+        ("Activated+Deleted", "sim_without_endpoint"),
         ("Suspended+Enabled", "on_but_dead"),
         ("Activated+Enabled", ""),
         ("Suspended+Disabled", ""),

@@ -23,6 +23,7 @@ ENDPOINT_FIRST_ON = Move(ACTIVE, ON, Half.ENDPOINT)
 SIM_FIRST_ON = Move(ACTIVE, ON, Half.SIM)
 SIM_FIRST_OFF = Move(SUSPENDED, OFF, Half.SIM)
 SIM_ALONE_OFF = Move(SUSPENDED, None, Half.SIM)
+SIM_OFF_ENDPOINT_GONE = Move(SUSPENDED, GONE, Half.SIM)
 ENDPOINT_FIRST_TEST = Move(TESTING, ON, Half.ENDPOINT)
 
 # A text is a part of the refusal that must be there.
@@ -39,7 +40,7 @@ EXPECTED: dict[Target, dict[tuple[SimStatus | None, EndpointStatus | None], Move
         (ACTIVE, None): "charged for nothing; assign an endpoint, or suspend it",
         (ACTIVE, ON): ENDPOINT_FIRST_ON,
         (ACTIVE, OFF): ENDPOINT_FIRST_ON,
-        (ACTIVE, GONE): "endpoint is Deleted",
+        (ACTIVE, GONE): "charged for nothing; assign it to another endpoint, or suspend it",
         (SUSPENDED, None): "charged for nothing",
         (SUSPENDED, ON): ENDPOINT_FIRST_ON,
         (SUSPENDED, OFF): ENDPOINT_FIRST_ON,
@@ -65,11 +66,11 @@ EXPECTED: dict[Target, dict[tuple[SimStatus | None, EndpointStatus | None], Move
         (ACTIVE, None): SIM_ALONE_OFF,
         (ACTIVE, ON): SIM_FIRST_OFF,
         (ACTIVE, OFF): SIM_FIRST_OFF,
-        (ACTIVE, GONE): "endpoint is Deleted",
+        (ACTIVE, GONE): SIM_OFF_ENDPOINT_GONE,
         (SUSPENDED, None): SIM_ALONE_OFF,
         (SUSPENDED, ON): SIM_FIRST_OFF,
         (SUSPENDED, OFF): SIM_FIRST_OFF,
-        (SUSPENDED, GONE): "endpoint is Deleted",
+        (SUSPENDED, GONE): SIM_OFF_ENDPOINT_GONE,
         (DELETED, None): "SIM is Deleted",
         (DELETED, ON): "SIM is Deleted",
         (DELETED, OFF): "SIM is Deleted",
