@@ -50,15 +50,25 @@ def plan(
     file: File,
     to: To = None,
     batch_size: BatchSize = 500,
+    digest: Digest = None,
     *,
+    yes: Annotated[bool, typer.Option("--yes", "-y", help="As for apply: a plan asks nothing.")] = False,
+    accept_large: AcceptLarge = False,
+    change_owners: ChangeOwners = False,
     as_json: AsJson = False,
     quiet: Quiet = False,
     verbose: Verbose = False,
 ) -> None:
-    """Validate FILE, list the carrier, compare; show and write the plan. Changes nothing."""
+    """Validate FILE, list the carrier, compare; show and write the plan. Changes nothing.
+
+    It takes the options of apply, and exits with 3 where apply with the same options would refuse the plan.
+    """
     from simtandem import commands
 
-    _end(commands.look("plan", _request(file, to, batch_size), _output(as_json, quiet, verbose)))
+    del yes
+    allowed = {"accept_large": accept_large, "change_owners": change_owners}
+    request = _request(file, to, batch_size, plan_digest=digest, **allowed)
+    _end(commands.look("plan", request, _output(as_json, quiet, verbose)))
 
 
 @app.command()

@@ -68,11 +68,9 @@ def look(kind: Literal["plan", "reconcile"], request: BulkUpdate, output: Output
         run = Run.begin(request, RunKind(kind), load())
         try:
             with run.failing():
-                document, refusal = asyncio.run(_stoppable(comparing.compare(run), watcher))
+                document, _ = asyncio.run(_stoppable(comparing.compare(run), watcher))
         finally:
             run.close()
-    if kind == "plan" and refusal:
-        document["refusal"] = refusal  # what the safety gate would say to applying it
     if output.as_json:
         _print(document)
     else:
@@ -113,11 +111,20 @@ async def _apply(request: BulkUpdate, settings: Settings, output: Output, *, ask
                 return None
     except PlanRefused as refusal:
         if not output.as_json:
+            _show_refused(run, output)
             raise
         output.err.print(f"PlanRefused: {refusal}", markup=False, soft_wrap=True)
     finally:
         run.close()
     return run.folder.data("document.json")
+
+
+def _show_refused(run: Run, output: Output) -> None:
+    """The plan that is refused, and where it is to be reviewed."""
+    if run.folder.has("document.json"):
+        document = run.folder.data("document.json")
+        shown.show_plan(output.out, document, _notes(run.folder), preparing.problems(run.folder))
+        shown.show_files(output.out, {"files": {"plan": document["files"]["plan"]}})
 
 
 async def _carry_out(run: Run, output: Output, *, ask: bool) -> bool:

@@ -69,6 +69,7 @@ def stragglers(
 def to_retry(results: pl.DataFrame) -> pl.DataFrame:
     """What to feed back: the rows that have an id and are not in sync, each device and status once.
 
+    Refused moves are not among them: no rule allows them, and they would only be refused again.
     Columns `sim_id, endpoint_id, iccid, status`, as an input file has them, and those for owners where some are asked.
     """
     return as_input(open_rows(results))
@@ -79,7 +80,8 @@ def open_rows(results: pl.DataFrame) -> pl.DataFrame:
     device = ["sim_id", "endpoint_id", "iccid"]
     wishes = ["desired", "owners"]
     usable = pl.any_horizontal(pl.col(wishes).is_not_null()) & pl.any_horizontal(pl.col(device).is_not_null())
-    rows = results.filter(usable & (pl.col("verdict") != Verdict.IN_SYNC)).sort("row")
+    settled = pl.col("verdict").is_in([Verdict.IN_SYNC.value, Verdict.REFUSED.value])
+    rows = results.filter(usable & ~settled).sort("row")
     return rows.unique([*device, *wishes], keep="first", maintain_order=True)
 
 

@@ -133,11 +133,8 @@ def _settle(session: Session) -> None:
 
 async def _excess(session: Session) -> str:
     """What the safety gate has against the plan; nothing where it passes."""
-    try:
-        await preparing.ask_gate(session.run, session.carrier)
-    except PlanRefused as refusal:
-        return str(refusal).splitlines()[0]
-    return ""
+    refusal = await preparing.foreseen_refusal(session.run, session.carrier)
+    return refusal.partition("\n")[0]
 
 
 class _WaitingNote:

@@ -5,8 +5,8 @@ from typing import Any
 from prefect import task
 from prefect.cache_policies import NO_CACHE
 
-from simtandem.job import closing
-from simtandem.ledger.records import RunState
+from simtandem.job import closing, preparing
+from simtandem.ledger.records import RunKind, RunState
 from tasks.session import Session
 
 
@@ -21,6 +21,7 @@ async def reconcile(session: Session) -> None:
 
 @task(name="write report", cache_policy=NO_CACHE)
 async def write_report(session: Session) -> dict[str, Any]:
-    """Judge every input row; write results, retry file and report."""
-    ended = RunState.INTERRUPTED if session.interrupted else RunState.FINISHED
-    return closing.finish(session.run, ended, stop=session.stop)
+    """Judge every input row; write results, retry file and report. Of a plan: say what would refuse it."""
+    run, ended = session.run, RunState.INTERRUPTED if session.interrupted else RunState.FINISHED
+    why = await preparing.foreseen_refusal(run, session.carrier) if run.kind is RunKind.PLAN else ""
+    return closing.finish(run, ended, why=why, stop=session.stop)

@@ -14,7 +14,7 @@ from schemas.parameters import BulkUpdate
 from schemas.statuses import Half, StoppedBy
 from simtandem import watching
 from simtandem.carriers.base import Carrier
-from simtandem.errors import CarrierUnavailable, Interrupted, SimtandemError
+from simtandem.errors import CarrierUnavailable, Interrupted, PlanRefused, SimtandemError
 from simtandem.job.applying import Applying
 from simtandem.job.batchwork import BatchWork, other
 from simtandem.job.run import Run, kind_of
@@ -164,4 +164,5 @@ def final_state(document: dict[str, Any], trouble: str = "") -> State[Any]:
         return Cancelled(message=message)
     if document["exit_code"] == 0:
         return Completed(message=message)
-    return Failed(name="Rows refused" if only_planned(document) else "Not in sync", message=message)
+    name = "Rows refused" if only_planned(document) else "Not in sync"
+    return Failed(name="Plan refused" if document["exit_code"] == PlanRefused.exit_code else name, message=message)

@@ -132,7 +132,8 @@ def _refreshed(before: pl.DataFrame, fresh: pl.DataFrame) -> pl.DataFrame:
 def finish(run: Run, ended: RunState = RunState.FINISHED, *, why: str = "", stop: Stop | None = None) -> dict[str, Any]:
     """Judge every row, record the verdicts, write the files; returns the run's document.
 
-    `ended` is how: finished, interrupted, or refused before anything was sent; `why` says so in words. `stop` tells who
+    `ended` is how: finished, interrupted, or refused before anything was sent; `why` says so in words. A plan is
+    finished, and `why` says what would refuse it. `stop` tells who
     or what ended the sending early. The document is also kept in the run's folder and in the ledger.
     """
     folder, ledger = run.folder, run.ledger
@@ -154,6 +155,7 @@ def finish(run: Run, ended: RunState = RunState.FINISHED, *, why: str = "", stop
     told = _document(run, results, outcomes, paths, ended, stop)
     if why:
         told["refusal"] = why
+        told["exit_code"] = PlanRefused.exit_code
     if run.kind is not RunKind.PLAN and (go_on := retry_command(told)):
         told["next"] = go_on
     if (head := ledger.head(run.run_id)) is not None:

@@ -4,9 +4,9 @@ from collections.abc import Awaitable, Callable
 from typing import Any
 
 from simtandem.carriers.base import Carrier
-from simtandem.errors import PlanRefused
 from simtandem.job import closing, preparing
 from simtandem.job.run import Run
+from simtandem.ledger.records import RunKind
 
 
 async def prepare(run: Run) -> None:
@@ -26,10 +26,15 @@ async def _up_to(run: Run, gate: Callable[[Run, Carrier], Awaitable[None]]) -> N
 
 
 async def compare(run: Run) -> tuple[dict[str, Any], str]:
-    """Compare file and carrier. Returns the run's document, and what the safety gate would say to applying it."""
-    refusal = ""
-    try:
-        await _up_to(run, preparing.ask_gate)
-    except PlanRefused as error:
-        refusal = str(error)
-    return closing.finish(run), refusal
+    """Compare file and carrier. Returns the run's document, and what the safety gate would say to applying it.
+
+    A plan that the gate would refuse has that in its document, and its exit code.
+    """
+    refusals: list[str] = []
+
+    async def foresee(run: Run, carrier: Carrier) -> None:
+        refusals.append(await preparing.foreseen_refusal(run, carrier))
+
+    await _up_to(run, foresee)
+    refusal = refusals[0]
+    return closing.finish(run, why=refusal if run.kind is RunKind.PLAN else ""), refusal

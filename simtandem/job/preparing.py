@@ -143,6 +143,15 @@ def check_digest(run: Run) -> None:
         raise
 
 
+async def foreseen_refusal(run: Run, carrier: Carrier) -> str:
+    """What the safety gate would say to carrying the plan out; empty where it would let it pass."""
+    try:
+        await ask_gate(run, carrier)
+    except PlanRefused as refusal:
+        return str(refusal)
+    return ""
+
+
 async def ask_gate(run: Run, carrier: Carrier) -> None:
     """Let the plan pass or raise `PlanRefused`."""
     plan = run.folder.table("plan.parquet")

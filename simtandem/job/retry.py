@@ -63,11 +63,12 @@ def next_step(ledger: Ledger, record: RunRecord) -> str:
 
 
 def _planned(plan: pl.DataFrame, kind: RunKind) -> pl.DataFrame:
-    """All rows of a run that was killed before it could judge any: what is right already costs nothing.
+    """The rows of a run that was killed before it could judge any, less what is refused: what is right costs nothing.
 
     Of an undo only what it sends: what it leaves alone, nobody asked for.
     """
-    wanted = pl.col("action") == Action.CHANGE if kind is RunKind.UNDO else pl.col("action") != Action.REPEAT
+    never = [Action.REPEAT.value, Action.REFUSED.value]
+    wanted = pl.col("action") == Action.CHANGE if kind is RunKind.UNDO else ~pl.col("action").is_in(never)
     return plan.filter(wanted).rename({"owners_after": "owners"})
 
 

@@ -51,9 +51,10 @@ def open_rows(run: Run) -> list[dict[str, object]]:
 
 def _planned(document: dict[str, Any]) -> str:
     plan, invalid = document["plan"], document["input"]["invalid"]
+    refusal = document.get("refusal", "").partition("\n")[0]
     return (
         f"{_changes(plan)}, {plan['unchanged']} unchanged, {plan['refused']} refused, {invalid} rows invalid. "
-        "Only planned: nothing was sent."
+        f"Only planned: nothing was sent.{' As it stands it would be refused: ' if refusal else ''}{refusal}"
     )
 
 

@@ -113,8 +113,6 @@ def _retry(document: Document, examined: pl.DataFrame) -> list[Advice]:
     stop = document.get("stopped")
     if stop and stop["by"] in (StoppedBy.STOP_RULE, StoppedBy.ERROR):
         text = f"Find out first what went wrong ({stop['why']}). {text}"
-    if not examined.filter(pl.col("verdict") == Verdict.REFUSED, pl.col("desired").is_not_null()).is_empty():
-        text += " Refused moves are in it too, and will be refused again."
     return [Advice(f"{of(count, 'row')} {are} in retry.csv", text, command("retry", document), tuple(why))]
 
 

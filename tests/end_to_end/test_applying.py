@@ -94,6 +94,15 @@ def test_what_a_run_left_open_is_retried_alone(sit_down: MakeDesk) -> None:
 def test_a_plan_beyond_the_limits_needs_to_be_accepted(sit_down: MakeDesk) -> None:
     desk = sit_down(Group(20, *RUNNING))
     file = desk.file(15)
+    planned = desk.run("plan", file, "--to", "suspended", "--json")
+    assert planned.code == planned.document()["exit_code"] == 3
+    assert "15 of 20 Activated SIMs" in planned.document()["refusal"]
+    assert desk.run("plan", file, "--to", "suspended", "--accept-large", "--change-owners", "--yes").code == 0
+    assert desk.run("plan", file, "--to", "suspended", "--accept-large", "--plan", "aaaa000011112222").code == 3
+    shown = desk.run("apply", file, "--to", "suspended", "--yes")
+    assert shown.code == 3
+    assert "15  SIMs to change" in shown.out
+    assert str(desk.run_folders()[-1] / "plan.csv") in shown.out
     refused = desk.run("apply", file, "--to", "suspended", "--yes", "--json")
     assert refused.code == refused.document()["exit_code"] == 3
     assert refused.document()["verdicts"]["skipped"] == 15

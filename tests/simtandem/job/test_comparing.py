@@ -58,6 +58,7 @@ async def test_looking_says_what_the_gate_would_say(make_run: MakeRun, emulator:
     run = make_run(fleet_sims(15), Target.SUSPENDED, kind=RunKind.PLAN, settings=account(emulator))
     told, refusal = await comparing.compare(run)
     assert "15 of 20 Activated SIMs" in refusal
+    assert told["exit_code"] == (3 if run.kind is RunKind.PLAN else 1)
     assert told["plan"]["sim_changes"] == 15
     assert run.ledger.run(run.run_id).state is RunState.FINISHED
 

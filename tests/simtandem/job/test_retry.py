@@ -158,3 +158,20 @@ def test_a_run_that_was_killed_once_planned_goes_on_with_a_retry(
     assert retried(desk, killed["run_id"])["exit_code"] == 0
     with closing(Ledger.open(desk.settings.ledger())) as ledger:
         assert ledger.run(killed["run_id"]).state is RunState.INTERRUPTED
+
+
+def test_refused_moves_are_left_out_so_that_a_retry_can_end_well(desk: Desk) -> None:
+    desk.emulator.inject(FaultRule(FaultKind.HTML, "PATCH", "/sim/", status=403))
+    wishes = [f"{ROUND},suspended", f"{PLAIN},activated"]
+    desk.emulator.change(lambda fleet: fleet.drift_sim(ROUND, SimStatus.ISSUED))
+    run = desk.request(desk.file("sim_id,status", *wishes))
+    desk.emulator.inject()
+    assert (run["verdicts"]["refused"], run["verdicts"]["failed"]) == (1, 1)
+    done = retried(desk, run["run_id"])
+    assert (done["exit_code"], done["input"]["rows"]) == (0, 1)
+    refused = desk.request(desk.file("sim_id,status", wishes[0]))
+    with pytest.raises(InputError, match="left nothing open"):
+        history.open_rows(refused["run_id"])
+    killed = desk.request(desk.file("sim_id,status", wishes[0]), killed_once_planned=True)
+    with pytest.raises(InputError, match="left nothing open"):
+        history.open_rows(killed["run_id"])
