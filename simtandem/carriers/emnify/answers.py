@@ -13,6 +13,10 @@ from enum import StrEnum
 
 import httpx
 
+from simtandem.carriers.emnify.items import number
+
+_LONGEST_MESSAGE = 2000
+
 
 class Kind(StrEnum):
     """What to do about an answer."""
@@ -106,7 +110,7 @@ def _json(response: httpx.Response) -> object:
         return None
     try:
         return json.loads(response.content)
-    except ValueError:
+    except (ValueError, RecursionError):
         return None
 
 
@@ -116,8 +120,9 @@ def _error(data: object, secrets: Iterable[str]) -> tuple[int | None, str]:
         return None, ""
     inner = data.get("errors")
     first = inner[0] if isinstance(inner, list) and inner and isinstance(inner[0], dict) else {}
-    code = data.get("error_code", first.get("error_code"))
+    code = number(data.get("error_code", first.get("error_code")))
     message = str(first.get("message") or data.get("message") or "")
     for secret in filter(None, secrets):
         message = message.replace(secret, "(secret)")
-    return (int(code) if isinstance(code, int | float) else None), " ".join(message.split())[:160]
+    shown = "".join(each if each.isprintable() else " " for each in message[:_LONGEST_MESSAGE])
+    return code, " ".join(shown.split())[:160]

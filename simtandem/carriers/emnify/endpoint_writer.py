@@ -38,6 +38,9 @@ MOST_AT_ONCE = 2000
 
 _WORTH_PROBING = 40  # rows; fewer are narrowed down with as few calls
 _MOST_PROBES = 50
+_WORTH_HALVING = 8  # rows of a forbidden call; fewer are sent alone
+_NO_RIGHT = 12  # single calls; it is more than the stop rule needs, which leaves the others unsent
+_NO_RIGHT_TO_IT = 403
 
 
 @dataclass(slots=True)
@@ -137,9 +140,8 @@ class EndpointWriter:
             await self._after_silence(changes, work, attempt, reply)
         elif len(changes) == 1:
             self._refuse(changes[0], work, attempt, reply)
-        elif reply.kind is Kind.FORBIDDEN:
-            self.bulk_allowed = False
-            await self._one_by_one(changes, work)
+        elif reply.kind is Kind.FORBIDDEN and (not _of_rows(reply) or len(changes) < _WORTH_HALVING):
+            await self._without_bulk(changes, work)
         elif read or self.rejects_whole:
             await self._split(changes, work)
         else:
@@ -148,6 +150,11 @@ class EndpointWriter:
                 await self._send(left, work, read=True)
             else:
                 await self._split(left, work)
+
+    async def _without_bulk(self, changes: Sequence[Change], work: _Work) -> None:
+        """Forbidden is the bulk call as such, or a row of it: where bulk calls never worked, it is the call."""
+        self.bulk_allowed = self._bulk_worked
+        await self._one_by_one(changes, work)
 
     def _refuse(self, change: Change, work: _Work, attempt: int, reply: Reply) -> None:
         work.end([StepResult(change.row, Outcome.REFUSED, attempt, reply.status, reply.sentence)])
@@ -173,6 +180,9 @@ class EndpointWriter:
                 self.bulk_allowed = False  # both are good: it is the bulk call itself that is refused
             return
         replies = [await self._call(half, work, 1) for half in halves]
+        if not self._bulk_worked and all(reply.kind is Kind.FORBIDDEN for reply in replies):
+            await self._without_bulk(changes, work)
+            return
         if not work.probed and len(changes) >= _WORTH_PROBING and all(_of_rows(reply) for reply in replies):
             work.probed = True
             await self._one_by_one(changes, work, until_known=True)
@@ -189,20 +199,22 @@ class EndpointWriter:
     async def _one_by_one(self, changes: Sequence[Change], work: _Work, *, until_known: bool = False) -> None:
         """Each in a call of its own, in an order that makes those tried so far a fair sample.
 
-        `until_known`: end as soon as some were tried and few of them refused. If single calls are forbidden, one
-        refusal speaks for all the rest.
+        `until_known`: end as soon as some were tried and few of them refused. If the first dozen are all forbidden,
+        that speaks for all the rest.
         """
         order = _spread(changes) if len(changes) >= _WORTH_PROBING else list(changes)
         order = order[:_MOST_PROBES] if until_known else order
+        forbidden = 0
         for tried, change in enumerate(order, start=1):
             if work.stopped:
                 return
             reply = await self._call([change], work, 1)
-            if reply.kind is Kind.FORBIDDEN and not until_known:
+            await self._take([change], work, 1, reply, read=False)
+            forbidden = forbidden + 1 if reply.kind is Kind.FORBIDDEN else -len(order)
+            if forbidden >= _NO_RIGHT:
                 refused = (Outcome.REFUSED, 1, reply.status, reply.sentence)
                 work.end(StepResult(left.row, *refused) for left in work.left(changes))
                 return
-            await self._take([change], work, 1, reply, read=False)
             sample = [each.row for each in order[:tried]]
             if work.too_many(sample, len(changes)):
                 await self._settle_disputed(work)  # those that hold the status already are taken off
@@ -261,8 +273,8 @@ _ENOUGH, _FEW = 10, 5
 
 
 def _of_rows(reply: Reply) -> bool:
-    """Whether this refuses rows, and not the call as such."""
-    return reply.kind.refused and reply.kind is not Kind.FORBIDDEN
+    """Whether this may refuse a row, and not just the call as such, as where a path is not offered."""
+    return reply.kind.refused and (reply.kind is not Kind.FORBIDDEN or reply.status == _NO_RIGHT_TO_IT)
 
 
 def _spread(changes: Sequence[Change]) -> list[Change]:

@@ -26,8 +26,9 @@ from simtandem.errors import CarrierRefused
 log = logging.getLogger(__name__)
 
 _READINGS = 4
-_REFUSED_QUERY, _INVALID_SORT = (400, 422), 1302
-_PAGES_AT_ONCE = 8
+_REFUSED_QUERY, _INVALID_FILTER, _INVALID_SORT = (400, 422), 1301, 1302
+_LONGEST_NUMBER = 12
+_PAGES_AT_ONCE, _PAGES_IN_A_ROW = 8, 32
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +75,8 @@ async def read_page(transport: Transport, route: Route, number: int, q: str = ""
     query = {"page": str(number), "per_page": str(route.per_page), **({"q": wanted} if wanted else {})}
     ordered = {} if route.path in transport.unsorted else {"sort": "id"}
     reply = await transport.get(route.path, spacing=route.spacing, purpose="list", query=query | ordered)
-    if ordered and reply.status in _REFUSED_QUERY and (reply.code == _INVALID_SORT or not wanted):
+    badly = reply.kind.refused and reply.status in _REFUSED_QUERY and not wanted
+    if ordered and (badly or (reply.kind.refused and reply.code == _INVALID_SORT)):
         transport.unsorted.add(route.path)
         return await read_page(transport, route, number, q)
     if reply.kind is not Kind.OK:
@@ -110,7 +112,7 @@ async def read_page_filtered(transport: Transport, route: Route, q: str) -> Page
     try:
         return await read_page(transport, route, 1, q=q)
     except CarrierRefused as refusal:
-        if refusal.status not in _REFUSED_QUERY:
+        if refusal.status not in _REFUSED_QUERY and refusal.code != _INVALID_FILTER:
             raise
         log.info("%s refuses the filter %s: %s", route.path, q.partition(":")[0], refusal)
         return None
@@ -125,7 +127,7 @@ async def read_rest(
     those are fewer than the pages of another reading, the listing is not read again, and does not count as complete.
     """
     seen: list[pl.DataFrame] = []
-    page, total = first, 0
+    page, total, known = first, 0, -1
     for reading in range(_READINGS):
         if reading:
             page = await read_page(transport, route, 1)
@@ -142,7 +144,10 @@ async def read_rest(
         joined = pl.concat(seen).unique(route.key, keep="last", maintain_order=True)
         if missing and missing(joined) < max(len(pages), 1):
             return Reading(joined, total, complete=False)
-    log.warning("%s kept shifting through %d readings; what is missing is read by id", route.path, _READINGS)
+        if joined.height == known:  # another reading has shown nothing more
+            break
+        known = joined.height
+    log.warning("%s kept shifting through %d readings; what is missing is read by id", route.path, len(seen))
     return Reading(joined, total, complete=False)
 
 
@@ -150,8 +155,15 @@ async def _by_headers(transport: Transport, route: Route, first: Page) -> list[P
     """All pages, those after the first side by side. Listings that grow meanwhile are followed to their new end."""
     at_once = asyncio.Semaphore(_PAGES_AT_ONCE)
     pages, end = [first], first.pages or 1
+    ids = set(first.rows[route.key])
     while len(pages) < end:
-        pages += await together(range(len(pages) + 1, end + 1), partial(read_page, transport, route), at_once)
+        some = range(len(pages) + 1, min(len(pages) + _PAGES_IN_A_ROW, end) + 1)
+        read = await together(some, partial(read_page, transport, route), at_once)
+        pages += read
+        new = {ident for page in read for ident in page.rows[route.key]} - ids
+        if not new:  # past the end, whatever the headers say
+            break
+        ids |= new
         end = pages[-1].pages or end
     return pages
 
@@ -169,4 +181,4 @@ async def _until_nothing_new(transport: Transport, route: Route, first: Page) ->
 
 
 def _number(text: str | None) -> int | None:
-    return int(text) if text and text.isdigit() else None
+    return int(text) if text and text.isascii() and text.isdigit() and len(text) <= _LONGEST_NUMBER else None

@@ -6,6 +6,7 @@ of a type that fits. Which of this is wrong, a refusal does not say, so it is sa
 """
 
 import asyncio
+import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from functools import partial
@@ -18,6 +19,9 @@ from simtandem.carriers.emnify.items import OWNER_NAMES, Item, owners_from_sim, 
 from simtandem.carriers.emnify.listing import SIMS, read_item, read_page, read_rest
 from simtandem.carriers.emnify.transport import Transport
 from simtandem.carriers.together import together
+from simtandem.errors import CarrierRefused
+
+log = logging.getLogger(__name__)
 
 _INVALID_REFERENCE = 1401  # said of a SIM that does not exist, and of an organisation
 _LISTED = replace(SIMS, row=owners_from_sim, table=owners_table)
@@ -35,7 +39,7 @@ async def read_owners(transport: Transport, sims: Sequence[str], at_once: asynci
         first = await read_page(transport, _LISTED, 1)
         found = first.rows
         if len(set(sims).difference(found["sim_id"])) > (first.pages or 1) - 1:
-            reading = await read_rest(transport, _LISTED, first)
+            reading = await read_rest(transport, _LISTED, first, lambda rows: len(set(sims).difference(rows["sim_id"])))
             if reading.complete:
                 return reading.rows
             found = reading.rows
@@ -45,7 +49,11 @@ async def read_owners(transport: Transport, sims: Sequence[str], at_once: asynci
 
 
 async def _one(transport: Transport, ident: str) -> tuple[str | None, ...] | None:
-    item = await read_item(transport, f"{SIMS.path}/{ident}", "sim")
+    try:
+        item = await read_item(transport, f"{SIMS.path}/{ident}", "sim")
+    except CarrierRefused as refusal:  # that concerns no other SIM
+        log.warning("%s", refusal)
+        return None
     return owners_from_sim(item) if item else None
 
 

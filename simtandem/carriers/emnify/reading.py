@@ -181,7 +181,7 @@ class Reader:
                 activated = None
             if activated is not None:
                 return everything.total, activated
-        sims = await read_rest(self._transport, SIMS, everything)
+        sims = await read_rest(self._transport, SIMS, everything, lambda _rows: 0)
         return sims.rows.height, sims.rows.filter(pl.col("sim_status") == SimStatus.ACTIVATED).height
 
     async def _count(self, status: SimStatus) -> int | None:

@@ -26,13 +26,14 @@ class PickyCarrier:
         silent: int = 0,
         keeps: int = 0,
         forbids: tuple[str, ...] = (),
+        forbidden_rows: tuple[int, ...] = (),
         misses: tuple[str, ...] = (),
         most: int = 2000,
     ) -> None:
         self.status: dict[int, int] = dict.fromkeys(range(1, count + 1), 1)
         self.bad, self.atomic, self.forbids = set(bad), atomic, forbids
         self._silent, self._keeps = silent, keeps
-        self._misses, self._most = misses, most
+        self._misses, self._most, self._forbidden_rows = misses, most, forbidden_rows
         self.meanwhile: dict[int, int | None] = {}
         self.patches: list[list[int]] = []
         self.needless = self.reads = 0
@@ -47,7 +48,7 @@ class PickyCarrier:
         wishes = json.loads(request.content)
         rows = wishes if isinstance(wishes, list) else [{"id": int(path.rsplit("/", 1)[1]), **wishes}]
         self.patches.append([row["id"] for row in rows])
-        if any(path.endswith(each) for each in self.forbids):
+        if any(path.endswith(each) for each in self.forbids) or {row["id"] for row in rows} & {*self._forbidden_rows}:
             return httpx.Response(403, json={"error_code": 1104, "message": "Forbidden"})
         if any(path.endswith(each) for each in self._misses):
             return httpx.Response(404, json={"message": "no Route matched with those values"})

@@ -164,3 +164,32 @@ def test_a_secret_the_carrier_quotes_is_left_out_even_where_the_quotation_is_cut
     assert "SECR" not in reply.sentence.replace("(secret", "")
     short = read(httpx.Response(400, json=error(1400, "SECRET-ONE is bad")), wants_body=True, secrets=("SECRET-ONE",))
     assert "(secret) is bad" in short.sentence
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b'{"error_code": NaN}',
+        b'{"error_code": Infinity}',
+        b'{"error_code": 1e400}',
+        b'{"error_code": true}',
+        b'{"error_code": {}}',
+        b"[" * 100_000,
+        b"\xff\xfe",
+    ],
+)
+def test_a_body_that_makes_no_sense_leaves_the_http_status_to_decide(body: bytes) -> None:
+    reply = read(httpx.Response(404, content=body), wants_body=True)
+    assert (reply.kind, reply.code) == (Kind.NOT_FOUND, None)
+
+
+def test_a_code_may_be_written_as_a_text_or_a_double() -> None:
+    for code in (b'"1104"', b"1104.0"):
+        reply = read(httpx.Response(403, content=b'{"error_code": ' + code + b"}"), wants_body=True)
+        assert reply.code == 1104
+
+
+def test_a_message_of_the_carrier_moves_no_cursor() -> None:
+    reply = read(httpx.Response(400, json={"message": "\x1b[2J\x9b\u202ebad\r\nrow"}), wants_body=True)
+    assert "[2J bad row" in reply.sentence
+    assert reply.sentence.isprintable()

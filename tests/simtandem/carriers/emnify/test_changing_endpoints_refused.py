@@ -146,12 +146,20 @@ async def test_without_the_right_to_bulk_calls_endpoints_are_changed_one_by_one(
     assert carrier.patches == [[1, 2, 3], [1], [2], [3], [4], [5]]  # the bulk call is not tried again
 
 
-async def test_without_any_right_one_refusal_speaks_for_all(tmp_path: Path) -> None:
-    carrier = PickyCarrier(500, forbids=("/multi", "/1"))
+async def test_without_any_right_a_dozen_refusals_speak_for_all(tmp_path: Path) -> None:
+    carrier = PickyCarrier(500, forbids=("",))
     results = await bisect(tmp_path, carrier, 500)
     assert outcomes(results) == [Outcome.REFUSED] * 500
-    assert len(carrier.patches) == 2
+    assert len(carrier.patches) == 3 + 12
     assert {"may not do this" in result.error for result in results} == {True}
+
+
+@pytest.mark.parametrize("without_bulk", [True, False])
+async def test_an_endpoint_that_may_not_be_changed_costs_its_own_row(tmp_path: Path, without_bulk: bool) -> None:
+    carrier = PickyCarrier(300, forbids=("/multi", "/1") if without_bulk else ("/1",), forbidden_rows=(1,))
+    results = await bisect(tmp_path, carrier, 300)
+    assert outcomes(results) == [Outcome.REFUSED] + [Outcome.APPLIED] * 299
+    assert without_bulk or len(carrier.patches) <= 25
 
 
 async def test_bad_rows_among_single_calls_do_not_stop_the_others(tmp_path: Path) -> None:

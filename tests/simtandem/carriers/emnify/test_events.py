@@ -157,3 +157,16 @@ async def test_the_carriers_log_is_read_page_by_page(tmp_path: Path) -> None:
     assert some.select("type", "sim_id", "endpoint_id", "source").rows() == [
         (43, str(FIRST_SIM + 1), str(FIRST_ENDPOINT + 1), 2)
     ]
+
+
+async def test_sims_that_can_not_be_asked_for_are_found_in_the_whole_window(tmp_path: Path) -> None:
+    log = EventLog([[event(number)] for number in range(1, 6)])
+
+    def without_filter(request: httpx.Request) -> httpx.Response:
+        if "iccid:" in request.url.params.get("q", ""):
+            return httpx.Response(422, json={"error_code": 1301, "message": "Invalid filter"})
+        return log(request)
+
+    async with scripted(tmp_path, without_filter) as rig:
+        found = await read_events(rig.transport, SINCE, UNTIL, CHANGES, ["8988303000000000007"])
+    assert found.height == 5

@@ -296,3 +296,18 @@ async def test_sim_rows_of_a_listing_name_their_endpoint(carrier: Emulator, rig:
         (str(FIRST_SIM), "Suspended", str(FIRST_ENDPOINT), None),
         (str(FIRST_SIM + 1), "Activated", None, None),
     ]
+
+
+@pytest.mark.parametrize(
+    ("headers", "most"),
+    [({"X-Total-Pages": "900000000"}, 33), ({"X-Total-Pages": "\u00b2"}, 2), ({"X-Total-Count": "9" * 400}, 2)],
+)
+async def test_paging_headers_that_make_no_sense_are_not_followed(
+    tmp_path: Path, headers: dict[str, str], most: int
+) -> None:
+    """A page past the end is the last page again."""
+    sent = [(name.encode(), value.encode("latin-1")) for name, value in headers.items()]
+    carrier = ScriptedCarrier(lambda _: httpx.Response(200, json=[{"id": 1, "status": {"id": 0}}], headers=sent))
+    async with scripted(tmp_path, carrier) as rig:
+        assert ids(await read_all(rig)) == [1]
+    assert len(carrier.requests) <= most

@@ -11,7 +11,6 @@ from simtandem.carriers.emnify.owning import owner_fields, why_refused
 from simtandem.emulator.devices import OWN_ORGANISATION
 from simtandem.emulator.fleet import Fleet
 from simtandem.emulator.server import Emulator, Group
-from simtandem.errors import CarrierRefused
 from tests.simtandem.carriers.emnify.fleets import NOBODY, SIM, SIMS
 from tests.simtandem.carriers.emnify.rig import (
     FIRST_SIM,
@@ -127,10 +126,10 @@ async def test_a_sim_that_is_not_there_is_left_out(carrier: Emulator, rig: Rig) 
     assert list(await owners(rig, [str(NOBODY), *numbers(0)])) == numbers(0, 1)
 
 
-async def test_a_read_that_is_refused_says_so(tmp_path: Path) -> None:
-    async with scripted(tmp_path, ScriptedCarrier(says(403, {"error_code": 1104}))) as rig:
-        with pytest.raises(CarrierRefused, match="GET /api/v1/sim/1 was refused"):
-            await rig.reader.read_owners(["1"])
+@pytest.mark.parametrize("status", [403, 404, 410, 422])
+async def test_a_sim_that_the_carrier_does_not_show_costs_no_other_one(tmp_path: Path, status: int) -> None:
+    async with scripted(tmp_path, ScriptedCarrier(says(status))) as rig:
+        assert (await rig.reader.read_owners(["1"])).is_empty()
 
 
 @pytest.mark.parametrize("held", [{}, {"customer_org": None}, {"customer_org": {}}, {"customer_org": {"id": None}}])
