@@ -2,9 +2,10 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
+MINUTES ?= 10
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo up test operation check format bench screenshots lock clean
+.PHONY: help install demo up test operation soak check format bench screenshots lock clean
 
 help:  ## show this list
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## (.*)/  make \1\t\2/' | expand -t 18
@@ -33,11 +34,15 @@ test: install  ## every test but those of the whole operation
 operation: install  ## tests of `simtandem up`: real server, workers and browser; about eight minutes
 	@$(BIN)/python -m pytest tests/operation
 
+soak: install  ## runs, kills, undos and other clients in any order, for MINUTES (10); SEED=n runs one round again
+	@$(BIN)/python -m tests.stateful.soak --minutes $(MINUTES) $(if $(SEED),--seed $(SEED)) $(if $(EXAMPLES),--examples $(EXAMPLES))
+
 check: install  ## format, lint, types and all tests: what CI runs
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	@$(MAKE) --no-print-directory test operation
+	@$(MAKE) --no-print-directory soak EXAMPLES=200
 
 format: install  ## put the code into its standard form
 	$(BIN)/ruff format .

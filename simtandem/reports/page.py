@@ -4,6 +4,7 @@ import base64
 import hashlib
 from collections.abc import Mapping
 from datetime import datetime
+from functools import cache
 from importlib.resources import files
 from pathlib import Path, PurePath
 from typing import cast
@@ -177,6 +178,7 @@ def _part(name: str) -> str:
     return (files("simtandem.reports") / "templates" / name).read_text(encoding="utf-8")
 
 
+@cache
 def _environment() -> Environment:
     """Everything is escaped, and a name the template misspells is an error."""
     environment = Environment(

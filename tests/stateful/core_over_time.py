@@ -1,0 +1,288 @@
+"""Runs, kills, retries, undos, other clients, audits and pruning in any order, and what must hold after each.
+
+The machine is Hypothesis's. Its invariants are those of the product: nothing is sent that no plan showed, nothing twice
+that was answered, no SIM leaves Issued or Factory Test unasked, an undo restores what its run changed and nothing else,
+counts add up, the record verifies.
+"""
+
+import shutil
+import tempfile
+from collections import Counter
+from contextlib import ExitStack
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+from hypothesis import strategies as st
+from hypothesis.stateful import Bundle, RuleBasedStateMachine, consumes, initialize, invariant, multiple, rule
+
+from schemas.statuses import Action, Half, Verdict
+from simtandem import watching
+from simtandem.errors import InputError
+from simtandem.ledger.store import Ledger
+from tests.stateful import modelled_carrier as model
+from tests.stateful.modelled_carrier import Mishap, Sent
+from tests.stateful.operator_over_time import Operator, Pending, Trouble, working
+
+STATES: list[tuple[int, int | None]] = [
+    (model.ISSUED, model.DISABLED),
+    (model.ISSUED, model.ENABLED),
+    (model.ACTIVATED, model.ENABLED),
+    (model.ACTIVATED, model.DISABLED),
+    (model.ACTIVATED, None),
+    (model.SUSPENDED, model.DISABLED),
+    (model.SUSPENDED, model.ENABLED),
+    (model.FACTORY_TEST, model.ENABLED),
+    (model.FACTORY_TEST, model.DISABLED),
+]
+SIM_WORDS = {
+    "Issued": model.ISSUED,
+    "Activated": model.ACTIVATED,
+    "Suspended": model.SUSPENDED,
+    "Deleted": model.DELETED,
+    "Factory Test": model.FACTORY_TEST,
+}
+ENDPOINT_WORDS = {"Enabled": model.ENABLED, "Disabled": model.DISABLED}
+TARGETS = ("activated", "suspended", "factory_test")
+
+moments = st.integers(1, 16)
+devices = st.integers(0, 3)
+troubles = st.fixed_dictionaries(
+    {
+        "mishaps": st.dictionaries(moments, st.sampled_from(Mishap), max_size=2),
+        "outsider": st.none() | st.tuples(moments, devices, st.sampled_from(("sim", "endpoint"))),
+        "interrupt": st.none() | moments,
+    }
+)
+calm = st.just({"mishaps": {}, "outsider": None, "interrupt": None})
+wishes = st.lists(
+    st.tuples(devices, st.sampled_from(TARGETS), st.sampled_from(("sim", "endpoint", "both"))), min_size=1, max_size=5
+)
+waits = st.sampled_from([timedelta(seconds=20), timedelta(minutes=3), timedelta(hours=5), timedelta(days=33)])
+
+
+def empty_ledger(folder: Path) -> Path:
+    """A ledger without runs, for all examples to begin with."""
+    template = folder / "empty.sqlite"
+    if not template.exists():
+        Ledger.open(f"sqlite:///{template}").close()
+    return template
+
+
+class CoreOverTime(RuleBasedStateMachine):
+    """One operator's time. `template` is set by whoever runs the machine."""
+
+    template: Path
+    pending: Bundle[Pending] = Bundle("pending")
+    begun: Bundle[str] = Bundle("begun")
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._folder = Path(tempfile.mkdtemp(prefix="over-time-"))
+        self._stack = ExitStack()
+        self.operator: Operator = self._stack.enter_context(working(self._folder, self.template))
+        self.carrier = self.operator.carrier
+
+    def teardown(self) -> None:
+        """Every run's record still fits."""
+        broken = self.operator.broken_records()
+        self._stack.close()
+        shutil.rmtree(self._folder)
+        assert broken == []
+
+    @initialize(states=st.lists(st.sampled_from(STATES), min_size=4, max_size=4))
+    def has_devices(self, states: list[tuple[int, int | None]]) -> None:
+        for sim, endpoint in states:
+            self.carrier.add(sim, endpoint)
+
+    @rule(target=begun, wishes=wishes, told=calm | troubles)
+    def apply(self, wishes: list[tuple[int, str, str]], told: dict[str, Any]) -> Any:
+        return self._whole(self._trouble(told), file=self._list(wishes))
+
+    @rule(target=pending, wishes=wishes)
+    def plan_and_wait(self, wishes: list[tuple[int, str, str]]) -> Any:
+        found = self.operator.plan(Trouble(), file=self._list(wishes))
+        return multiple() if found is None else found
+
+    @rule(target=begun, one=consumes(pending), told=calm | troubles)
+    def approve(self, one: Pending, told: dict[str, Any]) -> Any:
+        return self._carry_out(one, self._trouble(told), late=True)
+
+    @rule(target=begun, run_id=begun, told=calm | troubles)
+    def retry(self, run_id: str, told: dict[str, Any]) -> Any:
+        try:
+            file = self.operator.open_rows(run_id)
+        except InputError:
+            return multiple()
+        return self._whole(self._trouble(told), file=file, retry_of=run_id)
+
+    @rule(target=begun, run_id=begun, told=calm | troubles)
+    def undo(self, run_id: str, told: dict[str, Any]) -> Any:
+        own = self._last_changes(run_id)
+        before = dict(self.carrier.status)
+        trouble = self._trouble(told)
+        undone = self._whole(trouble, file=f"undo of {run_id}", undo_of=run_id)
+        sent = {each.half for each in self.carrier.sent if each.run == self.carrier.run and each.run != run_id}
+        foreign = sent - own.keys()
+        assert not foreign, f"the undo of {run_id} changed {foreign}, which that run had not"
+        theirs = {
+            half
+            for half in sent
+            if self.carrier.moved_since(half, own[half].at, run_id) and before[half] != own[half].after
+        }
+        assert not theirs, f"the undo of {run_id} changed {theirs}, which somebody had moved since"
+        return undone
+
+    @rule(number=devices, half=st.sampled_from(("sim", "endpoint")))
+    def somebody_else(self, number: int, half: str) -> None:
+        self._outsider(number, half)
+
+    @rule(wait=waits)
+    def time_passes(self, wait: timedelta) -> None:
+        self.operator.now += wait
+
+    @rule(number=devices, half=st.sampled_from(("sim", "endpoint")))
+    def carrier_begins_or_ends_to_refuse(self, number: int, half: str) -> None:
+        pair = self.carrier.pairs[number]
+        ident = pair.sim if half == "sim" else pair.endpoint
+        if ident is not None:
+            self.carrier.refused ^= {(half, ident)}
+
+    @rule()
+    def token_is_revoked_or_made_anew(self) -> None:
+        self.carrier.token_good = not self.carrier.token_good
+        self.operator.tokens += self.carrier.token_good
+
+    @rule()
+    def prune(self) -> None:
+        self.operator.prune()
+
+    @rule(target=begun, repair=st.none() | st.integers(0, 5))
+    def audit(self, repair: int | None) -> Any:
+        document = self.operator.audit()
+        if document is None:
+            assert not self.carrier.token_good, "an audit without trouble comes to its end"
+            return multiple()
+        self._check_findings(document["findings"])
+        files = [path for name, path in document["files"].items() if name.startswith("repair-")]
+        if repair is None or not files:
+            return multiple()
+        return self._whole(Trouble(), file=files[repair % len(files)])
+
+    @invariant()
+    def nothing_was_wrong(self) -> None:
+        assert not self.carrier.wrongs, self.carrier.wrongs
+
+    def _trouble(self, told: dict[str, Any]) -> Trouble:
+        trouble = Trouble(dict(told["mishaps"]))
+        if told["outsider"] is not None:
+            at, number, half = told["outsider"]
+            trouble.moves[at] = lambda: self._outsider(number, half)
+        if told["interrupt"] is not None:
+            trouble.moves[told["interrupt"]] = lambda: watching.current().stop()
+        return trouble
+
+    def _outsider(self, number: int, half: str) -> None:
+        """Somebody moves a device by a legal move."""
+        pair = self.carrier.pairs[number]
+        ident = pair.sim if half == "sim" else pair.endpoint
+        if ident is None:
+            return
+        now = self.carrier.status[half, ident]
+        legal = sorted(after for before, after in model.SIM_MOVES if before == now)
+        after = 1 - now if half == "endpoint" else next(iter(legal[-1:]), now)
+        self.carrier.someone_else((half, ident), after)
+
+    def _list(self, wishes: list[tuple[int, str, str]]) -> str:
+        rows = ["sim_id,endpoint_id,status"]
+        for number, target, named in wishes:
+            pair = self.carrier.pairs[number]
+            sim = "" if named == "endpoint" and pair.endpoint else str(pair.sim)
+            endpoint = str(pair.endpoint) if named != "sim" and pair.endpoint else ""
+            rows.append(f"{sim},{endpoint},{target}")
+        return self.operator.file(rows)
+
+    def _whole(self, trouble: Trouble, **asked: Any) -> Any:
+        """Plan and carry out; what a run of this kind gives a bundle."""
+        self.operator.now += timedelta(seconds=20)  # what a killed run had on its way has landed
+        ended = len(self.operator.ended)
+        pending = self.operator.plan(Trouble(), **asked)
+        if pending is None:
+            return multiple(*self.operator.ended[ended:])
+        return self._carry_out(pending, trouble)
+
+    def _carry_out(self, pending: Pending, trouble: Trouble, *, late: bool = False) -> Any:
+        """Say yes, at once or after others had time to move things."""
+        self.operator.now += timedelta(seconds=20)
+        whole = trouble.none and self.carrier.token_good and not late
+        document = self.operator.carry_out(pending, trouble)
+        self._check_sent(pending.run_id)
+        if document is not None:
+            self._check_document(document, whole=whole)
+        else:
+            assert not trouble.none or not self.carrier.token_good, "a run without trouble comes to its end"
+        return pending.run_id
+
+    def _check_sent(self, run_id: str) -> None:
+        """Whatever a run changed stands in its plan, or puts back what does."""
+        ledger = self.operator.ledger()
+        try:
+            plan = ledger.plan(run_id)
+        finally:
+            ledger.close()
+        shown = set()
+        for row in plan.filter(pl.col("action") == Action.CHANGE).iter_rows(named=True):
+            if row["sim_step"]:
+                shown.add(("sim", int(row["sim_id"]), SIM_WORDS[row["sim_before"]], SIM_WORDS[row["sim_after"]]))
+            if row["endpoint_step"]:
+                before, after = ENDPOINT_WORDS[row["endpoint_before"]], ENDPOINT_WORDS[row["endpoint_after"]]
+                shown |= {("endpoint", int(row["endpoint_id"]), before, after)}
+                shown |= {("endpoint", int(row["endpoint_id"]), after, before)}
+        for each in self.carrier.sent:
+            if each.run == run_id:
+                step = (*each.half, each.before, each.after)
+                assert step in shown, f"{run_id} sent {step}, which its plan did not show"
+
+    def _check_document(self, document: dict[str, Any], *, whole: bool) -> None:
+        run_id = document["run_id"]
+        ledger = self.operator.ledger()
+        try:
+            plan, results, outcomes = ledger.plan(run_id), ledger.results(run_id), ledger.outcomes(run_id)
+        finally:
+            ledger.close()
+        assert sum(document["verdicts"].values()) == document["input"]["rows"] == results.height
+        assert Counter(results["verdict"]) == Counter({k: v for k, v in document["verdicts"].items() if v})
+        changed = plan.filter(pl.col("action") == Action.CHANGE)
+        steps = sum(int(changed[f"{half}_step"].sum()) for half in Half)
+        assert outcomes.height == steps, "every step has one outcome"
+        told = results.filter(pl.col("verdict") != Verdict.IN_SYNC)
+        assert told.filter(pl.col("reason") == "").is_empty(), "what is not in sync says why"
+        if whole and not self.carrier.refused:
+            rest = set(document["verdicts"]) - {"in_sync", "refused", "invalid"}
+            assert not any(document["verdicts"][each] for each in rest), document["verdicts"]
+        for row in results.filter(pl.col("verdict") == Verdict.IN_SYNC).iter_rows(named=True) if whole else ():
+            assert self._as_wished(row), f"{row} is called in sync"
+
+    def _as_wished(self, row: dict[str, Any]) -> bool:
+        if not row["sim_id"] or row["desired"] not in TARGETS:
+            return True
+        sim = self.carrier.status["sim", int(row["sim_id"])]
+        wanted = {"activated": model.ACTIVATED, "suspended": model.SUSPENDED, "factory_test": model.FACTORY_TEST}
+        return sim == wanted[row["desired"]]
+
+    def _last_changes(self, run_id: str) -> dict[model.Half, Sent]:
+        """The halves a run changed: its last change of each."""
+        return {each.half: each for each in self.carrier.sent if each.run == run_id}
+
+    def _check_findings(self, findings: dict[str, int]) -> None:
+        """What an audit counts is what there is."""
+        status = self.carrier.status
+        pairs = [
+            (status["sim", pair.sim], None if pair.endpoint is None else status["endpoint", pair.endpoint])
+            for pair in self.carrier.pairs
+        ]
+        assert findings["paying_but_off"] == pairs.count((model.ACTIVATED, model.DISABLED))
+        assert findings["on_but_dead"] == pairs.count((model.SUSPENDED, model.ENABLED))
+        assert findings["sim_without_endpoint"] == pairs.count((model.ACTIVATED, None))
+        assert findings["factory_test"] == sum(sim == model.FACTORY_TEST for sim, _ in pairs)

@@ -1,0 +1,65 @@
+"""Run the core over time for as long as you like: `make soak`, `make soak MINUTES=60`, `make soak SEED=7`.
+
+Every round has a seed of its own. A failure prints it, and that seed runs the round again.
+"""
+
+import argparse
+import math
+import secrets
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+from hypothesis import HealthCheck, Phase, Verbosity, seed, settings
+from hypothesis.stateful import run_state_machine_as_test
+
+from tests.stateful.core_over_time import CoreOverTime, empty_ledger
+
+_EXAMPLES = 20
+
+
+def main() -> int:
+    """Rounds until the time is over. The exit code: 0, or 1 where an example failed."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--minutes", type=float, default=10, help="begin no round after that")
+    parser.add_argument("--examples", type=int, help="... nor after so many examples that hold")
+    parser.add_argument("--seed", type=int, help="run this round alone, until it fails or is through")
+    parser.add_argument("--quick", action="store_true", help="don't look for the shortest example that fails")
+    asked = parser.parse_args()
+    ends, rounds = time.monotonic() + asked.minutes * 60, 0
+    with tempfile.TemporaryDirectory() as folder:
+        CoreOverTime.template = empty_ledger(Path(folder))
+        most = math.inf if asked.examples is None else asked.examples
+        while rounds == 0 or (asked.seed is None and time.monotonic() < ends and rounds * _EXAMPLES < most):
+            number = secrets.randbelow(2**32) if asked.seed is None else asked.seed
+            print(f"seed {number}: ", end="", flush=True)
+            try:
+                _round(number, quick=asked.quick)
+            except BaseException:
+                print(f"\nFailed. This round again: make soak SEED={number}", file=sys.stderr)
+                raise
+            rounds += 1
+            print(f"{rounds * _EXAMPLES:,} examples hold", flush=True)
+    return 0
+
+
+def _round(number: int, *, quick: bool) -> None:
+    phases = [Phase.generate] if quick else [Phase.generate, Phase.shrink]
+    run_state_machine_as_test(
+        seed(number)(CoreOverTime),
+        settings=settings(
+            max_examples=_EXAMPLES,
+            stateful_step_count=15,
+            deadline=None,
+            database=None,
+            phases=phases,
+            print_blob=False,
+            suppress_health_check=list(HealthCheck),
+            verbosity=Verbosity.normal,
+        ),
+    )
+
+
+if __name__ == "__main__":
+    sys.exit(main())
