@@ -135,13 +135,13 @@ def _moved(document: Document, examined: pl.DataFrame) -> list[Advice]:
 
 
 def _refused(document: Document, examined: pl.DataFrame) -> list[Advice]:
-    count = document["plan"]["refused"]
+    count = document["verdicts"].get(Verdict.REFUSED, 0)
     if not count:
         return []
     planned = examined.filter(pl.col("desired").is_not_null())
     why = [f"{of(rows, 'row')}: {sentence}" for sentence, rows in explanations(planned, Verdict.REFUSED, 5)]
     text = "The carrier has no allowed way from the state they are in to the one asked for; nothing was sent for them."
-    return [Advice(f"{of(count, 'move')} {'was' if count == 1 else 'were'} refused", text, details=tuple(why))]
+    return [Advice(f"{of(count, 'row')} {'was' if count == 1 else 'were'} refused", text, details=tuple(why))]
 
 
 def _cells(document: Document, invalid: pl.DataFrame) -> list[Advice]:

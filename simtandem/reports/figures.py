@@ -12,8 +12,8 @@ from schemas.statuses import Half, Outcome, SimStatus, Target, Verdict
 from simtandem.reconciling import half_done
 
 NEWLY_BILLED = (
-    "Newly billed are the SIMs that this run moved from Issued, Factory Test or Suspended to Activated, each once. One "
-    "that was Activated before in the same calendar month (UTC) is charged for that month once all the same."
+    "Newly billed are the SIMs that a run moved from Issued, Factory Test or Suspended to Activated, each once. One "
+    "that was Activated earlier in the same calendar month (UTC) is counted, although that month costs no more for it."
 )
 """The one meaning of the word, for plans (SIMs it would move) and for runs (SIMs it moved)."""
 

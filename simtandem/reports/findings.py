@@ -27,6 +27,7 @@ URGENCY = (
     Verdict.INVALID,
     Verdict.IN_SYNC,
 )
+_DEVICE = r"^(?:SIM|endpoint) [0-9]+: "
 _RANKS = {str(finding): rank for rank, finding in enumerate(URGENCY)}
 
 
@@ -58,8 +59,11 @@ def moves(results: pl.DataFrame) -> pl.DataFrame:
 def explanations(examined: pl.DataFrame, verdict: Verdict, most: int = 3) -> list[tuple[str, int]]:
     """The commonest sentences that explain a verdict, each with how many rows it stands in."""
     why = pl.when(pl.col("reason") != "").then("reason").otherwise("error").alias("why")
-    counts = examined.filter(pl.col("verdict") == verdict).select(why).filter(pl.col("why") != "").group_by("why").len()
-    top = counts.sort(["len", "why"], descending=[True, False]).head(most)
+    told = examined.filter(pl.col("verdict") == verdict).select(why).filter(pl.col("why") != "")
+    # What is said of many devices is said once; of a single one the sentence names it.
+    counts = told.group_by(pl.col("why").str.replace(_DEVICE, "").alias("shared")).agg(pl.len(), pl.col("why").first())
+    words = pl.when(pl.col("len") == 1).then("why").otherwise("shared").alias("words")
+    top = counts.select(words, "len").sort(["len", "words"], descending=[True, False]).head(most)
     return [(str(sentence), int(count)) for sentence, count in top.iter_rows()]
 
 

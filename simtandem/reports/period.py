@@ -13,7 +13,7 @@ import polars as pl
 from jinja2 import Environment, FunctionLoader, StrictUndefined
 from markupsafe import Markup
 
-from schemas.statuses import Verdict
+from schemas.statuses import StoppedBy, Verdict
 from simtandem.reports import wording
 from simtandem.reports.figures import NEWLY_BILLED
 from simtandem.reports.files import replace_file
@@ -36,6 +36,15 @@ _SUMMED = (
 )
 
 
+_STOPPERS = {
+    StoppedBy.OPERATOR: "stopped by its operator",
+    StoppedBy.PREFECT: "cancelled in Prefect",
+    StoppedBy.STOP_RULE: "stopped by the stop rule",
+    StoppedBy.ERROR: "stopped by an error",
+    StoppedBy.KILLED: "ended before it was done",
+}
+
+
 def render(runs: pl.DataFrame, links: Mapping[str, str], days: tuple[date, date]) -> str:
     """The page as HTML. `runs` is `account.RUNS`, oldest first; `links` leads from some runs to their own pages."""
     style = _part("report.css")
@@ -51,6 +60,7 @@ def render(runs: pl.DataFrame, links: Mapping[str, str], days: tuple[date, date]
             runs=[_line(run, links) for run in runs.iter_rows(named=True)],
             sent=sent.height,
             newly_billed=NEWLY_BILLED,
+            stoppers=_STOPPERS,
             totals={name: int(sent[name].sum()) for name in _SUMMED},
             verdicts=verdicts,
             judged=sum(verdicts.values()),

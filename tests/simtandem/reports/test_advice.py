@@ -98,7 +98,7 @@ def test_refused_moves_tell_their_reasons(advise: Advise) -> None:
 
     (only,) = advise([refused, refused])
 
-    assert (only.headline, only.details) == ("2 moves were refused", ("2 rows: activate it first",))
+    assert (only.headline, only.details) == ("2 rows were refused", ("2 rows: activate it first",))
 
 
 def test_rejected_rows_name_the_cells_to_correct_and_how_many_more_there_are(advise: Advise) -> None:

@@ -84,3 +84,12 @@ def test_an_explanation_is_the_reason_or_else_the_error(make_results: MakeResult
 def test_no_rows_have_no_findings() -> None:
     assert examine(empty(Results)).is_empty()
     assert moves(empty(Results)).is_empty()
+
+
+def test_what_is_said_of_many_devices_is_said_once_and_of_one_with_its_name(make_results: MakeResults) -> None:
+    refused = [{"verdict": "refused", "reason": f"SIM {n}: an Issued SIM can't be suspended"} for n in (11, 12)]
+    alone = {"verdict": "refused", "reason": "endpoint 13: there is no SIM"}
+    assert explanations(examine(make_results([*refused, alone])), Verdict.REFUSED) == [
+        ("an Issued SIM can't be suspended", 2),
+        ("endpoint 13: there is no SIM", 1),
+    ]
