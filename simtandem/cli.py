@@ -212,12 +212,15 @@ def verify(
         str | None, typer.Option("--head", metavar="HASH", help="A head of RUN's chain that you kept: is it in there?")
     ] = None,
     *,
+    rebuild: Annotated[
+        bool, typer.Option("--rebuild", help="Make the table of last known statuses anew from the runs, then verify.")
+    ] = False,
     as_json: AsJson = False,
 ) -> None:
     """Say whether the record is untouched, and if not, which fact was changed, taken away or added."""
     from simtandem.proving import show_proof
 
-    _end(show_proof(run, head, as_json=as_json))
+    _end(show_proof(run, head, as_json=as_json, rebuild=rebuild))
 
 
 @app.command()

@@ -9,6 +9,7 @@ from typing import Any
 from simtandem.console import results
 from simtandem.errors import InputError
 from simtandem.job.run import RunFolder
+from simtandem.ledger import derived
 from simtandem.ledger.archiving import archive_hash
 from simtandem.ledger.proof import Finding, Proof, Standing, Witness, printable, spoken_counts
 from simtandem.ledger.recorded import Recorded, answers_to_nothing, run_ids
@@ -20,8 +21,14 @@ _HEAD = re.compile(r"[0-9a-f]{64}")
 _IN_REPORT = re.compile(r'id="ledger-head"[^>]*>([0-9a-f]{64})<')
 
 
-def show_proof(prefix: str | None, head: str | None, *, as_json: bool) -> int:
-    """Verify one run or all, and tell what was found on stdout. Returns the exit code: 0, or 1 where anything was."""
+def show_proof(prefix: str | None, head: str | None, *, as_json: bool, rebuild: bool = False) -> int:
+    """Verify one run or all, and tell what was found on stdout. Returns the exit code: 0, or 1 where anything was.
+
+    With all runs, the table of last known statuses is compared with them; `rebuild` makes it anew first, unless a run's
+    record is broken.
+    """
+    if rebuild and prefix is not None:
+        raise InputError("--rebuild makes one table from all runs: name none. Nothing was changed.")
     given = None if head is None else _head(head, prefix)
     settings = load()
     ledger = Ledger.open(settings.ledger())
@@ -32,6 +39,7 @@ def show_proof(prefix: str | None, head: str | None, *, as_json: bool) -> int:
             told.append(_told(*_prove(ledger, settings, run_id, given)))
             if not as_json:
                 _show(told[-1], alone=prefix is not None)
+        strays += [] if prefix else _last_known(ledger, rebuild=rebuild and not any(each["findings"] for each in told))
     finally:
         ledger.close()
     exit_code = 1 if strays or any(each["findings"] for each in told) else 0
@@ -66,6 +74,14 @@ def _asked(ledger: Ledger, settings: Settings, prefix: str | None) -> tuple[list
         names = ", ".join(fitting[:3]) + (", …" if len(fitting) > 3 else "")
         raise InputError(f"More than one run begins with {prefix!r}: {names}. Write more of the id.")
     return fitting, []
+
+
+def _last_known(ledger: Ledger, *, rebuild: bool) -> list[str]:
+    """What of the table of last known statuses is not as the runs recorded it."""
+    if rebuild:
+        derived.rebuild(ledger)
+    with ledger.database.snapshot() as connection:
+        return [f"{printable(str(each))}: see --rebuild" for each in derived.differences(connection)]
 
 
 def _prove(ledger: Ledger, settings: Settings, run_id: str, given: str | None) -> tuple[Proof, list[str]]:

@@ -73,11 +73,13 @@ def of_run(ledger: Ledger, run_id: str) -> Explanation | None:
 def unexplained_runs(ledger: Ledger, carrier_host: str, since: datetime, until: datetime) -> list[str]:
     """Runs at this carrier that changed something and ended in this time, their events still unread; oldest first."""
     ended = run_states.c.state.in_([RunState.FINISHED.value, RunState.INTERRUPTED.value])
-    changed = select(plan_rows.c.run_id).where(plan_rows.c.action == Action.CHANGE.value)
+    # Asked of each run that ended then; as EXISTS, a database may go through the plans of all runs instead.
+    any_row = select(plan_rows.c.row).where(plan_rows.c.run_id == runs.c.run_id, _is_change()).limit(1)
+    changed = any_row.correlate(runs).scalar_subquery().is_not(None)
     query = (
         select(runs.c.run_id)
         .select_from(runs.join(run_states, and_(run_states.c.run_id == runs.c.run_id, ended)))
-        .where(runs.c.kind.in_(SENDING), at_host(carrier_host), runs.c.run_id.in_(changed))
+        .where(runs.c.kind.in_(SENDING), at_host(carrier_host), changed)
         .where(run_states.c.at >= since, run_states.c.at < until)
         .order_by(runs.c.started_at, runs.c.run_id)
     )
@@ -89,6 +91,10 @@ def unexplained_runs(ledger: Ledger, carrier_host: str, since: datetime, until: 
     with ledger.database.read() as connection:
         known = {json.loads(parameters)["of"] for parameters in connection.scalars(read)}
         return [run_id for run_id in dict.fromkeys(connection.scalars(query)) if run_id not in known]
+
+
+def _is_change() -> ColumnElement[bool]:
+    return plan_rows.c.action == Action.CHANGE.value
 
 
 def _is_finished() -> ColumnElement[bool]:

@@ -7,6 +7,7 @@ from sqlalchemy import Table
 
 from simtandem.ledger.tables import (
     answers,
+    baselines,
     calls,
     explained,
     outcomes,
@@ -31,6 +32,7 @@ class Kind(StrEnum):
     OUTCOME = "outcome"
     VERDICT = "verdict"
     EXPLAINED = "explained"
+    BASELINE = "baseline"
     PRUNING = "pruning"
 
 
@@ -86,6 +88,7 @@ _TABLES = (
     FactTable(Kind.OUTCOME, outcomes, "seq", "outcome", "outcomes", ("row", "half")),
     FactTable(Kind.VERDICT, verdicts, "row", "the verdict on row", "verdicts"),
     FactTable(Kind.EXPLAINED, explained, "number", "explained change", "explained changes"),
+    FactTable(Kind.BASELINE, baselines, "sim_id", "the last known status of SIM", "last known statuses", kept=True),
     FactTable(Kind.PRUNING, prunings, "run_id", "the note of its pruning", "prunings", kept=True),
 )
 FACTS = {each.kind: each for each in _TABLES}

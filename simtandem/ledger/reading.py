@@ -226,7 +226,7 @@ def changes_sent(connection: Connection, run_id: str, since: datetime | None = N
     """
     whose = [calls.c.run_id == run_id]
     if since is not None:
-        whose = [calls.c.run_id != run_id, _at_host_of(connection, run_id), calls.c.at >= since]
+        whose = [calls.c.run_id.in_(_others(connection, run_id)), calls.c.at >= since]
     query = (
         select(
             calls.c.run_id,
@@ -235,7 +235,7 @@ def changes_sent(connection: Connection, run_id: str, since: datetime | None = N
             calls.c.body,
             case((answers.c.status.between(400, 499), True), else_=False),
         )
-        .select_from(runs.join(calls).outerjoin(answers))
+        .select_from(calls.outerjoin(answers))
         .where(*whose, calls.c.purpose == "change")
         .order_by(calls.c.at, calls.c.call_id)
     )
@@ -252,8 +252,8 @@ def last_unanswered_by_others(connection: Connection, run_id: str, since: dateti
 def _changes_by_others(connection: Connection, run_id: str, since: datetime, wanted: ColumnElement[Any]) -> Select[Any]:
     return (
         select(wanted)
-        .select_from(runs.join(calls).outerjoin(answers))
-        .where(_at_host_of(connection, run_id), runs.c.run_id != run_id)
+        .select_from(calls.outerjoin(answers))
+        .where(calls.c.run_id.in_(_others(connection, run_id)))
         .where(calls.c.purpose.in_(_CHANGING), calls.c.at >= since)
     )
 
@@ -263,8 +263,10 @@ def at_host(carrier_host: str) -> ColumnElement[bool]:
     return func.lower(runs.c.carrier_host).in_(spellings(carrier_host))
 
 
-def _at_host_of(connection: Connection, run_id: str) -> ColumnElement[bool]:
-    return at_host(connection.scalar(select(runs.c.carrier_host).where(runs.c.run_id == run_id)) or "")
+def _others(connection: Connection, run_id: str) -> Select[tuple[str]]:
+    """The other runs at a run's carrier. As a subquery: joined, a database may read every call there is first."""
+    host = connection.scalar(select(runs.c.carrier_host).where(runs.c.run_id == run_id)) or ""
+    return select(runs.c.run_id).where(at_host(host), runs.c.run_id != run_id)
 
 
 def count_calls(connection: Connection, run_id: str) -> CallCounts:

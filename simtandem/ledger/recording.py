@@ -10,6 +10,7 @@ import polars as pl
 from sqlalchemy import Connection, Table
 
 from simtandem.carriers.base import Answer, Call
+from simtandem.ledger import last_known
 from simtandem.ledger.canonical import canonical, canonical_rows, digest
 from simtandem.ledger.chaining import Chain
 from simtandem.ledger.facts import FACTS, Kind
@@ -35,6 +36,8 @@ def add_facts(chain: Chain, kind: Kind, rows: Sequence[Row]) -> None:
         _insert_into(fact.table, tuple(rows[0]), "%s" if postgres else "?"), [tuple(row.values()) for row in rows]
     )
     chain.add(kind, [fact.ref(row) for row in rows], [digest(canonical(row)) for row in rows])
+    if kind is Kind.OUTCOME:
+        last_known.note_outcomes(chain.connection, chain.run_id, [int(str(row["row"])) for row in rows])
 
 
 def add_frame(chain: Chain, kind: Kind, frame: pl.DataFrame) -> None:
@@ -51,6 +54,8 @@ def add_frame(chain: Chain, kind: Kind, frame: pl.DataFrame) -> None:
         _copy(chain.connection, target, covered)
     else:
         _insert(chain.connection, target, covered)
+    if kind is Kind.VERDICT:
+        last_known.note_verdicts(chain.connection, chain.run_id)
 
 
 def _covered(chain: Chain, kind: Kind, chunks: Iterable[pl.DataFrame]) -> Iterator[pl.DataFrame]:

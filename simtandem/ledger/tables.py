@@ -1,5 +1,7 @@
 """The ledger's tables. Rows are added to them and never changed; only pruning takes some away, once they are archived.
 
+`last_known` is the exception: it is derived from the others, kept up to date with them, and can be made anew.
+
 `migrations/` builds them; a test keeps the two alike. The columns of `plan_rows`, `rejections`, `outcomes` and
 `verdicts` are named as in `schemas.tables`.
 """
@@ -23,7 +25,7 @@ from sqlalchemy import (
     TypeDecorator,
 )
 
-REVISION = "0008"
+REVISION = "0006"
 """The newest revision in `migrations/versions`."""
 
 metadata = MetaData(
@@ -200,6 +202,7 @@ outcomes = Table(
     Column("at", Instant, nullable=False),
 )
 Index(None, outcomes.c.run_id, outcomes.c.row, outcomes.c.half, outcomes.c.seq)
+Index(None, outcomes.c.at)
 
 verdicts = Table(
     "verdicts",
@@ -273,3 +276,37 @@ prunings = Table(
     Column("archive_sha256", Text, nullable=False),
     Column("facts", Integer, nullable=False),
 )
+
+
+def _put_columns() -> list[Column[str]]:
+    """Where a run put a device, and when it sent which half: see `simtandem.ledger.last_known`. Instants are text."""
+    text = ["endpoint_id", "desired", "sim_status", "endpoint_status"]
+    return [
+        *(Column(name, Text) for name in text),
+        Column("at", Text, nullable=False),
+        *(Column(name, Text) for name in ("sim_run", "sim_at", "endpoint_run", "endpoint_at")),
+    ]
+
+
+last_known = Table(
+    "last_known",
+    metadata,
+    Column("carrier_host", Text, primary_key=True),
+    Column("sim_id", Text, primary_key=True),
+    Column("run_id", Text, nullable=False),
+    _row(),
+    *_put_columns(),
+    sqlite_with_rowid=False,
+)
+"""Where simtandem last put each device of a carrier, in which run and when; derived from the facts of the runs."""
+
+baselines = Table(
+    "baselines",
+    metadata,
+    _run_id(primary_key=True),
+    Column("sim_id", Text, primary_key=True),
+    _row(),
+    *_put_columns(),
+    sqlite_with_rowid=False,
+)
+"""What a run that was pruned had added to `last_known`, as far as that was still the last known then."""

@@ -240,3 +240,34 @@ def test_a_real_run_s_report_document_and_last_state_witness_the_same_head(
         ("the run's report.html", document["ledger_head"], 1),
     ]
     assert (run["standing"], run["notes"]) == ("untouched", [])
+
+
+def test_a_table_of_last_known_statuses_that_was_changed_is_found_and_made_anew(
+    ledger: Ledger, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    tamper(
+        tmp_path,
+        "INSERT INTO last_known (carrier_host, sim_id, run_id, row, sim_status, at) "
+        "VALUES ('h', '11', 'one-a', 2, 'Activated', '2026-03-01T00:00:00.000Z')",
+    )
+    document = told(capsys)
+    assert document["exit_code"] == 1
+    assert document["strays"] == ["the last known status of SIM 11 at h is not what the runs recorded: see --rebuild"]
+    assert told(capsys, "one-a")["exit_code"] == 0
+
+    assert show_proof(None, None, as_json=True, rebuild=True) == 0
+    assert told(capsys)["strays"] == []
+
+
+def test_no_table_is_made_anew_from_a_record_that_is_broken(
+    ledger: Ledger, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    tamper(tmp_path, "UPDATE outcomes SET outcome = 'failed' WHERE run_id = 'one-b'")
+    tamper(
+        tmp_path,
+        "INSERT INTO last_known (carrier_host, sim_id, run_id, row, at) VALUES ('h', '11', 'one-a', 2, '2026')",
+    )
+    assert show_proof(None, None, as_json=True, rebuild=True) == 1
+    assert json.loads(capsys.readouterr().out)["strays"]
+    with pytest.raises(InputError, match="name none"):
+        show_proof("one-a", None, as_json=True, rebuild=True)

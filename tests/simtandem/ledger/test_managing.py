@@ -5,10 +5,12 @@ from datetime import UTC, datetime, timedelta
 
 import polars as pl
 import pytest
+from polars.testing import assert_frame_equal
 
 from schemas.statuses import Half, Outcome, Target, Verdict
 from schemas.tables import Managed, Plan, Results, Steps, empty
-from simtandem.ledger import managing
+from simtandem.ledger import last_known, managing
+from simtandem.ledger.derived import derive
 from simtandem.ledger.records import OutcomeRecord, RunKind, RunRecord, RunState
 from simtandem.ledger.store import Ledger
 from tests.simtandem.ledger.conftest import Clock
@@ -71,6 +73,8 @@ class Books:
             if end is not None
         ]
         self.ledger.record_outcomes(run_id, ends)
+        if ends:
+            self.ledger.record_state(run_id, RunState.RECONCILING, {})
         if verdicts is not None:
             judged = {sim: row for sim, row in rows.items() if sim in verdicts}
             self.ledger.record_verdicts(run_id, _results(judged, target, verdicts))
@@ -88,6 +92,9 @@ class Books:
     def managed(self, host: str = HERE) -> dict[str, tuple[str | None, str | None, str | None, str]]:
         """SIM id: desired, SIM status, endpoint status, run."""
         table = Managed.validate(managing.read_managed(self.ledger, host))
+        with self.ledger.database.read() as connection:
+            kept, derived = last_known.read(connection, host), derive(connection, host)
+        assert_frame_equal(kept, derived, check_row_order=False)
         return {row["sim_id"]: (row["desired"], row["sim_status"], row["endpoint_status"], row["run_id"])
                 for row in table.iter_rows(named=True)}  # fmt: skip
 

@@ -1,6 +1,7 @@
 import gzip
 import json
 from collections.abc import Callable
+from contextlib import closing
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -53,7 +54,8 @@ def test_a_pruned_run_keeps_its_head_and_states_and_its_details_are_in_the_archi
     archived = verify(RUN, Archived(path), [Witness("the ledger", before.head)])
     assert (archived.findings, archived.counts, archived.head) == ([], before.counts, before.head)
 
-    assert counts(whole_run, RUN) == dict.fromkeys(before.counts, 0) | {"run": 1, "state": 2, "pruning": 1}
+    left = {"run": 1, "state": 2, "baseline": 1, "pruning": 1}
+    assert counts(whole_run, RUN) == dict.fromkeys(before.counts, 0) | left
     assert counts(whole_run, "another") == other
     assert proof_of(whole_run, "another").standing is Standing.UNTOUCHED
     assert whole_run.states(RUN) == states
@@ -65,8 +67,8 @@ def test_a_pruned_run_keeps_its_head_and_states_and_its_details_are_in_the_archi
 
     proof = proof_of(whole_run, RUN, Witness("the report", before.head))
     assert proof.standing is Standing.PRUNED
-    assert proof.counts == before.counts | {"pruning": 1}
-    assert [(each.source, since) for each, since in proof.confirmed] == [("the run's last state", 2), ("the report", 1)]
+    assert proof.counts == before.counts | {"baseline": 1, "pruning": 1}
+    assert [(each.source, since) for each, since in proof.confirmed] == [("the run's last state", 3), ("the report", 2)]
 
 
 def test_an_archive_is_lines_of_json_whose_rows_are_what_was_hashed(whole_run: Ledger, tmp_path: Path) -> None:
@@ -201,3 +203,64 @@ def test_what_would_go_is_counted(whole_run: Ledger) -> None:
 
 def test_a_run_id_can_not_lead_out_of_the_archive_folder() -> None:
     assert archive_name("../a b/ä") == ".._a_b_ä.jsonl.gz"
+
+
+class Killed(Exception):
+    """Ends a pruning between two of its transactions."""
+
+
+def killed_after(transactions: int) -> Callable[[float], None]:
+    """A pause that doesn't return from its so-manieth call."""
+    left = iter(range(transactions))
+
+    def pause(_seconds: float) -> None:
+        if next(left, None) is None:
+            raise Killed
+
+    return pause
+
+
+@pytest.mark.parametrize("transactions", [0, 1, 4, 7])
+def test_a_pruning_killed_between_its_transactions_verifies_and_can_be_done_again(
+    whole_run: Ledger, tmp_path: Path, transactions: int
+) -> None:
+    before = proof_of(whole_run).head
+    with pytest.raises(Killed):
+        prune(whole_run, RUN, tmp_path, "ada", pause=killed_after(transactions), at_once=1)
+    assert proof_of(whole_run, RUN, Witness("the report", before)).findings == []
+    assert {each.run.record.run_id for each in prunable(whole_run, FOREVER)} == {"another", RUN}
+
+    prune(whole_run, RUN, tmp_path, "ada", at_once=1)
+
+    proof = proof_of(whole_run, RUN, Witness("the report", before))
+    assert (proof.standing, proof.findings) == (Standing.PRUNED, [])
+    assert [each.run.record.run_id for each in prunable(whole_run, FOREVER)] == ["another"]
+    assert verify(RUN, Archived(tmp_path / f"{RUN}.jsonl.gz")).findings == []
+    kept = {"run": 1, "state": 2, "baseline": 1, "pruning": 1}
+    assert counts(whole_run, RUN) == dict.fromkeys(FACTS, 0) | kept
+
+
+def test_a_pruning_that_was_begun_goes_on_only_beside_its_archive(whole_run: Ledger, tmp_path: Path) -> None:
+    with pytest.raises(Killed):
+        prune(whole_run, RUN, tmp_path, "ada", pause=killed_after(4), at_once=1)
+    left = counts(whole_run, RUN)
+    archive = tmp_path / f"{RUN}.jsonl.gz"
+    archive.rename(tmp_path / "elsewhere")
+    with pytest.raises(LedgerError, match=r"its archive is not at .* Put the archive back there, then run again"):
+        prune(whole_run, RUN, tmp_path, "ada")
+    assert counts(whole_run, RUN) == left
+
+
+def test_others_write_between_the_transactions_of_a_pruning(whole_run: Ledger, tmp_path: Path, url: str) -> None:
+    written: list[float] = []
+    with closing(Ledger.open(url, busy_timeout=0)) as other:
+
+        def write(seconds: float) -> None:
+            other.record_state("another", RunState.APPLYING, {})
+            written.append(seconds)
+
+        prune(whole_run, RUN, tmp_path, "ada", pause=write, at_once=1)
+
+    assert len(written) > 10, "every link of the run is a transaction of its own"
+    assert min(written) > 0
+    assert proof_of(whole_run, "another").standing is Standing.UNTOUCHED

@@ -1,0 +1,163 @@
+"""Where simtandem last put each device of a carrier: a table kept up to date, so that nobody reads years for it.
+
+One line a SIM; the carrier's host is a plain one, however runs spelled it. `desired`, `sim_status` and
+`endpoint_status` are where it was put, null where that is not known (half done, unanswered); `at` is when that was
+sent, in run `run_id` by its row. `sim_run` and `sim_at` say which run last sent that half and when, and so do those of
+the endpoint; the run is null where it took the half back by itself.
+
+The table follows from the facts of the runs (`derived` works it out from them, and `verify` compares the two), and
+changes in the transaction that records those: what was sent last counts, whichever run began first.
+"""
+
+from collections.abc import Iterable, Sequence
+
+import polars as pl
+from sqlalchemy import Connection, delete, select, text
+
+from schemas.hosts import plain_host
+from schemas.tables import Managed, empty
+from simtandem.ledger.reading import read_frame
+from simtandem.ledger.tables import last_known, runs
+
+_ROWS_AT_ONCE = 1_000
+_KEPT = (
+    *("run_id", '"row"', "endpoint_id", "desired", "sim_status", "endpoint_status", "at"),
+    *("sim_run", "sim_at", "endpoint_run", "endpoint_at"),
+)
+COLUMNS = pl.Schema(
+    {"sim_id": pl.String(), **{name.strip('"'): pl.String() for name in _KEPT}, "row": pl.Int64()},
+)
+"""What the table holds of a carrier's devices."""
+
+
+def note_outcomes(connection: Connection, run_id: str, rows: Iterable[int]) -> None:
+    """Steps of these rows have ended: take in where their devices are now. After the outcomes are inserted."""
+    each = sorted(set(rows))
+    for start in range(0, len(each), _ROWS_AT_ONCE):
+        listed = ", ".join(str(int(row)) for row in each[start : start + _ROWS_AT_ONCE])
+        _take_in(connection, run_id, f'AND o."row" IN ({listed})', f'p."row" IN ({listed})')
+
+
+def note_verdicts(connection: Connection, run_id: str) -> None:
+    """A run was judged: take in the devices that were as asked without, or in spite of, how its steps ended."""
+    _take_in(connection, run_id, "", "x.as_asked AND NOT (x.steps AND x.all_done)")
+
+
+def read(connection: Connection, carrier_host: str) -> pl.DataFrame:
+    """What is known of a carrier's devices (`COLUMNS`)."""
+    query = select(*(last_known.c[name] for name in COLUMNS)).where(
+        last_known.c.carrier_host == plain_host(carrier_host)
+    )
+    return read_frame(connection, query, COLUMNS)
+
+
+def replace(connection: Connection, carrier_host: str, known: pl.DataFrame) -> None:
+    """Forget what is known of a carrier's devices, and know this (`COLUMNS`) instead. The host is a plain one."""
+    connection.execute(delete(last_known).where(last_known.c.carrier_host == plain_host(carrier_host)))
+    names = ", ".join(("carrier_host", *(f'"{name}"' for name in known.columns)))
+    place = "%s" if connection.dialect.name == "postgresql" else "?"
+    places = ", ".join([place] * (known.width + 1))
+    for some in known.select(pl.lit(carrier_host), pl.all()).iter_slices(_ROWS_AT_ONCE):
+        if some.height:
+            connection.exec_driver_sql(f"INSERT INTO last_known ({names}) VALUES ({places})", some.rows())  # noqa: S608 - our own names
+
+
+def as_managed(known: pl.DataFrame) -> pl.DataFrame:
+    """The devices that were put somewhere, as `schemas.tables.Managed`."""
+    at = pl.col("at").str.to_datetime("%Y-%m-%dT%H:%M:%S%.3fZ", time_unit="ms", time_zone="UTC")
+    return known.with_columns(at).select(list(empty(Managed).schema))
+
+
+def _take_in(connection: Connection, run_id: str, ends: str, which: str) -> None:
+    """Bring the table up to date with some rows of a run. `ends` and `which` narrow down outcomes and rows."""
+    spelled = connection.scalar(select(runs.c.carrier_host).where(runs.c.run_id == run_id)) or ""
+    connection.execute(text(_statement(ends, which)), {"run_id": run_id, "carrier_host": plain_host(spelled)})
+
+
+def _statement(ends: str, which: str) -> str:
+    names = ", ".join(("carrier_host", "sim_id", *_KEPT))
+    within, after = ("", which) if which.startswith("x.") else (f"AND {which}", "1 = 1")
+    return f"""
+        INSERT INTO last_known ({names})
+        SELECT {names} FROM ({_PUT.format(ends=ends, which=within)}) x
+        WHERE (x.there OR x.touched OR NOT x.none_done) AND {after}
+        ON CONFLICT (carrier_host, sim_id) DO UPDATE SET {_MERGED}
+    """  # noqa: S608 - our own names and numbers
+
+
+def _newest(half: str, ends: str) -> str:
+    """Of each row's half: its newest outcome, when the last was recorded, and whether anything ever came of it.
+
+    `touched` is 2 where it was sent, or may have been; 1 where it was found as wanted.
+    """
+    return f"""
+        LEFT JOIN (
+            SELECT o."row", max(o.seq) AS newest, max(o.at) AS at,
+                max(CASE WHEN o.outcome IN ('applied', 'unknown') THEN 2
+                    WHEN o.outcome = 'unchanged' THEN 1 ELSE 0 END) AS touched
+            FROM outcomes o WHERE o.run_id = :run_id AND o.half = '{half}' {ends} GROUP BY o."row"
+        ) {half}_ends ON {half}_ends."row" = p."row"
+        LEFT JOIN outcomes {half} ON {half}.seq = {half}_ends.newest
+    """  # noqa: S608 - our own names
+
+
+def _half(half: str) -> str:
+    end, sent = f"{half}.outcome", f"{half}_ends.touched = 2"
+    return f"""
+        (NOT p.{half}_step OR coalesce({end} IN ('applied', 'unchanged'), false)) AS {half}_done,
+        (NOT p.{half}_step OR {end} IS NULL OR {end} IN ('held', 'refused', 'failed')) AS {half}_not_done,
+        CASE WHEN {sent} AND {end} IN ('applied', 'unknown') THEN p.run_id END AS {half}_run,
+        CASE WHEN {sent} THEN {half}_ends.at END AS {half}_at
+    """
+
+
+_ROWS = f"""
+    SELECT CAST(:carrier_host AS TEXT) AS carrier_host, p.sim_id, p.endpoint_id, p.run_id,
+        p."row", p.desired, p.sim_before, p.endpoint_before,
+        p.sim_after, p.endpoint_after, (p.sim_step OR p.endpoint_step) AS steps,
+        coalesce(v.verdict = 'in_sync', false) AS as_asked, {_half("sim")}, {_half("endpoint")},
+        coalesce(sim_ends.touched > 0, false) OR coalesce(endpoint_ends.touched > 0, false) AS touched,
+        CASE WHEN endpoint_ends.at IS NULL OR sim_ends.at >= endpoint_ends.at THEN sim_ends.at
+            ELSE endpoint_ends.at END AS ended_at,
+        coalesce((SELECT max(s.at) FROM run_states s WHERE s.run_id = p.run_id AND s.state = 'reconciling'),
+            r.started_at) AS looked_at
+    FROM plan_rows p
+    JOIN runs r ON r.run_id = p.run_id
+    {_newest("sim", "{ends}")}
+    {_newest("endpoint", "{ends}")}
+    LEFT JOIN verdicts v ON v.run_id = p.run_id AND v."row" = p."row"
+    WHERE p.run_id = :run_id {{which}} AND r.kind IN ('apply', 'retry', 'undo')
+        AND p.sim_id IS NOT NULL AND p.desired IS NOT NULL AND p.action IN ('change', 'unchanged')
+"""  # noqa: S608 - our own names
+_JUDGED = f"""
+    SELECT w.*, w.sim_done AND w.endpoint_done AS all_done, w.sim_not_done AND w.endpoint_not_done AS none_done,
+        w.as_asked OR (w.steps AND w.sim_done AND w.endpoint_done) AS there,
+        CASE w.sim_before || '+' || w.endpoint_before WHEN 'Activated+Enabled' THEN 'activated'
+            WHEN 'Suspended+Disabled' THEN 'suspended' WHEN 'Factory Test+Enabled' THEN 'factory_test' END AS back
+    FROM ({_ROWS}) w
+"""  # noqa: S608 - our own names
+_PUT = f"""
+    SELECT j.carrier_host, j.sim_id, j.run_id, j."row", j.endpoint_id, j.sim_run, j.sim_at, j.endpoint_run,
+        j.endpoint_at, coalesce(j.ended_at, j.looked_at) AS at, j.there, j.touched, j.none_done, j.all_done, j.steps,
+        j.as_asked,
+        CASE WHEN j.there THEN j.desired WHEN j.none_done THEN j.back END AS desired,
+        CASE WHEN j.there THEN j.sim_after WHEN j.none_done AND j.back IS NOT NULL THEN j.sim_before END AS sim_status,
+        CASE WHEN j.there THEN j.endpoint_after WHEN j.none_done AND j.back IS NOT NULL THEN j.endpoint_before
+            END AS endpoint_status
+    FROM ({_JUDGED}) j
+"""  # noqa: S608 - our own names
+"""Where a run put its devices. What it took back by itself is where it was before, if a status asks for that."""
+
+
+def _merge(names: Sequence[str], when: str) -> str:
+    return ", ".join(f"{name} = CASE WHEN {when} THEN excluded.{name} ELSE last_known.{name} END" for name in names)
+
+
+def _later(half: str) -> str:
+    new, old = f"excluded.{half}_at", f"last_known.{half}_at"
+    return _merge([f"{half}_run", f"{half}_at"], f"{new} IS NOT NULL AND ({old} IS NULL OR {new} >= {old})")
+
+
+_NEWER = """excluded.run_id = last_known.run_id OR excluded.at > last_known.at
+    OR (excluded.at = last_known.at AND excluded.run_id > last_known.run_id)"""
+_MERGED = ", ".join((_merge(_KEPT[:7], _NEWER), _later("sim"), _later("endpoint")))

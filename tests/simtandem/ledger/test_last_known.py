@@ -1,0 +1,143 @@
+"""The table of what was last sent: kept with the facts, derivable from them, filled from history, kept by pruning."""
+
+import random
+from collections.abc import Callable
+from contextlib import closing
+from pathlib import Path
+
+import polars as pl
+import pytest
+from polars.testing import assert_frame_equal
+
+from schemas.statuses import Half, Outcome, Target, Verdict
+from simtandem.ledger import last_known
+from simtandem.ledger.database import Database
+from simtandem.ledger.derived import derive, differences, rebuild
+from simtandem.ledger.pruning import prune
+from simtandem.ledger.records import OutcomeRecord, RunKind, RunRecord, RunState
+from simtandem.ledger.store import Ledger
+from tests.simtandem.ledger.conftest import Clock
+from tests.simtandem.ledger.test_managing import _plan, _results
+
+HERE = "cdn.emnify.net"
+SIMS = range(1, 8)
+MakeRun = Callable[..., RunRecord]
+
+
+class History:
+    """Runs that begin, send and end in any order, with any outcome."""
+
+    def __init__(self, ledger: Ledger, clock: Clock, a_run: MakeRun, seed: int) -> None:
+        self.ledger, self._clock, self._a_run = ledger, clock, a_run
+        self._chance = random.Random(seed)  # noqa: S311 - to be repeatable
+        self._open: dict[str, tuple[Target, dict[int, int]]] = {}
+        self.ended: list[str] = []
+        self._count = 0
+
+    def go_on(self, events: int) -> None:
+        for _ in range(events):
+            self._clock.advance(self._chance.choice([0.001, 1, 3600]))
+            self._chance.choice([self._begin, self._send, self._send, self._send, self._end])()
+
+    def _begin(self) -> None:
+        self._count += 1
+        run_id = f"run-{self._chance.randrange(100):02}-{self._count}"
+        kind = self._chance.choice([RunKind.APPLY, RunKind.APPLY, RunKind.UNDO, RunKind.RECONCILE])
+        host = self._chance.choice([HERE, HERE.upper(), f"{HERE}.", f"{HERE}.:443"])
+        self.ledger.start_run(self._a_run(run_id, kind=kind, carrier_host=host, started_at=self._clock.now))
+        target = self._chance.choice([*Target])
+        rows = {sim: row for row, sim in enumerate(self._chance.sample(SIMS, 4), start=2)}
+        plan = _plan(rows, target, tuple(rows)[:2])
+        self.ledger.record_plan(run_id, plan)
+        if kind is not RunKind.RECONCILE:
+            self._open[run_id] = target, rows
+
+    def _send(self) -> None:
+        if not self._open:
+            return
+        run_id = self._chance.choice([*self._open])
+        _, rows = self._open[run_id]
+        ends = [
+            OutcomeRecord(row, half, self._chance.choice([*Outcome]), 1)
+            for row in [*rows.values()][2:]
+            for half in Half
+            if self._chance.random() < 0.6
+        ]
+        self.ledger.record_outcomes(run_id, ends)
+
+    def _end(self) -> None:
+        if not self._open:
+            return
+        run_id = self._chance.choice([*self._open])
+        target, rows = self._open.pop(run_id)
+        if self._chance.random() < 0.7:
+            self.ledger.record_state(run_id, RunState.RECONCILING, {})
+        if self._chance.random() < 0.7:
+            verdicts = {sim: self._chance.choice([*Verdict]) for sim in rows}
+            self.ledger.record_verdicts(run_id, _results(rows, target, verdicts))
+        self.ledger.record_state(run_id, RunState.FINISHED, {}, sealed=True)
+        self.ended.append(run_id)
+
+
+@pytest.fixture(params=[1, 2])
+def history(request: pytest.FixtureRequest, ledger: Ledger, clock: Clock, a_run: MakeRun) -> History:
+    return History(ledger, clock, a_run, request.param)
+
+
+def kept(ledger: Ledger) -> pl.DataFrame:
+    with ledger.database.read() as connection:
+        return last_known.read(connection, HERE).sort("sim_id")
+
+
+def derived(ledger: Ledger) -> pl.DataFrame:
+    with ledger.database.read() as connection:
+        return derive(connection, HERE).sort("sim_id")
+
+
+def test_the_table_is_always_what_the_facts_say(history: History) -> None:
+    for _ in range(6):
+        history.go_on(15)
+        assert_frame_equal(kept(history.ledger), derived(history.ledger))
+    assert kept(history.ledger).height == len(SIMS)
+
+
+def test_it_can_be_made_anew_from_the_facts_alone(history: History) -> None:
+    history.go_on(60)
+    before = kept(history.ledger)
+    with history.ledger.database.write() as connection:
+        connection.exec_driver_sql("DELETE FROM last_known WHERE sim_id < '3'")
+        connection.exec_driver_sql("UPDATE last_known SET sim_status = 'Deleted' WHERE sim_id > '4'")
+        odd = before.filter((pl.col("sim_id") < "3") | (pl.col("sim_id") > "4"))
+        assert [each.devices for each in differences(connection)] == [odd.height]
+    rebuild(history.ledger)
+    assert_frame_equal(kept(history.ledger), before)
+    with history.ledger.database.read() as connection:
+        assert differences(connection) == []
+
+
+def test_an_upgrade_fills_the_table_from_the_runs_there_are(history: History, url: str) -> None:
+    history.go_on(60)
+    before = kept(history.ledger)
+    history.ledger.close()
+    with closing(Database(url, 5)) as database, database.write() as connection:
+        for statement in (
+            "DROP TABLE last_known",
+            "DROP TABLE baselines",
+            "DROP INDEX ix_outcomes_at",
+            "UPDATE alembic_version SET version_num = '0008'",
+        ):
+            connection.exec_driver_sql(statement)
+
+    with closing(Ledger.open(url)) as upgraded:
+        assert_frame_equal(kept(upgraded), before)
+
+
+def test_pruning_loses_nothing_of_it_and_leaves_it_derivable(history: History, tmp_path: Path) -> None:
+    history.go_on(60)
+    before = kept(history.ledger)
+    for run_id in history.ended:
+        prune(history.ledger, run_id, tmp_path, "ada")
+        assert_frame_equal(kept(history.ledger), before)
+        assert_frame_equal(derived(history.ledger), before)
+    history.go_on(30)
+    assert_frame_equal(kept(history.ledger), derived(history.ledger))

@@ -1,0 +1,99 @@
+"""What is asked of years of history is looked up: no table of devices, steps or calls is read from end to end.
+
+PostgreSQL scans small tables whatever indexes there are, so its planner is told to do so only where it can't help it.
+"""
+
+import json
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import datetime
+from typing import Any
+
+import pytest
+from sqlalchemy import event
+
+from simtandem.ledger import explanations, last_known, managing
+from simtandem.ledger.store import Ledger
+
+HERE = "cdn.emnify.net"
+RUN = "20260131-a"
+LARGE = {"plan_rows", "outcomes", "calls", "answers", "verdicts", "last_known", "links", "baselines"}
+Question = Callable[[Ledger, datetime], object]
+
+
+class Asked:
+    """Every SELECT that a ledger sends, as it was sent."""
+
+    def __init__(self, ledger: Ledger) -> None:
+        self.statements: list[tuple[str, Any]] = []
+        self._engine = ledger.database._engine
+
+    @contextmanager
+    def listening(self) -> Iterator[None]:
+        event.listen(self._engine, "before_cursor_execute", self._hear)
+        try:
+            yield
+        finally:
+            event.remove(self._engine, "before_cursor_execute", self._hear)
+
+    def _hear(self, _connection: object, _cursor: object, statement: str, parameters: Any, *_: object) -> None:
+        if statement.lstrip().startswith(("SELECT", "INSERT INTO last_known")):
+            self.statements.append((statement, parameters))
+
+
+def scanned(ledger: Ledger, statement: str, parameters: Any) -> set[str]:
+    """The tables that a statement reads from end to end, by their names or what the statement calls them."""
+    with ledger.database.write() as connection:
+        if not ledger.database.is_postgres:
+            rows = connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {statement}", parameters).all()
+            steps = [row[3].split() for row in rows]
+            return {step[1] for step in steps if step[0] == "SCAN"}
+        connection.exec_driver_sql("SET LOCAL enable_seqscan = off")
+        plan = connection.exec_driver_sql(f"EXPLAIN (FORMAT JSON) {statement}", parameters).scalar_one()
+    return set(_read_whole((json.loads(plan) if isinstance(plan, str) else plan)[0]["Plan"]))
+
+
+def _read_whole(node: dict[str, Any]) -> Iterator[str]:
+    if node["Node Type"] in ("Seq Scan", "Index Scan", "Index Only Scan") and "Index Cond" not in node:
+        yield node["Relation Name"]
+    for each in node.get("Plans", []):
+        yield from _read_whole(each)
+
+
+QUESTIONS: dict[str, Question] = {
+    "what was last sent to each device": lambda ledger, _: managing.read_managed(ledger, HERE),
+    "which steps changed something since": lambda ledger, at: managing.read_steps(ledger, HERE, at),
+    "whether others changed something": lambda ledger, at: ledger.changed_by_others(RUN, at),
+    "what others sent since": lambda ledger, at: ledger.changes_sent(RUN, at),
+    "which calls of others are on their way": lambda ledger, at: ledger.last_unanswered_by_others(RUN, at),
+    "what the last audit counted": lambda ledger, _: managing.last_audit(ledger, HERE),
+    "which runs have no events yet": lambda ledger, at: explanations.unexplained_runs(ledger, HERE, at, at),
+    "how steps ended": lambda ledger, _: ledger.outcomes(RUN),
+    "the calls of a run": lambda ledger, _: ledger.calls(RUN),
+    "the newest runs": lambda ledger, _: ledger.runs(),
+}
+
+
+@pytest.mark.parametrize("question", QUESTIONS.values(), ids=QUESTIONS)
+def test_questions_are_looked_up(whole_run: Ledger, clock: Callable[[], datetime], question: Question) -> None:
+    asked = Asked(whole_run)
+    with asked.listening():
+        question(whole_run, clock())
+    assert asked.statements
+    for statement, parameters in asked.statements:
+        assert scanned(whole_run, statement, parameters) & LARGE == set(), statement
+
+
+def test_the_last_known_status_of_a_device_is_kept_without_reading_a_table(whole_run: Ledger) -> None:
+    asked = Asked(whole_run)
+    with asked.listening(), whole_run.database.write() as connection:
+        last_known.note_outcomes(connection, RUN, [2])
+        last_known.note_verdicts(connection, RUN)
+    assert len(asked.statements) == 4
+    for statement, parameters in asked.statements:
+        assert scanned(whole_run, statement, parameters) & {*LARGE, "p", "v", "o", "sim", "endpoint"} == set()
+
+
+def test_a_table_that_is_read_from_end_to_end_is_seen(whole_run: Ledger) -> None:
+    mark = "%s" if whole_run.database.is_postgres else "?"
+    assert scanned(whole_run, f"SELECT * FROM calls WHERE path = {mark}", ("/sim/11",)) == {"calls"}  # noqa: S608
