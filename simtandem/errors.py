@@ -8,6 +8,7 @@
     │   ├── CarrierUnavailable          4   no usable answer within the attempts and the time allowed
     │   └── AuthenticationFailed        4   the carrier won't let us in
     ├── LedgerError                     1   the record can't be kept, so nothing more is sent
+    │   └── LedgerUnavailable           1   its database is away just now, or the connection to it was lost
     ├── OrchestrationError              1   the Prefect server can't be started or reached
     └── Interrupted                   130   the operator stopped the run; what was done is recorded
 
@@ -90,6 +91,10 @@ class AuthenticationFailed(CarrierError):
 
 class LedgerError(SimtandemError):
     """The record can't be read or written. Without a record nothing is sent."""
+
+
+class LedgerUnavailable(LedgerError):
+    """The ledger's database is away, restarting, or the connection to it was lost. It may answer again in a moment."""
 
 
 class OrchestrationError(SimtandemError):

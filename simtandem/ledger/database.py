@@ -2,17 +2,20 @@
 
 import sqlite3
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from sqlalchemy import URL, Connection, Engine, create_engine, event, make_url
-from sqlalchemy.exc import ArgumentError
+from sqlalchemy.exc import ArgumentError, OperationalError
 
 from simtandem.errors import LedgerError
+from simtandem.ledger.outage import Waiting, waited_out
 from simtandem.ledger.translating import translated
+
+Result = TypeVar("Result")
 
 _DRIVERS = {
     "sqlite": "sqlite+pysqlite",
@@ -23,13 +26,21 @@ _DRIVERS = {
 }
 _CONNECT_SECONDS = 10
 _WAL_BYTES_KEPT = 64 * 1024 * 1024
+_LOCK_TRY_S = 2.0
+"""How long SQLite itself waits for a lock, before the operator may be told of it and it is tried again."""
+_LOCK_TOLD_AFTER_S = 5.0
+_ALIVE = {"keepalives_idle": 15, "keepalives_interval": 5, "keepalives_count": 3, "tcp_user_timeout": 30_000}
+"""A server that vanished without a word, as in a failover, is noticed within half a minute."""
 
 
 class Database:
     """A database by URL. Its errors leave as `LedgerError`.
 
-    `busy_timeout` is how many seconds to wait for somebody else's lock.
+    `busy_timeout` is how many seconds to wait for somebody else's lock. `outage_s`, 0 until it is set, is how many to
+    wait for a database that is away.
     """
+
+    outage_s: float = 0.0
 
     def __init__(self, url: str, busy_timeout: float) -> None:
         parsed = _parse(url)
@@ -45,7 +56,7 @@ class Database:
     def read(self) -> Iterator[Connection]:
         """A transaction that only reads. What nobody could have recorded is an error that says so."""
         try:
-            with translated(self.place), self._engine.begin() as connection:
+            with self._begun(self._engine) as connection:
                 yield connection
         except ValueError as error:
             raise LedgerError(
@@ -62,7 +73,7 @@ class Database:
         engine = self._engine
         if self.is_postgres:
             engine = engine.execution_options(isolation_level="REPEATABLE READ")
-        with translated(self.place), engine.begin() as connection:
+        with self._begun(engine) as connection:
             driver: Any = connection.connection.driver_connection
             if not self.is_postgres:
                 driver.text_factory = partial(str, encoding="utf-8", errors="surrogateescape")
@@ -75,8 +86,31 @@ class Database:
     @contextmanager
     def write(self) -> Iterator[Connection]:
         """A transaction that writes: committed at the end, or nothing of it is recorded."""
-        with translated(self.place), self._writing.begin() as connection:
+        with self._begun(self._writing) as connection:
             yield connection
+
+    def reading(self, work: Callable[[Connection], Result]) -> Result:
+        """What `work` reads in a transaction; it is done again where the connection was lost on the way."""
+
+        def attempt() -> Result:
+            with self.read() as connection:
+                return work(connection)
+
+        return self.waited_out(attempt)
+
+    def waited_out(self, work: Callable[[], Result]) -> Result:
+        """Do it; again, as often as the database is away, for `outage_s` at most. It must bear to be done twice."""
+        return waited_out(work, self.place, self.outage_s)
+
+    @contextmanager
+    def _begun(self, engine: Engine) -> Iterator[Connection]:
+        """A transaction. A database that is away is waited for before it begins, not within."""
+        with translated(self.place), ExitStack() as stack:
+            yield self.waited_out(lambda: self._begin(engine, stack))
+
+    def _begin(self, engine: Engine, stack: ExitStack) -> Connection:
+        with translated(self.place):
+            return stack.enter_context(engine.begin())
 
     @contextmanager
     def session(self) -> Iterator[Connection]:
@@ -122,7 +156,7 @@ def _sqlite_engine(url: URL, busy_timeout: float) -> Engine:
             f"The ledger's folder {path.parent} can't be made: {error.strerror}. "
             "Choose another or allow it, then run again."
         ) from error
-    engine = create_engine(url, hide_parameters=True, connect_args={"timeout": busy_timeout})
+    engine = create_engine(url, hide_parameters=True, connect_args={"timeout": min(busy_timeout, _LOCK_TRY_S)})
 
     @event.listens_for(engine, "connect")
     def prepare(connection: sqlite3.Connection, _record: object) -> None:
@@ -139,9 +173,30 @@ def _sqlite_engine(url: URL, busy_timeout: float) -> Engine:
         # A transaction that starts as a reader and then writes fails at once when another has written meanwhile; one
         # that starts as a writer waits for its turn.
         writes = connection.get_execution_options().get("writes", False)
-        connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
+        if writes:
+            _begin_writing(connection, _place(url), busy_timeout)
+        else:
+            connection.exec_driver_sql("BEGIN")
 
     return engine
+
+
+def _begin_writing(connection: Connection, place: str, busy_timeout: float) -> None:
+    waiting = Waiting(place, "is locked by another program", busy_timeout, told_after_s=_LOCK_TOLD_AFTER_S)
+    while True:
+        try:
+            connection.exec_driver_sql("BEGIN IMMEDIATE")
+        except OperationalError as error:
+            if not _is_busy(error.orig) or waiting.is_over:
+                raise
+            waiting.go_on()
+        else:
+            waiting.end()
+            return
+
+
+def _is_busy(error: BaseException | None) -> bool:
+    return isinstance(error, sqlite3.Error) and error.sqlite_errorcode & 0xFF == sqlite3.SQLITE_BUSY
 
 
 def _enter_wal(connection: sqlite3.Connection, busy_timeout: float) -> None:
@@ -155,7 +210,7 @@ def _enter_wal(connection: sqlite3.Connection, busy_timeout: float) -> None:
         try:
             connection.execute("PRAGMA journal_mode = WAL")
         except sqlite3.OperationalError as error:
-            if error.sqlite_errorcode & 0xFF != sqlite3.SQLITE_BUSY or time.monotonic() >= deadline:
+            if not _is_busy(error) or time.monotonic() >= deadline:
                 raise
             time.sleep(0.05)
         else:
@@ -163,7 +218,8 @@ def _enter_wal(connection: sqlite3.Connection, busy_timeout: float) -> None:
 
 
 def _postgres_engine(url: URL, busy_timeout: float) -> Engine:
-    arguments = {} if "connect_timeout" in url.query else {"connect_timeout": _CONNECT_SECONDS}
+    wanted = {"connect_timeout": _CONNECT_SECONDS, **_ALIVE}
+    arguments = {name: value for name, value in wanted.items() if name not in url.query}
     # A run may wait minutes for its call budget, long enough for a network to forget an idle connection: ask first.
     engine = create_engine(url, hide_parameters=True, pool_pre_ping=True, connect_args=arguments)
 

@@ -13,7 +13,7 @@ from sqlalchemy import ColumnElement, and_, select
 from schemas.statuses import Action
 from schemas.tables import Explained, empty
 from simtandem.ledger import recording
-from simtandem.ledger.chaining import Chain
+from simtandem.ledger.committing import commit
 from simtandem.ledger.facts import Kind
 from simtandem.ledger.reading import at_host, read_frame
 from simtandem.ledger.records import SENDING, RunKind, RunState
@@ -43,8 +43,8 @@ class Explanation:
 def record(ledger: Ledger, run_id: str, changes: pl.DataFrame) -> None:
     """Record explained changes (`schemas.tables.Explained`) as facts of the run that read the events."""
     kept = changes.rename(RENAMED).with_columns(pl.col(_INSTANTS).dt.strftime(_FORMAT)).with_row_index("number", 1)
-    with ledger.database.write() as connection, Chain(connection, run_id) as chain:
-        recording.add_frame(chain, Kind.EXPLAINED, kept.with_columns(pl.col("number").cast(pl.Int64)))
+    facts = kept.with_columns(pl.col("number").cast(pl.Int64))
+    commit(ledger.database, run_id, lambda chain: recording.add_frame(chain, Kind.EXPLAINED, facts))
 
 
 def of_run(ledger: Ledger, run_id: str) -> Explanation | None:

@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Any, NamedTuple
 
 import polars as pl
-from sqlalchemy import Select, Text, and_, or_, select, type_coerce
+from sqlalchemy import Connection, Select, Text, and_, or_, select, type_coerce
 
 from schemas.statuses import Half, Outcome
 from schemas.tables import Steps, empty
@@ -33,18 +33,17 @@ def read_managed(ledger: Ledger, carrier_host: str) -> pl.DataFrame:
     Not by when the run began: one that waited for its approval may have sent after another that began later. A device
     that was as asked without anything sent was put there when the run began to look again.
     """
-    with ledger.database.read() as connection:
-        return last_known.as_managed(last_known.read(connection, carrier_host))
+    return last_known.as_managed(ledger.database.reading(lambda each: last_known.read(each, carrier_host)))
 
 
 def read_steps(ledger: Ledger, carrier_host: str, since: datetime) -> pl.DataFrame:
     """The halves our runs changed, or may have changed, at this carrier since then (`schemas.tables.Steps`)."""
-    parts = []
-    with ledger.database.read() as connection:
-        for half in Half:
-            query = _steps(half, carrier_host).where(outcomes.c.at >= since)
-            parts.append(read_frame(connection, query, _STEPS))
-    return pl.concat(parts).with_columns(_instant("at"))
+
+    def read(connection: Connection) -> list[pl.DataFrame]:
+        queries = [_steps(half, carrier_host).where(outcomes.c.at >= since) for half in Half]
+        return [read_frame(connection, query, _STEPS) for query in queries]
+
+    return pl.concat(ledger.database.reading(read)).with_columns(_instant("at"))
 
 
 def last_audit(ledger: Ledger, carrier_host: str) -> PastAudit | None:
@@ -57,8 +56,7 @@ def last_audit(ledger: Ledger, carrier_host: str) -> PastAudit | None:
         .order_by(runs.c.started_at.desc(), runs.c.run_id.desc())
         .limit(1)
     )
-    with ledger.database.read() as connection:
-        found = connection.execute(query).first()
+    found = ledger.database.reading(lambda connection: connection.execute(query).first())
     return (
         None if found is None else PastAudit(found.run_id, found.started_at, json.loads(found.detail).get("audit", {}))
     )

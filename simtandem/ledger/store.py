@@ -1,9 +1,8 @@
 """The ledger as the rest of simtandem sees it."""
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
-from typing import Self
+from typing import Self, TypeVar
 
 import polars as pl
 from sqlalchemy import Connection
@@ -15,6 +14,7 @@ from simtandem.ledger import (
     schedule_tables,  # noqa: F401 - so that the tables' metadata is whole wherever a ledger is opened
 )
 from simtandem.ledger.chaining import Chain
+from simtandem.ledger.committing import commit
 from simtandem.ledger.database import Database
 from simtandem.ledger.facts import Kind
 from simtandem.ledger.processes import process_may_run
@@ -31,6 +31,11 @@ from simtandem.ledger.records import (
 )
 from simtandem.ledger.tables import REVISION
 
+Result = TypeVar("Result")
+
+PATIENCE_S = 300.0
+"""How long the ledger is waited for: longer than a pruning, a backup or a failover takes."""
+
 
 def now() -> datetime:
     """The time, in UTC."""
@@ -39,6 +44,8 @@ def now() -> datetime:
 
 class Ledger:
     """What happened, durably. Every method is one transaction, safe in any thread, and raises `LedgerError`.
+
+    A database that is away for a while is waited for, as is somebody else's lock; the operator is told.
 
     Nothing recorded is ever changed: a plan, the rejected rows and the verdicts are recorded once a run, and a second
     time is an error.
@@ -49,11 +56,12 @@ class Ledger:
         self.clock = clock
 
     @classmethod
-    def open(cls, url: str, *, busy_timeout: float = 30.0, clock: Callable[[], datetime] = now) -> Self:
+    def open(cls, url: str, *, busy_timeout: float = PATIENCE_S, clock: Callable[[], datetime] = now) -> Self:
         """Open a ledger, making it or bringing it up to date where needed; several programs may do so at once.
 
         `url` is `sqlite:///` and a path (its folder is made), or `postgresql+psycopg://…`. `busy_timeout` is how many
-        seconds to wait for a lock before giving up.
+        seconds to wait for a lock, or for a database that is away, before giving up. One that is away when it is opened
+        is an error at once: nothing depends on it yet.
         """
         database = Database(url, busy_timeout)
         try:
@@ -61,6 +69,7 @@ class Ledger:
         except BaseException:
             database.close()
             raise
+        database.outage_s = busy_timeout
         return cls(database, clock)
 
     def close(self) -> None:
@@ -69,8 +78,7 @@ class Ledger:
 
     def start_run(self, run: RunRecord) -> None:
         """Record that a run begins. Everything else about it refers to this."""
-        with self.database.write() as connection:
-            _add(connection, run.run_id, Kind.RUN, [recording.run_row(run)])
+        commit(self.database, run.run_id, _adding(Kind.RUN, lambda: [recording.run_row(run)]))
 
     def record_state(self, run_id: str, state: RunState, detail: Mapping[str, object], *, sealed: bool = False) -> None:
         """Record how far a run is. `detail` is kept as JSON; what JSON doesn't know is kept as text.
@@ -78,10 +86,14 @@ class Ledger:
         `sealed`, for a state that ends the run: `detail["chain"]` keeps the head before it and the number of facts up
         to there, so that facts can't be taken from under it.
         """
-        with self.database.write() as connection, Chain(connection, run_id) as chain:
-            if sealed and (before := reading.read_head(connection, run_id)):
-                detail = {**detail, "chain": {"head": before.hash, "facts": before.facts}}
-            recording.add_facts(chain, Kind.STATE, [recording.state_row(run_id, self.clock(), state, detail)])
+
+        def add(chain: Chain) -> None:
+            before = reading.read_head(chain.connection, run_id) if sealed else None
+            seal = {"chain": {"head": before.hash, "facts": before.facts}} if before else {}
+            row = recording.state_row(run_id, self.clock(), state, {**detail, **seal})
+            recording.add_facts(chain, Kind.STATE, [row])
+
+        commit(self.database, run_id, add)
 
     def record_plan(self, run_id: str, plan: pl.DataFrame) -> None:
         """Record the plan (`schemas.tables.Plan`), all of it or nothing."""
@@ -93,51 +105,43 @@ class Ledger:
 
     def record_outcomes(self, run_id: str, records: Sequence[OutcomeRecord]) -> None:
         """Record how steps ended. A later outcome of the same row and half takes the place of an earlier one."""
-        with self.database.write() as connection:
-            _add(connection, run_id, Kind.OUTCOME, recording.outcome_rows(run_id, self.clock(), records))
+        rows = recording.outcome_rows(run_id, self.clock(), records)
+        commit(self.database, run_id, _adding(Kind.OUTCOME, lambda: rows))
 
     def record_verdicts(self, run_id: str, results: pl.DataFrame) -> None:
         """Record what became of every input row (`schemas.tables.Results`)."""
         self._record_table(run_id, Kind.VERDICT, results)
 
     def _record_table(self, run_id: str, kind: Kind, table: pl.DataFrame) -> None:
-        with self.database.write() as connection, Chain(connection, run_id) as chain:
-            recording.add_frame(chain, kind, table)
+        commit(self.database, run_id, lambda chain: recording.add_frame(chain, kind, table))
 
     def runs(self, limit: int = 20, *, may_run: ProcessProbe = process_may_run) -> list[RunSummary]:
         """The newest runs, newest first. An unfinished one whose process is gone is shown as interrupted."""
-        with self.database.read() as connection:
-            return reading.read_runs(connection, limit, may_run)
+        return self.database.reading(lambda connection: reading.read_runs(connection, limit, may_run))
 
     def run(self, run_id: str, *, may_run: ProcessProbe = process_may_run) -> RunSummary:
         """One run, by its id or the beginning of it. Raises `InputError` where that fits none, or several."""
-        with self.database.read() as connection:
-            return reading.read_run(connection, run_id, may_run)
+        return self.database.reading(lambda connection: reading.read_run(connection, run_id, may_run))
 
     def states(self, run_id: str) -> list[StateRecord]:
         """All states a run went through, oldest first."""
-        with self.database.read() as connection:
-            return reading.read_states(connection, run_id)
+        return self.database.reading(lambda connection: reading.read_states(connection, run_id))
 
     def plan(self, run_id: str) -> pl.DataFrame:
         """The plan (`schemas.tables.Plan`); no rows where none was recorded."""
-        with self._details(run_id) as connection:
-            return reading.read_plan(connection, run_id)
+        return self._detail(run_id, lambda connection: reading.read_plan(connection, run_id))
 
     def rejected(self, run_id: str) -> pl.DataFrame:
         """The unusable input rows (`schemas.tables.Rejected`)."""
-        with self._details(run_id) as connection:
-            return reading.read_rejected(connection, run_id)
+        return self._detail(run_id, lambda connection: reading.read_rejected(connection, run_id))
 
     def outcomes(self, run_id: str) -> pl.DataFrame:
         """The newest outcome of every row's half (`schemas.tables.Outcomes`)."""
-        with self._details(run_id) as connection:
-            return reading.read_outcomes(connection, run_id)
+        return self._detail(run_id, lambda connection: reading.read_outcomes(connection, run_id))
 
     def results(self, run_id: str) -> pl.DataFrame:
         """What became of every input row (`schemas.tables.Results`), as it was recorded."""
-        with self._details(run_id) as connection:
-            return reading.read_results(connection, run_id)
+        return self._detail(run_id, lambda connection: reading.read_results(connection, run_id))
 
     def calls(self, run_id: str) -> pl.DataFrame:
         """Every call and its answer, oldest first.
@@ -145,63 +149,56 @@ class Ledger:
         Columns: call_id, at, method, path, purpose, attempt, body, answered_at, status, seconds, error_code, fault,
         request_id; instants in UTC. From `answered_at` on they are null where no answer is recorded.
         """
-        with self._details(run_id) as connection:
-            return reading.read_calls(connection, run_id)
+        return self._detail(run_id, lambda connection: reading.read_calls(connection, run_id))
 
     def changed_by_others(self, run_id: str, since: datetime) -> bool:
         """Whether other runs sent changes to this run's carrier that may have taken effect at `since` or later."""
-        with self.database.read() as connection:
-            return reading.changed_by_others(connection, run_id, since)
+        return self.database.reading(lambda connection: reading.changed_by_others(connection, run_id, since))
 
     def changes_sent(self, run_id: str, since: datetime | None = None) -> pl.DataFrame:
         """The changes this run sent; with `since`, those that other runs sent to its carrier then or later.
 
         Columns `run_id, at, path, body, refused`, oldest first; `at` is text that sorts by time.
         """
-        with self._details(run_id) as connection:
-            return reading.changes_sent(connection, run_id, since)
+        return self._detail(run_id, lambda connection: reading.changes_sent(connection, run_id, since))
 
     def last_unanswered_by_others(self, run_id: str, since: datetime) -> datetime | None:
         """When other runs last sent, at `since` or later, a change to this run's carrier that has no answer yet."""
-        with self.database.read() as connection:
-            return reading.last_unanswered_by_others(connection, run_id, since)
+        return self.database.reading(lambda connection: reading.last_unanswered_by_others(connection, run_id, since))
 
     def head(self, run_id: str) -> ChainHead | None:
         """The newest hash of the run's chain. Kept elsewhere, it proves later that nothing before it was changed."""
-        with self.database.read() as connection:
-            return reading.read_head(connection, run_id)
+        return self.database.reading(lambda connection: reading.read_head(connection, run_id))
 
     def heads(self, run_ids: Sequence[str]) -> dict[str, str]:
         """The newest hashes of several runs' chains, by run."""
-        with self.database.read() as connection:
-            return reading.read_heads(connection, run_ids)
+        return self.database.reading(lambda connection: reading.read_heads(connection, run_ids))
 
     def pruning(self, run_id: str) -> PruningRecord | None:
         """Where the run's details went, None where they are still here."""
-        with self.database.read() as connection:
-            return reading.read_pruning(connection, run_id)
+        return self.database.reading(lambda connection: reading.read_pruning(connection, run_id))
 
-    @contextmanager
-    def _details(self, run_id: str) -> Iterator[Connection]:
-        """To read what pruning takes away. Raises `InputError` where it did: no rows would be a lie."""
-        with self.database.read() as connection:
+    def _detail(self, run_id: str, work: Callable[[Connection], Result]) -> Result:
+        """What pruning takes away. Raises `InputError` where it did: no rows would be a lie."""
+
+        def read(connection: Connection) -> Result:
             pruned = reading.read_pruning(connection, run_id)
             if pruned is not None:
                 raise InputError(
                     f"Run {run_id} was pruned on {pruned.at:%Y-%m-%d}: its {pruned.facts:,} details are no longer in "
                     f"the ledger, but in the archive {pruned.archive}."
                 )
-            yield connection
+            return work(connection)
+
+        return self.database.reading(read)
 
     def call_counts(self, run_id: str) -> CallCounts:
         """How many calls a run made, and how they fared."""
-        with self.database.read() as connection:
-            return reading.count_calls(connection, run_id)
+        return self.database.reading(lambda connection: reading.count_calls(connection, run_id))
 
 
-def _add(connection: Connection, run_id: str, kind: Kind, rows: Sequence[recording.Row]) -> None:
-    with Chain(connection, run_id) as chain:
-        recording.add_facts(chain, kind, rows)
+def _adding(kind: Kind, rows: Callable[[], Sequence[recording.Row]]) -> Callable[[Chain], None]:
+    return lambda chain: recording.add_facts(chain, kind, rows())
 
 
 def _bring_up_to_date(database: Database) -> None:

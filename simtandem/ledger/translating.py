@@ -7,7 +7,7 @@ from contextlib import contextmanager
 import psycopg
 from sqlalchemy.exc import IntegrityError, SQLAlchemyError
 
-from simtandem.errors import LedgerError
+from simtandem.errors import LedgerError, LedgerUnavailable
 
 _LOCKED = "is locked by another program. Wait until that is done or close it, then run again"
 _FULL = "can't grow: the disk is full. Free some space, then run again; what was recorded is kept"
@@ -28,12 +28,16 @@ _BY_SQLITE_CODE = {
     sqlite3.SQLITE_NOTADB: _BROKEN,
 }
 
+_CROWDED = "has no connection left for us. Close other programs or raise its limit, then run again"
+_PASSING = ("08", "57P", "53300", "25006", "40001", "40P01")
+"""SQLSTATEs, or how they begin, of what passes. 25006: a failover may lead to a server that only reads, at first."""
+
 # By SQLSTATE or, where it ends in "*", by the class of it.
 _BY_SQLSTATE = {
     "55P03": _LOCKED,
     "40P01": _LOCKED,
     "53100": _FULL,
-    "53300": "has no connection left for us. Close other programs or raise its limit, then run again",
+    "53300": _CROWDED,
     "42501": _FORBIDDEN,
     "25006": _FORBIDDEN,
     "3D000": "doesn't exist on that server. Create the database, then run again",
@@ -60,7 +64,18 @@ def translated(place: str) -> Iterator[None]:
     try:
         yield
     except (SQLAlchemyError, sqlite3.Error, psycopg.Error) as error:
-        raise LedgerError(f"The ledger {place} {_explain(error)}.") from error
+        kind = LedgerUnavailable if _may_pass(error) else LedgerError
+        raise kind(f"The ledger {place} {_explain(error)}.") from error
+
+
+def _may_pass(error: SQLAlchemyError | sqlite3.Error | psycopg.Error) -> bool:
+    """Whether the same may well be taken in a minute: a restart, a failover, a cut connection, a deadlock."""
+    cause = getattr(error, "orig", None) or error
+    if not isinstance(cause, psycopg.Error):
+        return False
+    if cause.sqlstate is None:
+        return isinstance(cause, psycopg.OperationalError) and _explain_postgres(cause) in (_UNREACHABLE, _CROWDED)
+    return cause.sqlstate.startswith(_PASSING)
 
 
 def _explain(error: SQLAlchemyError | sqlite3.Error | psycopg.Error) -> str:

@@ -5,6 +5,7 @@ import itertools
 import secrets
 from collections.abc import Sequence
 from contextlib import suppress
+from contextvars import copy_context
 from dataclasses import dataclass
 from queue import Empty, SimpleQueue
 from threading import Thread
@@ -15,6 +16,7 @@ from simtandem.carriers.base import Answer, Call
 from simtandem.errors import LedgerError
 from simtandem.ledger import recording
 from simtandem.ledger.chaining import Chain
+from simtandem.ledger.committing import commit
 from simtandem.ledger.facts import Kind
 from simtandem.ledger.records import OutcomeRecord
 from simtandem.ledger.store import Ledger
@@ -36,8 +38,9 @@ class CallWriter:
     One thread commits all that has gathered while it was committing the last time, so many callers cost one commit and
     the event loop never waits for the disk. Cancelling a caller doesn't take back what it handed over.
 
-    A failure is final: everybody waiting gets a `LedgerError`, and so does everybody who comes later, because nothing
-    may be sent that isn't recorded. Use it as an async context manager, in one event loop; several writers, in several
+    A database that is away, or locked, is waited for (see `Ledger.open`); meanwhile nothing is sent. A failure beyond
+    that is final: everybody waiting gets a `LedgerError`, and so does everybody who comes later, because nothing may be
+    sent that isn't recorded. Use it as an async context manager, in one event loop; several writers, in several
     processes too, may serve one run.
     """
 
@@ -47,7 +50,8 @@ class CallWriter:
         writer = secrets.token_hex(4)  # a run's writers may live in several processes
         self._call_ids = (f"{run_id}:{writer}-{number:06d}" for number in itertools.count(1))
         self._queue: SimpleQueue[_Entry | None] = SimpleQueue()  # None: the last one
-        self._thread = Thread(target=self._work, name=f"ledger-{run_id}")
+        # In the context of who makes it, so that the thread's words reach the watcher of this run.
+        self._thread = Thread(target=copy_context().run, args=(self._work,), name=f"ledger-{run_id}")
         self._open = False
         self._failure: LedgerError | None = None
 
@@ -108,15 +112,17 @@ class CallWriter:
         if self._failure is not None or not entries:
             return
         try:
-            with self._ledger.database.write() as connection, Chain(connection, self._run_id) as chain:
-                for kind in _ORDER:
-                    rows = [row for entry in entries if entry.kind is kind for row in entry.rows]
-                    recording.add_facts(chain, kind, rows)
+            commit(self._ledger.database, self._run_id, lambda chain: _add(chain, entries))
         except LedgerError as error:
             self._failure = error
         except Exception as error:  # noqa: BLE001 - whatever it is, those who wait must hear of it
             self._failure = LedgerError(f"The ledger can't be written: {error}")
             self._failure.__cause__ = error
+
+
+def _add(chain: Chain, entries: Sequence[_Entry]) -> None:
+    for kind in _ORDER:
+        recording.add_facts(chain, kind, [row for entry in entries if entry.kind is kind for row in entry.rows])
 
 
 def _tell(entries: Sequence[_Entry], failure: LedgerError | None) -> None:

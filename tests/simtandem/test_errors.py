@@ -15,6 +15,7 @@ from simtandem.errors import (
     InputError,
     Interrupted,
     LedgerError,
+    LedgerUnavailable,
     OrchestrationError,
     PlanRefused,
     SimtandemError,
@@ -31,6 +32,7 @@ EXAMPLES: list[SimtandemError] = [
     CarrierUnavailable("no answer to a write", maybe_processed=True, status=502),
     AuthenticationFailed("wrong token"),
     LedgerError("disk full"),
+    LedgerUnavailable("server closed the connection"),
     OrchestrationError("no server"),
     Interrupted("stopped"),
 ]
@@ -72,6 +74,7 @@ def test_errors_show_the_sentence_and_nothing_else() -> None:
         (CarrierUnavailable, 4),
         (AuthenticationFailed, 4),
         (LedgerError, 1),
+        (LedgerUnavailable, 1),
         (OrchestrationError, 1),
         (Interrupted, 130),
     ],

@@ -39,7 +39,7 @@ def test_sqlite_is_set_up_to_survive_a_kill_and_to_wait_its_turn(sqlite_url: str
         assert sqlite_setting(ledger, "journal_mode") == "wal"
         assert sqlite_setting(ledger, "synchronous") == 1
         assert sqlite_setting(ledger, "foreign_keys") == 1
-        assert sqlite_setting(ledger, "busy_timeout") == 30_000
+        assert sqlite_setting(ledger, "busy_timeout") == 2_000, "then the operator is told, and it waits on"
 
 
 @pytest.mark.parametrize(

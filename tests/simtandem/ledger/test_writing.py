@@ -49,7 +49,7 @@ class Moving(Protocol):
 class BurningDatabase:
     """Fails in a way that no database driver does."""
 
-    def write(self) -> NoReturn:
+    def waited_out(self, _work: object) -> NoReturn:
         raise RuntimeError("it burns")
 
 
