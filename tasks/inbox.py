@@ -93,6 +93,7 @@ class Desk:
             self.inbox.go_on()
         except SimtandemError as error:
             self.summary.note(str(error), Concern.TRY_AGAIN)
+        self.summary.could_not_move(self.inbox.troubles)
 
     def _stop(self, work: DueWork, error: SimtandemError) -> None:
         """Nothing more can be carried out in this look."""

@@ -12,11 +12,13 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import groupby
+from pathlib import PurePosixPath
 
 import polars as pl
 
 from schemas.parameters import BulkUpdate, Mode
 from simtandem.inbox.due_rows import DueRows, LeftOut, Lookup
+from simtandem.inbox.local_files import LONGEST_NAME
 from simtandem.intake import Intake
 from simtandem.job.preparing import take_devices
 from simtandem.job.run import Run, kind_of
@@ -134,7 +136,7 @@ class DueWork:
                 return None
             self._reached("begun")
             intake = self._intake(group)
-            path = run.folder.file("due") / first.file
+            path = run.folder.file("due") / _short(first.file)
             path.parent.mkdir(parents=True, exist_ok=True)
             write_retry(intake.devices.rename({"desired": "status"}), path)
             run.request = request.model_copy(update={"file": str(path)})
@@ -179,6 +181,13 @@ def due_work(
     """
     with schedules.alone("due") as alone:
         yield DueWork(schedules, settings, lookup, reached) if alone else None
+
+
+def _short(name: str) -> str:
+    """A file's name, as long as a file system allows for a file that is written under a longer one first."""
+    path = PurePosixPath(name)
+    room = LONGEST_NAME - len(path.suffix.encode())
+    return name if room > len(path.stem.encode()) else path.stem.encode()[:room].decode(errors="ignore") + path.suffix
 
 
 def _judged(ledger: Ledger, run_id: str) -> tuple[ScheduleState, str]:

@@ -1,13 +1,15 @@
 """The place where an inbox is: a folder, or anything fsspec can reach. Paths here are relative to it.
 
-Nothing relies on a rename being atomic, because object stores have none. What does not take two at once is the ledger;
-here a file is copied first, and removed only once the copy is whole.
+Object stores have no rename, so what keeps two from taking one file is the ledger; here a file is copied first, and
+removed only once the copy is whole. On a folder of this machine more can be promised: who looks into it is alone,
+whichever ledger the others have, and what is removed is what was read, however quickly another file comes there.
 """
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from datetime import datetime
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit, urlunsplit
@@ -16,6 +18,7 @@ import fsspec  # type: ignore[import-untyped]
 from fsspec.implementations.local import LocalFileSystem  # type: ignore[import-untyped]
 
 from simtandem.errors import InputError
+from simtandem.inbox import local_files
 from simtandem.intake import Bounds
 from simtandem.reports.files import replace_file
 
@@ -42,29 +45,63 @@ class Store:
         self.place = self._root if self._local else _without_user(url).rstrip("/")
         """Where it is, for the record: without user and password."""
 
+    @contextmanager
+    def alone(self) -> Iterator[bool]:
+        """Whether nobody else looks into this folder now, whatever home and ledger they have.
+
+        Elsewhere than on this machine always true: there the ledger's lock is all there is.
+        """
+        with ExitStack() as held:
+            free = True
+            if self._local:
+                with _reached(self.place):
+                    free = held.enter_context(local_files.hold(Path(self._root)))
+            yield free
+
+    def being_written(self, path: str) -> bool:
+        """Whether a program still has the file open to write to it, as far as this machine can know."""
+        return bool(self._local) and local_files.being_written(Path(self._at(path)))
+
+    def give_usable_name(self, path: str) -> str | None:
+        """A name that a ledger can keep and that leaves room for endings; the file is renamed if need be.
+
+        None where it could not be: somebody was faster.
+        """
+        if not self._local:
+            return path
+        with _reached(self.place):
+            return local_files.give_usable_name(Path(self._root), path)
+
+    def restore(self) -> None:
+        """Put back what somebody was removing who was killed in the middle of it."""
+        if self._local:
+            with _reached(self.place):
+                local_files.restore_all(Path(self._root))
+
     def prepare(self) -> None:
         """Make the folder, where folders have to be made."""
         with _reached(self.place):
             self._files.makedirs(self._root, exist_ok=True)
 
     def look(self) -> dict[str, Version]:
-        """The files that lie in the inbox itself, by name."""
+        """The files that lie in the inbox itself, by name. Symbolic links are none: they may lead anywhere."""
         with _reached(self.place):
             self._files.invalidate_cache()
             try:
                 found = self._files.ls(self._root, detail=True)
             except FileNotFoundError:
                 return {}
-            return {_name(info): _version(info) for info in found if info["type"] == "file"}
+            return {_name(info): _version(info) for info in found if _is_file(info)}
 
     def version(self, path: str) -> Version | None:
         """The state a file is in now; None where there is none."""
         with _reached(self.place):
             self._files.invalidate_cache()
             try:
-                return _version(self._files.info(self._at(path)))
+                info = self._files.info(self._at(path))
             except FileNotFoundError:
                 return None
+            return _version(info) if _is_file(info) else None
 
     def below(self, folder: str) -> dict[str, int]:
         """Every file below a folder: its path and its size."""
@@ -93,6 +130,21 @@ class Store:
             else:
                 self._files.pipe_file(target, data)
 
+    def remove_version(self, path: str, digest: str) -> bool:
+        """Remove a file if its SHA-256 is this one; whether that was so.
+
+        On a folder of this machine nothing else can be removed, even if it comes in between. Elsewhere what comes after
+        the look at the hash, and before the removal, is lost.
+        """
+        with _reached(self.place):
+            if self._local:
+                return local_files.remove_version(Path(self._at(path)), digest)
+        data = self.read(path)
+        if data is None or sha256(data).hexdigest() != digest:
+            return False
+        self.remove(path)
+        return True
+
     def remove(self, path: str) -> None:
         """Remove a file, or a folder with all in it. That it is gone already is fine."""
         with _reached(self.place):
@@ -107,6 +159,10 @@ class Store:
 
 def _name(info: dict[str, Any]) -> str:
     return str(info["name"]).rstrip("/").rpartition("/")[2]
+
+
+def _is_file(info: dict[str, Any]) -> bool:
+    return info["type"] == "file" and not info.get("islink")
 
 
 def _version(info: dict[str, Any]) -> Version:

@@ -64,6 +64,13 @@ class LookSummary:
             told = f"{arrival.rejected:,} of {arrival.rows:,} rows {verb} invalid"
             self.note(f"{name}: {told}, the first: row {row}, {column} {value!r}: {reason}", Concern.ROWS)
 
+    def could_not_move(self, troubles: list[str]) -> None:
+        """Files could not be taken or put away: each trouble names one."""
+        told = list(dict.fromkeys(troubles))
+        if told:
+            many = "1 file" if len(told) == 1 else f"{len(told):,} files"
+            self.note(f"{many} could not be moved, the first: {told[0]}", Concern.TRY_AGAIN)
+
     def left_out(self, found: LeftOut) -> None:
         """Rows that are due are not carried out."""
         self.note(str(found), Concern.LEFT_OUT if found.why.needs_a_person else Concern.NOTHING)

@@ -1,7 +1,6 @@
 """The ledger's part about schedules: files that arrived, what they schedule, and what became of it."""
 
 import getpass
-import json
 import os
 import socket
 from collections.abc import Iterator, Mapping, Sequence
@@ -10,12 +9,13 @@ from datetime import datetime
 from typing import Any
 
 import polars as pl
-from sqlalchemy import Connection, Row, Select, Table, func, insert, select
-from sqlalchemy.exc import IntegrityError
+from sqlalchemy import Connection, Select, func, insert, select
 
 from simtandem.errors import InputError
 from simtandem.ledger import direct_runs
+from simtandem.ledger import schedule_queries as queries
 from simtandem.ledger.locking import only_one
+from simtandem.ledger.reading import read_frame
 from simtandem.ledger.schedule_records import (
     SCHEDULE_ROWS,
     Arrival,
@@ -36,15 +36,8 @@ from simtandem.ledger.schedule_tables import (
 )
 from simtandem.ledger.store import Ledger
 
-_CHUNK = 20_000
-_IDS_AT_ONCE = 500
-_VERSION = ("inbox", "name", "size", "modified", "sha256")
 Skip = tuple[str, int, str]
 """A row left out for good: schedule id, row, reason."""
-
-
-class _SomebodyWasFaster(Exception):
-    pass
 
 
 class Schedules:
@@ -69,7 +62,7 @@ class Schedules:
         A version of a file can be taken again once its earlier arrival has ended: then it was put there anew.
         """
         file = arrival.file
-        values = {name: getattr(file, name) for name in _VERSION} | {
+        values = {name: getattr(file, name) for name in queries.VERSION} | {
             "arrival_id": arrival.arrival_id,
             "taken_at": arrival.taken_at,
             "shelf_name": arrival.shelf_name,
@@ -81,12 +74,12 @@ class Schedules:
             "pid": os.getpid(),
         }
         with self._at_most_once() as done, self.ledger.database.write() as connection:
-            earlier, open_ones = _rounds(connection, file)
+            earlier, open_ones = queries.rounds(connection, file)
             if open_ones:
-                raise _SomebodyWasFaster
-            _add_once(connection, arrivals, [{**values, "round": earlier}])
+                raise queries.SomebodyWasFaster
+            queries.add_once(connection, arrivals, [{**values, "round": earlier}])
             refused = rejected.select(pl.lit(arrival.arrival_id).alias("arrival_id"), pl.all())
-            _add_frame(connection, arrival_rejections, refused)
+            queries.add_frame(connection, arrival_rejections, refused)
             for each in new:
                 self._add_schedule(connection, arrival.arrival_id, each)
         return done[0]
@@ -100,7 +93,7 @@ class Schedules:
             "wishes": as_json(new.wishes),
         }
         connection.execute(insert(schedules), [row])
-        _add_frame(
+        queries.add_frame(
             connection, schedule_rows, new.rows.select(pl.lit(new.schedule_id).alias("schedule_id"), *SCHEDULE_ROWS)
         )
         connection.execute(insert(schedule_events), [self._event(new.schedule_id, 1, ScheduleState.SCHEDULED)])
@@ -108,7 +101,7 @@ class Schedules:
     def taken_now(self, file: FileVersion) -> bool:
         """Whether this version of the file was taken and is not put away yet."""
         with self.ledger.database.read() as connection:
-            return bool(_rounds(connection, file)[1])
+            return bool(queries.rounds(connection, file)[1])
 
     def name_is_new(self, inbox: str, name: str) -> bool:
         """Whether no file of this name was ever taken from this inbox."""
@@ -125,13 +118,19 @@ class Schedules:
             .order_by(arrivals.c.taken_at, arrivals.c.arrival_id)
         )
         with self.ledger.database.read() as connection:
-            return [_arrival(found) for found in connection.execute(query)]
+            return [queries.arrival(found) for found in connection.execute(query)]
+
+    def put_away(self, arrival_ids: Sequence[str]) -> set[str]:
+        """Which of these arrivals have ended."""
+        query = select(arrival_ends.c.arrival_id).where(arrival_ends.c.arrival_id.in_(arrival_ids))
+        with self.ledger.database.read() as connection:
+            return set(connection.scalars(query))
 
     def end_arrival(self, arrival_id: str, place: str) -> bool:
         """Record where a file was put away. False where that is recorded already."""
         row = {"arrival_id": arrival_id, "at": self.ledger.clock(), "place": place}
         with self._at_most_once() as done, self.ledger.database.write() as connection:
-            _add_once(connection, arrival_ends, [row])
+            queries.add_once(connection, arrival_ends, [row])
         return done[0]
 
     def rejected(self, arrival_id: str) -> pl.DataFrame:
@@ -144,28 +143,34 @@ class Schedules:
         )
         schema = pl.Schema({"row": pl.Int64(), "column": pl.String(), "value": pl.String(), "reason": pl.String()})
         with self.ledger.database.read() as connection:
-            return _frame(connection, query, schema)
+            return read_frame(connection, query, schema)
 
     def of_arrival(self, arrival_id: str) -> list[Schedule]:
         """What a file schedules, earliest first."""
-        return self._read(_newest().where(schedules.c.arrival_id == arrival_id))
+        return self._read(queries.newest().where(schedules.c.arrival_id == arrival_id))
 
     def due(self, moment: datetime) -> list[Schedule]:
         """What is open and effective by then: the earliest first, of one moment the earliest arrival first."""
-        return [each for each in self._read(_newest().where(schedules.c.effective_at <= moment)) if each.state.open]
+        return [
+            each for each in self._read(queries.newest().where(schedules.c.effective_at <= moment)) if each.state.open
+        ]
 
     def open_at(self, moments: Sequence[datetime]) -> list[Schedule]:
         """What is open and becomes effective at exactly one of these moments."""
-        return [each for each in self._read(_newest().where(schedules.c.effective_at.in_(moments))) if each.state.open]
+        return [
+            each
+            for each in self._read(queries.newest().where(schedules.c.effective_at.in_(moments)))
+            if each.state.open
+        ]
 
     def all(self, *, open_only: bool) -> list[Schedule]:
         """Every schedule, the earliest first."""
-        return [each for each in self._read(_newest()) if each.state.open or not open_only]
+        return [each for each in self._read(queries.newest()) if each.state.open or not open_only]
 
     def find(self, prefix: str) -> Schedule:
         """The schedule with this id, or the only one whose id begins so. Raises `InputError`."""
         begins_so = func.substr(schedules.c.schedule_id, 1, len(prefix)) == prefix
-        found = self._read(_newest().where(begins_so)) if prefix else []
+        found = self._read(queries.newest().where(begins_so)) if prefix else []
         exact = [each for each in found if each.schedule_id == prefix] or found
         if len(exact) == 1:
             return exact[0]
@@ -181,7 +186,7 @@ class Schedules:
             .order_by(schedule_rows.c.row)
         )
         with self.ledger.database.read() as connection:
-            return _frame(connection, query, SCHEDULE_ROWS)
+            return read_frame(connection, query, SCHEDULE_ROWS)
 
     def skips(self, schedule_id: str) -> pl.DataFrame:
         """`row` and `reason` of the rows left out."""
@@ -191,7 +196,7 @@ class Schedules:
             .order_by(schedule_skips.c.row)
         )
         with self.ledger.database.read() as connection:
-            return _frame(connection, query, pl.Schema({"row": pl.Int64(), "reason": pl.String()}))
+            return read_frame(connection, query, pl.Schema({"row": pl.Int64(), "reason": pl.String()}))
 
     def asked_by_others(self, carrier_host: str, since: datetime) -> pl.DataFrame:
         """What runs that no schedule began asked of which devices: see `direct_runs.asked_since`."""
@@ -211,10 +216,10 @@ class Schedules:
             if (ident := each.schedule_id) in emptied
         ]
         with self._at_most_once() as done, self.ledger.database.write() as connection:
-            if rows and _moved_on(connection, among):
-                raise _SomebodyWasFaster
-            _add_once(connection, schedule_skips, rows)
-            _add_once(connection, schedule_events, ends)
+            if rows and queries.moved_on(connection, among):
+                raise queries.SomebodyWasFaster
+            queries.add_once(connection, schedule_skips, rows)
+            queries.add_once(connection, schedule_events, ends)
         return done[0]
 
     def move(
@@ -223,7 +228,7 @@ class Schedules:
         """Record that these schedules reached a state. False, and nothing recorded, where one has moved meanwhile."""
         events = [self._event(each.schedule_id, each.events + 1, state, run_id, detail) for each in moved]
         with self._at_most_once() as done, self.ledger.database.write() as connection:
-            _add_once(connection, schedule_events, events)
+            queries.add_once(connection, schedule_events, events)
         return done[0]
 
     def _event(
@@ -243,12 +248,12 @@ class Schedules:
         done = [True]
         try:
             yield done
-        except _SomebodyWasFaster:
+        except queries.SomebodyWasFaster:
             done[0] = False
 
     def _read(self, query: Select[Any]) -> list[Schedule]:
         with self.ledger.database.read() as connection:
-            return [_schedule(found) for found in connection.execute(query)]
+            return [queries.schedule(found) for found in connection.execute(query)]
 
 
 def _user() -> str:
@@ -256,92 +261,3 @@ def _user() -> str:
         return getpass.getuser()
     except (KeyError, OSError):  # no name for this user id, as in some containers
         return str(os.getuid())
-
-
-def _rounds(connection: Connection, file: FileVersion) -> tuple[int, int]:
-    """How often this version was taken, and how many of those arrivals have not ended."""
-    same = [arrivals.c[name] == getattr(file, name) for name in _VERSION]
-    query = (
-        select(func.count(), func.count(arrival_ends.c.arrival_id))
-        .select_from(arrivals.outerjoin(arrival_ends))
-        .where(*same)
-    )
-    total, ended = connection.execute(query).one()
-    return total, total - ended
-
-
-def _moved_on(connection: Connection, seen: Sequence[Schedule]) -> bool:
-    """Whether one of these has an event that is newer than what was seen of it."""
-    newest = select(schedule_events.c.schedule_id, func.max(schedule_events.c.number))
-    for start in range(0, len(seen), _IDS_AT_ONCE):
-        part = {each.schedule_id: each.events for each in seen[start : start + _IDS_AT_ONCE]}
-        query = newest.where(schedule_events.c.schedule_id.in_(part)).group_by(schedule_events.c.schedule_id)
-        if any(part[ident] != number for ident, number in connection.execute(query)):
-            return True
-    return False
-
-
-def _add_once(connection: Connection, table: Table, rows: Sequence[dict[str, Any]]) -> None:
-    if not rows:
-        return
-    try:
-        connection.execute(insert(table), rows)
-    except IntegrityError:
-        raise _SomebodyWasFaster from None
-
-
-def _add_frame(connection: Connection, table: Table, frame: pl.DataFrame) -> None:
-    text = pl.col(pl.String).str.replace_all("\0", "\ufffd", literal=True)  # PostgreSQL can't store NUL
-    for chunk in frame.with_columns(text).iter_slices(_CHUNK):
-        if not chunk.is_empty():
-            connection.execute(insert(table), chunk.to_dicts())
-
-
-def _newest() -> Select[Any]:
-    """Schedules with their newest event, the earliest first."""
-    others = schedule_events.alias()
-    newest = select(func.max(others.c.number)).where(others.c.schedule_id == schedules.c.schedule_id)
-    return (
-        select(
-            schedules,
-            arrivals.c.name,
-            arrivals.c.sha256,
-            arrivals.c.taken_at,
-            schedule_events.c.number,
-            schedule_events.c.at,
-            schedule_events.c.state,
-            schedule_events.c.run_id,
-            schedule_events.c.detail,
-        )
-        .select_from(schedules.join(arrivals).join(schedule_events))
-        .where(schedule_events.c.number == newest.correlate(schedules).scalar_subquery())
-        .order_by(schedules.c.effective_at, arrivals.c.taken_at, arrivals.c.name, schedules.c.schedule_id)
-    )
-
-
-def _schedule(found: Row[Any]) -> Schedule:
-    return Schedule(
-        schedule_id=found.schedule_id,
-        arrival_id=found.arrival_id,
-        file=found.name,
-        sha256=found.sha256,
-        taken_at=found.taken_at,
-        effective_at=found.effective_at,
-        rows=found.rows,
-        wishes=json.loads(found.wishes),
-        state=ScheduleState(found.state),
-        state_at=found.at,
-        events=found.number,
-        run_id=found.run_id,
-        detail=found.detail,
-    )
-
-
-def _arrival(found: Row[Any]) -> Arrival:
-    file = FileVersion(**{name: getattr(found, name) for name in _VERSION})
-    return Arrival(found.arrival_id, file, found.taken_at, found.shelf_name, found.rows, found.rejected, found.reason)
-
-
-def _frame(connection: Connection, query: Select[Any], schema: pl.Schema) -> pl.DataFrame:
-    rows = [tuple(row) for row in connection.execute(query)]
-    return pl.DataFrame(rows, schema=schema, orient="row")

@@ -1,12 +1,15 @@
 from collections.abc import Callable
 from pathlib import Path
+from zoneinfo import ZoneInfo
 
 import polars as pl
 import pytest
 
+from simtandem.inbox.arriving import make_offer
 from simtandem.inbox.due import due_work
+from simtandem.inbox.moments import reader
 from simtandem.ledger.records import RunState
-from simtandem.ledger.schedule_records import ScheduleState
+from simtandem.ledger.schedule_records import FileVersion, ScheduleState
 from simtandem.ledger.schedules import Schedules
 from simtandem.ledger.store import Ledger
 from simtandem.settings import Settings
@@ -222,3 +225,16 @@ def test_only_one_at_a_time_carries_out_what_is_due(settings: Settings, schedule
         assert second is None
     with due_work(schedules, settings) as third:
         assert third is not None
+
+
+def test_a_file_with_a_name_of_any_length_can_be_scheduled_and_is_carried_out(
+    settings: Settings, ledger: Ledger, sim: Sim, bulk_update: BulkUpdate, clock: Clock
+) -> None:
+    name, now = f"{'é' * 125}.csv", ledger.clock()
+    data = f"iccid,status\n{sim(11)},activated\n".encode()
+    offer = make_offer(
+        data, FileVersion("", name, len(data), "1", "e3b0"), now, reader(ZoneInfo("UTC"), now), otherwise=now
+    )
+    Schedules(ledger).record(offer.arrival, offer.schedules, offer.rejected)
+    assert look_in(settings, ledger, bulk_update) == ["applied"]
+    assert bulk_update.files == [name]

@@ -1,0 +1,127 @@
+"""What only a folder of this machine can do for an inbox: be held by one, and keep what is put there meanwhile."""
+
+import fcntl
+import os
+import re
+import secrets
+import signal
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from hashlib import sha256
+from pathlib import Path
+
+LONGEST_NAME = 150
+"""Bytes; file systems allow 255, and result files have longer names than their file."""
+
+_LEAVING = re.compile(r"\.(?P<name>.+)\.[0-9a-f]{8}\.leaving", re.DOTALL)
+_ODD = re.compile(r"[\x00-\x1f\x7f\ud800-\udfff]")
+
+
+@contextmanager
+def hold(folder: Path) -> Iterator[bool]:
+    """Whether nobody else holds this folder; nobody does before the block ends. A lock goes with its process.
+
+    Where folders can't be locked, as on some network mounts, everybody holds them.
+    """
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        yield _locked(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def _locked(descriptor: int) -> bool:
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    except OSError:
+        return True
+    return True
+
+
+def being_written(path: Path) -> bool:
+    """Whether some program has this file open to write to it. False where the system can't say.
+
+    Linux grants a read lease only on a file that nobody writes to. Who opens it in the moment that we have the lease
+    waits for the end of it, and the signal that tells us so is one that is ignored.
+    """
+    if not hasattr(fcntl, "F_SETLEASE"):
+        return False
+    try:
+        descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_NOFOLLOW)
+    except OSError:
+        return False
+    try:
+        fcntl.fcntl(descriptor, fcntl.F_SETSIG, signal.SIGURG)
+        fcntl.fcntl(descriptor, fcntl.F_SETLEASE, fcntl.F_RDLCK)
+        fcntl.fcntl(descriptor, fcntl.F_SETLEASE, fcntl.F_UNLCK)
+    except BlockingIOError:
+        return True
+    except OSError:  # somebody else's file, or a file system without leases
+        return False
+    finally:
+        os.close(descriptor)
+    return False
+
+
+def remove_version(path: Path, digest: str) -> bool:
+    """Remove this file if its SHA-256 is that; whether it was.
+
+    The file is put aside under a hidden name first: what is looked at then is what is removed. Something else goes back
+    to its name or, where a newer one has taken that meanwhile, to one of its own.
+    """
+    aside = path.with_name(f".{path.name}.{secrets.token_hex(4)}.leaving")
+    try:
+        path.rename(aside)
+    except FileNotFoundError:
+        return False
+    if not aside.is_symlink() and sha256(aside.read_bytes()).hexdigest() == digest:
+        aside.unlink()
+        return True
+    _put_back(aside, path)
+    return False
+
+
+def restore_all(folder: Path) -> None:
+    """Put back what was put aside by somebody who was killed before it was decided."""
+    for aside in folder.iterdir():
+        if found := _LEAVING.fullmatch(aside.name):
+            _put_back(aside, folder / found["name"])
+
+
+def give_usable_name(folder: Path, name: str) -> str | None:
+    """A name that is text, of one line and not too long. The file gets it; None where another took it meanwhile."""
+    usable = _ODD.sub("_", name)
+    if len(usable.encode()) > LONGEST_NAME or usable != name:
+        stem, dot, ending = usable.rpartition(".")
+        mark = sha256(os.fsencode(name)).hexdigest()[:8]
+        room = LONGEST_NAME - len(f".{mark}{dot}{ending}".encode())
+        usable = f"{stem.encode()[:room].decode(errors='ignore')}.{mark}{dot}{ending}"
+        try:
+            _rename_to_free(folder / name, folder / usable)
+        except (FileNotFoundError, FileExistsError):
+            return None
+    return usable
+
+
+def _put_back(aside: Path, path: Path) -> None:
+    try:
+        _rename_to_free(aside, path)
+    except FileExistsError:
+        _rename_to_free(aside, path.with_name(f"{path.stem}.{secrets.token_hex(4)}{path.suffix}"))
+
+
+def _rename_to_free(old: Path, new: Path) -> None:
+    """Rename a file, never onto another one. Raises `FileExistsError`."""
+    try:
+        os.link(old, new, follow_symlinks=False)
+    except FileExistsError:
+        raise
+    except OSError:  # no hard links here
+        if new.exists():
+            raise FileExistsError(new) from None
+        old.rename(new)
+    else:
+        with suppress(FileNotFoundError):
+            old.unlink()
