@@ -14,7 +14,7 @@ from rich.logging import RichHandler
 
 from schemas.parameters import BulkUpdate
 from simtandem import console as shown
-from simtandem import watching
+from simtandem import safety, watching
 from simtandem.errors import InputError, Interrupted, PlanRefused
 from simtandem.job import comparing, preparing
 from simtandem.job.fresh_look import note_confirmed
@@ -147,16 +147,27 @@ async def _carry_out(run: Run, output: Output, *, ask: bool) -> bool:
 async def _agreed(run: Run, output: Output) -> bool:
     """Show the plan and ask. A plan without changes needs no question."""
     intake, plan = run.folder.intake(), run.folder.plan_counts()
-    told = {"digest": plan["digest"], "input": intake, "plan": plan}
+    billing = {"for_good": plan["billed_for_good"], "limit": plan["newly_billed_limit"]}
+    told = {"digest": plan["digest"], "input": intake, "plan": plan, "billing": billing}
     shown.show_plan(output.err, told, _notes(run.folder), preparing.problems(run.folder))
     changes = plan["sim_changes"] + plan["endpoint_changes"]
     if not changes:
         return True
-    output.err.print(f"Send these changes to {run.settings.carrier_host}? \\[y/N] ", end="")
-    agreed = (await _typed_line()).strip().lower() in ("y", "yes")
+    agreed = await _said_yes(run, plan["billed_for_good"], output)
     if agreed:
         note_confirmed(run)
     return agreed
+
+
+async def _said_yes(run: Run, for_good: int, output: Output) -> bool:
+    """Ask; where many SIMs would be activated for good, for their number, which nobody types by habit."""
+    host, err = run.settings.carrier_host, output.err
+    if for_good <= run.settings.confirm_newly_billed or run.request.accept_large:
+        err.print(f"Send these changes to {host}? \\[y/N] ", end="")
+        return (await _typed_line()).strip().lower() in ("y", "yes")
+    err.print(safety.for_good(for_good), markup=False, soft_wrap=True)
+    err.print(f"To send these changes to {host}, type the number of these SIMs: ", end="", markup=False)
+    return (await _typed_line()).strip().replace(",", "") == str(for_good)
 
 
 async def _typed_line() -> str:

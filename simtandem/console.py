@@ -14,6 +14,7 @@ from rich.text import Text
 
 from schemas.statuses import Half, Outcome, Verdict
 from simtandem.reports.headline import headline, retry_command, stopped
+from simtandem.safety import unlimited
 from simtandem.watching import Watcher, watch
 
 _GOOD = (Outcome.APPLIED, Outcome.UNCHANGED)
@@ -160,11 +161,15 @@ def show_plan(
     table.add_row(f"{plan['endpoint_changes']:,}", "endpoints to change")
     if plan["owner_changes"]:
         table.add_row(f"{plan['owner_changes']:,}", Text("SIMs among them get another owner", style="yellow"))
-    table.add_row(f"{plan['newly_billed']:,}", "SIMs newly billed")
+    billing = document.get("billing", {"for_good": 0, "limit": 0})
+    never_back = f", {billing['for_good']:,} of them for good" if billing["for_good"] else ""
+    table.add_row(f"{plan['newly_billed']:,}", f"SIMs newly billed{never_back}")
     table.add_row(f"{plan['calls']:,}", f"calls, {duration(plan['eta_s'])} at least")
     console.print(table)
     for note in notes:
         console.print(Text("  " + note, style="dim"))
+    if note := unlimited(plan["newly_billed"], billing["limit"]):
+        console.print(Text("  " + note, style="yellow"), soft_wrap=True)
     if problems:
         console.print()
         console.print(_examples(problems))

@@ -7,7 +7,7 @@ gets the steps it needs, none, or a refusal that says why and names the legal wa
 import hashlib
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from types import MappingProxyType
 
 import polars as pl
@@ -30,6 +30,7 @@ class PlanCounts:
     """A plan in numbers: rows, but SIM and endpoint changes count steps.
 
     `devices` are its rows without repeats, and `targets` counts them by the status that is asked for.
+    `billed_for_good`: of the newly billed SIMs those from Issued or Factory Test, where nothing goes back to.
     """
 
     devices: int
@@ -41,6 +42,7 @@ class PlanCounts:
     repeats: int
     owner_changes: int
     targets: dict[str, int]
+    billed_for_good: int = field(default=0, compare=False)
 
 
 def make_plan(
@@ -204,6 +206,9 @@ def counts(plan: pl.DataFrame) -> PlanCounts:
         repeats=repeats,
         owner_changes=plan.filter(changes_owners()).height,
         targets=_targets(plan),
+        billed_for_good=plan.filter(
+            pl.col("newly_billed") & pl.col("sim_before").is_in([SimStatus.ISSUED.value, SimStatus.FACTORY_TEST.value])
+        ).height,
     )
 
 

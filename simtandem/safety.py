@@ -45,6 +45,21 @@ def suspending(plan: pl.DataFrame) -> int:
     return plan.filter((pl.col("action") == Action.CHANGE) & pl.col("sim_step") & leaving).height
 
 
+def for_good(count: int) -> str:
+    """What is said first of a plan that activates so many SIMs from Issued or Factory Test; empty where it is none."""
+    if not count:
+        return ""
+    sims = "1 SIM" if count == 1 else f"{count:,} SIMs"
+    return f"{sims} would be newly billed for good: nothing goes back to Issued or Factory Test."
+
+
+def unlimited(newly_billed: int, limit: int | None) -> str:
+    """That no limit holds the number of newly billed SIMs; empty where one does, or where there are none."""
+    if limit is not None or not newly_billed:
+        return ""
+    return "No limit is set for newly billed SIMs (SIMTANDEM_MAX_NEWLY_BILLED): an unattended run bills any number."
+
+
 def check_digest(carrier: str, *, expected: str | None, digest: str) -> None:
     """Raise `PlanRefused` where the plan is not the one that was pinned. Nothing helps against that, nor may it."""
     if expected is not None and expected != digest:

@@ -25,6 +25,7 @@ from simtandem.job.preparing import problems
 from simtandem.job.telling import only_planned, open_rows
 from simtandem.reports.headline import headline, parts, retry_command
 from simtandem.reports.wording import duration
+from simtandem.safety import for_good, unlimited
 from tasks.session import Session
 
 Made = TypeVar("Made")
@@ -40,11 +41,9 @@ async def show_plan(session: Session) -> None:
     intake, plan = session.run.folder.intake(), session.run.folder.plan_counts()
     heading = f"## Plan `{plan['digest']}` for {intake['file']}\n\nRun `{session.run.run_id}`\n\n| | |\n|---|---:|\n"
     lines = [f"| {name} | {value} |" for name, value in _plan_counts(intake, plan).items()]
-    await _try(
-        acreate_markdown_artifact(
-            heading + "\n".join(lines), description=f"The plan: what would be sent ({plan['digest']})"
-        )
-    )
+    note = unlimited(plan["newly_billed"], plan["newly_billed_limit"])
+    text = heading + "\n".join(lines) + (f"\n\n{note}\n" if note else "")
+    await _try(acreate_markdown_artifact(text, description=f"The plan: what would be sent ({plan['digest']})"))
     await _try(_name_run(session, plan["devices"], intake["file"]))
     found = problems(session.run.folder)
     if found:
@@ -65,6 +64,7 @@ def _plan_counts(intake: dict[str, Any], plan: dict[str, Any]) -> dict[str, obje
         "endpoints to change": plan["endpoint_changes"],
         **({"owners to change": plan["owner_changes"]} if plan["owner_changes"] else {}),
         "newly billed": plan["newly_billed"],
+        "of them for good": plan["billed_for_good"],
         "calls": plan["calls"],
         "takes at least": duration(plan["eta_s"]),
     }
@@ -72,8 +72,10 @@ def _plan_counts(intake: dict[str, Any], plan: dict[str, Any]) -> dict[str, obje
 
 async def show_approval(session: Session, excess: str, moved: list[dict[str, object]]) -> None:
     """Why the run waits, and what differs from the plan that was approved before, if one was."""
-    plan = session.run.folder.data("plan.json")
-    text = f"## Waits for approval of plan `{plan['digest']}`\n\n{excess or 'Approval was asked for.'}\n\n"
+    plan = session.run.folder.plan_counts()
+    first = for_good(plan["billed_for_good"])
+    text = f"## Waits for approval of plan `{plan['digest']}`\n\n{f'**{first}**' if first else ''}\n\n"
+    text += f"{excess or 'Approval was asked for.'}\n\n"
     text += "Resume the run from its menu: the form asks for the decision, who makes it, and why.\n"
     if moved:
         text += f"\n**{len(moved)} rows have moved since the plan that was decided on**: it takes a new decision.\n"

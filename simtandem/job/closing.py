@@ -234,6 +234,7 @@ def _document(
         files=files,
     )
     made |= document.changes(figures(results), stop) | {"carrier_host": run.settings.carrier_host}
+    made["billing"] = {"for_good": plan["billed_for_good"], "limit": plan["newly_billed_limit"]}
     if run.approval:
         made["approval"] = dict(run.approval)
     if run.origin:

@@ -121,7 +121,8 @@ def _describe(run: Run, plan: pl.DataFrame) -> dict[str, Any]:
     eta = eta_seconds(
         calls, settings.capacity, settings.calls_window_s, counted.sim_changes, settings.sim_concurrency, _LATENCY_S
     )
-    return {"digest": digest(plan, CARRIER), "calls": calls, "eta_s": eta, **dataclasses.asdict(counted)}
+    told = {"digest": digest(plan, CARRIER), "calls": calls, "eta_s": eta}
+    return {**told, "newly_billed_limit": settings.max_newly_billed, **dataclasses.asdict(counted)}
 
 
 async def check_safety(run: Run, carrier: Carrier) -> None:

@@ -82,7 +82,7 @@ class RunFolder:
 
     def plan_counts(self) -> dict[str, Any]:
         """What planning left, also where an older version of simtandem did that."""
-        return {"targets": {}, **self.data("plan.json")}
+        return {"targets": {}, "billed_for_good": 0, "newly_billed_limit": 0, **self.data("plan.json")}
 
     def _place(self, name: str) -> Path:
         folder = self.path / "work"

@@ -9,6 +9,7 @@ from schemas.statuses import Verdict
 from simtandem.job.preparing import problems
 from simtandem.job.run import Run
 from simtandem.reports.headline import headline, parts, retry_command, stopped
+from simtandem.safety import for_good, unlimited
 
 _LONGEST = 240
 
@@ -16,7 +17,9 @@ _LONGEST = 240
 def ending(document: dict[str, Any], trouble: str = "") -> str:
     """Counts, the first row that is not as asked, the plan's digest, and the run's id."""
     told = _planned(document) if only_planned(document) else _done(document)
-    return f"{told}{f' First: {trouble}' if trouble else ''} Plan {document['digest']}, run {document['run_id']}."
+    note = unlimited(document["plan"]["newly_billed"], document.get("billing", {"limit": 0})["limit"])
+    first = f" First: {trouble}" if trouble else ""
+    return f"{told}{first} Plan {document['digest']}, run {document['run_id']}.{note and ' '}{note}"
 
 
 def only_planned(document: dict[str, Any]) -> bool:
@@ -25,11 +28,14 @@ def only_planned(document: dict[str, Any]) -> bool:
 
 
 def waiting(plan: dict[str, Any], excess: str) -> str:
-    """What a run waits for, and what it would do."""
-    why = excess or "Approval was asked for."
+    """What a run waits for, and what it would do; first of all what can't be undone."""
+    first = for_good(plan.get("billed_for_good", 0))
+    note = unlimited(plan["newly_billed"], plan.get("newly_billed_limit", 0))
+    why = " ".join(each for each in (first, excess or "Approval was asked for.") if each)
     return (
         f"{why} Plan {plan['digest']}: {_changes(plan)}, {plan['newly_billed']} newly billed, "
         f"{plan['refused']} refused. Nothing is sent before somebody approves it."
+        f"{note and ' '}{note}"
     )
 
 

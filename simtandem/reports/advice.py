@@ -11,6 +11,7 @@ from simtandem.reports.document import Document
 from simtandem.reports.findings import Split, explanations
 from simtandem.reports.headline import RETRIED, command, parts, stopped
 from simtandem.reports.wording import named_rows, of
+from simtandem.safety import unlimited
 
 _MOST_INVALID = 10
 _CHARGED = "charged this month (UTC) and every month it stays so"
@@ -52,7 +53,7 @@ def next_steps(document: Document, examined: pl.DataFrame, invalid: pl.DataFrame
         return [_gate(document), *_cells(document, invalid)]
     steps = [*_splits(examined), *_retry(document, examined), *_moved(document, examined)]
     steps += [*_refused(document, examined), *_cells(document, invalid)]
-    return [*(steps or [_rest(document)]), *_throttled(document)]
+    return [*(steps or [_rest(document)]), *_throttled(document), *_unlimited(document)]
 
 
 def _unfinished(document: Document) -> list[Advice]:
@@ -158,6 +159,13 @@ def _cells(document: Document, invalid: pl.DataFrame) -> list[Advice]:
         details.append(f"and {count - len(details):,} more in invalid.csv")
     text = "Correct these cells in your file and run it again; what is right already costs nothing."
     return [Advice(f"{of(count, 'row')} {'is' if count == 1 else 'are'} invalid", text, details=tuple(details))]
+
+
+def _unlimited(document: Document) -> list[Advice]:
+    """That nothing held the number of newly billed SIMs."""
+    billing = document.get("billing")
+    note = unlimited(document["plan"]["newly_billed"], billing["limit"]) if billing else ""
+    return [Advice("Nothing limits what a run may bill", note)] if note else []
 
 
 def _throttled(document: Document) -> list[Advice]:

@@ -43,6 +43,13 @@ class PlanCounts(TypedDict):
     targets: dict[str, int]
 
 
+class Billing(TypedDict):
+    """Of the plan's newly billed SIMs those that can't go back, and how many the settings allowed; None: any number."""
+
+    for_good: int
+    limit: int | None
+
+
 class CallCounts(TypedDict):
     """Calls sent: all of them, those that were a second or later attempt, and those the carrier answered with 429."""
 
@@ -100,6 +107,7 @@ class Document(TypedDict):
     """How far a run is that did not record a document: only then. The `exit_code` is None unless an error ended it."""
     changed: NotRequired[ChangedCounts]
     not_sent: NotRequired[NotSentCounts]
+    billing: NotRequired[Billing]
     stopped: NotRequired[Stopped]
     refusal: NotRequired[str]
     next: NotRequired[str]

@@ -216,6 +216,29 @@ def answers(url: str) -> bool:
         return False
 
 
+@pytest.mark.parametrize(("typed", "code"), [(b"y\n", 130), (b"3\n", 0)])
+def test_many_sims_are_activated_for_good_only_once_their_number_is_typed(
+    sit_down: MakeDesk, typed: bytes, code: int
+) -> None:
+    desk = sit_down(Group(3))
+    desk.variables["SIMTANDEM_CONFIRM_NEWLY_BILLED"] = "2"
+    asks = b"type the number of these SIMs: "
+    done = desk.type_at(typed, "apply", desk.file(3), "--to", "activated", asks=asks)
+    assert done.code == code
+    assert "3 SIMs would be newly billed for good" in done.err
+    assert "SIMTANDEM_MAX_NEWLY_BILLED" in done.err
+    assert desk.emulator.fleet.state_counts() == {"Activated/Enabled" if code == 0 else "Issued/Disabled": 3}
+    if code == 0:
+        assert "SIMTANDEM_MAX_NEWLY_BILLED" in (desk.run_folders()[-1] / "report.html").read_text()
+
+
+def test_accepting_a_large_plan_stands_for_typing_its_number(sit_down: MakeDesk) -> None:
+    desk = sit_down(Group(2))
+    desk.variables["SIMTANDEM_CONFIRM_NEWLY_BILLED"] = "1"
+    done = desk.type_at(b"y\n", "apply", desk.file(2), "--to", "activated", "--accept-large")
+    assert done.code == 0
+
+
 def test_what_moves_while_the_question_stands_is_not_sent(sit_down: MakeDesk) -> None:
     desk = sit_down(Group(3))
     into_test = partial(desk.emulator.change, lambda fleet: fleet.drift_sim(FIRST, SimStatus.FACTORY_TEST))

@@ -207,3 +207,10 @@ def test_eta_waits_for_full_windows_and_for_the_last_answers(calls: int, sim_cha
 
 def test_eta_of_slow_answers_is_bound_by_them_alone() -> None:
     assert eta_seconds(4000, 1900, 300, 4000, concurrency=1, latency_s=1.0) == 4000
+
+
+def test_billed_for_good_are_those_that_can_not_go_back() -> None:
+    fleet = [device(1, ISSUED, OFF), device(2, TESTING, ON), device(3, SUSPENDED, OFF), device(4, ACTIVE, OFF)]
+    wanted = wishes(*((row, str(row - 1), None, None, Target.ACTIVATED) for row in range(2, 6)))
+    counted = counts(plan_for(wanted, *fleet))
+    assert (counted.newly_billed, counted.billed_for_good) == (3, 2)

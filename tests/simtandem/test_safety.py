@@ -6,7 +6,7 @@ from schemas.tables import Repeats, empty
 from simtandem.carriers.emnify.lifecycle import EmnifyLifecycle
 from simtandem.errors import PlanRefused
 from simtandem.planning import make_plan
-from simtandem.safety import Limits, StopRule, check, suspending
+from simtandem.safety import Limits, StopRule, check, for_good, suspending, unlimited
 from tests.simtandem.model_fleet import ModelFleet, device, wishes
 
 
@@ -147,3 +147,9 @@ def test_a_run_stops_when_failures_are_many_and_more_than_the_share(failures: in
 def test_a_rule_without_minimum_stops_at_failures_only() -> None:
     assert not StopRule(share=0.0, at_least=0).stops(0, 5)
     assert StopRule(share=0.0, at_least=0).stops(1, 5)
+
+
+def test_what_is_said_of_sims_that_are_billed_for_good_and_without_a_limit() -> None:
+    assert for_good(0) == ""
+    assert for_good(1250).startswith("1,250 SIMs would be newly billed for good")
+    assert [bool(unlimited(*given)) for given in [(0, None), (1, None), (1, 0), (5, 10)]] == [False, True, False, False]

@@ -215,3 +215,7 @@ def test_export_keeps_what_is_set_unless_told_to_overwrite(monkeypatch: pytest.M
     assert (os.environ["SIMTANDEM_TEST_ONE"], os.environ["SIMTANDEM_TEST_TWO"]) == ("first", "second")
     export({"SIMTANDEM_TEST_ONE": "third"}, overwrite=True)
     assert os.environ["SIMTANDEM_TEST_ONE"] == "third"
+
+
+def test_a_terminal_asks_for_the_number_above_a_hundred_sims_unless_told() -> None:
+    assert (load().confirm_newly_billed, load().max_newly_billed) == (100, None)

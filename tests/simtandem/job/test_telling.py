@@ -72,3 +72,19 @@ def test_owners_are_counted_where_some_change() -> None:
     assert "3 SIMs and 2 endpoints to change, 2 owners among them, 3 newly billed" in waiting(
         {**PLAN, "owner_changes": 2}, ""
     )
+
+
+UNLIMITED = "No limit is set for newly billed SIMs (SIMTANDEM_MAX_NEWLY_BILLED)"
+
+
+def test_an_approval_is_asked_for_what_can_not_be_undone_first() -> None:
+    message = waiting({**PLAN, "billed_for_good": 3, "newly_billed_limit": None}, "emnify: too many.")
+    assert message.startswith("3 SIMs would be newly billed for good")
+    assert UNLIMITED in message
+    assert UNLIMITED not in waiting({**PLAN, "billed_for_good": 3, "newly_billed_limit": 10}, "")
+
+
+@pytest.mark.parametrize(("limit", "says"), [(None, True), (3, False)])
+def test_an_ending_says_that_no_limit_is_set(limit: int | None, says: bool) -> None:
+    document = told(0, in_sync=10) | {"billing": {"for_good": 3, "limit": limit}}
+    assert (UNLIMITED in ending(document)) is says
