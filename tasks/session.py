@@ -8,6 +8,7 @@ from typing import Any
 
 from prefect.client.schemas.objects import State
 from prefect.context import FlowRunContext
+from prefect.exceptions import TerminationSignal
 from prefect.states import Cancelled, Completed, Failed
 
 from schemas.parameters import BulkUpdate
@@ -129,6 +130,9 @@ async def open_session(params: BulkUpdate) -> AsyncIterator[Session]:
         with run.failing():
             async with run.carrier() as (carrier, journal):
                 yield Session(run, carrier, journal)
+    except TerminationSignal:  # Prefect's, before or after the sending: see `stopping_in_good_order`
+        run.stopped(StoppedBy.OPERATOR if watching.attended() else StoppedBy.PREFECT)
+        raise
     finally:
         run.close()
 

@@ -1,5 +1,6 @@
 """A run: what is asked, where its files are, and where it is recorded."""
 
+import asyncio
 import getpass
 import json
 import logging
@@ -16,6 +17,7 @@ from typing import Any
 import polars as pl
 
 from schemas.parameters import BulkUpdate, Mode
+from schemas.statuses import StoppedBy
 from simtandem.carriers.base import Carrier
 from simtandem.carriers.opening import open_carrier
 from simtandem.errors import InputError, Interrupted, LedgerError, PlanRefused, SimtandemError
@@ -172,18 +174,27 @@ class Run:
             yield
         except PlanRefused:  # recorded where it was refused
             raise
+        except (asyncio.CancelledError, Interrupted) as stop:
+            self.stopped(StoppedBy.OPERATOR, str(stop))
+            raise
         except SimtandemError as error:
             self._last_state(RunState.FAILED, str(error), error.exit_code)
             raise
+
+    def stopped(self, by: StoppedBy, why: str = "") -> None:
+        """Somebody stopped the run before it came to its report, which else tells of that."""
+        if not self.folder.has("document.json"):
+            self._last_state(RunState.INTERRUPTED, why, Interrupted.exit_code, by)
 
     def decline(self) -> None:
         """The operator looked at the plan and said no."""
         self._last_state(RunState.REFUSED, "not confirmed on the terminal", Interrupted.exit_code)
 
-    def _last_state(self, state: RunState, error: str, exit_code: int) -> None:
+    def _last_state(self, state: RunState, error: str, exit_code: int, by: StoppedBy | None = None) -> None:
+        detail = {"error": error, "exit_code": exit_code, **({"stopped_by": str(by)} if by else {})}
         if self.folder.has("intake.json"):
             try:
-                self.ledger.record_state(self.run_id, state, {"error": error, "exit_code": exit_code}, sealed=True)
+                self.ledger.record_state(self.run_id, state, detail, sealed=True)
             except LedgerError as second:
                 log.warning("The run's end could not be recorded: %s", second)
 

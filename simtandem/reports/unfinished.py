@@ -152,7 +152,9 @@ def _counts(counts: Mapping[str, Any]) -> document.PlanCounts:
 def _stop(run: RunSummary) -> Stop | None:
     if run.state is RunState.FAILED:
         return Stop(StoppedBy.ERROR, _why(run))
-    return Stop(StoppedBy.KILLED) if run.state is RunState.INTERRUPTED else None
+    if run.state is not RunState.INTERRUPTED:
+        return None
+    return Stop(StoppedBy(str(run.detail.get("stopped_by", StoppedBy.KILLED))), _why(run))
 
 
 def _why(run: RunSummary) -> str:

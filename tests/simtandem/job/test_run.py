@@ -1,3 +1,4 @@
+import asyncio
 import json
 import os
 import socket
@@ -6,8 +7,10 @@ from pathlib import Path
 import pytest
 
 from schemas.parameters import BulkUpdate, Mode
-from simtandem.errors import CarrierUnavailable, InputError, LedgerError, PlanRefused
+from schemas.statuses import StoppedBy
+from simtandem.errors import CarrierUnavailable, InputError, Interrupted, LedgerError, PlanRefused
 from simtandem.job import preparing
+from simtandem.job.closing import report_again
 from simtandem.job.run import RunFolder, kind_of
 from simtandem.ledger.records import RunKind, RunState
 from tests.simtandem.job.conftest import MakeRun
@@ -48,6 +51,27 @@ def test_what_ends_a_run_is_recorded_and_raised_on(make_run: MakeRun) -> None:
         raise CarrierUnavailable("nobody answers")
     summary = run.ledger.run(run.run_id)
     assert (summary.state, summary.detail["error"]) == (RunState.FAILED, "nobody answers")
+
+
+@pytest.mark.parametrize("error", [asyncio.CancelledError(), Interrupted("Stopped.")])
+def test_a_run_that_is_stopped_before_its_report_records_by_whom(make_run: MakeRun, error: BaseException) -> None:
+    run = make_run(["1"])
+    preparing.read_devices(run)
+    with pytest.raises(type(error)), run.failing():
+        raise error
+    summary = run.ledger.run(run.run_id)
+    assert (summary.state, summary.detail["stopped_by"]) == (RunState.INTERRUPTED, "operator")
+    told = report_again(run.ledger, run.folder, summary)
+    assert told["stopped"]["by"] == "operator"
+    assert told["exit_code"] == Interrupted.exit_code
+
+
+def test_a_stop_after_the_report_leaves_the_report_as_it_is(make_run: MakeRun) -> None:
+    run = make_run(["1"])
+    preparing.read_devices(run)
+    run.folder.save("document.json", {})
+    run.stopped(StoppedBy.PREFECT)
+    assert run.ledger.states(run.run_id) == []
 
 
 def test_a_refusal_is_recorded_by_the_gate_not_as_a_failure(make_run: MakeRun) -> None:
