@@ -10,6 +10,7 @@ from rich.console import Console
 
 from simtandem import __version__
 from simtandem.errors import SimtandemError
+from simtandem.leaving import leave
 from simtandem.options import AsJson, File, To, target_of
 from simtandem.schedule_cli import schedule
 
@@ -322,7 +323,7 @@ def main() -> None:
         if {"-v", "--verbose"} & set(sys.argv):
             raise
         code = _tell("Unexpected", f"{type(error).__name__}: {error}\nRun again with --verbose to see where.", 1)
-    sys.exit(code or 0)
+    leave(code or 0)
 
 
 def _what(error: Exception) -> str:

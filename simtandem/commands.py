@@ -5,7 +5,7 @@ import json
 import logging
 import signal
 import sys
-from collections.abc import Awaitable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal, TypeVar
 
@@ -20,11 +20,13 @@ from simtandem.job import comparing, preparing
 from simtandem.job.fresh_look import note_confirmed
 from simtandem.job.run import Run, RunFolder, kind_of
 from simtandem.ledger.records import RunKind
-from simtandem.orchestration import Orchestration, run_bulk_update
+from simtandem.orchestration import Orchestration, run_and_leave
 from simtandem.settings import Settings, load
 from simtandem.watching import Watcher
 
 Result = TypeVar("Result")
+
+_SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,7 +93,7 @@ def apply(request: BulkUpdate, output: Output, *, yes: bool) -> int:
     with output.watcher() as watcher:
         settings = load()
         settings.token()
-        document = asyncio.run(_stoppable(_apply(request, settings, output, ask=ask), watcher))
+        document = run_and_leave(_stoppable(_apply(request, settings, output, ask=ask), watcher))
     if document is None:
         raise Interrupted("Not confirmed. Nothing was sent.")
     if output.as_json:
@@ -130,7 +132,7 @@ def _show_refused(run: Run, output: Output) -> None:
 async def _carry_out(run: Run, output: Output, *, ask: bool) -> bool:
     """Run the flow, after asking if so wished. False where the operator said no; raises what ended the run."""
     preparing.read_devices(run)
-    with Orchestration(run.settings) as prefect:
+    async with Orchestration(run.settings) as prefect:
         if ask:
             await comparing.prepare(run)
             if not await _agreed(run, output):
@@ -138,7 +140,8 @@ async def _carry_out(run: Run, output: Output, *, ask: bool) -> bool:
                 return False
         watching.current().begins("starting Prefect" if prefect.own else "reporting to Prefect")
         await prefect.ready()
-        error = await run_bulk_update(run.request.model_copy(update={"prepared_run": run.run_id}))
+        request = run.request.model_copy(update={"prepared_run": run.run_id})
+        error = await prefect.run(request, begins=_hear_signals_again())
     if error is not None:
         raise error
     return True
@@ -184,7 +187,18 @@ async def _typed_line() -> str:
 async def _stoppable(work: Awaitable[Result], watcher: Watcher) -> Result:
     """Do the work. A first Ctrl-C asks it to stop in good order, a second one ends it at once."""
     task = asyncio.ensure_future(work)
+    watcher.hears_signals = True
+    _hear_signals(task, watcher)
+    try:
+        return await task
+    except asyncio.CancelledError:
+        raise Interrupted("Stopped. What was sent is recorded; run it again to go on.") from None
+    finally:
+        for number in _SIGNALS:  # from here on the loop hears nothing any more
+            asyncio.get_running_loop().remove_signal_handler(number)
 
+
+def _hear_signals(task: "asyncio.Future[Any]", watcher: Watcher) -> None:
     def interrupted() -> None:
         if watcher.stop_requested or not watcher.can_stop:
             task.cancel()
@@ -192,13 +206,14 @@ async def _stoppable(work: Awaitable[Result], watcher: Watcher) -> Result:
             watcher.stop()
             watcher.notes("Stopping: nothing new is sent; once more Ctrl-C ends at once.")
 
-    loop = asyncio.get_running_loop()
-    for number in (signal.SIGINT, signal.SIGTERM):
-        loop.add_signal_handler(number, interrupted)
-    try:
-        return await task
-    except asyncio.CancelledError:
-        raise Interrupted("Stopped. What was sent is recorded; run it again to go on.") from None
+    for number in _SIGNALS:
+        asyncio.get_running_loop().add_signal_handler(number, interrupted)
+
+
+def _hear_signals_again() -> Callable[[], None]:
+    """What gives this task its signals back: Prefect takes SIGTERM for itself when a flow begins."""
+    task, watcher = asyncio.current_task(), watching.current()
+    return lambda: _hear_signals(task, watcher) if task is not None and watcher.hears_signals else None
 
 
 def _notes(folder: RunFolder) -> list[str]:

@@ -11,11 +11,15 @@ from schemas.statuses import Half, Outcome, StoppedBy
 
 
 class Watcher:
-    """Sees everything, says nothing. A terminal's watcher overrides what it wants to show."""
+    """Sees everything, says nothing. A terminal's watcher overrides what it wants to show.
+
+    `hears_signals`: whoever put it there turns SIGINT and SIGTERM into `stop`, so that the run need not listen.
+    """
 
     def __init__(self) -> None:
         self.stop_requested = False
         self.stopped_by = StoppedBy.OPERATOR
+        self.hears_signals = False
         self._on_stop: list[Callable[[], None]] = []
 
     def begins(self, what: str) -> None:

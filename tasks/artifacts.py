@@ -6,6 +6,7 @@ one run has no key: a key leads to a page of all runs, where somebody might look
 
 import asyncio
 import logging
+import time
 from collections.abc import Coroutine
 from pathlib import Path
 from typing import Any, TypeVar
@@ -32,7 +33,8 @@ Made = TypeVar("Made")
 
 log = logging.getLogger("simtandem.artifacts")
 
-_PATIENCE_S = 5.0
+_PATIENCE_S = 4.0
+_SILENCE_S = 20.0
 _FIRST_ROWS = 200
 
 
@@ -167,10 +169,26 @@ class Progress:
             await _try(aupdate_progress_artifact(self._artifact, 100.0 * self._done / self._batches, told))
 
 
-async def _try(making: Coroutine[Any, Any, Made]) -> Made | None:
-    try:
-        async with asyncio.timeout(_PATIENCE_S):
-            return await making
-    except Exception as error:  # noqa: BLE001 - whatever it is, the run goes on
-        log.info("An artifact could not be shown: %s", error)
+class _Patience:
+    """Bears with a server that is slow; after one that did not answer in time, nothing is shown for a while."""
+
+    def __init__(self) -> None:
+        self.until = 0.0
+
+    async def attempt(self, making: Coroutine[Any, Any, Made]) -> Made | None:
+        """What was made; nothing where it could not be shown."""
+        if time.monotonic() < self.until:
+            making.close()
+            return None
+        try:
+            async with asyncio.timeout(_PATIENCE_S):
+                return await making
+        except TimeoutError:
+            self.until = time.monotonic() + _SILENCE_S
+            log.info("Prefect does not answer; nothing is shown there for %s s", _SILENCE_S)
+        except Exception as error:  # noqa: BLE001 - whatever it is, the run goes on
+            log.info("An artifact could not be shown: %s", error)
         return None
+
+
+_try = _Patience().attempt

@@ -1,9 +1,11 @@
 """What the tasks of one run share: the run, the connection to its carrier, and the sending under way."""
 
 import asyncio
+import random
 import signal
+from collections import Counter
 from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from typing import Any
 
 from prefect.client.schemas.objects import State
@@ -34,6 +36,8 @@ class Session:
         self._journal = journal
         self._applying: Applying | None = None
         self._work: dict[int, BatchWork] = {}
+        self._tries: Counter[tuple[int, int]] = Counter()
+        self._stops = asyncio.Event()
         self._fatal: BaseException | None = None
 
     @property
@@ -41,6 +45,7 @@ class Session:
         """The sending of the plan, begun when first asked for."""
         if self._applying is None:
             self._applying = Applying(self.run, self.carrier, self._journal)
+            watching.current().on_stop(self._stops.set)
         return self._applying
 
     @property
@@ -71,6 +76,16 @@ class Session:
         first = self.work(number).first
         return names[first], names[other(first)]
 
+    async def wait_before_trying_again(self, number: int, half: int, pauses: Sequence[float]) -> None:
+        """Called at each try of a batch's half: return at once at the first, later after a pause, or when all stops."""
+        before = self._tries[number, half]
+        self._tries[number, half] += 1
+        if before:
+            pause = pauses[min(before, len(pauses)) - 1] * random.uniform(1, 4 / 3)  # noqa: S311 - no secret
+            with suppress(TimeoutError):
+                async with asyncio.timeout(pause):
+                    await self._stops.wait()
+
     async def settle(self, number: int) -> bool:
         """Both tasks of a batch have ended: every step gets an outcome, and the batch is let go of.
 
@@ -78,6 +93,8 @@ class Session:
         """
         work = self._work.pop(number)
         await self.applying.finish(work)
+        for half in (1, 2):
+            self._tries.pop((number, half), None)
         return self.applying.stop is None or not work.held()
 
     async def all_done(self, pairs: Sequence[asyncio.Task[None]]) -> None:
@@ -85,7 +102,7 @@ class Session:
         try:
             await asyncio.gather(*pairs)
         except Exception:
-            self.applying.interrupt()
+            self._stop()
             await asyncio.wait(pairs)
             raise
 
@@ -94,7 +111,11 @@ class Session:
         error = await state.aresult(raise_on_failure=False) if state.is_failed() else None
         if error is not None and not isinstance(error, CarrierUnavailable):
             self._fatal = self._fatal or error
-            self.applying.interrupt()
+            self._stop()
+
+    def _stop(self) -> None:
+        self._stops.set()
+        self.applying.interrupt()
 
     def trouble(self) -> str:
         """The first row that did not become as asked; empty where all did."""
@@ -145,6 +166,9 @@ async def stopping_in_good_order() -> AsyncIterator[None]:
     """
     by = StoppedBy.OPERATOR if watching.attended() else StoppedBy.PREFECT
     watcher, loop = watching.own(), asyncio.get_running_loop()
+    if watcher.hears_signals:
+        yield
+        return
     before = signal.getsignal(signal.SIGTERM)
     try:
         loop.add_signal_handler(signal.SIGTERM, watcher.stop, by)

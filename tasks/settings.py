@@ -4,21 +4,32 @@ Secret block `simtandem-emnify-token` stands for SIMTANDEM_EMNIFY_TOKEN where th
 `simtandem_calls` for SIMTANDEM_CALLS, and so on for every other setting.
 """
 
+import asyncio
 from typing import Any
 
 from prefect.blocks.system import Secret
 from prefect.client.orchestration import PrefectClient, get_client
 
-from simtandem.errors import InputError
+from simtandem.errors import InputError, OrchestrationError
 from simtandem.settings import Settings, load, secret_names, unset_names
 
 _MANY = 200
+_PATIENCE_S = 90.0
 
 
 async def settings_of_run() -> Settings:
-    """The settings for this run. Raises `InputError` naming what can't be used, never its value."""
-    async with get_client() as client:
-        return load(**await kept_by_prefect(client))
+    """The settings for this run.
+
+    Raises `InputError` naming what can't be used, never its value; `OrchestrationError` where Prefect does not answer.
+    """
+    try:
+        async with asyncio.timeout(_PATIENCE_S), get_client() as client:
+            return load(**await kept_by_prefect(client))
+    except TimeoutError as error:
+        raise OrchestrationError(
+            "The Prefect server does not answer, so the settings that it keeps can't be read. Nothing was sent.\n"
+            "Look after the server, then run again."
+        ) from error
 
 
 async def kept_by_prefect(client: PrefectClient) -> dict[str, Any]:

@@ -8,8 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from simtandem.orchestration import Orchestration
-from simtandem.settings import Settings
+from simtandem.operation.embedded_server import EmbeddedServer
 
 # Prefect, once a test has imported it, would send what our loggers say to its API, and warn where there is no flow.
 os.environ["PREFECT_LOGGING_EXTRA_LOGGERS"] = ""
@@ -37,14 +36,22 @@ class PrefectServer:
 def prefect_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[PrefectServer]:
     """One embedded server for the whole session: starting one takes longer than a run."""
     home = tmp_path_factory.mktemp("prefect")
-    with Orchestration(Settings(home=home)) as orchestration:
-        asyncio.run(orchestration._answering())
-        yield PrefectServer(home, str(orchestration._url))
-    if (child := orchestration._child) is not None:
+    server = EmbeddedServer(home / "prefect")
+    asyncio.run(_up(server))
+    try:
+        yield PrefectServer(home, server.url)
+    finally:
+        server.let_go()
+    if (child := server.child) is not None:
         try:
             child.wait(60)
         finally:
             child.kill()  # only if somebody still holds on to it, which fails the session as well
+
+
+async def _up(server: EmbeddedServer) -> None:
+    await server.attach()
+    await server.ready()
 
 
 def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:

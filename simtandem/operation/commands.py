@@ -28,7 +28,7 @@ def deploy_all() -> None:
 
 async def _deploy() -> None:
     settings = load()
-    with Orchestration(settings) as prefect:
+    async with Orchestration(settings) as prefect:
         url = await prefect.ready()
         from simtandem.operation.deploying import deploy
 

@@ -33,7 +33,7 @@ async def up(settings: Settings, host: str, port: int, console: Console) -> None
     stop = asyncio.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
-    with Orchestration(settings, host=host, port=port) as prefect:
+    async with Orchestration(settings, host=host, port=port) as prefect:
         console.print("Starting Prefect …", style="dim")
         url = await prefect.ready()
         from simtandem.operation.clearing import end_runs_without_process

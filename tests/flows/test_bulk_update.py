@@ -1,7 +1,7 @@
 """The flow itself: its order, its tasks, and how a run ends on the Prefect server."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -164,16 +164,15 @@ async def session_with(home: Path, carrier: ActingCarrier, **request: Any) -> As
         run.close()
 
 
-async def patch(session: "Session", monkeypatch: pytest.MonkeyPatch) -> None:
+async def patch(session: "Session", monkeypatch: pytest.MonkeyPatch, *, quickly: bool = True) -> None:
     """The patching part of the flow, with retries that need not be waited for."""
     from prefect import flow  # noqa: PLC0415
 
     import flows.bulk_update as module  # noqa: PLC0415
+    from tasks import patching  # noqa: PLC0415
 
-    for name in ("patch_first_half", "patch_second_half"):
-        monkeypatch.setattr(
-            module, name, getattr(module, name).with_options(retry_delay_seconds=0, retry_jitter_factor=None)
-        )
+    if quickly:
+        monkeypatch.setattr(patching, "RETRY_AFTER_S", (0.0, 0.0, 0.0))
 
     @flow(name="only-patching")
     async def only_patching() -> None:
@@ -206,6 +205,27 @@ async def test_an_outage_that_does_not_end_is_given_up(tmp_path: Path, monkeypat
     assert tried.count("1") == 4, "once, and three times again"
     assert (ended[1, Half.SIM], ended[1, Half.ENDPOINT]) == (Outcome.FAILED, Outcome.HELD)
     assert (ended[2, Half.SIM], ended[2, Half.ENDPOINT]) == (Outcome.APPLIED, Outcome.APPLIED)
+
+
+async def test_a_run_that_is_to_stop_does_not_wait_before_trying_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from tasks import patching  # noqa: PLC0415
+
+    carrier = ActingCarrier(fleet_of(2, *RUNNING), acts={"1": [Unreached()] * 99})
+    async with session_with(tmp_path, carrier) as session:
+        waits = session.wait_before_trying_again
+
+        async def stopped(number: int, half: int, pauses: Sequence[float]) -> None:
+            if session._tries[number, half]:
+                asyncio.get_running_loop().call_later(0.05, watching.current().stop)
+            await waits(number, half, pauses)
+
+        monkeypatch.setattr(session, "wait_before_trying_again", stopped)
+        async with asyncio.timeout(min(patching.RETRY_AFTER_S)):
+            await patch(session, monkeypatch, quickly=False)
+        ended = outcomes(session.run)
+    assert ended[1, Half.ENDPOINT] is Outcome.HELD
 
 
 async def test_an_error_that_is_no_outage_is_not_tried_again_and_ends_the_run(

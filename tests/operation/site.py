@@ -20,7 +20,7 @@ FIRST = 10_000_001
 ENDED = {"COMPLETED", "FAILED", "CRASHED", "CANCELLED"}
 AT_WORK = ["PENDING", "RUNNING", "CANCELLING"]
 ROLES = {
-    "server": "simtandem.orchestration",
+    "server": "simtandem.operation.server_process",
     "worker": "simtandem.operation.serving",
     "up": f"{COMMAND}\0up",
     "flow": "prefect.engine",

@@ -4,7 +4,7 @@ import pytest
 from prefect.states import Completed, Failed
 
 from simtandem.errors import AuthenticationFailed, CarrierRefused, CarrierUnavailable, LedgerError
-from tasks.patching import is_outage, patch_first_half, patch_second_half
+from tasks.patching import RETRY_AFTER_S, is_outage, patch_first_half, patch_second_half
 
 
 @pytest.mark.parametrize(
@@ -26,6 +26,7 @@ def test_only_an_outage_is_tried_again(data: BaseException, again: bool) -> None
 
 @pytest.mark.parametrize("task", [patch_first_half, patch_second_half])
 def test_both_halves_are_tried_again_a_few_times_later_and_later(task: Any) -> None:
-    assert task.retries == 3
+    assert task.retries == len(RETRY_AFTER_S) == 3
     assert task.retry_condition_fn is is_outage
-    assert task.retry_delay_seconds == [10, 20, 40]
+    assert sorted(RETRY_AFTER_S) == list(RETRY_AFTER_S)
+    assert not task.retry_delay_seconds, "Prefect's own delay can't be cut short"
