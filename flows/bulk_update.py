@@ -12,6 +12,7 @@ from schemas.parameters import BulkUpdate, Mode
 from tasks.approving import obtain_approval
 from tasks.artifacts import Progress, show_plan, show_result
 from tasks.closing import reconcile, write_report
+from tasks.concluding import concluded
 from tasks.patching import patch_first_half, patch_second_half
 from tasks.preparing import check_safety, list_inventory, plan_changes, read_devices
 from tasks.session import Session, final_state, open_session, stopping_in_good_order
@@ -29,6 +30,11 @@ def run_name() -> str:
 @flow(name="bulk-update", flow_run_name=run_name, validate_parameters=True)
 async def bulk_update(params: BulkUpdate) -> State[Any]:
     """Bring the devices of a CSV to a status, SIM and endpoint together, and prove it."""
+    return await concluded(bring_to_status(params))
+
+
+async def bring_to_status(params: BulkUpdate) -> State[Any]:
+    """The steps, in order."""
     async with open_session(params) as session:
         await read_devices(session)
         await list_inventory(session)
@@ -37,11 +43,12 @@ async def bulk_update(params: BulkUpdate) -> State[Any]:
         if params.mode is Mode.APPLY:
             await obtain_approval(session)
             await check_safety(session)
-            async with stopping_in_good_order():
+        async with stopping_in_good_order():
+            if params.mode is Mode.APPLY:
                 await patch_batches(session)
                 await reconcile(session)
-        document = await write_report(session)
-        await show_result(session, document)
+            document = await write_report(session)
+            await show_result(session, document)
         session.raise_if_fatal()
         return final_state(document, session.trouble())
 

@@ -32,9 +32,16 @@ class InputError(SimtandemError):
 
 
 class PlanRefused(SimtandemError):
-    """The plan goes beyond a safety limit, or is not the plan that was approved. Nothing was sent."""
+    """The plan goes beyond a safety limit, or is not the plan that was approved. Nothing was sent.
+
+    `refusal` says which in a word or two, as the name of a Prefect state does.
+    """
 
     exit_code = 3
+
+    def __init__(self, message: str, refusal: str = "Plan refused") -> None:
+        super().__init__(message)
+        self.refusal = refusal
 
 
 class CarrierError(SimtandemError):

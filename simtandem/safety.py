@@ -66,7 +66,8 @@ def check_digest(carrier: str, *, expected: str | None, digest: str) -> None:
         raise PlanRefused(
             f"{carrier}: the plan made now is {digest}, not the approved {expected}: "
             "the file or the listed states have changed since.\n"
-            "Nothing was sent. Review the new plan.csv, then run again with its digest."
+            "Nothing was sent. Review the new plan.csv, then run again with its digest.",
+            "Plan differs",
         )
 
 

@@ -122,7 +122,7 @@ def _refuse(session: Session, answer: Approval) -> NoReturn:
     _settle(session)
     refusal = f"The plan {digest} was rejected by {answer.who}: {answer.why or 'no reason given'}. Nothing was sent."
     finish(session.run, RunState.REFUSED, why=refusal)
-    raise PlanRefused(refusal)
+    raise PlanRefused(refusal, "Not approved")
 
 
 def _settle(session: Session) -> None:

@@ -38,6 +38,7 @@ class Session:
         self._work: dict[int, BatchWork] = {}
         self._tries: Counter[tuple[int, int]] = Counter()
         self._stops = asyncio.Event()
+        self._all_sent = False
         self._fatal: BaseException | None = None
 
     @property
@@ -50,8 +51,8 @@ class Session:
 
     @property
     def interrupted(self) -> bool:
-        """Whether the operator stopped the sending."""
-        return self._applying is not None and self._applying.interrupted
+        """Whether the sending was stopped. What is told to stop after everything was sent has not been."""
+        return self._applying is not None and self._applying.interrupted and not self._all_sent
 
     @property
     def stop(self) -> Stop | None:
@@ -59,7 +60,7 @@ class Session:
         if self._fatal is not None:
             exit_code = self._fatal.exit_code if isinstance(self._fatal, SimtandemError) else None
             return Stop(StoppedBy.ERROR, str(self._fatal), exit_code)
-        return None if self._applying is None else self._applying.stop
+        return None if self._applying is None or self._all_sent else self._applying.stop
 
     def take_up(self, work: BatchWork) -> int:
         """Remember a batch while it is on its way; returns its number."""
@@ -105,6 +106,7 @@ class Session:
             self._stop()
             await asyncio.wait(pairs)
             raise
+        self._all_sent = not self.applying.interrupted
 
     async def stop_if_fatal(self, state: State[Any]) -> None:
         """An outage is judged by what it did to the batch. Anything else ends the run: nothing more is sent."""
@@ -162,7 +164,8 @@ async def open_session(params: BulkUpdate) -> AsyncIterator[Session]:
 async def stopping_in_good_order() -> AsyncIterator[None]:
     """In this block SIGTERM, which is how a worker cancels a run, stops the sending and lets the run report.
 
-    Prefect's own handler would raise in the middle of whatever is going on: before and after, that is what we want.
+    Prefect's own handler would raise in the middle of whatever is going on: before, that is what we want. After the
+    block the run has ended, and a cancel that comes so late changes nothing, unless the run is a part of another one.
     """
     by = StoppedBy.OPERATOR if watching.attended() else StoppedBy.PREFECT
     watcher, loop = watching.own(), asyncio.get_running_loop()
@@ -175,11 +178,19 @@ async def stopping_in_good_order() -> AsyncIterator[None]:
     except (ValueError, RuntimeError):  # not in the main thread: whoever runs us there has to stop us
         yield
         return
+    over = False
     try:
         yield
+        over = not _is_part_of_another()
     finally:
-        loop.remove_signal_handler(signal.SIGTERM)
-        signal.signal(signal.SIGTERM, before)
+        if not over:
+            loop.remove_signal_handler(signal.SIGTERM)
+            signal.signal(signal.SIGTERM, before)
+
+
+def _is_part_of_another() -> bool:
+    context = FlowRunContext.get()
+    return context is None or context.flow_run is None or context.flow_run.parent_task_run_id is not None
 
 
 def final_state(document: dict[str, Any], trouble: str = "") -> State[Any]:

@@ -22,7 +22,13 @@ _TOLD = {
         "prefect.flow-run.Not in sync",
         "prefect.flow-run.To be tried again",
         "prefect.flow-run.Token refused",
+        "prefect.flow-run.Input unusable",
+        "prefect.flow-run.Carrier out of reach",
+        "prefect.flow-run.Carrier refused",
+        "prefect.flow-run.Record not kept",
     ),
+    "was refused": ("prefect.flow-run.Plan refused", "prefect.flow-run.Plan differs"),
+    "was not approved": ("prefect.flow-run.Not approved",),
     "has rows that are invalid, refused or not carried out": (
         "prefect.flow-run.Rows refused",
         "prefect.flow-run.Rows invalid or refused",

@@ -124,7 +124,7 @@ def test_what_was_asked_for_is_sent_once_somebody_approves_it(
     [row] = json.loads(shown["Moved"])
     assert (row["row"], row["before"], row["after"]) == (3, "Issued+Disabled: change", "Activated+Disabled: change")
 
-    assert site.reaches(rejected)["type"] == "FAILED"
+    assert site.reaches(rejected)["name"] == "Not approved"
     assert "was rejected by Ada: wrong depot. Nothing was sent." in site.state(rejected)["message"]
     assert site.reaches(late)["message"] == "The flow was paused and never resumed."
     assert site.decide(late, "approve")["status"] == "ABORT"
@@ -169,6 +169,10 @@ def test_a_setting_that_the_environment_leaves_open_is_read_from_prefect(
     assert site.decide(run, "reject")["status"] == "ACCEPT"
     assert site.reaches(run)["type"] == "FAILED"
     assert patches(emulator) == 0
+
+
+def worker_log(site: Site) -> str:
+    return (site.home / "prefect" / "worker.log").read_text()
 
 
 def heartbeat_is_due(site: Site, run: str) -> bool:
@@ -227,11 +231,17 @@ def test_a_cancelled_run_stops_sending_and_reports_what_was_done(
     assert state["name"] == "Cancelled", state
     done = emulator.fleet.state_counts()["Activated/Enabled"]
     assert 6 <= done == sent < 200
-    assert f"Stopped: {done} of 200 rows in sync" in state["message"]
+    assert f"Cancelled in Prefect: {done} in sync" in state["message"]
     assert f"{done} of 200 rows are in sync" in site.artifacts(run)["The result"]
     outcomes = site.ledger("SELECT state FROM run_states ORDER BY seq DESC LIMIT 1")
     assert outcomes == [("interrupted",)]
     assert emulator.stats()["sim_patches"] == sent, "nothing is sent any more"
+    until(lambda: site.processes("flow") == [], "its process has ended")
+    until(
+        lambda: "after cancellation" in worker_log(site) or "Cancelled flow run" in worker_log(site),
+        "the worker saw it",
+    )
+    assert site.state(run)["message"] == state["message"], "the worker leaves it as it is"
     for told in told_of(run, webhook, mailbox):
         assert "was cancelled" in told
-        assert f"Stopped: {done} of 200" in " ".join(told.split())
+        assert f"Cancelled in Prefect: {done} in sync" in " ".join(told.split())
