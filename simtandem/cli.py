@@ -1,14 +1,12 @@
 """The command line. Results go to stdout, everything else to stderr; the exit code says how it ended."""
 
-import json
 import sys
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
-from rich.console import Console
 
-from simtandem import __version__
+from simtandem import __version__, streams
 from simtandem.errors import SimtandemError
 from simtandem.leaving import leave
 from simtandem.options import AsJson, File, To, target_of
@@ -35,6 +33,7 @@ AcceptLarge = Annotated[bool, typer.Option("--accept-large", help="Go on beyond 
 ChangeOwners = Annotated[
     bool, typer.Option("--change-owners", help="Let the file's *_org_id columns give SIMs other owners.")
 ]
+Limit = Annotated[int, typer.Option("--limit", min=1, max=1_000_000, help="How many.")]
 Digest = Annotated[str | None, typer.Option("--plan", metavar="DIGEST", help="Apply only the plan with this digest.")]
 
 
@@ -105,7 +104,9 @@ def reconcile(
 
 
 @app.command()
-def runs(*, limit: Annotated[int, typer.Option(min=1, help="How many.")] = 20, as_json: AsJson = False) -> None:
+def runs(
+    *, limit: Annotated[int, typer.Option(min=1, max=1_000_000, help="How many.")] = 20, as_json: AsJson = False
+) -> None:
     """List the latest runs and how they ended."""
     from simtandem import history
 
@@ -311,32 +312,38 @@ def _end(exit_code: int) -> None:
 
 def main() -> None:
     """Run the command line; every error becomes a message and an exit code."""
+    streams.open_streams()
     try:
+        streams.require_text(sys.argv[1:])
         code = app(standalone_mode=False)
+        sys.stdout.flush()
     except SimtandemError as error:
-        code = _tell(type(error).__name__, str(error), error.exit_code)
+        code = streams.complain(type(error).__name__, str(error), error.exit_code)
     except (KeyboardInterrupt, typer.Abort):
-        code = _tell("Interrupted", "Stopped. What was sent is recorded; run it again to go on.", 130)
+        code = streams.complain("Interrupted", "Stopped. What was sent is recorded; run it again to go on.", 130)
     except typer.TyperException as error:
-        code = _tell("Usage", f"{_what(error)}\nTry `simtandem --help`.", 2)
+        code = streams.complain("Usage", f"{_what(error)}\nTry `simtandem --help`.", 2)
+    except BrokenPipeError:
+        streams.drop_output()
+        code = streams.complain("Output", "Nobody reads the output any more. What was sent is recorded.", 1)
+    except UnicodeEncodeError:
+        code = streams.complain("Usage", "A name or an argument is not UTF-8 text. Nothing was sent.", 2)
+    except MemoryError:
+        code = streams.complain(
+            "Memory", "There is not enough memory. What was sent is recorded; run it again to go on.", 1
+        )
     except Exception as error:
         if {"-v", "--verbose"} & set(sys.argv):
             raise
-        code = _tell("Unexpected", f"{type(error).__name__}: {error}\nRun again with --verbose to see where.", 1)
+        code = streams.complain(
+            "Unexpected", f"{type(error).__name__}: {error}\nRun again with --verbose to see where.", 1
+        )
     leave(code or 0)
 
 
 def _what(error: Exception) -> str:
     wording = getattr(error, "format_message", None)
     return str(wording() if wording else error)
-
-
-def _tell(kind: str, message: str, code: int) -> int:
-    Console(stderr=True, highlight=False).print(f"[bold red]{kind}[/]: ", end="")
-    Console(stderr=True, highlight=False).print(message, markup=False, soft_wrap=True)
-    if "--json" in sys.argv:
-        print(json.dumps({"exit_code": code, "error": kind, "message": message}))
-    return code
 
 
 if __name__ == "__main__":

@@ -110,8 +110,8 @@ def runs_between(ledger: Ledger, since: date, until: date) -> list[RunSummary]:
 
 
 def _export(told: Account, about: Mapping[str, object], folder: Path, name: str, form: ReportFormat) -> Path:
-    folder.mkdir(parents=True, exist_ok=True)
     with _writing(folder):
+        folder.mkdir(parents=True, exist_ok=True)
         if form is ReportFormat.XLSX:
             path = folder / f"{name}.xlsx"
             write_workbook(told.parts, path)
@@ -143,7 +143,8 @@ def _write_index(
         told_already = page.exists() and recorded(ledger, run) is not None
         if told_already or _write_page(ledger, folder, run):
             links[run.record.run_id] = os.path.relpath(page, path.parent)
-    path.parent.mkdir(parents=True, exist_ok=True)
+    with _writing(path.parent):
+        path.parent.mkdir(parents=True, exist_ok=True)
     period.write(path, told.runs, links, days)
     return path
 

@@ -31,7 +31,9 @@ class Settings(BaseSettings):
     emnify_url: str = Field(default="https://cdn.emnify.net", description="any host that serves the same API")
     emnify_token: SecretStr | None = Field(default=None, description="application token; never logged, stored or shown")
     calls: int = Field(default=2000, ge=1, description="calls the carrier allows in a window")
-    calls_window_s: float = Field(default=300.0, gt=0, description="that window, in seconds, sliding")
+    calls_window_s: float = Field(
+        default=300.0, gt=0, allow_inf_nan=False, description="that window, in seconds, sliding"
+    )
     calls_reserve: float = Field(default=0.05, ge=0, lt=1, description="share of the calls left to others")
     sim_concurrency: int = Field(default=8, ge=1, le=64, description="SIM PATCHes in flight")
     max_suspend_share: float = Field(
@@ -65,7 +67,18 @@ class Settings(BaseSettings):
     @field_validator("home")
     @classmethod
     def _expand(cls, home: Path) -> Path:
-        return home.expanduser().absolute()
+        try:
+            return home.expanduser().absolute()
+        except RuntimeError:
+            message = "this user has no home folder; name a folder in full, such as /var/lib/simtandem"
+            raise ValueError(message) from None
+
+    @field_validator("inbox")
+    @classmethod
+    def _expand_inbox(cls, inbox: str | None) -> str | None:
+        if inbox is None or "://" in inbox:
+            return inbox
+        return str(cls._expand(Path(inbox)))
 
     @field_validator("emnify_url")
     @classmethod
@@ -100,7 +113,7 @@ class Settings(BaseSettings):
         """Where the inbox is: a folder or an fsspec URL. It may hold credentials: never show it."""
         if self.inbox is None:
             return str(self.home / "inbox")
-        return self.inbox if "://" in self.inbox else str(Path(self.inbox).expanduser().absolute())
+        return self.inbox
 
     @property
     def capacity(self) -> int:

@@ -30,7 +30,10 @@ def reader(zone: ZoneInfo, now: datetime) -> Callable[[str], datetime]:
     """
 
     def read(text: str) -> datetime:
-        moment = parse(text, zone)
+        try:
+            moment = parse(text, zone)
+        except OverflowError:
+            raise ValueError("is at the very edge of the calendar; is the year right?") from None
         if moment < now - LATE:
             raise ValueError(f"is more than {LATE.days} days ago; what is that late is not made up for")
         if moment > now + FAR:

@@ -172,7 +172,7 @@ def report_again(ledger: Ledger, folder: RunFolder, run: RunSummary) -> document
     run_id = run.record.run_id
     results = unfinished.known_results(ledger, run_id)
     told = unfinished.recorded(ledger, run) or unfinished.known_document(ledger, run, results)
-    folder.path.mkdir(parents=True, exist_ok=True)
+    folder.make()
     if not told["files"]:
         told["files"] = {Path(name).stem: str(folder.file(name)) for name in _FILES if folder.file(name).exists()}
     write_report(ledger, folder, told, results, ledger.rejected(run_id), run.record.started_at, run.at)

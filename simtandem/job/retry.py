@@ -29,7 +29,7 @@ class Left:
 
     def write(self, folder: RunFolder) -> None:
         """Write it as the run's retry.csv, for people: no run reads it from there."""
-        folder.path.mkdir(parents=True, exist_ok=True)
+        folder.make()
         write_retry(reconciling.as_input(self.rows), folder.file(FILE))
 
 

@@ -53,6 +53,11 @@ class RunFolder:
         with _kept(self.path):
             table.write_parquet(self._place(name))
 
+    def make(self) -> None:
+        """Make the folder, where somebody took it away."""
+        with _kept(self.path):
+            self.path.mkdir(parents=True, exist_ok=True)
+
     def save_bytes(self, name: str, data: bytes) -> Path:
         """Keep a file that somebody gave; returns where."""
         path = self.path / name
@@ -63,7 +68,8 @@ class RunFolder:
 
     def table(self, name: str) -> pl.DataFrame:
         """A table an earlier step kept."""
-        return pl.read_parquet(self.path / "work" / name)
+        with _found(self.path):
+            return pl.read_parquet(self.path / "work" / name)
 
     def save(self, name: str, data: Mapping[str, object]) -> None:
         """Keep plain data for a later step."""
@@ -74,7 +80,8 @@ class RunFolder:
 
     def data(self, name: str) -> dict[str, Any]:
         """Plain data an earlier step kept."""
-        loaded: dict[str, Any] = json.loads((self.path / "work" / name).read_text(encoding="utf-8"))
+        with _found(self.path):
+            loaded: dict[str, Any] = json.loads((self.path / "work" / name).read_text(encoding="utf-8"))
         return loaded
 
     def intake(self) -> dict[str, Any]:
@@ -107,6 +114,18 @@ class _kept:  # noqa: N801 - reads as a word: with _kept(folder)
                 f"The run's files can't be written to {self._folder} ({error}).\n"
                 "Check the disk's free space and permissions, then run again: what was done is not done twice."
             ) from error
+
+
+@contextmanager
+def _found(folder: Path) -> Iterator[None]:
+    """Says in an operator's words that a file which a step needs is not there, or not whole."""
+    try:
+        yield
+    except (OSError, ValueError, pl.exceptions.ComputeError) as error:
+        raise LedgerError(
+            f"The run's files in {folder} are gone or damaged ({type(error).__name__}). What was sent is recorded.\n"
+            "Run the same again: what was done is not done twice."
+        ) from error
 
 
 def kind_of(request: BulkUpdate) -> RunKind:

@@ -1,0 +1,60 @@
+"""What a process is given to speak with: its arguments as text, its three streams open."""
+
+import json
+import os
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from rich.console import Console
+
+from simtandem.errors import InputError
+
+
+def open_streams() -> None:
+    """Have stdin, stdout and stderr lead somewhere, and take any text.
+
+    Where one was closed, the next file that is opened would get its number: what is said would go into the ledger, and
+    /dev/stdin would be that file.
+    """
+    for number, name, mode in ((0, "stdin", "r"), (1, "stdout", "w"), (2, "stderr", "w")):
+        try:
+            os.fstat(number)
+        except OSError:
+            os.open(os.devnull, os.O_RDWR)  # takes the lowest free number
+        if getattr(sys, name) is None:
+            setattr(sys, name, open(number, mode, encoding="utf-8", closefd=False))  # noqa: SIM115 - it stays open
+    for stream in (sys.stdout, sys.stderr):
+        if reconfigure := getattr(stream, "reconfigure", None):
+            reconfigure(errors="backslashreplace")
+
+
+def require_text(arguments: Sequence[str]) -> None:
+    """Raise `InputError` for an argument that is not UTF-8, unless a file has that name: its name may be any."""
+    for argument in arguments:
+        if not _is_text(argument) and not Path(argument).exists():
+            shown = os.fsencode(argument).decode("utf-8", "backslashreplace")
+            raise InputError(f"The argument {shown} is not UTF-8 text, and no file has that name. Nothing was sent.")
+
+
+def _is_text(argument: str) -> bool:
+    try:
+        argument.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
+def drop_output() -> None:
+    """Nobody reads stdout any more: what is still to be written there goes nowhere, without a second complaint."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+
+
+def complain(kind: str, message: str, code: int) -> int:
+    """Say on stderr what went wrong, and on stdout as the JSON document where that was asked for. Returns `code`."""
+    console = Console(stderr=True, highlight=False)
+    console.print(f"[bold red]{kind}[/]: ", end="")
+    console.print(message, markup=False, soft_wrap=True)
+    if "--json" in sys.argv:
+        print(json.dumps({"exit_code": code, "error": kind, "message": message}))
+    return code
