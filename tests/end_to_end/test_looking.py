@@ -22,8 +22,9 @@ def test_a_plan_shows_and_writes_what_would_be_sent_and_sends_nothing(look: Look
     done = desk.run("plan", desk.file(6), "--to", "activated", "--json")
     told = done.document()
     assert done.code == told["exit_code"] == 0
-    keys = ["run_id", "carrier", "digest", "exit_code", "input", "plan", "outcomes", "verdicts", "calls", "seconds"]
+    keys = ["run_id", "carrier", "digest", "exit_code", "schema", "account", "input", "plan", "outcomes", "verdicts"]
     assert list(told)[: len(keys)] == keys
+    assert {"calls", "seconds", "files"} <= set(told)
     assert set(told["plan"]) >= {"devices", "sim_changes", "endpoint_changes", "unchanged", "refused", "calls"}
     assert (told["plan"]["sim_changes"], told["plan"]["unchanged"], told["plan"]["newly_billed"]) == (4, 2, 4)
     [folder] = desk.run_folders()
