@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from simtandem.console import results
-from simtandem.errors import InputError
+from simtandem.errors import InputError, LedgerError
 from simtandem.job.run import RunFolder
 from simtandem.ledger import derived
 from simtandem.ledger.archiving import archive_hash
@@ -104,7 +104,7 @@ def _kept_heads(folder: RunFolder) -> Iterator[Witness]:
     if folder.has("document.json"):
         try:
             kept = folder.data("document.json").get("ledger_head")
-        except (OSError, ValueError, AttributeError):
+        except LedgerError:
             kept = "unreadable"
         if kept is not None:  # a run of before has none
             yield Witness("the run's document.json", str(kept))

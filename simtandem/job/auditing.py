@@ -17,7 +17,7 @@ from schemas.tables import Events, Explained, Findings, empty
 from simtandem import auditing, evidence, watching
 from simtandem.carriers.base import Carrier
 from simtandem.carriers.opening import lifecycle
-from simtandem.errors import CarrierRefused, CarrierUnavailable, SimtandemError
+from simtandem.errors import CarrierRefused, CarrierUnavailable, LedgerError, SimtandemError
 from simtandem.job.run import RunFolder, looking_run, new_run_id, recorded_carrier
 from simtandem.ledger import managing
 from simtandem.ledger.records import RunKind, RunState
@@ -59,7 +59,13 @@ class Audit:
         if self.before is None:
             return None
         folder = RunFolder(self.settings.runs_folder / self.before.run_id)
-        return folder.table(name) if folder.has(name) else None
+        if not folder.has(name):
+            return None
+        try:
+            return folder.table(name)
+        except LedgerError:
+            watching.current().notes(f"{name} of the audit before ({self.before.run_id}) is damaged and left out.")
+            return None
 
     @asynccontextmanager
     async def carrier(self) -> AsyncIterator[Carrier]:

@@ -51,7 +51,9 @@ class RunFolder:
     def save_table(self, name: str, table: pl.DataFrame) -> None:
         """Keep a table for a later step."""
         with _kept(self.path):
-            table.write_parquet(self._place(name))
+            partial = self._place(name + ".partial")  # a kill on the way leaves no half of a table
+            table.write_parquet(partial)
+            partial.replace(self._place(name))
 
     def make(self) -> None:
         """Make the folder, where somebody took it away."""
@@ -67,9 +69,10 @@ class RunFolder:
         return path
 
     def table(self, name: str) -> pl.DataFrame:
-        """A table an earlier step kept."""
-        with _found(self.path):
-            return pl.read_parquet(self.path / "work" / name)
+        """A table an earlier step kept. Raises `LedgerError` where it is gone or damaged."""
+        path = self.path / "work" / name
+        with _found(path):
+            return pl.read_parquet(path)
 
     def save(self, name: str, data: Mapping[str, object]) -> None:
         """Keep plain data for a later step."""
@@ -79,10 +82,13 @@ class RunFolder:
             partial.replace(self._place(name))
 
     def data(self, name: str) -> dict[str, Any]:
-        """Plain data an earlier step kept."""
-        with _found(self.path):
-            loaded: dict[str, Any] = json.loads((self.path / "work" / name).read_text(encoding="utf-8"))
-        return loaded
+        """Plain data an earlier step kept. Raises `LedgerError` where it is gone or damaged."""
+        path = self.path / "work" / name
+        with _found(path):
+            loaded = json.loads(path.read_text(encoding="utf-8"))
+            if not isinstance(loaded, dict):
+                raise TypeError("it holds no data of a run")
+            return loaded
 
     def intake(self) -> dict[str, Any]:
         """What reading the file left, also where an older version of simtandem did that."""
@@ -117,14 +123,16 @@ class _kept:  # noqa: N801 - reads as a word: with _kept(folder)
 
 
 @contextmanager
-def _found(folder: Path) -> Iterator[None]:
-    """Says in an operator's words that a file which a step needs is not there, or not whole."""
+def _found(path: Path) -> Iterator[None]:
+    """Says in an operator's words that a file of a run is gone, was cut short, or was changed."""
     try:
         yield
-    except (OSError, ValueError, pl.exceptions.ComputeError) as error:
+    except (OSError, ValueError, TypeError, pl.exceptions.PolarsError, pl.exceptions.PanicException) as error:
+        first = (str(error).splitlines() or [type(error).__name__])[0]
         raise LedgerError(
-            f"The run's files in {folder} are gone or damaged ({type(error).__name__}). What was sent is recorded.\n"
-            "Run the same again: what was done is not done twice."
+            f"The run's files in {path.parent.parent} are gone or damaged: {path.name} ({first}).\n"
+            "Nothing more is sent in this run; what was sent is recorded. Run the same again: what was done is not "
+            "done twice. A plan that waits for approval has to be made again."
         ) from error
 
 

@@ -8,6 +8,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
 
+import polars as pl
 from sqlalchemy import URL, Connection, Engine, create_engine, event, make_url
 from sqlalchemy.exc import ArgumentError, OperationalError
 
@@ -58,10 +59,11 @@ class Database:
         try:
             with self._begun(self._engine) as connection:
                 yield connection
-        except ValueError as error:
+        except (ValueError, KeyError, TypeError, AttributeError, pl.exceptions.PolarsError) as error:
+            what = str(error).splitlines()[0] if str(error) else type(error).__name__
             raise LedgerError(
-                f"The ledger {self.place} holds what simtandem didn't write there ({error}). "
-                "`simtandem verify` says which fact was changed."
+                f"The ledger {self.place} holds what simtandem didn't write there ({what}). "
+                "`simtandem verify` says which fact was changed; restore the ledger from a backup."
             ) from error
 
     @contextmanager

@@ -64,10 +64,10 @@ def of_run(ledger: Ledger, run_id: str) -> Explanation | None:
             .where(explained.c.run_id == found.run_id)
             .order_by(explained.c.number)
         )
-        kept = read_frame(connection, rows, _KEPT)
-    instants = pl.col(_INSTANTS).str.to_datetime(_FORMAT, time_unit="ms", time_zone="UTC")
+        instants = pl.col(_INSTANTS).str.to_datetime(_FORMAT, time_unit="ms", time_zone="UTC")
+        kept = read_frame(connection, rows, _KEPT).with_columns(instants)
     back = {new: old for old, new in RENAMED.items()}
-    return Explanation(found.at, kept.with_columns(instants).rename(back))
+    return Explanation(found.at, kept.rename(back))
 
 
 def unexplained_runs(ledger: Ledger, carrier_host: str, since: datetime, until: datetime) -> list[str]:

@@ -33,17 +33,17 @@ def read_managed(ledger: Ledger, carrier_host: str) -> pl.DataFrame:
     Not by when the run began: one that waited for its approval may have sent after another that began later. A device
     that was as asked without anything sent was put there when the run began to look again.
     """
-    return last_known.as_managed(ledger.database.reading(lambda each: last_known.read(each, carrier_host)))
+    return ledger.database.reading(lambda each: last_known.as_managed(last_known.read(each, carrier_host)))
 
 
 def read_steps(ledger: Ledger, carrier_host: str, since: datetime) -> pl.DataFrame:
     """The halves our runs changed, or may have changed, at this carrier since then (`schemas.tables.Steps`)."""
 
-    def read(connection: Connection) -> list[pl.DataFrame]:
+    def read(connection: Connection) -> pl.DataFrame:
         queries = [_steps(half, carrier_host).where(outcomes.c.at >= since) for half in Half]
-        return [read_frame(connection, query, _STEPS) for query in queries]
+        return pl.concat([read_frame(connection, query, _STEPS) for query in queries]).with_columns(_instant("at"))
 
-    return pl.concat(ledger.database.reading(read)).with_columns(_instant("at"))
+    return ledger.database.reading(read)
 
 
 def last_audit(ledger: Ledger, carrier_host: str) -> PastAudit | None:
@@ -56,10 +56,13 @@ def last_audit(ledger: Ledger, carrier_host: str) -> PastAudit | None:
         .order_by(runs.c.started_at.desc(), runs.c.run_id.desc())
         .limit(1)
     )
-    found = ledger.database.reading(lambda connection: connection.execute(query).first())
-    return (
-        None if found is None else PastAudit(found.run_id, found.started_at, json.loads(found.detail).get("audit", {}))
-    )
+
+    def read(connection: Connection) -> PastAudit | None:
+        found = connection.execute(query).first()
+        told = {} if found is None else json.loads(found.detail).get("audit", {})
+        return None if found is None else PastAudit(found.run_id, found.started_at, told)
+
+    return ledger.database.reading(read)
 
 
 def _steps(half: Half, carrier_host: str) -> Select[Any]:

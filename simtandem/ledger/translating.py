@@ -89,6 +89,8 @@ def _explain(error: SQLAlchemyError | sqlite3.Error | psycopg.Error) -> str:
         known = _explain_postgres(cause)
     else:
         known = None
+    if known is None and isinstance(cause, sqlite3.OperationalError):  # a table that is gone, text that is none
+        known = f"{_BROKEN} ({_first_line(cause)})"
     return known or f"can't be used: {_first_line(cause)}"
 
 

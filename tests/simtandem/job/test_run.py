@@ -4,6 +4,7 @@ import os
 import socket
 from pathlib import Path
 
+import polars as pl
 import pytest
 
 from schemas.parameters import BulkUpdate, Mode
@@ -137,3 +138,30 @@ async def test_without_a_token_there_is_no_carrier(make_run: MakeRun) -> None:
     with pytest.raises(InputError, match="SIMTANDEM_EMNIFY_TOKEN"):
         async with make_run(["1"]).carrier():
             pass
+
+
+def damage(path: Path, how: str) -> None:
+    whole = path.read_bytes()
+    if how == "gone":
+        path.unlink()
+    else:
+        path.write_bytes({"empty": b"", "cut": whole[: len(whole) // 2], "other": b"[1, 2]"}[how])
+
+
+@pytest.mark.parametrize("how", ["gone", "empty", "cut", "other"])
+def test_a_file_of_a_run_that_is_damaged_is_named_with_what_to_do(tmp_path: Path, how: str) -> None:
+    folder = RunFolder(tmp_path)
+    folder.save_table("plan.parquet", pl.DataFrame({"row": range(1000)}))
+    folder.save("plan.json", {"digest": "ab12", "devices": 1000})
+    for name, read in (("plan.parquet", folder.table), ("plan.json", folder.data)):
+        damage(tmp_path / "work" / name, how)
+        with pytest.raises(LedgerError, match=rf"gone or damaged: {name} .*\n.*Run the same again"):
+            read(name)
+
+
+def test_a_table_is_kept_whole_or_not_at_all(tmp_path: Path) -> None:
+    folder = RunFolder(tmp_path)
+    folder.save_table("plan.parquet", pl.DataFrame({"row": [1]}))
+    with pytest.raises(LedgerError):
+        folder.save_table("plan.parquet", pl.DataFrame({"row": [object()]}))
+    assert folder.table("plan.parquet")["row"].to_list() == [1]
