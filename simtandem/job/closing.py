@@ -22,6 +22,7 @@ from simtandem.reports import document, page, tables, unfinished
 from simtandem.reports.account import who
 from simtandem.reports.figures import figures
 from simtandem.reports.headline import retry_command
+from simtandem.reports.invocation import comparing
 from simtandem.stopping import Stop
 
 _EXIT_CODES = {RunState.INTERRUPTED: Interrupted.exit_code, RunState.REFUSED: PlanRefused.exit_code}
@@ -192,7 +193,12 @@ def write_report(
     run_id = told["run_id"]
     record = ledger.run(run_id).record
     html = page.render(
-        {**told, "carrier_host": record.carrier_host, "who": who(record, told)},
+        {
+            **told,
+            "carrier_host": record.carrier_host,
+            "who": who(record, told),
+            "compare": comparing(record, told["files"]),
+        },
         results,
         rejected=rejected,
         calls=ledger.calls(run_id),

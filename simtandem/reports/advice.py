@@ -130,9 +130,15 @@ def _moved(document: Document, examined: pl.DataFrame) -> list[Advice]:
         f"{'it' if count == 1 else 'them'} again. Find out who before you send the same once more, then compare."
     )
     rows = examined.filter(pl.col("verdict") == Verdict.CHANGED_BY_OTHERS)["row"].to_list()
-    compare = f"simtandem reconcile {shlex.quote(document['input']['file'])}"
+    compare = _compare(document)
     verb = "was" if count == 1 else "were"
     return [Advice(f"{of(count, 'row')} {verb} changed by others", text, compare, (named_rows(rows),))]
+
+
+def _compare(document: Document) -> str:
+    """The command that compares the list of the run with the carrier; empty where that list is in no file."""
+    known = document.get("compare")
+    return f"simtandem reconcile {shlex.quote(document['input']['file'])}" if known is None else known
 
 
 def _refused(document: Document, examined: pl.DataFrame) -> list[Advice]:
@@ -187,7 +193,7 @@ def _rest(document: Document) -> Advice:
         text = (
             "They were not compared with the carrier afterwards, or the record does not say why they differ. Compare:"
         )
-        compare = f"simtandem reconcile {shlex.quote(document['input']['file'])}"
+        compare = _compare(document)
         return Advice(f"{of(others, 'row')} {'is' if others == 1 else 'are'} not known to be in sync", text, compare)
     if not rows:
         return Advice("Nothing to do", "The file names no devices.")

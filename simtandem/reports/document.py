@@ -112,6 +112,8 @@ class Document(TypedDict):
     refusal: NotRequired[str]
     next: NotRequired[str]
     """The command that goes on with what was left open."""
+    compare: NotRequired[str]
+    """The command that compares what was asked for with the carrier; empty where there is none. Only in reports."""
     ledger_head: NotRequired[str]
     """The head of the run's chain in the ledger when the document was made: everything but the state that ends it."""
 

@@ -30,13 +30,30 @@ def command_of(record: RunRecord) -> str | None:
     return _of_file(record, asked, options)
 
 
-def _of_file(record: RunRecord, asked: Mapping[str, object], options: list[str]) -> str | None:
+def comparing(record: RunRecord, files: Mapping[str, str]) -> str:
+    """The command that compares what a run asked for with the carrier; empty where its list is in no file here.
+
+    `files` are those the run left. An undo is compared by the file of what goes back.
+    """
+    asked = record.parameters
+    if asked.get("undo_of"):
+        return _line("reconcile", [files["undo"]]) if "undo" in files else ""
+    arguments = _list(asked)
+    return _line("reconcile", arguments) if arguments else ""
+
+
+def _list(asked: Mapping[str, object]) -> list[str]:
+    """The file of a run, and the status for its rows, as a command wants them; nothing where it is no file here."""
     file, to = str(asked.get("file", "")), asked.get("to")
     if "\n" in file or "://" in file or not file:
-        return None
-    status = ["--to", str(to)] if to and to != Wish.AS_IN_FILE else []
+        return []
+    return [file, *(["--to", str(to)] if to and to != Wish.AS_IN_FILE else [])]
+
+
+def _of_file(record: RunRecord, asked: Mapping[str, object], options: list[str]) -> str | None:
+    arguments = _list(asked)
     verb = "reconcile" if record.kind is RunKind.RECONCILE else "apply"
-    return _line(verb, [file, *status, *options])
+    return _line(verb, [*arguments, *options]) if arguments else None
 
 
 def _line(verb: str, arguments: list[str]) -> str:
