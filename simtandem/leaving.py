@@ -16,11 +16,6 @@ def threads_may_hang() -> None:
     _threads_may_hang = True
 
 
-def hangs() -> bool:
-    """Whether that was said."""
-    return _threads_may_hang
-
-
 def leave(code: int) -> NoReturn:
     """End the process with this exit code, all that was printed delivered."""
     if _threads_may_hang:

@@ -167,13 +167,12 @@ class Orchestration:
 
 
 def run_and_leave(work: Coroutine[Any, Any, Result]) -> Result:
-    """As `asyncio.run`, for the last thing a process does: what hangs at the end is not waited for."""
+    """As `asyncio.run`, for the last thing a process does: neither threads nor tasks that are left are waited for."""
     runner = asyncio.Runner()
     try:
         return runner.run(work)
     finally:
-        if not leaving.hangs():
-            runner.close()
+        leaving.threads_may_hang()  # one may be importing Prefect, or asking a server that is frozen
 
 
 class _FlowRun:

@@ -108,3 +108,21 @@ def test_a_second_interrupt_ends_the_run_whatever_its_server_does(begin: Begin) 
     done = run.wait()
     assert done.code == done.document()["exit_code"] == 130
     assert json.loads(run.desk.run("runs", "--json").out)[0]["state"] == "interrupted"
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_an_interrupt_is_obeyed_while_the_server_starts(
+    tmp_path: Path, emulator: Emulator, number: signal.Signals
+) -> None:
+    emulator.reset()
+    emulator.refill([Group(3)])
+    desk = Desk(tmp_path / "desk", emulator, None)
+    running = desk.start("apply", desk.file(3), "--to", "activated", "--yes", "--json")
+    assert running.stderr is not None
+    while "starting Prefect" not in running.stderr.readline():
+        assert running.poll() is None
+    running.send_signal(number)
+    done = desk.wait(running)
+    assert done.code == done.document()["exit_code"] == 130
+    assert desk.patches() == 0
+    until(lambda: servers(desk.home) == [], "its server ends by itself")
