@@ -18,6 +18,7 @@ from simtandem import auditing, evidence, watching
 from simtandem.carriers.base import Carrier
 from simtandem.carriers.opening import lifecycle
 from simtandem.errors import CarrierRefused, CarrierUnavailable, LedgerError, SimtandemError
+from simtandem.job import claims
 from simtandem.job.run import RunFolder, looking_run, new_run_id, recorded_carrier
 from simtandem.ledger import managing
 from simtandem.ledger.records import RunKind, RunState
@@ -103,7 +104,7 @@ async def list_fleet(audit: Audit, carrier: Carrier) -> None:
     host = audit.settings.carrier_host
     watching.current().begins(f"listing the whole fleet at {host}")
     began = datetime.now(UTC)
-    looking_up = asyncio.create_task(asyncio.to_thread(managing.read_managed, audit.ledger, host))
+    looking_up = asyncio.create_task(asyncio.to_thread(_managed, audit.ledger, host))
     try:
         listing = await carrier.list_fleet()
     except BaseException:
@@ -121,6 +122,10 @@ async def list_fleet(audit: Audit, carrier: Carrier) -> None:
         "listed_at": datetime.now(UTC).isoformat(),
     }
     audit.folder.save("fleet.json", kept)
+
+
+def _managed(ledger: Ledger, host: str) -> pl.DataFrame:
+    return claims.without_expectation(ledger, host, managing.read_managed(ledger, host))
 
 
 async def explain_changes(audit: Audit, carrier: Carrier) -> None:

@@ -1,17 +1,15 @@
 """The steps of an undo that differ from those of a run with a file: what is read, what is planned, what is asked."""
 
 import socket
-from datetime import datetime
 
 import polars as pl
 
 from schemas.hosts import plain_host
-from schemas.statuses import Half, Outcome
 from schemas.tables import Rejected, Repeats, empty
 from simtandem import undoing
-from simtandem.carriers.opening import devices_of
 from simtandem.errors import InputError
 from simtandem.intake import Intake
+from simtandem.job import claims
 from simtandem.job.run import Run
 from simtandem.ledger.processes import process_may_run
 from simtandem.ledger.records import ProcessProbe, RunState, RunSummary
@@ -59,8 +57,8 @@ def read_run(run: Run) -> Intake:
     undone = find(run.ledger, run.request.undo_of, run.settings.carrier_host)
     run_id = undone.record.run_id
     plan, outcomes = run.ledger.plan(run_id), run.ledger.outcomes(run_id)
-    sent = _sent(run.ledger.changes_sent(run_id))
-    changes = undoing.changed(plan, outcomes, sent, _sent_later(run.ledger, run_id, sent))
+    sent = claims.sent_by(run.ledger, run_id)
+    changes = undoing.changed(plan, outcomes, sent, claims.sent_later(run.ledger, run_id, sent))
     if changes.is_empty():
         raise InputError(f"Run {run_id} ({undone.record.kind}) changed nothing, so there is nothing to undo.")
     run.folder.save_table(_CHANGES, changes)
@@ -73,38 +71,6 @@ def read_run(run: Run) -> Intake:
         sha256="",
         notes=(f"Row numbers are those of {undone.record.file}, the file of run {run_id}.",),
     )
-
-
-def _sent(calls: pl.DataFrame) -> pl.DataFrame:
-    """The halves that these calls would have changed (`undoing.SENT`), those that the carrier refused left out."""
-    taken = calls.filter(~pl.col("refused")).select("run_id", "at", "path", "body")
-    rows = [
-        (half.value, ident, run_id, at)
-        for run_id, at, path, body in taken.iter_rows()
-        for half, ident in devices_of(path, body)
-    ]
-    return pl.DataFrame(rows, schema=undoing.SENT, orient="row")
-
-
-def _sent_later(ledger: Ledger, run_id: str, sent: pl.DataFrame) -> pl.DataFrame:
-    """What other runs sent after the first of these (`undoing.SENT`).
-
-    A refused bulk call may have changed a part of its endpoints: there, what the run recorded as applied counts.
-    """
-    first = sent["at"].min()
-    if not isinstance(first, str):
-        return pl.DataFrame(schema=undoing.SENT)
-    calls = ledger.changes_sent(run_id, datetime.fromisoformat(first))
-    parts = [_sent(calls)]
-    for other, at in calls.filter("refused").group_by("run_id").agg(pl.col("at").max()).iter_rows():
-        applied = ledger.outcomes(other).filter(pl.col("outcome") == Outcome.APPLIED, pl.col("half") == Half.ENDPOINT)
-        idents = ledger.plan(other).join(applied, on="row", how="semi")["endpoint_id"].drop_nulls()
-        parts.append(
-            pl.DataFrame(
-                [(Half.ENDPOINT.value, ident, other, at) for ident in idents], schema=undoing.SENT, orient="row"
-            )
-        )
-    return pl.concat(parts)
 
 
 def turn_around(run: Run, plan: pl.DataFrame) -> pl.DataFrame:

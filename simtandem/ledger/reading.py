@@ -28,6 +28,7 @@ from schemas.statuses import Verdict
 from schemas.tables import Outcomes, Plan, Rejected, Results, empty
 from simtandem.errors import InputError
 from simtandem.ledger.records import (
+    SENDING,
     CallCounts,
     ChainHead,
     ProcessProbe,
@@ -219,24 +220,36 @@ def changed_by_others(connection: Connection, run_id: str, since: datetime) -> b
     return connection.execute(query).first() is not None
 
 
-def changes_sent(connection: Connection, run_id: str, since: datetime | None = None) -> pl.DataFrame:
-    """The changes this run sent; with `since`, those that other runs sent to its carrier then or later. Oldest first.
+def changes_sent(connection: Connection, run_id: str) -> pl.DataFrame:
+    """The changes this run sent, oldest first.
 
-    Columns `run_id, at, path, body, refused`; `refused` says that the carrier answered with a refusal.
+    Columns `run_id, at, path, body, refused`; `refused` says that the carrier answered with a refusal (a 408 is none:
+    the call may have been carried out).
     """
-    whose = [calls.c.run_id == run_id]
-    if since is not None:
-        whose = [calls.c.run_id.in_(_others(connection, run_id)), calls.c.at >= since]
+    return _sent(connection, calls.c.run_id == run_id)
+
+
+def changes_at(
+    connection: Connection, carrier_host: str, but_for: str, since: datetime | None, *, judged: bool
+) -> pl.DataFrame:
+    """The changes that runs sent to a carrier, as `changes_sent` shows them, those of one run left out.
+
+    Without `judged` only of runs that were killed before they were judged: how the others' steps ended is recorded.
+    """
+    whose = _others(carrier_host, but_for).where(runs.c.kind.in_(SENDING))
+    if not judged:
+        whose = whose.where(~select(1).where(verdicts.c.run_id == runs.c.run_id).exists())
+    late = [] if since is None else [calls.c.at >= since]
+    return _sent(connection, calls.c.run_id.in_(whose), *late)
+
+
+def _sent(connection: Connection, *which: ColumnElement[bool]) -> pl.DataFrame:
+    refused = answers.c.status.between(400, 499) & (answers.c.status != 408)
+    columns = (calls.c.run_id, type_coerce(calls.c.at, Text), calls.c.path, calls.c.body)
     query = (
-        select(
-            calls.c.run_id,
-            type_coerce(calls.c.at, Text),
-            calls.c.path,
-            calls.c.body,
-            case((answers.c.status.between(400, 499), True), else_=False),
-        )
+        select(*columns, case((refused, True), else_=False))
         .select_from(calls.outerjoin(answers))
-        .where(*whose, calls.c.purpose == "change")
+        .where(*which, calls.c.purpose == "change")
         .order_by(calls.c.at, calls.c.call_id)
     )
     return read_frame(connection, query, _SENT)
@@ -253,7 +266,7 @@ def _changes_by_others(connection: Connection, run_id: str, since: datetime, wan
     return (
         select(wanted)
         .select_from(calls.outerjoin(answers))
-        .where(calls.c.run_id.in_(_others(connection, run_id)))
+        .where(calls.c.run_id.in_(_others(_host_of(connection, run_id), run_id)))
         .where(calls.c.purpose.in_(_CHANGING), calls.c.at >= since)
     )
 
@@ -263,10 +276,13 @@ def at_host(carrier_host: str) -> ColumnElement[bool]:
     return func.lower(runs.c.carrier_host).in_(spellings(carrier_host))
 
 
-def _others(connection: Connection, run_id: str) -> Select[tuple[str]]:
-    """The other runs at a run's carrier. As a subquery: joined, a database may read every call there is first."""
-    host = connection.scalar(select(runs.c.carrier_host).where(runs.c.run_id == run_id)) or ""
-    return select(runs.c.run_id).where(at_host(host), runs.c.run_id != run_id)
+def _host_of(connection: Connection, run_id: str) -> str:
+    return connection.scalar(select(runs.c.carrier_host).where(runs.c.run_id == run_id)) or ""
+
+
+def _others(carrier_host: str, but_for: str) -> Select[tuple[str]]:
+    """The other runs at a carrier. As a subquery: joined, a database may read every call there is first."""
+    return select(runs.c.run_id).where(at_host(carrier_host), runs.c.run_id != but_for)
 
 
 def count_calls(connection: Connection, run_id: str) -> CallCounts:

@@ -9,6 +9,7 @@ from sqlalchemy import Connection
 
 from simtandem.errors import InputError
 from simtandem.ledger import (
+    last_known,
     reading,
     recording,
     schedule_tables,  # noqa: F401 - so that the tables' metadata is whole wherever a ledger is opened
@@ -155,12 +156,27 @@ class Ledger:
         """Whether other runs sent changes to this run's carrier that may have taken effect at `since` or later."""
         return self.database.reading(lambda connection: reading.changed_by_others(connection, run_id, since))
 
-    def changes_sent(self, run_id: str, since: datetime | None = None) -> pl.DataFrame:
-        """The changes this run sent; with `since`, those that other runs sent to its carrier then or later.
+    def changes_sent(self, run_id: str) -> pl.DataFrame:
+        """The changes this run sent.
 
         Columns `run_id, at, path, body, refused`, oldest first; `at` is text that sorts by time.
         """
-        return self._detail(run_id, lambda connection: reading.changes_sent(connection, run_id, since))
+        return self._detail(run_id, lambda connection: reading.changes_sent(connection, run_id))
+
+    def changes_at(
+        self, carrier_host: str, *, but_for: str = "", since: datetime | None = None, judged: bool = False
+    ) -> pl.DataFrame:
+        """The changes that runs sent to a carrier, as `changes_sent` shows them, those of the run `but_for` left out.
+
+        By default only of runs that were killed before they were judged: `last_known` has what the others did.
+        """
+        return self.database.reading(
+            lambda connection: reading.changes_at(connection, carrier_host, but_for, since, judged=judged)
+        )
+
+    def last_known(self, carrier_host: str) -> pl.DataFrame:
+        """Where each device of a carrier was last put, and who sent its halves last (`last_known.COLUMNS`)."""
+        return self.database.reading(lambda connection: last_known.read(connection, carrier_host))
 
     def last_unanswered_by_others(self, run_id: str, since: datetime) -> datetime | None:
         """When other runs last sent, at `since` or later, a change to this run's carrier that has no answer yet."""
