@@ -171,10 +171,6 @@ def test_a_setting_that_the_environment_leaves_open_is_read_from_prefect(
     assert patches(emulator) == 0
 
 
-def worker_log(site: Site) -> str:
-    return (site.home / "prefect" / "worker.log").read_text()
-
-
 def heartbeat_is_due(site: Site, run: str) -> bool:
     """Whether Prefect will call the run crashed if it hears nothing more of it."""
     with closing(sqlite3.connect(site.home / "prefect" / "prefect.db", timeout=60)) as connection:
@@ -237,10 +233,6 @@ def test_a_cancelled_run_stops_sending_and_reports_what_was_done(
     assert outcomes == [("interrupted",)]
     assert emulator.stats()["sim_patches"] == sent, "nothing is sent any more"
     until(lambda: site.processes("flow") == [], "its process has ended")
-    until(
-        lambda: "after cancellation" in worker_log(site) or "Cancelled flow run" in worker_log(site),
-        "the worker saw it",
-    )
     assert site.state(run)["message"] == state["message"], "the worker leaves it as it is"
     for told in told_of(run, webhook, mailbox):
         assert "was cancelled" in told
