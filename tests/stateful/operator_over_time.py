@@ -127,8 +127,8 @@ class Operator:
         """The file that `retry` would apply."""
         return str(history.open_rows(run_id)[1])
 
-    def audit(self) -> dict[str, Any] | None:
-        """The document of an audit; None where it could not be made."""
+    def audit(self) -> dict[str, Any]:
+        """The document of an audit."""
         self._runs += 1
         run_id = f"{self.now:%Y%m%dT%H%M%S}-{self._runs:06x}"
         self.carrier.begins(run_id)
@@ -140,8 +140,6 @@ class Operator:
             folder = RunFolder(self.settings.runs_folder / run_id)
             one = Audit(run_id, self.settings, ledger, folder, self.now, before)
             return asyncio.run(self._audit(one))
-        except SimtandemError:
-            return None
         finally:
             ledger.close()
 
