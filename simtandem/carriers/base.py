@@ -159,7 +159,8 @@ class Listing:
     `inventory` is a table as in `schemas.tables.Inventory`. `whole`: it is the complete fleet; else it holds the
     devices that were asked for, and perhaps others. `sims` and `activated` count the fleet's SIMs and those that are
     charged: exactly if `whole`, else at least so many; None where nothing can be said. `refused` says why the carrier
-    would not show a device, by the kind of id (`sim_id`, `endpoint_id`) and the id.
+    would not show a device, by the kind of id (`sim_id`, `endpoint_id`) and the id. `pages` is how many calls show both
+    halves of every pair again; None where devices can be read by id alone, or nobody has asked.
     """
 
     inventory: pl.DataFrame
@@ -167,6 +168,7 @@ class Listing:
     sims: int | None
     activated: int | None
     refused: Mapping[tuple[str, str], str] = field(default_factory=dict)
+    pages: int | None = None
 
 
 class Carrier(Protocol):

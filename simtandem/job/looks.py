@@ -1,6 +1,5 @@
 """Which devices need a fresh look before something is sent, how old a look may be, and what looks cost."""
 
-import math
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -13,8 +12,6 @@ from simtandem.settings import Settings
 
 FRESH = timedelta(seconds=60)
 """So long a look at a device is good enough to activate its SIM."""
-
-_LISTED_PER_CALL = 1000
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,7 +27,7 @@ class Moment:
 
 @dataclass(frozen=True, slots=True)
 class LookCost:
-    """What looks cost at this carrier: `pages` calls for the whole fleet, None where it was read by id; else one each.
+    """What looks cost at this carrier: a call for each device, or `pages` for the whole fleet where that is less.
 
     `portion`: so many devices can be read and changed within the half of a minute, however the budget spreads calls.
     """
@@ -41,8 +38,7 @@ class LookCost:
     @classmethod
     def of(cls, folder: RunFolder, settings: Settings) -> "LookCost":
         """As the listing that the plan was made from lets expect."""
-        listing = folder.data("listing.json")
-        pages = math.ceil(listing["devices"] / _LISTED_PER_CALL) if listing.get("whole") else None
+        pages = folder.data("listing.json").get("pages")
         in_half_a_minute = settings.capacity * FRESH.total_seconds() / 2 / settings.calls_window_s
         return cls(pages, max(1, int(in_half_a_minute)))
 

@@ -79,6 +79,7 @@ async def list_inventory(run: Run, carrier: Carrier) -> dict[str, Any]:
             sims = resolve(asked, listing.inventory).filter(pl.col("reason") == "")["sim_id"]
             run.folder.save_table(OWNERS, await carrier.read_owners(sims.drop_nulls().unique().to_list()))
         kept = {"begun": begun, "whole": listing.whole, "sims": listing.sims, "activated": listing.activated}
+        kept["pages"] = listing.pages
         kept["refused"] = [[*which, why] for which, why in listing.refused.items()]
         run.folder.save("listing.json", {"devices": listing.inventory.height, **kept})
     return run.folder.data("listing.json")

@@ -83,7 +83,14 @@ class Reader:
     def _listing(
         self, inventory: pl.DataFrame, *, whole: bool = False, sims: int | None = None, activated: int | None = None
     ) -> Listing:
-        return Listing(inventory, whole=whole, sims=sims, activated=activated, refused=dict(self._refused))
+        return Listing(
+            inventory,
+            whole=whole,
+            sims=sims,
+            activated=activated,
+            refused=dict(self._refused),
+            pages=self._endpoint_pages,
+        )
 
     async def _add_sims(self, asked: pl.DataFrame, inventory: pl.DataFrame) -> tuple[pl.DataFrame, bool]:
         """Add the SIMs asked for that a listing can show; says too whether all SIMs there are have been seen."""

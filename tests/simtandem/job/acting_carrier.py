@@ -105,6 +105,7 @@ class ActingCarrier:
     owners_asked: list[list[str]] = field(default_factory=list)
     counts_asked: int = 0
     whole: bool = True
+    pages: int | None = 1
     halted: bool = False
     changes_halted: bool = False
     gives_up: bool = False  # endpoints one by one, until too many of those tried are refused
@@ -120,7 +121,7 @@ class ActingCarrier:
         activated = inventory.filter(pl.col("sim_status") == SimStatus.ACTIVATED).height
         sims = inventory["sim_id"].drop_nulls().len()
         known = (sims, activated) if self.whole else (None, None)
-        return Listing(inventory, whole=self.whole, sims=known[0], activated=known[1])
+        return Listing(inventory, whole=self.whole, sims=known[0], activated=known[1], pages=self.pages)
 
     async def read(self, pairs: pl.DataFrame) -> pl.DataFrame:
         self._take_turn()

@@ -243,7 +243,7 @@ async def test_what_a_call_without_answer_did_counts_as_applied_when_it_is_seen_
 
 async def test_where_calls_come_one_by_one_no_more_is_looked_at_than_can_be_sent_in_time(make_run: MakeRun) -> None:
     run = make_run(sims(6), settings={"calls": 4, "calls_window_s": 60.0, "calls_reserve": 0})
-    carrier = ActingCarrier(fleet_of(6), whole=False)
+    carrier = ActingCarrier(fleet_of(6), pages=None)
     await prepare(run, carrier)
     note_confirmed(run)
     desk = Desk(run, carrier)
@@ -284,7 +284,14 @@ async def test_the_planned_calls_have_a_look_before_sending_and_one_for_each_bat
     assert run.folder.data("plan.json")["calls"] == sends + look + result + late
 
 
+async def test_looks_by_listing_cost_its_pages_also_where_only_endpoints_were_listed(make_run: MakeRun) -> None:
+    run, carrier = make_run(sims(20)), ActingCarrier(fleet_of(20), whole=False, pages=2)
+    await prepare(run, carrier)
+    sends, look, result = 20 + 1, 2, 2
+    assert run.folder.data("plan.json")["calls"] == sends + look + result
+
+
 async def test_where_devices_were_read_by_id_a_look_costs_one_call_each(make_run: MakeRun) -> None:
-    run, carrier = make_run(sims(3)), ActingCarrier(fleet_of(3), whole=False)
+    run, carrier = make_run(sims(3)), ActingCarrier(fleet_of(3), pages=None)
     await prepare(run, carrier)
     assert run.folder.data("plan.json")["calls"] == 3 + 1 + 3 + 3

@@ -143,7 +143,7 @@ async def test_a_full_disk_is_told_in_an_operators_words(make_run: MakeRun, name
     run = make_run(["1"])
     work = run.folder.path / "work"
     work.mkdir(parents=True)
-    (work / (name + ".partial" if name.endswith("json") else name)).symlink_to("/dev/full")
+    (work / f"{name}.partial").symlink_to("/dev/full")
     with pytest.raises(LedgerError, match=r"can't be written to .*No space left"):
         await prepare(run, ActingCarrier(fleet_of(1)))
 

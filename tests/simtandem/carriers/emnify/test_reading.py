@@ -69,7 +69,7 @@ async def test_devices_of_a_small_fleet_are_found_with_one_call(
     listing = await rig.reader.find(asked(**{key: ids[key]}))
     assert calls_to(carrier) == {ENDPOINTS: 1}
     assert devices(listing.inventory) == {pair(number) for number in range(20)}
-    assert (listing.whole, listing.sims, listing.activated) == (False, 20, 0)
+    assert (listing.whole, listing.sims, listing.activated, listing.pages) == (False, 20, 0, 1)
 
 
 @pytest.mark.parametrize(
