@@ -10,22 +10,22 @@ from prefect.client.schemas.objects import State
 
 from flows.bulk_update import bulk_update
 from schemas.parameters import Wish
-from tasks.inbox import begin_what_is_due, desk_state, open_desk, put_files_away, record_the_end, take_new_files
+from tasks.inbox import begin_what_is_due, desk_state, handed, open_desk, put_files_away, record_the_end, take_new_files
 
 
 @flow(name="scheduled-updates", validate_parameters=True)
-async def scheduled_updates(inbox: str | None = None, to: Wish = Wish.AS_IN_FILE) -> State[Any]:
-    """Take the CSVs of an inbox, and bring devices to their status when it is time.
+async def scheduled_updates(to: Wish = Wish.AS_IN_FILE) -> State[Any]:
+    """Take the CSVs of the inbox (SIMTANDEM_INBOX), and bring devices to their status when it is time.
 
     Args:
-        inbox: Folder or fsspec URL, without credentials. Empty: the one of SIMTANDEM_INBOX.
         to: The status for rows without one of their own.
 
     """
-    async with open_desk(inbox) as desk:
+    async with open_desk() as desk:
         await take_new_files(desk, to)
         while (began := await begin_what_is_due(desk)) is not None:
-            await desk.hear(await bulk_update(began.request, return_state=True))
+            with handed(began):
+                await desk.hear(await bulk_update(began.request, return_state=True))
             await record_the_end(desk, began)
         await put_files_away(desk)
     return desk_state(desk)

@@ -103,30 +103,27 @@ class BulkUpdate(BaseModel):
         "undo that.",
         json_schema_extra=_at(8),
     )
-    prepared_run: str = Field(
-        default="",
-        title="Prepared run",
-        description="Leave empty. The command line names a run here that it has read already.",
-        json_schema_extra=_at(9),
-    )
     retry_of: str = Field(
         default="",
         title="Retry of",
         description="Leave empty, or name an earlier run to try again what it left open; the CSV is not read then.",
-        json_schema_extra=_at(10),
+        json_schema_extra=_at(9),
     )
     undo_of: str = Field(
         default="",
         title="Undo of",
         description="Leave empty, or name an earlier run to put its devices back; the CSV is not read then.",
-        json_schema_extra=_at(11),
+        json_schema_extra=_at(10),
     )
 
     @model_validator(mode="before")
     @classmethod
     def _leave_out_nothing(cls, given: Any) -> Any:
-        """None stands for the default."""
-        return {name: value for name, value in given.items() if value is not None} if isinstance(given, dict) else given
+        """None stands for the default. Runs that wait since an earlier version have an empty `prepared_run`."""
+        if not isinstance(given, dict):
+            return given
+        kept = {name: value for name, value in given.items() if value is not None}
+        return {name: value for name, value in kept.items() if (name, value) != ("prepared_run", "")}
 
     @property
     def target(self) -> Target | None:

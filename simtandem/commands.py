@@ -18,6 +18,7 @@ from simtandem import safety, watching
 from simtandem.errors import InputError, Interrupted, PlanRefused
 from simtandem.job import comparing, preparing
 from simtandem.job.fresh_look import note_confirmed
+from simtandem.job.prepared import PreparedRun, handing_on
 from simtandem.job.run import Run, RunFolder, kind_of
 from simtandem.ledger.records import RunKind
 from simtandem.orchestration import Orchestration, run_and_leave
@@ -140,8 +141,8 @@ async def _carry_out(run: Run, output: Output, *, ask: bool) -> bool:
                 return False
         watching.current().begins("starting Prefect" if prefect.own else "reporting to Prefect")
         await prefect.ready()
-        request = run.request.model_copy(update={"prepared_run": run.run_id})
-        error = await prefect.run(request, begins=_hear_signals_again())
+        with handing_on(PreparedRun.of(run)):
+            error = await prefect.run(run.request, begins=_hear_signals_again())
     if error is not None:
         raise error
     return True

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator
-from contextlib import ExitStack, asynccontextmanager
+from contextlib import AbstractContextManager, ExitStack, asynccontextmanager
 from typing import Any
 
 from prefect import task
@@ -18,6 +18,7 @@ from simtandem.inbox.due import Began, DueWork, due_work
 from simtandem.inbox.foreseeing import warnings
 from simtandem.inbox.summary import STATE_NAMES, Concern, LookSummary
 from simtandem.inbox.taking import Inbox, open_inbox
+from simtandem.job.prepared import handing_on
 from simtandem.ledger.schedule_records import Arrival, ScheduleState
 from simtandem.ledger.schedules import Schedules
 from simtandem.ledger.store import Ledger
@@ -105,14 +106,14 @@ class Desk:
 
 
 @asynccontextmanager
-async def open_desk(inbox: str | None) -> AsyncIterator[Desk]:
-    """A desk for the inbox at that URL, or for the one of the settings."""
+async def open_desk() -> AsyncIterator[Desk]:
+    """A desk for the inbox of the settings: no parameter leads elsewhere."""
     settings = await settings_of_run()
     ledger = Ledger.open(settings.ledger())
     try:
         with ExitStack() as stack:
             schedules = Schedules(ledger)
-            yield Desk(open_inbox(settings, schedules, inbox), schedules, stack, settings)
+            yield Desk(open_inbox(settings, schedules), schedules, stack, settings)
     finally:
         ledger.close()
 
@@ -141,6 +142,11 @@ async def take_new_files(desk: Desk, to: Wish) -> int:
 async def begin_what_is_due(desk: Desk) -> Began | None:
     """Decide what is carried out by now, and prepare its next run; nothing where nothing is due."""
     return await asyncio.to_thread(desk.begin)
+
+
+def handed(began: Began) -> AbstractContextManager[None]:
+    """In this block the next bulk update carries out that run."""
+    return handing_on(began.run)
 
 
 @task(name="record the end", cache_policy=NO_CACHE)

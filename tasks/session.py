@@ -20,6 +20,7 @@ from simtandem.carriers.base import Carrier
 from simtandem.errors import CarrierUnavailable, Interrupted, PlanRefused, SimtandemError
 from simtandem.job.applying import Applying
 from simtandem.job.batchwork import BatchWork, other
+from simtandem.job.prepared import handed_over
 from simtandem.job.run import Run, kind_of
 from simtandem.job.telling import ending, first_trouble, only_planned
 from simtandem.ledger.writing import CallWriter
@@ -146,8 +147,9 @@ def origin() -> dict[str, str]:
 
 @asynccontextmanager
 async def open_session(params: BulkUpdate) -> AsyncIterator[Session]:
-    """A session for these parameters. What ends it is recorded and raised on."""
-    run = Run.begin(params, kind_of(params), await settings_of_run())
+    """A session for these parameters, or for the run that was handed over. What ends it is recorded and raised on."""
+    prepared = handed_over(params)
+    run = Run.begin(params, kind_of(params), await settings_of_run(), prepared)
     run.origin = origin()
     try:
         with run.failing():

@@ -20,6 +20,7 @@ from schemas.parameters import BulkUpdate, Mode
 from simtandem.inbox.due_rows import DueRows, LeftOut, Lookup
 from simtandem.inbox.local_files import LONGEST_NAME
 from simtandem.intake import Intake
+from simtandem.job.prepared import PreparedRun
 from simtandem.job.preparing import take_devices
 from simtandem.job.run import Run, kind_of
 from simtandem.ledger.records import RunState
@@ -46,11 +47,20 @@ def _nothing(_step: str) -> None:
 
 @dataclass(frozen=True, slots=True)
 class Began:
-    """A run that is ready to be carried out: what to call the bulk update with, and what it is for."""
+    """A run that is ready to be carried out, by a bulk update that it is handed to, and what it is for."""
 
-    request: BulkUpdate
-    run_id: str
+    run: PreparedRun
     schedules: tuple[Schedule, ...]
+
+    @property
+    def run_id(self) -> str:
+        """The run's id."""
+        return self.run.run_id
+
+    @property
+    def request(self) -> BulkUpdate:
+        """What to call the bulk update with."""
+        return self.run.request
 
     @property
     def file(self) -> str:
@@ -142,7 +152,7 @@ class DueWork:
             run.request = request.model_copy(update={"file": str(path)})
             take_devices(run, intake)
             self._reached("prepared")
-            return Began(run.request.model_copy(update={"prepared_run": run.run_id}), run.run_id, tuple(group))
+            return Began(PreparedRun.of(run), tuple(group))
         finally:
             run.close()
 

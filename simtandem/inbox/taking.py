@@ -279,9 +279,9 @@ class Inbox:
         return any(each.state.open for each in self._schedules.of_arrival(arrival.arrival_id))
 
 
-def open_inbox(settings: Settings, schedules: Schedules, url: str | None = None) -> Inbox:
-    """The inbox at `url`, or the one of the settings."""
-    return Inbox(Store(url or settings.inbox_url, bounds(settings).size), schedules, settings)
+def open_inbox(settings: Settings, schedules: Schedules) -> Inbox:
+    """The inbox of the settings."""
+    return Inbox(Store(settings.inbox_url, bounds(settings).size), schedules, settings)
 
 
 def _copy(arrival: Arrival) -> str:

@@ -9,7 +9,7 @@ import secrets
 import socket
 from collections.abc import AsyncIterator, Iterator, Mapping
 from contextlib import asynccontextmanager, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -20,7 +20,8 @@ from schemas.parameters import BulkUpdate, Mode
 from schemas.statuses import StoppedBy
 from simtandem.carriers.base import Carrier
 from simtandem.carriers.opening import open_carrier
-from simtandem.errors import InputError, Interrupted, LedgerError, PlanRefused, SimtandemError
+from simtandem.errors import Interrupted, LedgerError, PlanRefused, SimtandemError
+from simtandem.job.prepared import PreparedRun
 from simtandem.ledger.processes import process_mark
 from simtandem.ledger.records import RunKind, RunRecord, RunState
 from simtandem.ledger.store import Ledger
@@ -160,14 +161,23 @@ class Run:
     origin: Mapping[str, str] | None = None
 
     @classmethod
-    def begin(cls, request: BulkUpdate, kind: RunKind, settings: Settings) -> "Run":
-        """Open the ledger and name the run: a new one, or the prepared one that the request names."""
+    def begin(
+        cls, request: BulkUpdate, kind: RunKind, settings: Settings, prepared: PreparedRun | None = None
+    ) -> "Run":
+        """Open the ledger and name the run: a new one, or the prepared one. Raises `InputError` where that is no more.
+
+        Only what holds the prepared run can name it (see `prepared`): no parameter does.
+        """
         started = datetime.now(UTC)
-        run_id = request.prepared_run or new_run_id(started)
-        folder = RunFolder(settings.runs_folder / run_id)
-        if request.prepared_run and not folder.has("intake.json"):
-            raise InputError(f"There is no prepared run {run_id}. Nothing was sent.")
-        return cls(run_id, kind, request, settings, Ledger.open(settings.ledger()), folder, started)
+        run_id = prepared.run_id if prepared else new_run_id(started)
+        folder, ledger = RunFolder(settings.runs_folder / run_id), Ledger.open(settings.ledger())
+        try:
+            if prepared is not None:
+                replace(prepared, kind=kind, request=request).require_as_recorded(ledger, folder)
+        except SimtandemError:
+            ledger.close()
+            raise
+        return cls(run_id, kind, request, settings, ledger, folder, started)
 
     def record(self, intake: Mapping[str, Any]) -> RunRecord:
         """What the ledger keeps of this run from its start."""
@@ -180,7 +190,7 @@ class Run:
             sha256=str(intake["sha256"]),
             rows=int(intake["rows"]),
             rejected=int(intake["invalid"]),
-            parameters=self.request.model_dump(mode="json", exclude={"prepared_run"}),
+            parameters=self.request.model_dump(mode="json"),
             os_user=os_user(),
             host=socket.gethostname(),
             pid=os.getpid(),

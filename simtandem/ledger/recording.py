@@ -10,11 +10,12 @@ import polars as pl
 from sqlalchemy import Connection, Table
 
 from simtandem.carriers.base import Answer, Call
+from simtandem.errors import LedgerError
 from simtandem.ledger import last_known
 from simtandem.ledger.canonical import canonical, canonical_rows, digest
 from simtandem.ledger.chaining import Chain
 from simtandem.ledger.facts import FACTS, Kind
-from simtandem.ledger.records import OutcomeRecord, RunRecord, RunState
+from simtandem.ledger.records import SENDING, OutcomeRecord, RunRecord, RunState
 from simtandem.ledger.tables import instant_text, storable_text
 
 _CHUNK = 20_000
@@ -27,6 +28,8 @@ def add_facts(chain: Chain, kind: Kind, rows: Sequence[Row]) -> None:
     """Insert facts that all have the same columns, and cover them with a link of the chain."""
     if not rows:
         return
+    if kind is Kind.CALL and any(_would_change(row) for row in rows):
+        _require_sending(chain)
     fact = FACTS[kind]
     if fact.table.autoincrement_column is not None:
         numbers = _numbers(chain.connection, fact.table, len(rows))
@@ -38,6 +41,23 @@ def add_facts(chain: Chain, kind: Kind, rows: Sequence[Row]) -> None:
     chain.add(kind, [fact.ref(row) for row in rows], [digest(canonical(row)) for row in rows])
     if kind is Kind.OUTCOME:
         last_known.note_outcomes(chain.connection, chain.run_id, [int(str(row["row"])) for row in rows])
+
+
+def _would_change(call: Row) -> bool:
+    """Whether a call is anything but a look or a login, whatever it calls itself."""
+    return call["method"] != "GET" and (call["method"], call["purpose"]) != ("POST", "authenticate")
+
+
+def _require_sending(chain: Chain) -> None:
+    """Raise `LedgerError` where the run is recorded as one that changes nothing: then it changes nothing.
+
+    Every call is recorded before it is sent, so what can't be recorded is never sent.
+    """
+    place = "%s" if chain.connection.dialect.name == "postgresql" else "?"
+    query = f"SELECT kind FROM runs WHERE run_id = {place}"  # noqa: S608 - a placeholder
+    kind = chain.connection.exec_driver_sql(query, (chain.run_id,)).scalar()
+    if kind not in SENDING:
+        raise LedgerError(f"Run {chain.run_id} is recorded as {kind}: it may look, and change nothing.")
 
 
 def add_frame(chain: Chain, kind: Kind, frame: pl.DataFrame) -> None:

@@ -18,6 +18,7 @@ from simtandem.carriers.emnify.lifecycle import EmnifyLifecycle
 from simtandem.emulator.server import Emulator
 from simtandem.job import audit_files, auditing, preparing
 from simtandem.job.applying import Applying
+from simtandem.job.prepared import PreparedRun
 from simtandem.job.run import Run
 from simtandem.ledger.records import RunKind
 from simtandem.ledger.writing import CallWriter
@@ -60,12 +61,12 @@ def make_run(home: Path, tmp_path: Path) -> Iterator[MakeRun]:
         accept_large: bool = False,
         change_owners: bool = False,
         plan_digest: str | None = None,
-        prepared_run: str | None = None,
+        prepared: Run | None = None,
         settings: dict[str, object] | None = None,
     ) -> Run:
         file = tmp_path / "devices.csv"
         file.write_text(sims if isinstance(sims, str) else "\n".join(["sim_id", *sims]) + "\n")
-        given = {"to": to, "plan_digest": plan_digest, "prepared_run": prepared_run}
+        given = {"to": to, "plan_digest": plan_digest}
         request = BulkUpdate(
             file=str(file),
             mode=Mode.APPLY,
@@ -75,7 +76,8 @@ def make_run(home: Path, tmp_path: Path) -> Iterator[MakeRun]:
             **{name: value for name, value in given.items() if value is not None},  # type: ignore[arg-type]
         )
         values: dict[str, object] = {"home": home, "sim_concurrency": 2, **(settings or {})}
-        run = Run.begin(request, kind, Settings(**values))  # type: ignore[arg-type]  # pydantic checks them
+        handed = PreparedRun.of(prepared) if prepared else None
+        run = Run.begin(request, kind, Settings(**values), handed)  # type: ignore[arg-type]  # pydantic checks them
         made.append(run)
         return run
 

@@ -77,7 +77,7 @@ async def test_a_whole_run_brings_file_and_carrier_together(make_run: MakeRun, e
     run = make_run(fleet_sims(10), batch_size=4, settings=account(emulator))
     await comparing.prepare(run)
     listed = emulator.stats()["calls"]
-    again = make_run([], batch_size=4, prepared_run=run.run_id, settings=account(emulator))
+    again = make_run([], batch_size=4, prepared=run, settings=account(emulator))
     await comparing.prepare(again)
     assert emulator.stats()["calls"] == listed, "a prepared run is gone on with, not made again"
     async with again.carrier() as (carrier, journal):

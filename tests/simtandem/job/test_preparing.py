@@ -29,17 +29,12 @@ async def test_a_prepared_run_is_not_read_listed_or_planned_again(make_run: Make
     first = make_run(sims(2))
     await prepare(first, carrier)
     carrier.fleet.change_endpoint("101", EndpointStatus.ENABLED)
-    again = make_run("sim_id\n77\n", prepared_run=first.run_id)
+    again = make_run("sim_id\n77\n", prepared=first)
     await prepare(again, carrier)
     assert again.run_id == first.run_id
     assert carrier.finds == 1
     assert again.folder.table("plan.parquet")["sim_id"].to_list() == ["1", "2"]
     assert again.folder.data("plan.json")["endpoint_changes"] == 2
-
-
-def test_a_run_that_was_not_prepared_can_not_be_gone_on_with(make_run: MakeRun) -> None:
-    with pytest.raises(InputError, match="no prepared run 20260101T000000-abcdef"):
-        make_run(["1"], prepared_run="20260101T000000-abcdef")
 
 
 def test_an_unusable_file_leaves_no_run(make_run: MakeRun) -> None:

@@ -12,7 +12,7 @@ from sqlalchemy import event
 from schemas.statuses import Half, Outcome
 from simtandem.carriers.base import Answer, Call, Journal
 from simtandem.errors import LedgerError
-from simtandem.ledger.records import CallCounts, OutcomeRecord, RunRecord, RunState
+from simtandem.ledger.records import SENDING, CallCounts, OutcomeRecord, RunKind, RunRecord, RunState
 from simtandem.ledger.store import Ledger
 from simtandem.ledger.writing import CallWriter
 
@@ -263,3 +263,21 @@ def test_whatever_was_acknowledged_survives_a_kill(started: Ledger, url: str) ->
         assert found.height - len(acknowledged["intent"]) <= 8  # no more than was on its way
         reopened.record_state(RUN, RunState.INTERRUPTED, {})
         assert reopened.run(RUN).state is RunState.INTERRUPTED
+
+
+@pytest.mark.parametrize("kind", [kind for kind in RunKind if kind not in SENDING])
+@pytest.mark.parametrize("call", [PATCH, Call("PATCH", "/api/v1/sim/11", "read"), Call("POST", "/api/v1/sim", "list")])
+async def test_what_is_recorded_as_a_look_can_send_no_change_whatever_the_call_is_called(
+    ledger: Ledger, a_run: MakeRun, kind: RunKind, call: Call
+) -> None:
+    ledger.start_run(a_run(RUN, kind=kind))
+
+    async def send() -> None:
+        async with CallWriter(ledger, RUN) as journal:
+            await journal.intent(Call("POST", "/api/v1/authenticate", "authenticate"))
+            await journal.intent(Call("GET", "/api/v1/sim/11", "read"))
+            await journal.intent(call)
+
+    with pytest.raises(LedgerError, match=f"recorded as {kind}"):
+        await send()
+    assert ledger.calls(RUN)["method"].to_list() == ["POST", "GET"]
