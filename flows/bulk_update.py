@@ -1,7 +1,6 @@
 """Bring the devices of a CSV to a status: read, list, plan, check, patch in paired batches, reconcile, report."""
 
 import asyncio
-from pathlib import Path
 from typing import Any
 
 from prefect import flow
@@ -24,7 +23,7 @@ BATCHES_UNDER_WAY = 3
 def run_name() -> str:
     """What the run does, as far as it is known when it starts: `apply: depot-7.csv`."""
     params = BulkUpdate.model_validate(flow_run.parameters["params"])
-    return f"{params.mode}: {'a pasted list' if params.pasted else Path(params.file).name}"
+    return f"{params.mode}: {params.list_name}"
 
 
 @flow(name="bulk-update", flow_run_name=run_name, validate_parameters=True)

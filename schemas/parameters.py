@@ -4,8 +4,10 @@ The model is also the form that Prefect's UI shows: titles, descriptions, bounds
 what is checked in the browser before a run exists.
 """
 
+import re
 from datetime import date
 from enum import StrEnum
+from pathlib import PurePosixPath
 from typing import Any, Self
 
 from pydantic import BaseModel, ConfigDict, Field, JsonValue, model_validator
@@ -14,6 +16,11 @@ from schemas.statuses import Target
 
 LONGEST_PASTE = 200_000
 """Characters of a list pasted into a form, about 5,000 devices. Prefect takes parameters of half a megabyte at most."""
+
+
+_LONGEST_NAME = 100
+_NO_CREDENTIALS = r"^(?!\s*[A-Za-z][A-Za-z0-9+.-]*://[^/?#\s]*@)"
+"""What a form's text matches unless it is an address with a user in it: refused before it is kept anywhere."""
 
 
 class Mode(StrEnum):
@@ -43,11 +50,12 @@ class BulkUpdate(BaseModel):
 
     file: str = Field(
         title="Device CSV",
-        description="A path or URL that the worker can read, or the list itself pasted here, header line first, "
-        "such as sim_id,status (endpoint_id and iccid will do, too). At most 200,000 characters, about 5,000 devices.",
+        description="The name of a list in one of the worker's folders for lists, an https address, or the list itself "
+        "pasted here, header line first, such as sim_id,status (endpoint_id and iccid will do, too). At most 200,000 "
+        "characters, about 5,000 devices. No address with a user, password or token in it.",
         min_length=1,
         max_length=LONGEST_PASTE,
-        json_schema_extra=_at(0),
+        json_schema_extra={**_at(0), "pattern": _NO_CREDENTIALS},
     )
     to: Wish = Field(
         default=Wish.AS_IN_FILE,
@@ -134,6 +142,14 @@ class BulkUpdate(BaseModel):
     def pasted(self) -> bool:
         """Whether `file` is the list itself."""
         return "\n" in self.file.strip()
+
+    @property
+    def list_name(self) -> str:
+        """What the list is called: a file's name without its folder, an address' without host and query."""
+        if self.pasted:
+            return "a pasted list"
+        name = PurePosixPath(re.split(r"[?#]", self.file.strip())[0] if "://" in self.file else self.file.strip()).name
+        return "".join(sign if sign.isprintable() else "_" for sign in name[-_LONGEST_NAME:])
 
 
 class ReportFormat(StrEnum):

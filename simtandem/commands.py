@@ -17,6 +17,7 @@ from simtandem import console as shown
 from simtandem import safety, watching
 from simtandem.errors import InputError, Interrupted, PlanRefused
 from simtandem.job import comparing, preparing
+from simtandem.job.asked_on import AskedOn
 from simtandem.job.fresh_look import note_confirmed
 from simtandem.job.prepared import PreparedRun, handing_on
 from simtandem.job.run import Run, RunFolder, kind_of
@@ -68,7 +69,7 @@ def look(kind: Literal["plan", "reconcile"], request: BulkUpdate, output: Output
     """Compare a file with the carrier; show it. Returns the exit code."""
     output.log()
     with output.watcher() as watcher:
-        run = Run.begin(request, RunKind(kind), load())
+        run = Run.begin(request, RunKind(kind), load(), asked_on=AskedOn.TERMINAL)
         try:
             with run.failing():
                 document, _ = asyncio.run(_stoppable(comparing.compare(run), watcher))
@@ -107,7 +108,7 @@ def apply(request: BulkUpdate, output: Output, *, yes: bool) -> int:
 
 async def _apply(request: BulkUpdate, settings: Settings, output: Output, *, ask: bool) -> dict[str, Any] | None:
     """The run's document, or None where the operator said no."""
-    run = Run.begin(request, kind_of(request), settings)
+    run = Run.begin(request, kind_of(request), settings, asked_on=AskedOn.TERMINAL)
     try:
         with run.failing():
             if not await _carry_out(run, output, ask=ask):

@@ -2,6 +2,7 @@
 
     SimtandemError                      exit code
     ├── InputError                      2   the file or an argument can't be used; nothing sent
+    │   └── UnrecognisedInput           2   and its message quotes what was read instead
     ├── PlanRefused                     3   a safety limit or a digest says no; nothing was sent
     ├── CarrierError
     │   ├── CarrierRefused              1   the carrier said no, for good, to one call
@@ -29,6 +30,17 @@ class InputError(SimtandemError):
     """The file or an argument can't be used. Nothing was sent."""
 
     exit_code = 2
+
+
+class UnrecognisedInput(InputError):
+    """The file is not what it should be, and the message quotes from it, for whoever may read that file anyway.
+
+    `plain` says the same without a word of it, for everybody else: what a form named may be anybody's secret.
+    """
+
+    def __init__(self, message: str, plain: str = "") -> None:
+        super().__init__(message)
+        self.plain = plain
 
 
 class PlanRefused(SimtandemError):

@@ -57,6 +57,12 @@ class Settings(BaseSettings):
     max_file_mb: int = Field(default=1024, ge=1, le=65_536, description="MB of a device list that are read at most")
     max_file_rows: int = Field(default=5_000_000, ge=1, description="rows of a device list that are read at most")
 
+    list_folders: str | None = Field(
+        default=None, description="folders, `:` between, of lists that a form may name; unset: the inbox, `home`/lists"
+    )
+    list_schemes: str = Field(default="https", description="schemes, `,` between, of addresses that a form may name")
+    list_hosts: str = Field(default="", description="hosts, `,` between, that lists come from; unset: any public one")
+
     inbox: str | None = Field(default=None, description="folder or fsspec URL where CSVs are dropped; unset: in `home`")
     inbox_settle_s: float = Field(default=10.0, ge=0, le=600, description="how long a file must lie still")
     timezone: str = Field(default="UTC", description="IANA zone of times written without an offset")
@@ -116,6 +122,24 @@ class Settings(BaseSettings):
         return self.inbox
 
     @property
+    def list_roots(self) -> tuple[Path, ...]:
+        """The folders of which a form may name a list."""
+        if self.list_folders is None:
+            inbox = () if "://" in self.inbox_url else (Path(self.inbox_url),)
+            return (self.home / "lists", *inbox)
+        return tuple(Path(each).expanduser().absolute() for each in self.list_folders.split(os.pathsep) if each.strip())
+
+    @property
+    def list_schemes_named(self) -> tuple[str, ...]:
+        """The schemes of addresses of which a form may name a list."""
+        return _words(self.list_schemes)
+
+    @property
+    def list_hosts_named(self) -> tuple[str, ...]:
+        """The hosts that lists may be fetched from, alone; none: any that is public."""
+        return _words(self.list_hosts)
+
+    @property
     def capacity(self) -> int:
         """Calls we may make in a window: the carrier's limit less the reserve, one at least."""
         return max(1, int(self.calls * (1 - self.calls_reserve) + 1e-9))
@@ -149,6 +173,10 @@ class Settings(BaseSettings):
                 "Make one in the carrier's portal (Integrations, Application tokens) and set it in the environment."
             )
         return self.emnify_token.get_secret_value()
+
+
+def _words(text: str) -> tuple[str, ...]:
+    return tuple(word.strip().casefold() for word in text.split(",") if word.strip())
 
 
 def load(**overrides: Any) -> Settings:

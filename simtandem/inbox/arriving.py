@@ -34,6 +34,7 @@ def make_offer(
     to: Target | None = None,
     shelf_name: Callable[[str], str] | None = None,
     allowed: Bounds | None = None,
+    quoting: bool = True,
 ) -> Offer:
     """Read a file. Rows that don't say when become effective at `otherwise`; without that they are invalid.
 
@@ -43,7 +44,7 @@ def make_offer(
     arrival_id = f"{taken_at.astimezone(UTC):%Y%m%dT%H%M%S}-{secrets.token_hex(3)}"
     name = shelf_name(arrival_id) if shelf_name else file.name
     try:
-        intake = read_schedule(data, file.name, to, when, allowed or Bounds())
+        intake = read_schedule(data, file.name, to, when, allowed or Bounds(), quoting=quoting)
     except InputError as error:
         return Offer(Arrival(arrival_id, file, taken_at, name, 0, 0, str(error)), [], empty(Rejected))
     rejected, asked = intake.rejected, _asked(intake)

@@ -183,6 +183,7 @@ class Inbox:
             to=to,
             shelf_name=lambda ident: self._shelf(name, ident),
             allowed=allowed,
+            quoting=False,
         )
         if not self._schedules.record(offer.arrival, offer.schedules, offer.rejected):
             return []

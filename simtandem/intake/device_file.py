@@ -57,11 +57,7 @@ def read_file(path: Path, bounds: Bounds) -> bytes:
             _refuse_others(before.st_mode)
             if stat.S_ISFIFO(before.st_mode):
                 return _of_pipe(descriptor, bounds)
-            if before.st_size > bounds.size:
-                raise bounds.too_large(before.st_size)
-            data = _up_to(bounds, lambda: os.read(descriptor, _CHUNK))
-            _require_unchanged(before, os.fstat(descriptor), len(data))
-            return data
+            return read_descriptor(descriptor, bounds)
         finally:
             os.close(descriptor)
     except FileNotFoundError as error:
@@ -69,6 +65,16 @@ def read_file(path: Path, bounds: Bounds) -> bytes:
     except (OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or error
         raise InputError(f"the file can't be read: {reason}.\nNothing was sent.") from error
+
+
+def read_descriptor(descriptor: int, bounds: Bounds) -> bytes:
+    """All bytes of a file that is open. Raises `InputError` where they are too many, or change meanwhile."""
+    before = os.fstat(descriptor)
+    if before.st_size > bounds.size:
+        raise bounds.too_large(before.st_size)
+    data = _up_to(bounds, lambda: os.read(descriptor, _CHUNK))
+    _require_unchanged(before, os.fstat(descriptor), len(data))
+    return data
 
 
 def _refuse_others(mode: int) -> None:

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from schemas.ownership import OwnerField
-from simtandem.errors import InputError
+from simtandem.errors import InputError, UnrecognisedInput
 
 IDS = ("sim_id", "endpoint_id", "iccid")
 FIELDS = (*IDS, "status")
@@ -72,7 +72,7 @@ def find_sources(header: Sequence[str]) -> tuple[Source, ...]:
     """
     sources = tuple(Source(index, field, tidy(name)) for index, name in enumerate(header) if (field := _field(name)))
     if not any(source.field in IDS for source in sources):
-        raise InputError(_no_id(header))
+        raise _no_id(header)
     _limit(sources)
     seen: dict[str, Source] = {}
     for source in sources:
@@ -121,15 +121,14 @@ def _field(name: str) -> str | None:
     return _ALIASES.get(_NOISE.sub("", tidy(name)).casefold())
 
 
-def _no_id(header: Sequence[str]) -> str:
+def _no_id(header: Sequence[str]) -> UnrecognisedInput:
     data = next((cell for cell in header if _DATA.fullmatch(re.sub(r"[\s\-]", "", tidy(cell)))), None)
     if data is not None:
-        return (
-            f"the first row holds data ({listed([tidy(data)])}), not the names of the columns.\n"
-            "Nothing was sent. Put a header row on top, for example: iccid,status"
-        )
-    names = [tidy(cell) for cell in header if tidy(cell)]
-    return (
-        f"no column identifies a device; the columns are {listed(names)}.\n"
-        "Nothing was sent. Name one of them sim_id, endpoint_id or iccid."
-    )
+        what, quoted, after = "the first row holds data", f" ({listed([tidy(data)])})", ", not the names of the columns"
+        then = "Put a header row on top, for example: iccid,status"
+    else:
+        what, after = "no column identifies a device", ""
+        quoted = f"; the columns are {listed([tidy(cell) for cell in header if tidy(cell)])}"
+        then = "Name one of them sim_id, endpoint_id or iccid."
+    end = f"{after}.\nNothing was sent. {then}"
+    return UnrecognisedInput(f"{what}{quoted}{end}", f"{what}{end}")

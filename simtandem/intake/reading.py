@@ -14,7 +14,7 @@ from schemas.ownership import OwnerField
 from schemas.statuses import Target
 from schemas.tables import Devices, Rejected, Repeats
 from simtandem import ownership
-from simtandem.errors import InputError
+from simtandem.errors import InputError, UnrecognisedInput
 from simtandem.intake.cells import meaning, tidied
 from simtandem.intake.device_file import Bounds, read_file, shown
 from simtandem.intake.duplicates import Contradiction, find_duplicates
@@ -61,8 +61,10 @@ class Intake:
 _BOUNDS = Bounds()
 
 
-def read_devices(path: Path, to: Target | None = None, bounds: Bounds = _BOUNDS) -> Intake:
+def read_devices(path: Path, to: Target | None = None, bounds: Bounds = _BOUNDS, *, quoting: bool = True) -> Intake:
     """Read a device CSV, no more of it than `bounds` allow. A row's own status wins, `to` fills the rest.
+
+    Without `quoting` an error says nothing of what is in a file that is no device list.
 
     Raises `InputError` where the file as a whole is unusable: it can't be read, is no table, has no column that
     identifies a device, no status at all, or not one usable row; or where it says when, which can't be heeded here.
@@ -74,11 +76,19 @@ def read_devices(path: Path, to: Target | None = None, bounds: Bounds = _BOUNDS)
         intake = _take_in(sheet, to, file, hashlib.sha256(data).hexdigest())
         _require_a_device(intake, _same_everywhere(sheet))
     except InputError as problem:
-        raise InputError(f"{file}: {problem}") from problem
+        raise _told(file, problem, quoting=quoting) from (problem if quoting else None)
     return intake
 
 
-def read_schedule(data: bytes, file: str, to: Target | None, when: When, bounds: Bounds = _BOUNDS) -> Intake:
+def _told(file: str, problem: InputError, *, quoting: bool) -> InputError:
+    if isinstance(problem, UnrecognisedInput) and not quoting:
+        return InputError(f"{file}: {problem.plain}")
+    return InputError(f"{file}: {problem}")
+
+
+def read_schedule(
+    data: bytes, file: str, to: Target | None, when: When, bounds: Bounds = _BOUNDS, *, quoting: bool = True
+) -> Intake:
     """As `read_devices`, for rows that may say when. A device may be asked for once for each moment.
 
     That no row is usable is no error here. `when` reads the moment of a row.
@@ -86,7 +96,7 @@ def read_schedule(data: bytes, file: str, to: Target | None, when: When, bounds:
     try:
         return _take_in(read_sheet(data, bounds.rows), to, file, hashlib.sha256(data).hexdigest(), when)
     except InputError as problem:
-        raise InputError(f"{file}: {problem}") from problem
+        raise _told(file, problem, quoting=quoting) from (problem if quoting else None)
 
 
 def _take_in(sheet: Sheet, to: Target | None, file: str, sha256: str, when: When | None = None) -> Intake:
@@ -210,17 +220,16 @@ def _require_a_wish(sheet: Sheet, texts: pl.DataFrame, to: Target | None) -> Non
             "no row has a status, and none was given for all rows.\n"
             f"Nothing was sent. Give --to ({', '.join(Target)}), or fill in a column called status."
         )
-        raise InputError(" ".join([message, *(note for note in sheet.notes() if note.startswith("Not read"))]))
+        notes = (note for note in sheet.notes() if note.startswith("Not read"))
+        raise UnrecognisedInput(" ".join([message, *notes]), message)
 
 
 def _require_a_device(intake: Intake, suspicion: str) -> None:
     if intake.devices.is_empty():
         row, column, value, reason = intake.rejected.row(0)
-        message = (
-            f"no row is usable; {intake.rejected.height:,} invalid, the first: row {row}, {column} {value!r}: {reason}."
-            f"{suspicion}\nNothing was sent. Correct the rows and try again."
-        )
-        raise InputError(message)
+        what = f"no row is usable; {intake.rejected.height:,} invalid, the first: row {row}, {column}"
+        then = "\nNothing was sent. Correct the rows and try again."
+        raise UnrecognisedInput(f"{what} {value!r}: {reason}.{suspicion}{then}", f"{what}.{then}")
 
 
 def _same_everywhere(sheet: Sheet) -> str:

@@ -16,6 +16,7 @@ from simtandem.errors import PlanRefused
 from simtandem.intake import Intake
 from simtandem.intake import read_devices as read_file
 from simtandem.job import retry, undo
+from simtandem.job.asked_on import AskedOn
 from simtandem.job.closing import finish
 from simtandem.job.fetching import bounds, local_file
 from simtandem.job.looks import LookCost, costly
@@ -32,7 +33,8 @@ _LATENCY_S = 0.1  # assumed for the ETA; what counts is the call budget
 def read_devices(run: Run) -> dict[str, Any]:
     """Read and validate the run's file, and begin its record. Raises `InputError`."""
     if not run.folder.has("intake.json"):
-        watching.current().begins("reading the pasted list" if run.request.pasted else f"reading {run.request.file}")
+        named = run.request.file if run.asked_on is AskedOn.TERMINAL else run.request.list_name
+        watching.current().begins(f"reading {'the pasted list' if run.request.pasted else named}")
         take_devices(run, _devices(run))
     return run.folder.intake()
 
@@ -42,7 +44,8 @@ def _devices(run: Run) -> Intake:
         return undo.read_run(run)
     if run.request.retry_of:
         return retry.read_run(run)
-    return read_file(local_file(run), run.request.target, bounds(run.settings))
+    quoting = run.asked_on is AskedOn.TERMINAL  # elsewhere an error is shown to people who may not read that file
+    return read_file(local_file(run), run.request.target, bounds(run.settings), quoting=quoting)
 
 
 def take_devices(run: Run, intake: Intake) -> None:

@@ -21,6 +21,7 @@ from schemas.statuses import StoppedBy
 from simtandem.carriers.base import Carrier
 from simtandem.carriers.opening import open_carrier
 from simtandem.errors import Interrupted, LedgerError, PlanRefused, SimtandemError
+from simtandem.job.asked_on import AskedOn
 from simtandem.job.prepared import PreparedRun
 from simtandem.ledger.processes import process_mark
 from simtandem.ledger.records import RunKind, RunRecord, RunState
@@ -157,12 +158,19 @@ class Run:
     ledger: Ledger
     folder: RunFolder
     started: datetime
+    asked_on: AskedOn = AskedOn.FORM
     approval: Mapping[str, str] | None = None
     origin: Mapping[str, str] | None = None
 
     @classmethod
     def begin(
-        cls, request: BulkUpdate, kind: RunKind, settings: Settings, prepared: PreparedRun | None = None
+        cls,
+        request: BulkUpdate,
+        kind: RunKind,
+        settings: Settings,
+        prepared: PreparedRun | None = None,
+        *,
+        asked_on: AskedOn = AskedOn.FORM,
     ) -> "Run":
         """Open the ledger and name the run: a new one, or the prepared one. Raises `InputError` where that is no more.
 
@@ -177,7 +185,7 @@ class Run:
         except SimtandemError:
             ledger.close()
             raise
-        return cls(run_id, kind, request, settings, ledger, folder, started)
+        return cls(run_id, kind, request, settings, ledger, folder, started, asked_on)
 
     def record(self, intake: Mapping[str, Any]) -> RunRecord:
         """What the ledger keeps of this run from its start."""

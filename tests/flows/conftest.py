@@ -61,6 +61,7 @@ def emulator(
     monkeypatch.setenv("SIMTANDEM_EMNIFY_URL", running.url)
     monkeypatch.setenv("SIMTANDEM_EMNIFY_TOKEN", running.token)
     monkeypatch.setenv("SIMTANDEM_SIM_CONCURRENCY", "2")
+    monkeypatch.setenv("SIMTANDEM_LIST_FOLDERS", str(tmp_path))
     watching.watch(watching.Watcher())
     yield running
     running.reset()

@@ -11,6 +11,7 @@ from simtandem.errors import AuthenticationFailed, InputError
 from simtandem.intake import read_devices
 from simtandem.job import closing
 from simtandem.job.applying import Applying
+from simtandem.job.asked_on import AskedOn
 from simtandem.job.run import Run, kind_of
 from simtandem.ledger.records import RunState
 from simtandem.ledger.writing import CallWriter
@@ -40,7 +41,7 @@ class Past:
         file = self._folder / name
         file.write_text("sim_id,status\n" + rows)
         request = BulkUpdate(file=str(file), mode=mode)
-        run = Run.begin(request, kind_of(request), load())
+        run = Run.begin(request, kind_of(request), load(), asked_on=AskedOn.TERMINAL)
         watching.watch(watching.Watcher())
         try:
             asyncio.run(self._carry_out(run, killed=killed))

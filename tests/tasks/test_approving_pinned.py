@@ -15,6 +15,7 @@ from simtandem.emulator.seeding import Group
 from simtandem.emulator.server import Emulator
 from simtandem.errors import PlanRefused
 from simtandem.job import preparing
+from simtandem.job.asked_on import AskedOn
 from simtandem.job.run import Run
 from simtandem.ledger.records import RunKind, RunState
 from simtandem.ledger.writing import CallWriter
@@ -62,7 +63,7 @@ async def session(folder: Path, pinned: str = "", **request: bool) -> AsyncItera
     with Emulator([Group(12, SimStatus.ACTIVATED, EndpointStatus.ENABLED)], path_limits=False) as emulator:
         settings = Settings(home=folder / "home", emnify_url=emulator.url, emnify_token=emulator.token)
         wishes = BulkUpdate(file=str(file), to=Wish.SUSPENDED, mode=Mode.APPLY, plan_digest=pinned, **request)
-        run = Run.begin(wishes, RunKind.APPLY, settings)
+        run = Run.begin(wishes, RunKind.APPLY, settings, asked_on=AskedOn.TERMINAL)
         try:
             preparing.read_devices(run)
             async with run.carrier() as (carrier, journal):

@@ -9,6 +9,7 @@ from schemas.statuses import EndpointStatus, SimStatus, Target
 from schemas.tables import Explained, Findings
 from simtandem.emulator.server import Group
 from simtandem.job import applying, closing, preparing
+from simtandem.job.asked_on import AskedOn
 from simtandem.job.run import Run, RunFolder
 from simtandem.ledger.records import RunKind
 from simtandem.settings import Settings
@@ -55,7 +56,7 @@ async def apply(
 ) -> dict[str, Any]:
     """Plan and apply a file; `between` happens after the first batch."""
     request = BulkUpdate(file=str(file), to=to, mode=Mode.APPLY, batch_size=5, accept_large=True)
-    run = Run.begin(request, RunKind.APPLY, settings)
+    run = Run.begin(request, RunKind.APPLY, settings, asked_on=AskedOn.TERMINAL)
     try:
         async with run.carrier() as (carrier, journal):
             preparing.read_devices(run)

@@ -18,6 +18,7 @@ from simtandem.carriers.emnify.lifecycle import EmnifyLifecycle
 from simtandem.emulator.server import Emulator
 from simtandem.job import audit_files, auditing, preparing
 from simtandem.job.applying import Applying
+from simtandem.job.asked_on import AskedOn
 from simtandem.job.prepared import PreparedRun
 from simtandem.job.run import Run
 from simtandem.ledger.records import RunKind
@@ -77,7 +78,7 @@ def make_run(home: Path, tmp_path: Path) -> Iterator[MakeRun]:
         )
         values: dict[str, object] = {"home": home, "sim_concurrency": 2, **(settings or {})}
         handed = PreparedRun.of(prepared) if prepared else None
-        run = Run.begin(request, kind, Settings(**values), handed)  # type: ignore[arg-type]  # pydantic checks them
+        run = Run.begin(request, kind, Settings(**values), handed, asked_on=AskedOn.TERMINAL)  # type: ignore[arg-type]  # pydantic checks them
         made.append(run)
         return run
 

@@ -15,6 +15,7 @@ from simtandem.emulator.server import Emulator
 from simtandem.errors import CarrierUnavailable, PlanRefused
 from simtandem.job import closing, preparing
 from simtandem.job.applying import Applying
+from simtandem.job.asked_on import AskedOn
 from simtandem.job.run import Run, kind_of
 from simtandem.ledger.records import RunState
 from simtandem.settings import Settings
@@ -54,7 +55,7 @@ class Desk:
     ) -> dict[str, Any]:
         """A run, as `simtandem apply`, or `plan` if `mode` says so. `meanwhile`: between sending and looking again."""
         request = BulkUpdate(**{"file": file, "mode": Mode.APPLY, "accept_large": True, **options})
-        run = Run.begin(request, kind_of(request), self.settings)
+        run = Run.begin(request, kind_of(request), self.settings, asked_on=AskedOn.TERMINAL)
         try:
             if killed_when_sending or killed_once_planned:
                 return asyncio.run(_killed(run, sending=killed_when_sending, sent=sent))

@@ -20,6 +20,7 @@ from simtandem.emulator.seeding import Group
 from simtandem.emulator.server import Emulator
 from simtandem.intake import read_devices
 from simtandem.job import comparing
+from simtandem.job.asked_on import AskedOn
 from simtandem.job.run import Run
 from simtandem.ledger.records import RunKind
 from simtandem.ledger.store import Ledger
@@ -81,7 +82,7 @@ def sent(desk: Desk) -> int:
 
 def look(desk: Desk, kind: RunKind, *lines: str) -> tuple[dict[str, Any], str]:
     """A run that only looks: its document, and what the gate would say."""
-    run = Run.begin(BulkUpdate(file=desk.file(*lines), mode=Mode.PLAN), kind, desk.settings)
+    run = Run.begin(BulkUpdate(file=desk.file(*lines), mode=Mode.PLAN), kind, desk.settings, asked_on=AskedOn.TERMINAL)
     try:
         return asyncio.run(comparing.compare(run))
     finally:

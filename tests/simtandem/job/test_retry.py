@@ -16,6 +16,7 @@ from simtandem.emulator.server import Emulator
 from simtandem.errors import CarrierUnavailable, InputError
 from simtandem.intake import read_devices
 from simtandem.job import preparing
+from simtandem.job.asked_on import AskedOn
 from simtandem.job.run import Run, kind_of
 from simtandem.ledger.records import RunState
 from simtandem.ledger.store import Ledger
@@ -110,7 +111,7 @@ def test_an_undo_is_retried_with_every_device(desk: Desk) -> None:
 def ended_while_listing(desk: Desk, **options: Any) -> str:
     """A run that read its rows and never came to a plan."""
     request = request_of(desk, **options)
-    run = Run.begin(request, kind_of(request), desk.settings)
+    run = Run.begin(request, kind_of(request), desk.settings, asked_on=AskedOn.TERMINAL)
     try:
         with pytest.raises(CarrierUnavailable), run.failing():  # noqa: PT012 - the error is what ends it
             preparing.read_devices(run)
