@@ -4,6 +4,7 @@ Locks, the call budget and the ledger tell carriers apart by their host. Upper c
 the end name the same one. Ledgers keep what older versions recorded, so whoever looks there asks for every spelling.
 """
 
+from ipaddress import ip_address
 from urllib.parse import urlsplit
 
 _DEFAULT_PORTS = ("443", "80")
@@ -18,6 +19,14 @@ def plain_host(netloc: str) -> str:
 def host_of(url: str) -> str:
     """The plain host of an http(s) address."""
     return plain_host(urlsplit(url).netloc)
+
+
+def is_loopback(name: str) -> bool:
+    """Whether a host, without port or brackets, is this machine itself by its very name, whatever a resolver says."""
+    try:
+        return ip_address(name).is_loopback
+    except ValueError:
+        return name.casefold().rstrip(".") == "localhost"
 
 
 def spellings(host: str) -> list[str]:

@@ -12,10 +12,13 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 from pydantic import Field, SecretStr, ValidationError, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
-from schemas.hosts import host_of
+from schemas.hosts import host_of, is_loopback
 from simtandem.errors import InputError
 
 PREFIX = "SIMTANDEM_"
+
+VARIABLES = ("currency", "monthly_rate", "sim_concurrency", "timezone")
+"""The settings that a Prefect Variable may supply: whoever may edit Variables gains nothing by them."""
 
 
 class Settings(BaseSettings):
@@ -30,6 +33,7 @@ class Settings(BaseSettings):
     ledger_url: SecretStr | None = Field(default=None, description="`postgresql+psycopg://…`; unset: SQLite in `home`")
     emnify_url: str = Field(default="https://cdn.emnify.net", description="any host that serves the same API")
     emnify_token: SecretStr | None = Field(default=None, description="application token; never logged, stored or shown")
+    allow_http: bool = Field(default=False, description="1: send the token unencrypted beyond this machine, too")
     calls: int = Field(default=2000, ge=1, description="calls the carrier allows in a window")
     calls_window_s: float = Field(
         default=300.0, gt=0, allow_inf_nan=False, description="that window, in seconds, sliding"
@@ -57,6 +61,9 @@ class Settings(BaseSettings):
     max_file_mb: int = Field(default=1024, ge=1, le=65_536, description="MB of a device list that are read at most")
     max_file_rows: int = Field(default=5_000_000, ge=1, description="rows of a device list that are read at most")
 
+    four_eyes: bool = Field(
+        default=False, description="1: what is sent was approved by somebody who did not ask for it"
+    )
     list_folders: str | None = Field(
         default=None, description="folders, `:` between, of lists that a form may name; unset: the inbox, `home`/lists"
     )
@@ -122,6 +129,20 @@ class Settings(BaseSettings):
         return self.inbox
 
     @property
+    def unencrypted(self) -> str:
+        """What is said in every run that sends its token where others may read it; empty where none does."""
+        if not self._in_the_open:
+            return ""
+        return (
+            f"The calls to {self.carrier_host} are not encrypted: whoever is on the way can read the token and change "
+            f"what is sent. Use https ({PREFIX}EMNIFY_URL)."
+        )
+
+    @property
+    def _in_the_open(self) -> bool:
+        return self.emnify_url.startswith("http:") and not is_loopback(urlsplit(self.emnify_url).hostname or "")
+
+    @property
     def list_roots(self) -> tuple[Path, ...]:
         """The folders of which a form may name a list."""
         if self.list_folders is None:
@@ -166,7 +187,12 @@ class Settings(BaseSettings):
         return f"sqlite:///{self.home / 'ledger.sqlite'}"
 
     def token(self) -> str:
-        """The application token. Raises `InputError` where none is set."""
+        """The application token. Raises `InputError` where none is set, or others would read it on its way."""
+        if self._in_the_open and not self.allow_http:
+            raise InputError(
+                f"{PREFIX}EMNIFY_URL is an http:// address beyond this machine: whoever is on the way could read the "
+                f"token. Nothing was sent.\nUse https://, or set {PREFIX}ALLOW_HTTP=1 if that is what you want."
+            )
         if self.emnify_token is None:
             raise InputError(
                 f"No application token: {PREFIX}EMNIFY_TOKEN is not set. Nothing was sent.\n"

@@ -43,8 +43,8 @@ async def show_plan(session: Session) -> None:
     intake, plan = session.run.folder.intake(), session.run.folder.plan_counts()
     heading = f"## Plan `{plan['digest']}` for {intake['file']}\n\nRun `{session.run.run_id}`\n\n| | |\n|---|---:|\n"
     lines = [f"| {name} | {value} |" for name, value in _plan_counts(intake, plan).items()]
-    note = unlimited(plan["newly_billed"], plan["newly_billed_limit"])
-    text = heading + "\n".join(lines) + (f"\n\n{note}\n" if note else "")
+    notes = [unlimited(plan["newly_billed"], plan["newly_billed_limit"]), session.run.settings.unencrypted]
+    text = heading + "\n".join(lines) + "".join(f"\n\n{note}\n" for note in notes if note)
     await _try(acreate_markdown_artifact(text, description=f"The plan: what would be sent ({plan['digest']})"))
     await _try(_name_run(session, plan["devices"], intake["file"]))
     found = problems(session.run.folder)

@@ -1,5 +1,6 @@
 """From settings to a carrier. The one place that knows which adapters there are."""
 
+import logging
 from collections.abc import Iterator
 
 from schemas.statuses import Half
@@ -9,6 +10,8 @@ from simtandem.carriers.emnify.lifecycle import EmnifyLifecycle
 from simtandem.carriers.emnify.recorded_calls import changed_devices
 from simtandem.carriers.emnify.refused_tokens import refused_tokens
 from simtandem.settings import Settings
+
+log = logging.getLogger(__name__)
 
 
 def open_carrier(settings: Settings, journal: Journal) -> Carrier:
@@ -21,6 +24,8 @@ def open_carrier(settings: Settings, journal: Journal) -> Carrier:
         sim_concurrency=settings.sim_concurrency,
         home=settings.home,
     )
+    if settings.unencrypted:
+        log.warning("%s", settings.unencrypted)
     return Emnify(account, journal)
 
 

@@ -241,6 +241,8 @@ def _document(
     )
     made |= document.changes(figures(results), stop) | {"carrier_host": run.settings.carrier_host}
     made["billing"] = {"for_good": plan["billed_for_good"], "limit": plan["newly_billed_limit"]}
+    if run.settings.unencrypted:
+        made["warnings"] = [run.settings.unencrypted]
     if run.approval:
         made["approval"] = dict(run.approval)
     if run.origin:

@@ -64,7 +64,7 @@ def _keep(run: Run, intake: Intake) -> dict[str, Any]:
         "sha256": intake.sha256,
         "rows": intake.rows,
         "invalid": intake.rejected.height,
-        "notes": list(intake.notes),
+        "notes": [*intake.notes, *filter(None, [run.settings.unencrypted])],
     }
     run.folder.save("intake.json", kept)
     return kept

@@ -19,7 +19,8 @@ def ending(document: dict[str, Any], trouble: str = "") -> str:
     told = _planned(document) if only_planned(document) else _done(document)
     note = unlimited(document["plan"]["newly_billed"], document.get("billing", {"limit": 0})["limit"])
     first = f" First: {trouble}" if trouble else ""
-    return f"{told}{first} Plan {document['digest']}, run {document['run_id']}.{note and ' '}{note}"
+    notes = " ".join(["", *filter(None, [note]), *document.get("warnings", [])])
+    return f"{told}{first} Plan {document['digest']}, run {document['run_id']}.{notes}"
 
 
 def only_planned(document: dict[str, Any]) -> bool:

@@ -47,6 +47,10 @@ def next_steps(document: Document, examined: pl.DataFrame, invalid: pl.DataFrame
 
     `examined` comes from `findings.examine`, `invalid` is a `schemas.tables.Rejected`.
     """
+    return [*_steps(document, examined, invalid), *_warnings(document)]
+
+
+def _steps(document: Document, examined: pl.DataFrame, invalid: pl.DataFrame) -> list[Advice]:
     if document.get("state"):
         return [*_splits(examined), *_unfinished(document), *_refused(document, examined), *_cells(document, invalid)]
     if document.get("refusal"):
@@ -165,6 +169,10 @@ def _cells(document: Document, invalid: pl.DataFrame) -> list[Advice]:
         details.append(f"and {count - len(details):,} more in invalid.csv")
     text = "Correct these cells in your file and run it again; what is right already costs nothing."
     return [Advice(f"{of(count, 'row')} {'is' if count == 1 else 'are'} invalid", text, details=tuple(details))]
+
+
+def _warnings(document: Document) -> list[Advice]:
+    return [Advice("How this run was made", warning, urgent=True) for warning in document.get("warnings", [])]
 
 
 def _unlimited(document: Document) -> list[Advice]:

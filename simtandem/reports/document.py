@@ -108,6 +108,8 @@ class Document(TypedDict):
     changed: NotRequired[ChangedCounts]
     not_sent: NotRequired[NotSentCounts]
     billing: NotRequired[Billing]
+    warnings: NotRequired[list[str]]
+    """What an operator should know of how the run was made, whatever became of it."""
     stopped: NotRequired[Stopped]
     refusal: NotRequired[str]
     next: NotRequired[str]

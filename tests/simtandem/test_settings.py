@@ -219,3 +219,21 @@ def test_export_keeps_what_is_set_unless_told_to_overwrite(monkeypatch: pytest.M
 
 def test_a_terminal_asks_for_the_number_above_a_hundred_sims_unless_told() -> None:
     assert (load().confirm_newly_billed, load().max_newly_billed) == (100, None)
+
+
+@pytest.mark.parametrize(
+    "url", ["http://carrier.test", "http://10.0.0.1:8080", "http://localhost.evil.test", "http://127.0.0.1.evil.test"]
+)
+def test_a_token_is_sent_unencrypted_only_where_that_is_wanted(url: str) -> None:
+    with pytest.raises(InputError, match="SIMTANDEM_ALLOW_HTTP=1") as refused:
+        load(emnify_url=url, emnify_token=SECRET).token()
+    assert SECRET not in str(refused.value)
+    allowed = load(emnify_url=url, emnify_token=SECRET, allow_http=True)
+    assert allowed.token() == SECRET
+    assert "not encrypted" in allowed.unencrypted
+
+
+@pytest.mark.parametrize("url", ["https://carrier.test", "http://127.0.0.1:8080", "http://[::1]:9", "http://localhost"])
+def test_where_nobody_is_on_the_way_nothing_needs_to_be_said(url: str) -> None:
+    settings = load(emnify_url=url, emnify_token=SECRET)
+    assert (settings.token(), settings.unencrypted) == (SECRET, "")

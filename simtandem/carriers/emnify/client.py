@@ -105,6 +105,7 @@ class Emnify:
         self._http = httpx.AsyncClient(
             base_url=account.base_url,
             transport=wire.transport,
+            follow_redirects=False,  # whoever answers must not choose who gets the token next
             headers={"User-Agent": f"simtandem/{__version__}", "Accept": "application/json"},
             limits=httpx.Limits(max_connections=None, max_keepalive_connections=account.sim_concurrency + 8),
         )

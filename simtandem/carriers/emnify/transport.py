@@ -22,7 +22,7 @@ from simtandem.carriers.emnify.auth import Gate, unreachable
 from simtandem.carriers.emnify.refused_tokens import RefusedTokens
 from simtandem.carriers.emnify.tokens import Tokens
 from simtandem.carriers.pacing import LONGEST_CALL_S, CallBudget, Spacing, Window
-from simtandem.errors import AuthenticationFailed, CarrierUnavailable
+from simtandem.errors import AuthenticationFailed, CarrierRefused, CarrierUnavailable
 
 ATTEMPTS = 6
 _FIRST_DELAY_S, _LONGEST_DELAY_S = 0.25, 8.0
@@ -157,23 +157,30 @@ class Transport:
         secret_body: dict[str, str] | None = None,
     ) -> Reply:
         """Send once: place in the budget, intent in the journal, call, answer in the journal."""
+        request = self._http.build_request(
+            call.method,
+            call.path,
+            params=params,
+            headers={**(headers or {}), **({"Content-Type": "application/json"} if call.body else {})},
+            content=call.body,
+            json=secret_body,
+            timeout=_MANY if call.purpose == "list" or call.path.endswith("/multi") else _ONE,
+        )
+        self._require_own_host(request.url)
         left_free = min(_LEFT_FOR_LOOKING, windows[0].calls // 10) if call.purpose == "change" else 0
         async with self._budget.place(windows, spacing, lambda: self._may_not_go(call), left_free=left_free):
             call_id = await self._journal.intent(call)
             begun = time.monotonic()
-            request = self._http.build_request(
-                call.method,
-                call.path,
-                params=params,
-                headers={**(headers or {}), **({"Content-Type": "application/json"} if call.body else {})},
-                content=call.body,
-                json=secret_body,
-                timeout=_MANY if call.purpose == "list" or call.path.endswith("/multi") else _ONE,
-            )
             reply, fault, request_id = await self._exchange(request, wants_body=call.method != "PATCH")
         seconds = time.monotonic() - begun
         await self._journal.answer(call_id, Answer(reply.status, seconds, reply.code, fault, request_id))
         return reply
+
+    def _require_own_host(self, url: httpx.URL) -> None:
+        """The token goes to the host that it was configured with, whatever a path was made of."""
+        own = self._http.base_url
+        if (url.scheme, url.host, url.port) != (own.scheme, own.host, own.port):
+            raise CarrierRefused(f"A call would have left {own.host} with its token. It was not sent.", "misdirected")
 
     def _may_not_go(self, call: Call) -> bool:
         """Whether a call that waits must not be sent any more. Raises `Outdated` where it has waited too long."""

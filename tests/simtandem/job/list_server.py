@@ -70,6 +70,10 @@ def list_server(folder: Path, *, secure: bool = True) -> Iterator[ListServer]:
             self.end_headers()
             self.wfile.write(body)
 
+        def do_POST(self) -> None:
+            self.rfile.read(int(self.headers.get("Content-Length") or 0))
+            self.do_GET()
+
         def log_message(self, *_: object) -> None:
             pass
 

@@ -1,0 +1,47 @@
+"""A run whose token others may read says so wherever it is looked at: plan, document, report, state, log."""
+
+import logging
+
+import pytest
+
+from schemas.statuses import Target
+from simtandem.carriers.opening import open_carrier
+from simtandem.job import closing, preparing
+from simtandem.job.telling import ending
+from simtandem.ledger.records import RunKind
+from simtandem.reports.document import recorded_document
+from tests.simtandem.carriers.emnify.rig import MemoryJournal
+from tests.simtandem.job.acting_carrier import ActingCarrier
+from tests.simtandem.job.conftest import MakeRun, prepare
+from tests.simtandem.job.sending import fleet_of
+
+OPEN = {"emnify_url": "http://carrier.test", "emnify_token": "t", "allow_http": True}
+SAYS = "calls to carrier.test are not encrypted"
+
+
+async def test_every_run_says_it(make_run: MakeRun) -> None:
+    for kind in (RunKind.PLAN, RunKind.APPLY):
+        run = make_run(["1"], Target.ACTIVATED, kind, settings=OPEN)
+        await prepare(run, ActingCarrier(fleet_of(1)))
+        assert SAYS in " ".join(preparing.read_devices(run)["notes"]), "the plan on the terminal shows it"
+        told = closing.finish(run)
+        assert SAYS in told["warnings"][0]
+        assert SAYS in ending(told)
+        if kind is RunKind.APPLY:
+            assert SAYS in run.folder.file("report.html").read_text()
+        document = recorded_document(run.ledger.run(run.run_id).detail)
+        assert document is not None
+        assert SAYS in document["warnings"][0]
+
+
+async def test_the_log_says_it_when_the_carrier_is_opened(make_run: MakeRun, caplog: pytest.LogCaptureFixture) -> None:
+    with caplog.at_level(logging.WARNING, logger="simtandem"):
+        carrier = open_carrier(make_run(["1"], settings=OPEN).settings, MemoryJournal())
+        await carrier.aclose()
+    assert SAYS in caplog.text
+
+
+async def test_a_run_over_https_has_nothing_to_say(make_run: MakeRun) -> None:
+    run = make_run(["1"])
+    await prepare(run, ActingCarrier(fleet_of(1)))
+    assert "warnings" not in closing.finish(run)
