@@ -30,6 +30,7 @@ def told(exit_code: int, **verdicts: int) -> dict[str, Any]:
         "digest": "d1",
         "exit_code": exit_code,
         "input": {"rows": 5},
+        "plan": {"newly_billed": 0},
         "verdicts": {"in_sync": 0, **verdicts},
         "files": {"results": "results.csv"},
     }
