@@ -19,11 +19,19 @@ example, whether anything was sent, and what to do. All of them survive pickling
 
 from typing import ClassVar
 
+from simtandem.redaction import redacted
+
 
 class SimtandemError(Exception):
-    """The root: catch this to catch everything that is meant for an operator's eyes."""
+    """The root: catch this to catch everything that is meant for an operator's eyes.
+
+    Its text is redacted when it is made: errors are recorded, logged, pickled and shown in many places.
+    """
 
     exit_code: ClassVar[int] = 1
+
+    def __init__(self, *args: object) -> None:
+        super().__init__(*(redacted(each) if isinstance(each, str) else each for each in args))
 
 
 class InputError(SimtandemError):
@@ -71,7 +79,7 @@ class CarrierRefused(CarrierError):
         self, message: str, kind: str = "rejected", status: int | None = None, code: int | None = None
     ) -> None:
         super().__init__(message, kind, status, code)
-        self.message = message
+        self.message = str(self.args[0])
         self.kind = kind
         self.status = status
         self.code = code
@@ -90,7 +98,7 @@ class CarrierUnavailable(CarrierError):
 
     def __init__(self, message: str, *, maybe_processed: bool = False, status: int | None = None) -> None:
         super().__init__(message)
-        self.message = message
+        self.message = str(self.args[0])
         self.maybe_processed = maybe_processed
         self.status = status
 

@@ -5,17 +5,19 @@ from collections.abc import Mapping
 from decimal import Decimal
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from pydantic import Field, SecretStr, ValidationError, field_validator
+from pydantic import Field, SecretStr, ValidationError, field_validator, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from schemas.hosts import host_of, is_loopback
+from simtandem import redaction
 from simtandem.errors import InputError
 
 PREFIX = "SIMTANDEM_"
+_SECRETS_OF_PREFECT = ("PREFECT_API_KEY", "PREFECT_API_AUTH_STRING", "PREFECT_SERVER_API_AUTH_STRING")
 
 VARIABLES = ("currency", "monthly_rate", "sim_concurrency", "timezone")
 """The settings that a Prefect Variable may supply: whoever may edit Variables gains nothing by them."""
@@ -115,6 +117,19 @@ class Settings(BaseSettings):
             message = "is no time zone; write it like Europe/Berlin or UTC"
             raise ValueError(message) from None
         return name
+
+    @model_validator(mode="after")
+    def _never_show(self) -> Self:
+        """From here on nothing records or shows them, whoever repeats them."""
+        if self.emnify_token is not None:
+            redaction.learn(self.emnify_token.get_secret_value())
+        for address in (self.notify_webhook, self.notify_email):
+            if address is not None:
+                redaction.learn_address(address.get_secret_value())
+        for shown in (self.ledger_url.get_secret_value() if self.ledger_url else "", self.inbox or ""):
+            redaction.learn_password(shown)
+        redaction.learn(*(os.environ.get(name, "") for name in _SECRETS_OF_PREFECT))
+        return self
 
     @property
     def zone(self) -> ZoneInfo:

@@ -20,6 +20,7 @@ from simtandem.errors import (
     PlanRefused,
     SimtandemError,
 )
+from simtandem.redaction import redacted
 
 log = logging.getLogger("simtandem.concluding")
 
@@ -41,6 +42,10 @@ async def concluded(steps: Coroutine[Any, Any, State[Any]]) -> State[Any]:
         state = await steps
     except SimtandemError as error:
         state = state_after(error)
+    except Exception as error:
+        if (hidden := redacted(str(error))) == str(error):
+            raise
+        raise RuntimeError(f"{type(error).__name__}: {hidden}") from None  # Prefect keeps errors, and their causes
     await _let_it_stand(state)
     return state
 

@@ -27,6 +27,7 @@ from simtandem.ledger.processes import process_mark
 from simtandem.ledger.records import RunKind, RunRecord, RunState
 from simtandem.ledger.store import Ledger
 from simtandem.ledger.writing import CallWriter
+from simtandem.redaction import redacted_data, redacted_frame
 from simtandem.settings import Settings
 
 log = logging.getLogger(__name__)
@@ -54,7 +55,7 @@ class RunFolder:
         """Keep a table for a later step."""
         with _kept(self.path):
             partial = self._place(name + ".partial")  # a kill on the way leaves no half of a table
-            table.write_parquet(partial)
+            redacted_frame(table).write_parquet(partial)
             partial.replace(self._place(name))
 
     def make(self) -> None:
@@ -80,7 +81,7 @@ class RunFolder:
         """Keep plain data for a later step."""
         with _kept(self.path):
             partial = self._place(name + ".partial")
-            partial.write_text(json.dumps(data, indent=1), encoding="utf-8")
+            partial.write_text(json.dumps(redacted_data(data), indent=1), encoding="utf-8")
             partial.replace(self._place(name))
 
     def data(self, name: str) -> dict[str, Any]:

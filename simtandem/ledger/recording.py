@@ -16,7 +16,8 @@ from simtandem.ledger.canonical import canonical, canonical_rows, digest
 from simtandem.ledger.chaining import Chain
 from simtandem.ledger.facts import FACTS, Kind
 from simtandem.ledger.records import SENDING, OutcomeRecord, RunRecord, RunState
-from simtandem.ledger.tables import instant_text, storable_text
+from simtandem.ledger.tables import foreign_text, instant_text, storable_text
+from simtandem.redaction import redacted_frame
 
 _CHUNK = 20_000
 """Rows on their way to the database at once: large enough to be quick, small enough for memory to stay flat."""
@@ -111,12 +112,12 @@ def run_row(run: RunRecord) -> Row:
         "kind": run.kind.value,
         "carrier": run.carrier,
         "carrier_host": run.carrier_host,
-        "file": storable_text(run.file),
+        "file": foreign_text(run.file),
         "sha256": run.sha256,
         "rows": run.rows,
         "rejected": run.rejected,
         "parameters": _as_json(run.parameters),
-        "os_user": storable_text(run.os_user),
+        "os_user": foreign_text(run.os_user),
         "host": run.host,
         "pid": run.pid,
         "started_at": instant_text(run.started_at),
@@ -136,10 +137,10 @@ def call_row(call_id: str, run_id: str, at: datetime, call: Call) -> Row:
         "run_id": run_id,
         "at": instant_text(at),
         "method": call.method,
-        "path": storable_text(call.path),
+        "path": foreign_text(call.path),
         "purpose": call.purpose,
         "attempt": call.attempt,
-        "body": None if call.body is None else storable_text(call.body),
+        "body": None if call.body is None else foreign_text(call.body),
     }
 
 
@@ -151,8 +152,8 @@ def answer_row(call_id: str, at: datetime, answer: Answer) -> Row:
         "status": answer.status,
         "seconds": float(answer.seconds),
         "error_code": answer.error_code,
-        "fault": storable_text(answer.fault),
-        "request_id": storable_text(answer.request_id),
+        "fault": foreign_text(answer.fault),
+        "request_id": foreign_text(answer.request_id),
     }
 
 
@@ -167,7 +168,7 @@ def outcome_rows(run_id: str, at: datetime, outcomes: Sequence[OutcomeRecord]) -
             "outcome": each.outcome.value,
             "attempts": each.attempts,
             "http_status": each.http_status,
-            "error": storable_text(each.error),
+            "error": foreign_text(each.error),
         }
         for each in outcomes
     ]
@@ -178,7 +179,7 @@ def pruning_row(run_id: str, at: datetime, os_user: str, archive: str, sha256: s
     return {
         "run_id": run_id,
         "at": instant_text(at),
-        "os_user": storable_text(os_user),
+        "os_user": foreign_text(os_user),
         "archive": storable_text(archive),
         "archive_sha256": sha256,
         "facts": facts,
@@ -186,13 +187,13 @@ def pruning_row(run_id: str, at: datetime, os_user: str, archive: str, sha256: s
 
 
 def _as_json(mapping: Mapping[str, object]) -> str:
-    return json.dumps(dict(mapping), default=str)
+    return foreign_text(json.dumps(dict(mapping), default=str))
 
 
 def _storable(run_id: str, chunk: pl.DataFrame) -> pl.DataFrame:
-    """With the run's id in front, and without NUL, which PostgreSQL can't store."""
+    """With the run's id in front, without secrets, and without NUL, which PostgreSQL can't store."""
     text = pl.col(pl.String).str.replace_all("\0", "\ufffd", literal=True)
-    return chunk.select(pl.lit(run_id).alias("run_id"), pl.all()).with_columns(text)
+    return redacted_frame(chunk).select(pl.lit(run_id).alias("run_id"), pl.all()).with_columns(text)
 
 
 def _insert(connection: Connection, target: str, chunks: Iterable[pl.DataFrame]) -> None:

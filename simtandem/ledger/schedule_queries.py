@@ -10,6 +10,7 @@ from sqlalchemy.exc import IntegrityError
 
 from simtandem.ledger.schedule_records import Arrival, FileVersion, Schedule, ScheduleState
 from simtandem.ledger.schedule_tables import arrival_ends, arrivals, schedule_events, schedules
+from simtandem.redaction import redacted_frame
 
 _CHUNK = 20_000
 _IDS_AT_ONCE = 500
@@ -56,7 +57,7 @@ def add_once(connection: Connection, table: Table, rows: Sequence[dict[str, Any]
 def add_frame(connection: Connection, table: Table, frame: pl.DataFrame) -> None:
     """Add a table, part by part."""
     text = pl.col(pl.String).str.replace_all("\0", "\ufffd", literal=True)  # PostgreSQL can't store NUL
-    for chunk in frame.with_columns(text).iter_slices(_CHUNK):
+    for chunk in redacted_frame(frame).with_columns(text).iter_slices(_CHUNK):
         if not chunk.is_empty():
             connection.execute(insert(table), chunk.to_dicts())
 

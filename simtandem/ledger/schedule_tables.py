@@ -6,20 +6,20 @@ arrival ends once. Whoever comes second meets the key, on both databases alike.
 
 from sqlalchemy import Column, ForeignKey, Index, Integer, Table, Text, UniqueConstraint
 
-from simtandem.ledger.tables import ForeignText, Instant, metadata
+from simtandem.ledger.tables import FileName, ForeignText, Instant, metadata
 
 arrivals = Table(
     "arrivals",
     metadata,
     Column("arrival_id", Text, primary_key=True),
-    Column("inbox", ForeignText, nullable=False),
-    Column("name", ForeignText, nullable=False),
+    Column("inbox", FileName, nullable=False),
+    Column("name", FileName, nullable=False),
     Column("size", Integer, nullable=False),
     Column("modified", Text, nullable=False),
     Column("sha256", Text, nullable=False),
     Column("round", Integer, nullable=False),
     Column("taken_at", Instant, nullable=False),
-    Column("shelf_name", ForeignText, nullable=False),
+    Column("shelf_name", FileName, nullable=False),
     Column("rows", Integer, nullable=False),
     Column("rejected", Integer, nullable=False),
     Column("reason", ForeignText, nullable=False),

@@ -25,6 +25,8 @@ from sqlalchemy import (
     TypeDecorator,
 )
 
+from simtandem.redaction import redacted
+
 REVISION = "0006"
 """The newest revision in `migrations/versions`."""
 
@@ -42,8 +44,13 @@ def instant_text(value: datetime) -> str:
     return value.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
+def foreign_text(value: str) -> str:
+    """Text that others wrote as the ledger keeps it: without secrets, and without what no database stores."""
+    return storable_text(redacted(value))
+
+
 def storable_text(value: str) -> str:
-    """Foreign text as the ledger keeps it."""
+    """Text without what no database stores."""
     if value.isascii():
         return value.replace("\0", "\ufffd")
     return "".join("\ufffd" if c == "\0" or "\ud800" <= c <= "\udfff" else c for c in value)
@@ -64,11 +71,10 @@ class Instant(TypeDecorator[datetime]):
         return None if value is None else datetime.fromisoformat(value)
 
 
-class ForeignText(TypeDecorator[str]):
-    """Text that others wrote: a carrier's error, a broken answer.
+class FileName(TypeDecorator[str]):
+    """The name of a file or a folder: it has to lead there again, so nothing is taken out of it.
 
-    What a database can't store (NUL, half of a surrogate pair) becomes U+FFFD, so that no answer, however broken, can
-    stop the record.
+    What a database can't store (NUL, half of a surrogate pair) becomes U+FFFD.
     """
 
     impl = Text
@@ -77,6 +83,21 @@ class ForeignText(TypeDecorator[str]):
     def process_bind_param(self, value: str | None, dialect: Dialect) -> str | None:  # noqa: ARG002 - SQLAlchemy's signature
         """Replace what can't be stored."""
         return None if value is None else storable_text(value)
+
+
+class ForeignText(TypeDecorator[str]):
+    """Text that others wrote: a carrier's error, a broken answer.
+
+    Secrets are taken out. What a database can't store (NUL, half of a surrogate pair) becomes U+FFFD, so that no
+    answer, however broken, can stop the record.
+    """
+
+    impl = Text
+    cache_ok = True
+
+    def process_bind_param(self, value: str | None, dialect: Dialect) -> str | None:  # noqa: ARG002 - SQLAlchemy's signature
+        """Replace what must not or can't be stored."""
+        return None if value is None else foreign_text(value)
 
 
 # SQLite numbers rows by itself only where the key is an INTEGER.

@@ -4,6 +4,7 @@ Pool and queues come first, because deploying to a missing pool only warns. What
 schedules in the UI (switched on or off, another time, added) outlives the next deploying.
 """
 
+import contextlib
 import logging
 import subprocess
 import sys
@@ -12,17 +13,15 @@ from importlib import resources
 from pathlib import Path
 from uuid import UUID
 
-from prefect.blocks.core import Block
-from prefect.blocks.notifications import CustomWebhookNotificationBlock
 from prefect.client.orchestration import PrefectClient, get_client
 from prefect.client.schemas.actions import DeploymentScheduleCreate, WorkPoolCreate
 from prefect.client.schemas.objects import DeploymentSchedule
 from prefect.exceptions import ObjectAlreadyExists, ObjectNotFound
-from prefect.types import SecretDict
 
 from simtandem.errors import OrchestrationError
 from simtandem.operation.automations import all_automations
 from simtandem.operation.mail import MailServer
+from simtandem.operation.webhook import Webhook
 from simtandem.settings import Settings, child_environment
 
 log = logging.getLogger(__name__)
@@ -62,6 +61,7 @@ async def deploy(settings: Settings) -> Deployed:
             else:
                 await client.create_automation(automation)
             names.append(automation.name)
+        await _forget_former_webhook(client)
     return Deployed(tuple(f"{name}/{name}" for name in FLOWS), tuple(names))
 
 
@@ -133,15 +133,14 @@ async def _make_webhook(settings: Settings) -> UUID | None:
     """The block that notifications go through; none where no address is set."""
     if settings.notify_webhook is None:
         return None
-    block: Block = CustomWebhookNotificationBlock(
-        name="simtandem",
-        url="{{address}}",  # it holds a secret, as such addresses do
-        json_data={"text": "*{{subject}}*\n{{body}}"},
-        headers=None,
-        cookies=None,
-        secrets=SecretDict({"address": settings.notify_webhook.get_secret_value()}),
-    )
-    return await block.asave("simtandem-notify", overwrite=True)
+    return await Webhook(address=settings.notify_webhook).asave("simtandem-webhook", overwrite=True)
+
+
+async def _forget_former_webhook(client: PrefectClient) -> None:
+    """The block that held the address in former versions, once no automation names it any more."""
+    with contextlib.suppress(ObjectNotFound):
+        former = await client.read_block_document_by_name("simtandem-notify", "custom-webhook")
+        await client.delete_block_document(former.id)
 
 
 async def _make_mail(settings: Settings) -> UUID | None:

@@ -6,16 +6,17 @@ refusal for good with a 404; 1401 is how an unknown id is answered. So 401 is ab
 worth another attempt, and any other 4xx refuses what that call named, whatever the code.
 """
 
-import json
-from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import StrEnum
 
 import httpx
 
-from simtandem.carriers.emnify.items import number
+from simtandem.carriers.emnify.body import Unusable, parse
+from simtandem.carriers.emnify.items import number, words
+from simtandem.redaction import redacted
 
 _LONGEST_MESSAGE = 2000
+_LARGEST_CODE = 2**31 - 1  # what every ledger can keep
 
 
 class Kind(StrEnum):
@@ -62,6 +63,9 @@ BY_STATUS = {
 }
 
 
+REDIRECTS = "the carrier redirects the call: is the base address right?"
+
+
 @dataclass(frozen=True, slots=True)
 class Reply:
     """An answer, read. `data` is the parsed body of a good answer; `sentence` is for a person and quotes no secret."""
@@ -74,22 +78,30 @@ class Reply:
     headers: httpx.Headers | None = None
 
 
-def read(response: httpx.Response, *, wants_body: bool, secrets: Iterable[str] = ()) -> Reply:
+def read(response: httpx.Response, *, wants_body: bool, body: bytes | None = None) -> Reply:
     """What the answer means. `wants_body`: a good answer carries JSON, and one without it is no answer at all.
 
-    `secrets` are left out where the carrier's message quotes them.
+    `body` is what was read of a streamed response. Secrets are left out where the carrier's message quotes them.
     """
-    status = response.status_code
-    data = _json(response)
-    code, message = _error(data, secrets)
+    status, content = response.status_code, response.content if body is None else body
+    why, data = "", None
+    try:
+        data = parse(content)
+    except Unusable as unusable:
+        why = str(unusable)
+    code, message = _error(data)
     if 200 <= status < 300 and code is None:
-        usable = isinstance(data, list | dict) if wants_body else data is not None or not response.content
-        if not usable:
-            return Reply(Kind.UNANSWERED, status, "the carrier's answer was cut short or is not JSON")
+        if not (isinstance(data, list | dict) if wants_body else not why):
+            return unusable_reply(status, why or "it was cut short or is not JSON")
         return Reply(Kind.OK, status, data=data, headers=response.headers)
     kind, sentence = _meaning(status, code)
     detail = f"HTTP {status}" + (f", code {code}" if code is not None else "") + (f": {message}" if message else "")
     return Reply(kind, status, f"{sentence} ({detail})", code, headers=response.headers)
+
+
+def unusable_reply(status: int, why: str) -> Reply:
+    """An answer that came, and can't be used: whether the call was processed, nobody knows."""
+    return Reply(Kind.UNANSWERED, status, f"the carrier's answer can't be used: {why}")
 
 
 def _meaning(status: int, code: int | None) -> tuple[Kind, str]:
@@ -101,28 +113,19 @@ def _meaning(status: int, code: int | None) -> tuple[Kind, str]:
     if status >= 400 and kind in (Kind.INVALID, Kind.CONFLICT) and code in BY_CODE:
         return BY_CODE[code]
     if 300 <= status < 400:
-        return Kind.FORBIDDEN, "the carrier redirects the call: is the base address right?"
+        return Kind.FORBIDDEN, REDIRECTS
     return kind, sentence
 
 
-def _json(response: httpx.Response) -> object:
-    if not response.content:
-        return None
-    try:
-        return json.loads(response.content)
-    except (ValueError, RecursionError):
-        return None
-
-
-def _error(data: object, secrets: Iterable[str]) -> tuple[int | None, str]:
+def _error(data: object) -> tuple[int | None, str]:
     """Error code and message of an error body, from its first inner error where the outer one has none."""
     if not isinstance(data, dict):
         return None, ""
     inner = data.get("errors")
     first = inner[0] if isinstance(inner, list) and inner and isinstance(inner[0], dict) else {}
     code = number(data.get("error_code", first.get("error_code")))
-    message = str(first.get("message") or data.get("message") or "")
-    for secret in filter(None, secrets):
-        message = message.replace(secret, "(secret)")
-    shown = "".join(each if each.isprintable() else " " for each in message[:_LONGEST_MESSAGE])
+    if code is not None and not 0 <= code <= _LARGEST_CODE:
+        code = None
+    message = words(first.get("message")) or words(data.get("message"))
+    shown = "".join(each if each.isprintable() else " " for each in redacted(message)[:_LONGEST_MESSAGE])
     return code, " ".join(shown.split())[:160]

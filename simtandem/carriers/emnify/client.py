@@ -8,6 +8,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from functools import partial
+from http.cookiejar import CookieJar, DefaultCookiePolicy
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -28,6 +29,7 @@ from simtandem.carriers.base import (
     always_fresh,
     never_stops,
 )
+from simtandem.carriers.emnify.body import ACCEPT_ENCODING
 from simtandem.carriers.emnify.changing import change_sim
 from simtandem.carriers.emnify.endpoint_writer import EndpointWriter
 from simtandem.carriers.emnify.events import read_events
@@ -106,7 +108,12 @@ class Emnify:
             base_url=account.base_url,
             transport=wire.transport,
             follow_redirects=False,  # whoever answers must not choose who gets the token next
-            headers={"User-Agent": f"simtandem/{__version__}", "Accept": "application/json"},
+            headers={
+                "User-Agent": f"simtandem/{__version__}",
+                "Accept": "application/json",
+                "Accept-Encoding": ACCEPT_ENCODING,
+            },
+            cookies=CookieJar(DefaultCookiePolicy(allowed_domains=[])),  # what is set there would be sent, and grow
             limits=httpx.Limits(max_connections=None, max_keepalive_connections=account.sim_concurrency + 8),
         )
         limits = Limits(

@@ -13,7 +13,7 @@ import polars as pl
 
 from schemas.events import EventSource, type_of
 from schemas.tables import Events, empty
-from simtandem.carriers.emnify.items import Item, number, part
+from simtandem.carriers.emnify.items import Item, number, part, words
 from simtandem.carriers.emnify.listing import Route, read_page, read_page_filtered, read_rest
 from simtandem.carriers.emnify.transport import Transport
 
@@ -21,6 +21,7 @@ AT_ONCE = 6
 """So many values one filter takes."""
 
 _SCHEMA = empty(Events).schema
+_LONGEST_ID, _LONGEST_NAME = 64, 200
 _SOURCES = frozenset(EventSource)
 
 
@@ -29,17 +30,17 @@ def from_event(item: Item) -> tuple[object, ...]:
     kind, sim, endpoint = part(item, "event_type"), part(item, "sim"), part(item, "endpoint")
     kind_id = number(kind.get("id"))
     source = number(part(item, "event_source").get("id"))
-    words = " ".join(str(kind.get("description") or "").split())
+    name = " ".join(words(kind.get("description"), _LONGEST_NAME).split())
     return (
-        None if item.get("id") is None else str(item["id"]),
+        words(item.get("id"), _LONGEST_ID) or None,
         _moment(item.get("timestamp")),
         -1 if kind_id is None else kind_id,
-        words or type_of(-1 if kind_id is None else kind_id).name,
+        name or type_of(-1 if kind_id is None else kind_id).name,
         source if source in _SOURCES else None,
-        str(item.get("description") or ""),
+        words(item.get("description")),
         _user(part(item, "user")),
         _ident(sim.get("id")),
-        str(sim["iccid"])[:19] if sim.get("iccid") else None,
+        words(sim.get("iccid"), 19) or None,
         _ident(endpoint.get("id")),
     )
 
@@ -98,19 +99,20 @@ def _text(moment: datetime, *, up: bool = False) -> str:
 
 
 def _ident(value: object) -> str | None:
-    text = str(value)
+    text = words(value, _LONGEST_ID)
     return text if text.isascii() and text.isdigit() else None
 
 
 def _moment(value: object) -> datetime | None:
     try:
-        moment = datetime.fromisoformat(str(value))
-    except ValueError:
+        moment = datetime.fromisoformat(words(value, _LONGEST_ID))
+        return moment.astimezone(UTC) if moment.tzinfo else moment.replace(tzinfo=UTC)
+    except (ValueError, OverflowError):
         return None
-    return moment.astimezone(UTC) if moment.tzinfo else moment.replace(tzinfo=UTC)
 
 
 def _user(user: Item) -> str | None:
     """Who, as far as it is said. Events of an application token name nobody."""
-    told = [str(user[name]) for name in ("name", "username") if user.get(name)]
-    return " ".join(dict.fromkeys(told)) or (f"user {user['id']}" if user.get("id") is not None else None)
+    told = [words(user.get(name), _LONGEST_NAME) for name in ("name", "username")]
+    ident = words(user.get("id"), _LONGEST_ID)
+    return " ".join(dict.fromkeys(filter(None, told))) or (f"user {ident}" if ident else None)

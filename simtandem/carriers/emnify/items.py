@@ -13,6 +13,7 @@ from schemas.ownership import OwnerField
 from schemas.statuses import EndpointStatus, SimStatus
 from schemas.tables import Inventory, Owners, empty
 from simtandem.carriers.emnify.lifecycle import ENDPOINT_STATUS_IDS, SIM_STATUS_IDS
+from simtandem.redaction import redacted
 
 Item = Mapping[str, Any]
 Row = tuple[str | None, str | None, SimStatus | None, str | None, EndpointStatus | None]
@@ -82,7 +83,14 @@ def number(value: object) -> int | None:
         return int(value)
     if isinstance(value, float) and value.is_integer() and abs(value) < _EXACT:
         return int(value)
-    return value if isinstance(value, int) and not isinstance(value, bool) else None
+    return value if isinstance(value, int) and not isinstance(value, bool) and abs(value) < _EXACT else None
+
+
+def words(value: object, longest: int = 2000) -> str:
+    """Text of the carrier, cut short; a number as text, empty for anything else."""
+    if isinstance(value, str):
+        return redacted(value[: 4 * longest])[:longest]
+    return str(value) if isinstance(value, int | float) and not isinstance(value, bool) else ""
 
 
 def _ident(value: object) -> str | None:
@@ -92,7 +100,7 @@ def _ident(value: object) -> str | None:
 
 def _iccid(sim: Item) -> str | None:
     """19 digits: a 20th is the check digit, which listings leave out and the portal shows."""
-    text = str(sim.get("iccid") or sim.get("iccid_with_luhn") or "")[:_LONGEST_ICCID]
+    text = words(sim.get("iccid") or sim.get("iccid_with_luhn"), _LONGEST_ICCID)
     return text[:19] if text.isascii() and text.isdigit() else None
 
 

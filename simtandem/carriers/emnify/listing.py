@@ -21,7 +21,7 @@ from simtandem.carriers.emnify.answers import Kind
 from simtandem.carriers.emnify.items import Item, from_endpoint, from_sim, table
 from simtandem.carriers.emnify.transport import Transport
 from simtandem.carriers.together import together
-from simtandem.errors import CarrierRefused
+from simtandem.errors import CarrierRefused, CarrierUnavailable
 
 log = logging.getLogger(__name__)
 
@@ -29,6 +29,8 @@ _READINGS = 4
 _REFUSED_QUERY, _INVALID_FILTER, _INVALID_SORT = (400, 422), 1301, 1302
 _LONGEST_NUMBER = 12
 _PAGES_AT_ONCE, _PAGES_IN_A_ROW = 8, 32
+_MOST_ITEMS, _MOST_PAGES = 4_000_000, 20_000
+"""Beyond any fleet: a listing that goes on after that has no end."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -164,6 +166,7 @@ async def _by_headers(transport: Transport, route: Route, first: Page) -> list[P
         if not new:  # past the end, whatever the headers say
             break
         ids |= new
+        _check_end(route, len(pages), len(ids))
         end = pages[-1].pages or end
     return pages
 
@@ -177,7 +180,16 @@ async def _until_nothing_new(transport: Transport, route: Route, first: Page) ->
             break
         ids |= new
         pages.append(page)
+        _check_end(route, len(pages), len(ids))
     return pages
+
+
+def _check_end(route: Route, pages: int, items: int) -> None:
+    if pages > _MOST_PAGES or items > _MOST_ITEMS:
+        raise CarrierUnavailable(
+            f"The listing {route.path} can't be used: {items:,} items on {pages:,} pages were read, and it goes on. "
+            "Nothing is concluded from it."
+        )
 
 
 def _number(text: str | None) -> int | None:

@@ -1,6 +1,7 @@
 """The bearer token: made from the application token when needed, renewed before it ends, by one call at a time."""
 
 import asyncio
+import math
 import time
 from collections.abc import Awaitable, Callable
 
@@ -50,9 +51,9 @@ class Tokens:
         now = self._clock()
         try:
             exp = float(jwt.decode(token, options={"verify_signature": False})["exp"])
-        except (jwt.PyJWTError, KeyError, TypeError, ValueError):
+        except (jwt.PyJWTError, KeyError, TypeError, ValueError, OverflowError, RecursionError):
             return float("inf")
         left = exp - now
-        if left <= 0:  # the clocks of host and carrier differ: only a 401 can tell
+        if not math.isfinite(exp) or left <= 0:  # no moment, or clocks that differ: only a 401 can tell
             return float("inf")
         return exp - min(_EARLY_S, left / 10)

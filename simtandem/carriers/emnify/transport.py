@@ -8,31 +8,39 @@ read it back.
 import asyncio
 import math
 import random
+import re
 import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
+from typing import TypeGuard
 
 import httpx
 
 from simtandem.carriers.base import Answer, Call, Journal, Outdated
-from simtandem.carriers.emnify.answers import Kind, Reply, read
+from simtandem.carriers.emnify.answers import REDIRECTS, Kind, Reply, read, unusable_reply
 from simtandem.carriers.emnify.auth import Gate, unreachable
+from simtandem.carriers.emnify.body import OF_A_PAGE, OF_AN_ITEM, Unusable, read_body
 from simtandem.carriers.emnify.refused_tokens import RefusedTokens
 from simtandem.carriers.emnify.tokens import Tokens
 from simtandem.carriers.pacing import LONGEST_CALL_S, CallBudget, Spacing, Window
 from simtandem.errors import AuthenticationFailed, CarrierRefused, CarrierUnavailable
+from simtandem.redaction import learn, learn_passing, redacted
 
 ATTEMPTS = 6
 _FIRST_DELAY_S, _LONGEST_DELAY_S = 0.25, 8.0
 _RENEWALS = 3  # of the token, for one call
 _ONE = httpx.Timeout(15.0, connect=10.0, pool=None)
 _MANY = httpx.Timeout(60.0, connect=10.0, pool=None)  # a page of thousands, or as many endpoints in one PATCH
+_ONE_WITHIN_S = 30.0  # a read is 15 s without a byte: a byte a second would go on for ever
 _PATIENCE_S = 60.0  # with 429s, for one call: so long beyond a window in which nothing was sent
 _LEFT_FOR_LOOKING = 20
 """Places in the window that changes leave free, so that a run that is stopped while it waits can look afterwards."""
 _AUTHENTICATE = "/api/v1/authenticate"
+_TOKEN = re.compile(r"[!-~]{1,8192}")  # what can stand in a header
+_LONGEST_HEADER = 4096
+_LONGEST_WAIT_S = 1e9
 _REQUEST_ID_HEADERS = ("x-request-id", "x-correlation-id", "x-amzn-requestid", "cf-ray")
 
 # Rates of the carrier's documentation, kept a tenth below: calls may arrive closer together than they were sent.
@@ -78,6 +86,7 @@ class Transport:
         self._changes_halted = False
         self.unsorted: set[str] = set()
         """Listings of which the carrier refuses the order asked for: they are read as they come."""
+        learn(application_token)
         self._gate = Gate(refused, application_token, lambda: budget.halted)
         self.tokens = Tokens(self._authenticate)
 
@@ -157,6 +166,7 @@ class Transport:
         secret_body: dict[str, str] | None = None,
     ) -> Reply:
         """Send once: place in the budget, intent in the journal, call, answer in the journal."""
+        many = call.purpose == "list" or call.path.endswith("/multi")
         request = self._http.build_request(
             call.method,
             call.path,
@@ -164,14 +174,14 @@ class Transport:
             headers={**(headers or {}), **({"Content-Type": "application/json"} if call.body else {})},
             content=call.body,
             json=secret_body,
-            timeout=_MANY if call.purpose == "list" or call.path.endswith("/multi") else _ONE,
+            timeout=_MANY if many else _ONE,
         )
         self._require_own_host(request.url)
         left_free = min(_LEFT_FOR_LOOKING, windows[0].calls // 10) if call.purpose == "change" else 0
         async with self._budget.place(windows, spacing, lambda: self._may_not_go(call), left_free=left_free):
             call_id = await self._journal.intent(call)
             begun = time.monotonic()
-            reply, fault, request_id = await self._exchange(request, wants_body=call.method != "PATCH")
+            reply, fault, request_id = await self._exchange(request, wants_body=call.method != "PATCH", many=many)
         seconds = time.monotonic() - begun
         await self._journal.answer(call_id, Answer(reply.status, seconds, reply.code, fault, request_id))
         return reply
@@ -188,19 +198,39 @@ class Transport:
             raise Outdated(sent=False)
         return self._changes_halted and call.purpose == "change"
 
-    async def _exchange(self, request: httpx.Request, *, wants_body: bool) -> tuple[Reply, str, str]:
-        """The reply, the fault's name where there was one, and the carrier's id of the request."""
+    async def _exchange(self, request: httpx.Request, *, wants_body: bool, many: bool) -> tuple[Reply, str, str]:
+        """The reply, the fault's name where there was one, and the carrier's id of the request.
+
+        Whatever is sent, and however slowly, it ends in time and takes a bounded part of the memory.
+        """
         try:
-            async with asyncio.timeout(LONGEST_CALL_S - 5):
-                response = await self._http.send(request)
+            async with asyncio.timeout(LONGEST_CALL_S - 5 if many else _ONE_WITHIN_S):
+                response, reply = await self._answered(request, wants_body=wants_body, many=many)
         except (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout) as error:
             return Reply(Kind.UNREACHED, None, f"no connection to {request.url.host}"), type(error).__name__, ""
+        except httpx.InvalidURL as error:  # httpx looks where a redirect leads, also where it is not followed
+            return Reply(Kind.FORBIDDEN, None, REDIRECTS), type(error).__name__, ""
         except (httpx.HTTPError, TimeoutError) as error:
             return Reply(Kind.UNANSWERED, None, "the connection broke before an answer"), type(error).__name__, ""
-        bearer = request.headers.get("Authorization", "").removeprefix("Bearer ")
-        reply = read(response, wants_body=wants_body, secrets=(self._application_token, bearer))
-        request_id = next((response.headers[name] for name in _REQUEST_ID_HEADERS if name in response.headers), "")
-        return reply, "" if reply.status and reply.kind is not Kind.UNANSWERED else reply.sentence, request_id[:64]
+        told = next((response.headers[name] for name in _REQUEST_ID_HEADERS if name in response.headers), "")
+        request_id = redacted(told[:_LONGEST_HEADER])[:64]
+        return reply, "" if reply.status and reply.kind is not Kind.UNANSWERED else reply.sentence, request_id
+
+    async def _answered(self, request: httpx.Request, *, wants_body: bool, many: bool) -> tuple[httpx.Response, Reply]:
+        """Send once, and read what comes. Redirects are not followed: they would take the token somewhere else."""
+        response = await self._http.send(request, stream=True, follow_redirects=False)
+        body = b""
+        try:
+            body = await read_body(response, OF_A_PAGE if many else OF_AN_ITEM)
+        except Unusable as unusable:
+            if response.is_success:
+                return response, unusable_reply(response.status_code, str(unusable))
+        finally:
+            await response.aclose()
+        reply = read(response, wants_body=wants_body, body=body)
+        if request.url.path.endswith(_AUTHENTICATE) and isinstance(reply.data, dict):
+            learn_passing(*(each for name, each in reply.data.items() if "token" in name and _is_token(each)))
+        return response, reply
 
     async def _authenticate(self) -> str:
         return await self._gate.log_in(self._log_in)
@@ -211,7 +241,7 @@ class Transport:
             call = Call("POST", _AUTHENTICATE, "authenticate", attempt)
             reply = await self._send(call, windows, secret_body={"application_token": self._application_token})
             token = reply.data.get("auth_token") if isinstance(reply.data, dict) else None
-            if reply.kind is Kind.OK and isinstance(token, str) and token:
+            if reply.kind is Kind.OK and _is_token(token):
                 return token
             if reply.kind is Kind.THROTTLED:
                 self._budget.throttled(retry_after(reply.headers), attempt)
@@ -220,6 +250,10 @@ class Transport:
             else:
                 raise await self._gate.turned_away(reply)
         raise unreachable(reply)
+
+
+def _is_token(value: object) -> TypeGuard[str]:
+    return isinstance(value, str) and _TOKEN.fullmatch(value) is not None
 
 
 def retry_after(headers: httpx.Headers | None) -> float | None:
@@ -235,8 +269,8 @@ def retry_after(headers: httpx.Headers | None) -> float | None:
     except ValueError:
         pass
     else:
-        return max(0.0, seconds) if math.isfinite(seconds) else None
+        return min(max(0.0, seconds), _LONGEST_WAIT_S) if math.isfinite(seconds) else None
     try:
         return max(0.0, (parsedate_to_datetime(text) - datetime.now(UTC)).total_seconds())
-    except (ValueError, TypeError):
+    except (ValueError, TypeError, OverflowError, IndexError):
         return None
