@@ -15,7 +15,7 @@ from typing import Any
 
 import polars as pl
 from hypothesis import strategies as st
-from hypothesis.stateful import Bundle, RuleBasedStateMachine, consumes, initialize, invariant, multiple, rule
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
 from schemas.statuses import Action, Half, Verdict
 from simtandem import watching
@@ -36,6 +36,13 @@ STATES: list[tuple[int, int | None]] = [
     (model.FACTORY_TEST, model.ENABLED),
     (model.FACTORY_TEST, model.DISABLED),
 ]
+MEANWHILE = (
+    "somebody else moves a device",
+    "time passes",
+    "the carrier begins or ends to refuse",
+    "the ledger is pruned",
+    "the token is refused",
+)
 SIM_WORDS = {
     "Issued": model.ISSUED,
     "Activated": model.ACTIVATED,
@@ -59,7 +66,10 @@ troubles = st.fixed_dictionaries(
 )
 targets = st.sampled_from(TARGETS[:2]) | st.sampled_from(TARGETS)
 calm = st.just({"mishaps": {}, "outsider": None, "interrupt": None})
-wishes = st.lists(st.tuples(devices, targets, st.sampled_from(("sim", "endpoint", "both"))), min_size=1, max_size=5)
+wish = st.tuples(devices, targets, st.sampled_from(("sim", "endpoint", "both")))
+wishes = st.lists(wish, min_size=1, max_size=3, unique_by=lambda one: one[0]) | st.lists(wish, min_size=1, max_size=5)
+recent = st.integers(0, 3)
+"""How far back: 0 is the latest."""
 waits = st.sampled_from([timedelta(seconds=20), timedelta(minutes=3), timedelta(hours=5), timedelta(days=33)])
 
 
@@ -75,8 +85,6 @@ class CoreOverTime(RuleBasedStateMachine):
     """One operator's time. `template` is set by whoever runs the machine."""
 
     template: Path
-    pending: Bundle[Pending] = Bundle("pending")
-    begun: Bundle[str] = Bundle("begun")
 
     def __init__(self) -> None:
         super().__init__()
@@ -84,6 +92,7 @@ class CoreOverTime(RuleBasedStateMachine):
         self._stack = ExitStack()
         self.operator: Operator = self._stack.enter_context(working(self._folder, self.template))
         self.carrier = self.operator.carrier
+        self.pending: list[Pending] = []
 
     def teardown(self) -> None:
         """Every run's record still fits."""
@@ -97,90 +106,94 @@ class CoreOverTime(RuleBasedStateMachine):
         for sim, endpoint in states:
             self.carrier.add(sim, endpoint)
 
-    @rule(target=begun, wishes=wishes, told=calm | troubles)
-    def apply(self, wishes: list[tuple[int, str, str]], told: dict[str, Any]) -> Any:
-        return self._whole(self._trouble(told), file=self._list(wishes))
+    @rule(wishes=wishes, told=calm | troubles)
+    def apply(self, wishes: list[tuple[int, str, str]], told: dict[str, Any]) -> None:
+        self._whole(self._trouble(told), file=self._list(wishes))
 
-    @rule(target=begun, number=devices, first=st.sampled_from(TARGETS[:2]), runs=st.integers(2, 3))
-    def to_and_fro(self, number: int, first: str, runs: int) -> Any:
+    @rule(number=devices, first=st.sampled_from(TARGETS[:2]), runs=st.integers(2, 3))
+    def to_and_fro(self, number: int, first: str, runs: int) -> None:
         """A device that several runs put on and off again, as seasons do."""
         second = TARGETS[1 - TARGETS.index(first)]
         for target in (first, second, first)[:runs]:
             self._whole(Trouble(), file=self._list([(number, target, "sim")]))
-        return multiple(*self.operator.ended[-runs:])
 
-    @rule(target=pending, wishes=wishes)
-    def plan_and_wait(self, wishes: list[tuple[int, str, str]]) -> Any:
+    @precondition(lambda self: len(self.pending) < 2)
+    @rule(wishes=wishes)
+    def plan_and_wait(self, wishes: list[tuple[int, str, str]]) -> None:
         found = self.operator.plan(Trouble(), file=self._list(wishes))
-        return multiple() if found is None else found
+        self.pending += [] if found is None else [found]
 
-    @rule(target=begun, one=consumes(pending), told=calm | troubles)
-    def approve(self, one: Pending, told: dict[str, Any]) -> Any:
-        return self._carry_out(one, self._trouble(told), late=True)
+    @precondition(lambda self: self.pending)
+    @rule(told=calm | troubles)
+    def approve(self, told: dict[str, Any]) -> None:
+        self._carry_out(self.pending.pop(0), self._trouble(told), late=True)
 
-    @rule(target=begun, run_id=begun, told=calm | troubles)
-    def retry(self, run_id: str, told: dict[str, Any]) -> Any:
+    @precondition(lambda self: self.operator.ended)
+    @rule(back=recent, told=calm | troubles)
+    def retry(self, back: int, told: dict[str, Any]) -> None:
+        run_id = self.operator.ended[-1 - back % len(self.operator.ended)]
         try:
             file = self.operator.open_rows(run_id)
         except InputError:
-            return multiple()
-        return self._whole(self._trouble(told), file=file, retry_of=run_id)
+            return
+        self._whole(self._trouble(told), file=file, retry_of=run_id)
 
-    @rule(target=begun, run_id=begun, told=calm | troubles)
-    def undo(self, run_id: str, told: dict[str, Any]) -> Any:
+    @precondition(lambda self: self.carrier.sent)
+    @rule(back=recent, told=calm | troubles)
+    def undo(self, back: int, told: dict[str, Any]) -> None:
+        runs = list(dict.fromkeys(each.run for each in self.carrier.sent))
+        run_id = runs[-1 - back % len(runs)]
         own, before, earlier = self._last_changes(run_id), dict(self.carrier.status), list(self.carrier.sent)
-        undone = self._whole(self._trouble(told), file=f"undo of {run_id}", undo_of=run_id)
+        self._whole(self._trouble(told), file=f"undo of {run_id}", undo_of=run_id)
         sent = {each.half for each in self.carrier.sent[len(earlier) :]}
         assert sent <= own.keys(), f"the undo of {run_id} changed {sent - own.keys()}, which that run had not"
         for half in sent:
             later = {each.run for each in earlier if each.half == half and each.at > own[half].at} - {run_id}
             assert not later, f"the undo of {run_id} changed {half}, which {later} had sent since"
             assert before[half] == own[half].after, f"the undo of {run_id} changed {half}, which was moved since"
-        return undone
 
-    @rule(number=devices, half=st.sampled_from(("sim", "endpoint")))
-    def somebody_else(self, number: int, half: str) -> None:
-        self._outsider(number, half)
+    @rule(what=st.sampled_from(MEANWHILE), number=devices, half=st.sampled_from(("sim", "endpoint")), wait=waits)
+    def meanwhile(self, what: str, number: int, half: str, wait: timedelta) -> None:
+        """What an operator does not do: somebody else, the clock, the carrier's will, its memory of the token."""
+        match what:
+            case "somebody else moves a device":
+                self._outsider(number, half)
+            case "time passes":
+                self.operator.now += wait
+            case "the carrier begins or ends to refuse":
+                self._refuse_or_not(number, half)
+            case "the ledger is pruned":
+                self.operator.prune()
+            case "the token is refused":
+                self._token_is_refused_until_it_changes(number)
 
-    @rule(wait=waits)
-    def time_passes(self, wait: timedelta) -> None:
-        self.operator.now += wait
+    @rule(repair=st.none() | st.integers(0, 5))
+    def audit(self, repair: int | None) -> None:
+        document = self.operator.audit()
+        self._check_findings(document["findings"])
+        files = [path for name, path in document["files"].items() if name.startswith("repair-")]
+        if repair is not None and files:
+            self._whole(Trouble(), file=files[repair % len(files)])
 
-    @rule(number=devices, half=st.sampled_from(("sim", "endpoint")))
-    def carrier_begins_or_ends_to_refuse(self, number: int, half: str) -> None:
+    @invariant()
+    def nothing_was_wrong(self) -> None:
+        assert not self.carrier.wrongs, self.carrier.wrongs
+
+    def _refuse_or_not(self, number: int, half: str) -> None:
         pair = self.carrier.pairs[number]
         ident = pair.sim if half == "sim" else pair.endpoint
         if ident is not None:
             self.carrier.refused ^= {(half, ident)}
 
-    @rule(target=begun, number=devices, target_status=targets)
-    def token_is_refused_until_it_changes(self, number: int, target_status: str) -> Any:
+    def _token_is_refused_until_it_changes(self, number: int) -> None:
         """Two runs with a token that the carrier does not accept make one login; a new token lets them in again."""
-        sent, logins, ended = len(self.carrier.sent), self.carrier.logins, len(self.operator.ended)
+        sent, logins = len(self.carrier.sent), self.carrier.logins
         self.carrier.token_good = False
-        for _ in range(2):
-            assert self.operator.plan(Trouble(), file=self._list([(number, target_status, "sim")])) is None
+        for target in TARGETS[:2]:
+            assert self.operator.plan(Trouble(), file=self._list([(number, target, "sim")])) is None
         assert (len(self.carrier.sent), self.carrier.logins) == (sent, logins + 1)
         self.carrier.token_good = True
         self.operator.tokens += 1
-        return multiple(*self.operator.ended[ended:])
-
-    @rule()
-    def prune(self) -> None:
-        self.operator.prune()
-
-    @rule(target=begun, repair=st.none() | st.integers(0, 5))
-    def audit(self, repair: int | None) -> Any:
-        document = self.operator.audit()
-        self._check_findings(document["findings"])
-        files = [path for name, path in document["files"].items() if name.startswith("repair-")]
-        if repair is None or not files:
-            return multiple()
-        return self._whole(Trouble(), file=files[repair % len(files)])
-
-    @invariant()
-    def nothing_was_wrong(self) -> None:
-        assert not self.carrier.wrongs, self.carrier.wrongs
 
     def _trouble(self, told: dict[str, Any]) -> Trouble:
         trouble = Trouble(dict(told["mishaps"]))
@@ -211,16 +224,14 @@ class CoreOverTime(RuleBasedStateMachine):
             rows.append(f"{sim},{endpoint},{target}")
         return self.operator.file(rows)
 
-    def _whole(self, trouble: Trouble, **asked: Any) -> Any:
-        """Plan and carry out; what a run of this kind gives a bundle."""
+    def _whole(self, trouble: Trouble, **asked: Any) -> None:
+        """Plan and carry out."""
         self.operator.now += timedelta(seconds=20)  # what a killed run had on its way has landed
-        ended = len(self.operator.ended)
         pending = self.operator.plan(Trouble(), **asked)
-        if pending is None:
-            return multiple(*self.operator.ended[ended:])
-        return self._carry_out(pending, trouble)
+        if pending is not None:
+            self._carry_out(pending, trouble)
 
-    def _carry_out(self, pending: Pending, trouble: Trouble, *, late: bool = False) -> Any:
+    def _carry_out(self, pending: Pending, trouble: Trouble, *, late: bool = False) -> None:
         """Say yes, at once or after others had time to move things."""
         self.operator.now += timedelta(seconds=20)
         whole = trouble.none and not late
@@ -230,7 +241,6 @@ class CoreOverTime(RuleBasedStateMachine):
             self._check_document(document, whole=whole)
         else:
             assert not trouble.none, "a run without trouble comes to its end"
-        return pending.run_id
 
     def _check_sent(self, run_id: str) -> None:
         """Whatever a run changed stands in its plan, or puts back what does."""

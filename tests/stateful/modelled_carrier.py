@@ -236,6 +236,7 @@ class ModelledCarrier(httpx.AsyncBaseTransport):
     def _move(self, half: Half, status: int, who: str) -> None:
         self._now += 1
         pair = self.pair_of(half)
+        known = not any(self._unseen(each) for each in self._halves(pair))
         was_off = self._paying_but_off(pair)
         tested = self.status["sim", pair.sim] == FACTORY_TEST
         self.status[half] = status
@@ -244,8 +245,11 @@ class ModelledCarrier(httpx.AsyncBaseTransport):
             self.status["sim", pair.sim] = ACTIVATED  # the carrier does this by itself
             self._moved["sim", pair.sim] = self._now, ""
         # Out of Factory Test the SIM must go first, so that one moment can't be avoided.
-        if who and not tested and not was_off and self._paying_but_off(pair):
+        if who and known and not tested and not was_off and self._paying_but_off(pair):
             self.wrongs.append(f"{who}: {half} to {status} leaves a device paying but off")
+
+    def _halves(self, pair: Pair) -> list[Half]:
+        return [("sim", pair.sim)] + ([] if pair.endpoint is None else [("endpoint", pair.endpoint)])
 
     def _paying_but_off(self, pair: Pair) -> bool:
         off = pair.endpoint is None or self.status["endpoint", pair.endpoint] != ENABLED

@@ -16,7 +16,7 @@ from hypothesis.stateful import run_state_machine_as_test
 
 from tests.stateful.core_over_time import CoreOverTime, empty_ledger
 
-_EXAMPLES = 20
+_EXAMPLES = 50
 
 
 def main() -> int:
@@ -50,7 +50,7 @@ def _round(number: int, *, quick: bool) -> None:
         seed(number)(CoreOverTime),
         settings=settings(
             max_examples=_EXAMPLES,
-            stateful_step_count=15,
+            stateful_step_count=12,
             deadline=None,
             database=None,
             phases=phases,
