@@ -8,7 +8,7 @@ counts add up, the record verifies.
 import shutil
 import tempfile
 from collections import Counter
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -144,7 +144,8 @@ class CoreOverTime(RuleBasedStateMachine):
         runs = list(dict.fromkeys(each.run for each in self.carrier.sent))
         run_id = runs[-1 - back % len(runs)]
         own, before, earlier = self._last_changes(run_id), dict(self.carrier.status), list(self.carrier.sent)
-        self._whole(self._trouble(told), file=f"undo of {run_id}", undo_of=run_id)
+        with suppress(InputError):  # pruned, or nothing left to undo
+            self._whole(self._trouble(told), file=f"undo of {run_id}", undo_of=run_id)
         sent = {each.half for each in self.carrier.sent[len(earlier) :]}
         assert sent <= own.keys(), f"the undo of {run_id} changed {sent - own.keys()}, which that run had not"
         for half in sent:

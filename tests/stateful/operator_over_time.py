@@ -18,9 +18,10 @@ from typing import Any
 from schemas.parameters import BulkUpdate, Mode
 from simtandem import history, watching
 from simtandem.carriers.emnify.client import Account, Emnify, Wire
-from simtandem.errors import CarrierUnavailable, PlanRefused, SimtandemError
+from simtandem.errors import CarrierError, CarrierUnavailable, InputError, PlanRefused
 from simtandem.job import audit_files, auditing, closing, preparing
 from simtandem.job.applying import Applying
+from simtandem.job.asked_on import AskedOn
 from simtandem.job.auditing import Audit
 from simtandem.job.run import Run, RunFolder, kind_of, looking_run
 from simtandem.ledger import managing
@@ -165,22 +166,26 @@ class Operator:
 
     @contextmanager
     def _process(self, pending: Pending, trouble: Trouble) -> Iterator[Run]:
-        """One process of a run. What ends it is recorded, unless it is killed."""
+        """One process of a run. Raises what has to do with neither the carrier nor a list of contradictions."""
         watching.watch(watching.Watcher())
         carrier, request = self.carrier, pending.request
         carrier.begins(pending.run_id)
         carrier.mishaps, carrier.moves = dict(trouble.mishaps), dict(trouble.moves)
         folder = RunFolder(self.settings.runs_folder / pending.run_id)
         ledger = self.ledger()
-        run = RecordedRun(pending.run_id, kind_of(request), request, self.settings, ledger, folder, self.now)
+        place = AskedOn.TERMINAL
+        run = RecordedRun(pending.run_id, kind_of(request), request, self.settings, ledger, folder, self.now, place)
         killed = False
         try:
             with run.failing():
                 yield run
         except Killed:
             killed = True
-        except SimtandemError:
+        except CarrierError:
             self.ended.append(run.run_id)
+        except InputError as error:
+            if "no row is usable" not in str(error):
+                raise
         finally:
             carrier.mishaps, carrier.moves = {}, {}
             ledger.close()
