@@ -75,13 +75,21 @@ class BulkUpdate(BaseModel):
         description="Wait for somebody's approval of the plan. A plan beyond the safety limits waits in any case.",
         json_schema_extra=_at(3),
     )
+    requested_by: str = Field(
+        default="",
+        max_length=100,
+        title="Who asks",
+        description="Your name. It stands in the record as you give it. Needed where another person has to approve "
+        "(SIMTANDEM_FOUR_EYES).",
+        json_schema_extra=_at(4),
+    )
     approval_hours: int = Field(
         default=24,
         ge=1,
         le=720,
         title="Approval within (hours)",
         description="After that the run fails, and nothing was sent.",
-        json_schema_extra=_at(4),
+        json_schema_extra=_at(5),
     )
     batch_size: int = Field(
         default=500,
@@ -89,39 +97,40 @@ class BulkUpdate(BaseModel):
         le=2000,
         title="Batch size",
         description="Devices that are changed together, 1 to 2,000.",
-        json_schema_extra=_at(5),
+        json_schema_extra=_at(6),
     )
     plan_digest: str = Field(
         default="",
         title="Plan digest",
         description="Leave empty, or copy it from a plan: then nothing but that very plan is carried out, whatever "
         "somebody approves.",
-        json_schema_extra=_at(6),
+        json_schema_extra=_at(7),
     )
     accept_large: bool = Field(
         default=False,
         title="Accept a large plan",
-        description="Go on beyond the safety limits without asking.",
-        json_schema_extra=_at(7),
+        description="Go on beyond the safety limits without asking. In a run that waits for an approval this does "
+        "nothing: whoever approves decides.",
+        json_schema_extra=_at(8),
     )
     change_owners: bool = Field(
         default=False,
         title="Change owners",
         description="Needed where the list has customer_org_id, reseller_org_id or issuer_org_id: not everybody can "
-        "undo that.",
-        json_schema_extra=_at(8),
+        "undo that. In a run that waits for an approval, whoever approves has to switch it on as well.",
+        json_schema_extra=_at(9),
     )
     retry_of: str = Field(
         default="",
         title="Retry of",
         description="Leave empty, or name an earlier run to try again what it left open; the CSV is not read then.",
-        json_schema_extra=_at(9),
+        json_schema_extra=_at(10),
     )
     undo_of: str = Field(
         default="",
         title="Undo of",
         description="Leave empty, or name an earlier run to put its devices back; the CSV is not read then.",
-        json_schema_extra=_at(10),
+        json_schema_extra=_at(11),
     )
 
     @model_validator(mode="before")

@@ -3,9 +3,14 @@
 The flow run is suspended under a key that names the plan's digest. When it is resumed, perhaps by another worker days
 later, it reads, lists and plans anew: the same digest finds the answer that was given, another one is asked again, and
 what moved meanwhile is shown.
+
+What Prefect says of question and answer can be written by whoever may use its API. So an answer counts only where the
+ledger knows that this flow run asked, under that key, about that plan, with the very request that it has now.
 """
 
+import hashlib
 import json
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from pathlib import Path
 from typing import NoReturn
@@ -18,13 +23,15 @@ from pydantic import Field
 from simtandem.errors import PlanRefused
 from simtandem.job import preparing
 from simtandem.job.closing import finish
+from simtandem.job.people import Login, Person, SharedLogin, objection, person, require_somebody
 from simtandem.job.run import RunFolder
 from simtandem.job.telling import waiting
 from simtandem.ledger.records import RunState
+from simtandem.ledger.store import Ledger
 from simtandem.reconciling import moved_between
 from tasks.artifacts import show_approval
 from tasks.session import Session
-from tasks.suspending import ask, last_asked
+from tasks.suspending import Asked, ask, last_asked, new_key
 
 
 class Decision(StrEnum):
@@ -50,31 +57,111 @@ class Approval(RunInput):
         json_schema_extra={"position": 1},
     )
     why: str = Field(default="", max_length=500, title="Why", json_schema_extra={"position": 2})
+    change_owners: bool = Field(
+        default=False,
+        title="Change owners",
+        description="Needed where the plan gives SIMs to other organisations: not everybody can undo that.",
+        json_schema_extra={"position": 3},
+    )
 
 
-async def obtain_approval(session: Session) -> None:
+async def obtain_approval(session: Session, login: Login | None = None) -> None:
     """Let the plan pass, suspend the run until somebody decides, or raise `PlanRefused` where they said no.
 
-    Only a deployment's own run can wait: elsewhere the safety gate refuses instead. Nor does an approval stand for
-    `change_owners`, nor for a plan digest that the run is pinned to: there the gate refuses at once, and for good. A no
-    counts whatever has moved since; a yes counts for the very plan it was said to.
+    Only a deployment's own run can wait: elsewhere the safety gate refuses instead. A run that is asked for without
+    `change_owners` waits for nobody if its plan needs it, nor does one whose plan is not the one it is pinned to: there
+    the gate refuses at once, and for good. A no counts whatever has moved since; a yes counts for the very plan it was
+    said to. In a run that waits, the switches of whoever asked stand for nothing: whoever approves gives both.
     """
     flow_run = _waiting_is_possible()
     if flow_run is None or _needs_the_flag(session):
         return
-    asked = await last_asked(Approval, flow_run)
-    answer = asked.answer if asked else None
-    if answer and answer.decision is Decision.REJECT:
-        _refuse(session, answer)
-    _hold_to_the_pin(session)
+    case = await _Case.of(session, flow_run, login or SharedLogin())
+    demanded = session.run.settings.four_eyes and preparing.changes_something(session.run)
+    await _end_what_no_approval_helps(case, demanded=demanded)
+    if demanded or session.run.request.ask_first:
+        session.run.request = session.run.request.model_copy(update={"accept_large": False})
     excess = await _excess(session)
-    if not (excess or session.run.request.ask_first):
+    if not (excess or demanded or session.run.request.ask_first):
         return
-    digest = session.run.folder.data("plan.json")["digest"]
-    if asked is None or answer is None or asked.subject != digest:
-        await _wait(session, flow_run, asked.times + 1 if asked else 1, excess)
+    objection = await _objection(case, demanded=demanded)
+    if case.answer is None or case.subject != case.digest or objection:
+        await _wait(case, " ".join(each for each in (objection, excess) if each))
     else:
-        _go_on(session, answer, digest)
+        await _go_on(case, case.answer)
+
+
+@dataclass(frozen=True, slots=True)
+class _Case:
+    """What is to be decided, who asks for it, and what was answered so far, as far as the ledger knows of a question.
+
+    `request` is the hash of the request as it came: whoever changes it while the run waits has to be asked about it.
+    """
+
+    session: Session
+    flow_run: UUID
+    login: Login
+    request: str
+    asked_by: Person | None
+    times: int = 0
+    subject: str = ""
+    key: str = ""
+    answer: Approval | None = None
+
+    @property
+    def digest(self) -> str:
+        """Of the plan that was made now."""
+        return str(self.session.run.folder.data("plan.json")["digest"])
+
+    @classmethod
+    async def of(cls, session: Session, flow_run: UUID, login: Login) -> "_Case":
+        """The case of this flow run as it stands."""
+        run = session.run
+        request = hashlib.sha256(run.request.model_dump_json(exclude={"accept_large"}).encode()).hexdigest()
+        case = cls(session, flow_run, login, request, person(await login.asked(flow_run), run.request.requested_by))
+        if case.asked_by is not None:
+            run.origin = {**(run.origin or {}), **case.asked_by.as_record("requested_by")}
+        asked = await last_asked(Approval, flow_run)
+        if asked is None:
+            return case
+        known = _recorded(run.ledger, flow_run, request, asked)
+        subject, answer = (asked.subject, asked.answer) if known else ("", None)
+        return replace(case, times=asked.times, subject=subject, key=asked.key, answer=answer)
+
+    async def decided_by(self, answer: Approval) -> Person:
+        """Who gave this answer."""
+        return person(await self.login.answered(self.flow_run, self.key), answer.who) or Person(answer.who)
+
+
+def _recorded(ledger: Ledger, flow_run: UUID, request: str, asked: Asked[Approval]) -> bool:
+    mine = {"flow_run": str(flow_run), "key": asked.key, "digest": asked.subject, "request": request}
+    waits = [state.detail for state in ledger.states(asked.run_id) if state.state is RunState.WAITING]
+    return bool(asked.run_id) and any(mine.items() <= detail.items() for detail in waits)
+
+
+async def _end_what_no_approval_helps(case: _Case, *, demanded: bool) -> None:
+    """Raise `PlanRefused` where somebody said no, where the plan is not the pinned one, and where nobody asks."""
+    if case.answer and case.answer.decision is Decision.REJECT:
+        await _refuse(case, case.answer)
+    _hold_to_the_pin(case.session)
+    if demanded:
+        try:
+            require_somebody(case.asked_by)
+        except PlanRefused as refusal:
+            finish(case.session.run, RunState.REFUSED, why=str(refusal))
+            raise
+
+
+async def _objection(case: _Case, *, demanded: bool) -> str:
+    """Why a yes to this very plan does not let it pass; empty where it does, and where there is none."""
+    answer = case.answer
+    if answer is None or case.subject != case.digest:
+        return ""
+    decided_by = await case.decided_by(answer)
+    owners = case.session.run.folder.data("plan.json")["owner_changes"]
+    if owners and not answer.change_owners:
+        return f"{decided_by} approved without Change owners, and {owners:,} SIMs would get another owner."
+    return objection(case.asked_by, decided_by) if demanded else ""
 
 
 def _needs_the_flag(session: Session) -> bool:
@@ -97,31 +184,36 @@ def _waiting_is_possible() -> UUID | None:
     return here.id if here and here.deployment_id and not here.parent_task_run_id else None
 
 
-async def _wait(session: Session, flow_run: UUID, time: int, excess: str) -> NoReturn:
-    run, plan, note = session.run, session.run.folder.data("plan.json"), _WaitingNote(session, flow_run)
-    moved, why, digest = note.moved(), waiting(plan, excess), plan["digest"]
-    run.ledger.record_state(run.run_id, RunState.WAITING, {"digest": digest, "why": excess or "asked for"})
+async def _wait(case: _Case, why: str) -> NoReturn:
+    session, run, note = case.session, case.session.run, _WaitingNote(case.session, case.flow_run)
+    plan, moved = run.folder.data("plan.json"), note.moved()
+    key, told = new_key(case.times + 1, case.digest, run.run_id), waiting(plan, why)
+    asked = {"flow_run": str(case.flow_run), "key": key, "digest": case.digest, "request": case.request}
+    by = case.asked_by.as_record("requested_by") if case.asked_by else {}
+    run.ledger.record_state(run.run_id, RunState.WAITING, {**asked, **by, "why": why or "asked for"})
     note.leave()
-    await show_approval(session, excess, moved)
+    await show_approval(session, why, moved)
     form = Approval.with_initial_data(
-        description=f"{why}\n\nRun `{run.run_id}`; the plan's counts and its refused rows are among its artifacts."
+        description=f"{told}\n\nRun `{run.run_id}`; the plan's counts and its refused rows are among its artifacts."
     )
-    await ask(form, flow_run, time, digest, why, session.run.request.approval_hours * 3600)
+    await ask(form, case.flow_run, key, told, run.request.approval_hours * 3600)
 
 
-def _go_on(session: Session, answer: Approval, digest: str) -> None:
-    run = session.run
-    _settle(session)
-    run.approval = {"who": answer.who, "why": answer.why, "digest": digest}
-    run.ledger.record_state(run.run_id, RunState.APPROVED, run.approval)
-    run.request = run.request.model_copy(update={"accept_large": True, "plan_digest": digest})
+async def _go_on(case: _Case, answer: Approval) -> None:
+    run, decided_by = case.session.run, await case.decided_by(answer)
+    _settle(case.session)
+    run.approval = {"who": decided_by.name, "why": answer.why, "digest": case.digest, "identity": decided_by.identity}
+    by = case.asked_by.as_record("requested_by") if case.asked_by else {}
+    run.ledger.record_state(run.run_id, RunState.APPROVED, {**run.approval, **by})
+    run.request = run.request.model_copy(update={"accept_large": True, "plan_digest": case.digest})
 
 
-def _refuse(session: Session, answer: Approval) -> NoReturn:
-    digest = session.run.folder.data("plan.json")["digest"]
-    _settle(session)
-    refusal = f"The plan {digest} was rejected by {answer.who}: {answer.why or 'no reason given'}. Nothing was sent."
-    finish(session.run, RunState.REFUSED, why=refusal)
+async def _refuse(case: _Case, answer: Approval) -> NoReturn:
+    decided_by = await case.decided_by(answer)
+    _settle(case.session)
+    refusal = f"The plan {case.digest} was rejected by {decided_by.name}: {answer.why or 'no reason given'}."
+    refusal += " Nothing was sent."
+    finish(case.session.run, RunState.REFUSED, why=refusal)
     raise PlanRefused(refusal, "Not approved")
 
 

@@ -20,6 +20,7 @@ from simtandem.carriers.base import Carrier
 from simtandem.errors import CarrierUnavailable, Interrupted, PlanRefused, SimtandemError
 from simtandem.job.applying import Applying
 from simtandem.job.batchwork import BatchWork, other
+from simtandem.job.people import person
 from simtandem.job.prepared import handed_over
 from simtandem.job.run import Run, kind_of
 from simtandem.job.telling import ending, first_trouble, only_planned
@@ -150,7 +151,8 @@ async def open_session(params: BulkUpdate) -> AsyncIterator[Session]:
     """A session for these parameters, or for the run that was handed over. What ends it is recorded and raised on."""
     prepared = handed_over(params)
     run = Run.begin(params, kind_of(params), await settings_of_run(), prepared)
-    run.origin = origin()
+    asked_by = person(None, params.requested_by)
+    run.origin = origin() | (asked_by.as_record("requested_by") if asked_by else {})
     try:
         with run.failing():
             async with run.carrier() as (carrier, journal):

@@ -3,6 +3,7 @@
 Prefect's own `suspend_flow_run` can't say why a run waits; that is what its state and the notification should tell.
 """
 
+import re
 import secrets
 from dataclasses import dataclass
 from typing import Any, Generic, NoReturn, TypeVar
@@ -21,35 +22,43 @@ from pydantic import ValidationError
 Form = TypeVar("Form", bound=RunInput)
 
 _KEY = "approve"
+_KEYS = re.compile(  # keys of earlier versions named no run
+    rf"{_KEY}-(?P<time>[0-9]{{1,9}})-(?P<subject>[0-9a-f]+)(?:-(?P<run_id>[0-9]{{8}}T[0-9]{{6}}-[0-9a-f]+))?-[0-9a-f]+"
+)
 
 
 @dataclass(frozen=True, slots=True)
 class Asked(Generic[Form]):
-    """Something that was asked: how often by then, about what, and the answer, if there is one."""
+    """Something that was asked: how often by then, about what, by which run, and the answer, if there is one.
+
+    It is what Prefect says, which whoever may use its API can write: see what the run's own record says of `key`.
+    """
 
     times: int
     subject: str
     answer: Form | None
+    run_id: str = ""
+    key: str = ""
 
 
 async def last_asked(form: type[Form], flow_run_id: UUID) -> Asked[Form] | None:
     """What this flow run asked last, as Prefect remembers it; None where it has asked nothing yet."""
     async with get_client() as client:
         policy = (await client.read_flow_run(flow_run_id)).empirical_policy
-    keys = [key for key in policy.pause_keys or () if key.startswith(_KEY)]
+    keys = [found for key in policy.pause_keys or () if (found := _KEYS.fullmatch(key))]
     if not keys:
         return None
-    last = max(keys, key=lambda key: _parts(key)[0])
+    last = max(keys, key=lambda key: int(key["time"]))
     try:
-        answer = await form.aload(keyset_from_base_key(f"suspended-{last}"), flow_run_id)
+        answer = await form.aload(keyset_from_base_key(f"suspended-{last[0]}"), flow_run_id)
     except ValidationError:  # nobody has answered, so there is nothing that would fit the form
         answer = None
-    return Asked(*_parts(last), answer)
+    return Asked(int(last["time"]), last["subject"], answer, last["run_id"] or "", last[0])
 
 
-async def ask(form: type[RunInput], flow_run_id: UUID, time: int, subject: str, why: str, within_s: int) -> NoReturn:
+async def ask(form: type[RunInput], flow_run_id: UUID, key: str, why: str, within_s: int) -> NoReturn:
     """Suspend this flow run: its process ends, and an answer starts it again, from its beginning."""
-    state: State[Any] = Suspended(timeout_seconds=within_s, pause_key=_key(time, subject), message=why)
+    state: State[Any] = Suspended(timeout_seconds=within_s, pause_key=key, message=why)
     keyset = keyset_from_paused_state(state)
     state.state_details.run_input_keyset = dict(keyset)  # type: ignore[arg-type]  # its keys are plain words
     await form.asave(keyset, flow_run_id)
@@ -66,10 +75,6 @@ def _still_alive(flow_run_id: UUID) -> None:
     emit_event("prefect.flow-run.waits", resource={"prefect.resource.id": f"prefect.flow-run.{flow_run_id}"})
 
 
-def _key(time: int, subject: str) -> str:
-    return f"{_KEY}-{time}-{subject}-{secrets.token_hex(3)}"  # new each time: what was saved before is not in the way
-
-
-def _parts(key: str) -> tuple[int, str]:
-    _, time, subject, _ = key.split("-")
-    return int(time), subject
+def new_key(time: int, subject: str, run_id: str) -> str:
+    """What a run asks under; new each time, so that nothing saved before is in the way, and nobody can guess it."""
+    return f"{_KEY}-{time}-{subject}-{run_id}-{secrets.token_hex(16)}"

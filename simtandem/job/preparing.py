@@ -21,12 +21,16 @@ from simtandem.job.closing import finish
 from simtandem.job.fetching import bounds, local_file
 from simtandem.job.looks import LookCost, costly
 from simtandem.job.run import CARRIER, Run, RunFolder
-from simtandem.ledger.records import RunKind, RunState
+from simtandem.ledger.records import SENDING, RunKind, RunState
 from simtandem.planning import calls_needed, counts, digest, eta_seconds, make_plan
 from simtandem.reports.tables import write_invalid, write_plan
 from simtandem.resolving import resolve
 
 OWNERS = "owners.parquet"
+_FOUR_EYES = (
+    "Another person has to approve what is sent (SIMTANDEM_FOUR_EYES), and this run has no approval. "
+    "Nothing was sent.\nStart it from the form of bulk-update in Prefect, where it waits for one."
+)
 _LATENCY_S = 0.1  # assumed for the ETA; what counts is the call budget
 
 
@@ -130,12 +134,23 @@ def _describe(run: Run, plan: pl.DataFrame) -> dict[str, Any]:
 
 
 async def check_safety(run: Run, carrier: Carrier) -> None:
-    """Let the plan pass, or end the run and raise `PlanRefused`."""
+    """Let the plan pass, or end the run and raise `PlanRefused`.
+
+    Where four eyes are demanded, only an approval lets a plan pass that changes something, whatever else it is.
+    """
     try:
         await ask_gate(run, carrier)
+        if run.approval is None and run.settings.four_eyes and run.kind in SENDING and changes_something(run):
+            raise PlanRefused(_FOUR_EYES, "Not approved")
     except PlanRefused as refusal:
         finish(run, RunState.REFUSED, why=str(refusal))
         raise
+
+
+def changes_something(run: Run) -> bool:
+    """Whether anything would be sent for the plan."""
+    plan = run.folder.data("plan.json")
+    return bool(plan["sim_changes"] + plan["endpoint_changes"])
 
 
 def check_digest(run: Run) -> None:

@@ -115,12 +115,15 @@ def who(record: RunRecord, told: Mapping[str, Any]) -> str:
     """Who asked for a run, in words, with what its document tells of Prefect and of an approval."""
     asked, approval = told.get("prefect") or {}, told.get("approval") or {}
     words = [f"{record.os_user} on {record.host}"]
+    if asked.get("requested_by"):
+        words.append(f"asked for by {asked['requested_by']} ({asked.get('requested_by_identity', '')})")
     if asked.get("asked_by"):
         words.append(f"asked by {asked['asked_by']} through Prefect")
     if asked.get("flow_run_name"):
         words.append(f"flow run {asked['flow_run_name']}")
     if approval.get("who"):
-        words.append(f"approved by {approval['who']}")
+        known = f" ({approval['identity']})" if approval.get("identity") else ""
+        words.append(f"approved by {approval['who']}{known}")
     return ", ".join(words)
 
 

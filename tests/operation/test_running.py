@@ -140,7 +140,8 @@ def test_what_was_asked_for_is_sent_once_somebody_approves_it(
     assert recorded(site, "approved", digest_in(done["message"])) == 1
     assert recorded(site, "refused", digest_in(site.state(rejected)["message"])) == 1
     document = json.loads((newest_folder(site, digest_in(done["message"])) / "work" / "document.json").read_text())
-    assert document["approval"] == {"who": "Grace", "why": "depot 7 opens", "digest": document["digest"]}
+    approval = {"who": "Grace", "why": "depot 7 opens", "digest": document["digest"], "identity": "self-declared"}
+    assert document["approval"] == approval
     assert "Grace" in (newest_folder(site, document["digest"]) / "report.html").read_text()
 
     messages = told_of(run, webhook, mailbox, 3)

@@ -1,0 +1,25 @@
+import pytest
+
+from tasks import suspending
+from tasks.suspending import new_key
+
+RUN = "20260131T120000-a1b2c3"
+
+
+def test_a_key_names_its_question_and_is_never_the_same() -> None:
+    first, second = (new_key(2, "bbbb333344445555", RUN) for _ in range(2))
+    assert first != second
+    found = suspending._KEYS.fullmatch(first)
+    assert found is not None
+    assert (found["time"], found["subject"], found["run_id"]) == ("2", "bbbb333344445555", RUN)
+
+
+def test_a_key_of_an_earlier_version_names_no_run() -> None:
+    found = suspending._KEYS.fullmatch("approve-1-bbbb333344445555-a1b2c3")
+    assert found is not None
+    assert found["run_id"] is None
+
+
+@pytest.mark.parametrize("key", ["approve", "approve-x-y-z", "approve-1", "pause-1-aa-bb", "approve-1-aa-../../x-bb"])
+def test_what_somebody_else_wrote_there_is_no_key(key: str) -> None:
+    assert suspending._KEYS.fullmatch(key) is None
