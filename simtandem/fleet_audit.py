@@ -83,6 +83,8 @@ def show(console: Console, document: Mapping[str, Any], told: Mapping[str, Any])
         )
     if not told["whole"]:
         console.print(Text("  The fleet kept changing while it was listed: audit again to be sure.", style="yellow"))
+    for warning in told.get("warnings", []):
+        console.print(Text(f"  {warning}", style="yellow"), soft_wrap=True)
     console.print()
     for name, path in document["files"].items():
         console.print(Text.assemble("  ", (path, "cyan"), (f"  {_about(name)}", "dim")), soft_wrap=True)

@@ -33,6 +33,7 @@ def finish(audit: Audit, findings: pl.DataFrame) -> dict[str, Any]:
         "findings": told["findings"],
         "without_status": told["without_status"],
         "files": {name: str(path) for name, path in files.items()},
+        **({"warnings": told["warnings"]} if told["warnings"] else {}),
     }
     folder.save("told.json", told)
     folder.save("document.json", document)
@@ -69,6 +70,7 @@ def _told(audit: Audit, findings: pl.DataFrame, explained: pl.DataFrame) -> dict
         "without_status": auditing.without_status(inventory),
         "run_id": audit.run_id,
         "carrier_host": settings.carrier_host,
+        "warnings": [settings.unencrypted] if settings.unencrypted else [],
         "repairable": {finding.value: rows.height for finding, rows in auditing.repairs(findings).items()},
         "trend": auditing.trend(counts, before),
         "trend_since": None if audit.before is None else audit.before.started.isoformat(),

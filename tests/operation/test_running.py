@@ -38,6 +38,8 @@ def test_a_mistake_is_refused_before_a_run_exists(site: Site) -> None:
         ({"to": "on"}, "not one of"),
         ({"mode": "go"}, "not one of"),
         ({"file": ""}, "non-empty"),
+        ({"file": "https://me:pw@lists.test/a.csv"}, "does not match"),
+        ({"prepared_run": "20260101T000000-abcdef"}, "prepared_run"),
         ({"typo": 1}, "typo"),
     ]:
         refused = site.refused(**{"file": pasted(1), **wrong})
@@ -58,7 +60,7 @@ def test_a_plan_shows_what_it_would_do_and_does_nothing(
     shown = site.artifacts(run)
     assert "| SIMs to change | 3 |" in shown["The plan"]
     assert "Only planned" in shown["The result"]
-    assert [row["row"] for row in json.loads(shown["Refused"])] == [5]
+    assert [row["row"] for row in json.loads(shown["Invalid or refused"])] == [5]
     assert patches(emulator) == 0
 
     link = f"{site.address}/v2/runs/flow-run/{run}"

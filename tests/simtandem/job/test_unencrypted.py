@@ -3,16 +3,19 @@
 import logging
 
 import pytest
+from rich.console import Console
 
 from schemas.statuses import Target
+from simtandem import fleet_audit
 from simtandem.carriers.opening import open_carrier
+from simtandem.emulator.server import Emulator
 from simtandem.job import closing, preparing
 from simtandem.job.telling import ending
 from simtandem.ledger.records import RunKind
 from simtandem.reports.document import recorded_document
 from tests.simtandem.carriers.emnify.rig import MemoryJournal
 from tests.simtandem.job.acting_carrier import ActingCarrier
-from tests.simtandem.job.conftest import MakeRun, prepare
+from tests.simtandem.job.conftest import Auditor, MakeRun, prepare
 from tests.simtandem.job.sending import fleet_of
 
 OPEN = {"emnify_url": "http://carrier.test", "emnify_token": "t", "allow_http": True}
@@ -45,3 +48,13 @@ async def test_a_run_over_https_has_nothing_to_say(make_run: MakeRun) -> None:
     run = make_run(["1"])
     await prepare(run, ActingCarrier(fleet_of(1)))
     assert "warnings" not in closing.finish(run)
+
+
+async def test_an_audit_says_it_too(audit: Auditor, carrier: Emulator, capsys: pytest.CaptureFixture[str]) -> None:
+    port = carrier.url.rpartition(":")[2]
+    found = await audit(emnify_url=f"http://0.0.0.0:{port}", allow_http=True)
+    says = "calls to 0.0.0.0"
+    assert says in found.document["warnings"][0]
+    assert says in found.files["report"].read_text()
+    fleet_audit.show(Console(width=200), found.document, found.told)
+    assert says in capsys.readouterr().out
