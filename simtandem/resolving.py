@@ -175,7 +175,7 @@ def _disagreement(what: str, column: str) -> pl.Expr:
 
 
 def _without_status(what: str, column: str) -> pl.Expr:
-    return pl.format(f"the carrier's inventory gives no status we know for {what} {{}}", pl.col(column))
+    return pl.format(f"the carrier's inventory shows no known status for {what} {{}}", pl.col(column))
 
 
 def _mark_doubles(resolved: pl.DataFrame) -> pl.DataFrame:

@@ -88,6 +88,7 @@ class CallBudget:
         """Called where a 429 begins a pause that somebody may wonder about, with its seconds."""
         self.on_use: Callable[[], None] = lambda: None
         """Called whenever a place was given out."""
+        self._path = file
         try:
             file.parent.mkdir(parents=True, exist_ok=True)
             self._file = sqlite3.connect(file, timeout=30, isolation_level=None, check_same_thread=False)
@@ -95,7 +96,7 @@ class CallBudget:
             self._file.execute("PRAGMA synchronous=NORMAL")
             self._file.executescript(_SCHEMA)
         except (OSError, sqlite3.Error) as error:
-            raise _unusable(error) from error
+            raise self._unusable(error) from error
 
     @asynccontextmanager
     async def place(
@@ -196,7 +197,7 @@ class CallBudget:
                 raise
             self._file.execute("COMMIT")
         except (OSError, sqlite3.Error) as error:
-            raise _unusable(error) from error
+            raise self._unusable(error) from error
         return held, wait
 
     def _go_by_our_clock(self, windows: tuple[Window, ...]) -> None:
@@ -256,15 +257,15 @@ class CallBudget:
             frees_at = now + window.seconds + _MARGIN_S
             self._write("UPDATE places SET frees_at = ? WHERE id = ? AND frees_at > ?", (frees_at, ident, frees_at))
 
+    def _unusable(self, error: Exception) -> LedgerError:
+        return LedgerError(
+            f"The file of the rate limit's calls, {self._path}, can't be used ({error}). Without it nothing more is "
+            "sent. Check the disk and the permissions of SIMTANDEM_HOME. If the file is damaged, wait for one window "
+            "of the rate limit (5 minutes at emnify), remove it, and run again: a new one knows of no call."
+        )
+
     def _write(self, statement: str, values: tuple[object, ...]) -> None:
         try:
             self._file.execute(statement, values)
         except sqlite3.Error as error:
-            raise _unusable(error) from error
-
-
-def _unusable(error: Exception) -> LedgerError:
-    return LedgerError(
-        f"The call budget's file can't be used ({error}). Without it nothing more is sent: "
-        "check the disk and the permissions of SIMTANDEM_HOME, then run again."
-    )
+            raise self._unusable(error) from error

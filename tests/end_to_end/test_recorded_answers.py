@@ -105,7 +105,7 @@ def test_a_status_never_heard_of_costs_its_own_row(desk: Desk, carrier: Recorded
     done = desk.run("apply", file, "--to", "activated", "--yes", "--json")
     told = done.document()
     assert (done.code, told["verdicts"]["in_sync"], told["verdicts"]["refused"]) == (1, 3, 1)
-    assert "no status we know" in reasons(told, "results")[str(SIM + 2)]
+    assert "in a status that simtandem does not know: " in reasons(told, "results")[str(SIM + 2)]
     assert "eyJ" not in done.out + done.err
     audited = desk.run("audit", "--json").document()
     assert (audited["sims"], audited["without_status"]) == (4, 1)

@@ -121,8 +121,8 @@ def test_status_the_carrier_does_not_give_is_not_guessed() -> None:
     rows = wishes((2, "1", None, None, Target.ACTIVATED), (3, "2", None, None, Target.ACTIVATED))
     reasons = make_plan(rows, NO_REPEATS, inventory, LIFECYCLE)["reason"]
     assert reasons.to_list() == [
-        "the carrier's inventory gives no status we know for SIM 1",
-        "the carrier's inventory gives no status we know for endpoint 102",
+        "the carrier's inventory shows no known status for SIM 1",
+        "the carrier's inventory shows no known status for endpoint 102",
     ]
 
 

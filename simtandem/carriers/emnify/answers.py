@@ -50,6 +50,9 @@ BY_CODE = {
 }
 """What a code says more of a refusal than its HTTP status does."""
 
+_NOT_THERE = (None, 1201, 1401)
+"""With these codes, or none, a 404 says that something is not there. 1601, "No IP Address available.", does not."""
+
 BY_STATUS = {
     400: (Kind.INVALID, "the carrier found the request invalid"),
     401: (Kind.UNAUTHORIZED, "the token has expired or was revoked"),
@@ -112,6 +115,8 @@ def _meaning(status: int, code: int | None) -> tuple[Kind, str]:
     kind, sentence = BY_STATUS.get(status, (Kind.INVALID, "the carrier refused the request"))
     if status >= 400 and kind in (Kind.INVALID, Kind.CONFLICT) and code in BY_CODE:
         return BY_CODE[code]
+    if status == 404 and code not in _NOT_THERE:
+        return kind, "the carrier refused the request"
     if 300 <= status < 400:
         return Kind.FORBIDDEN, REDIRECTS
     return kind, sentence

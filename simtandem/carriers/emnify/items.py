@@ -4,7 +4,7 @@ An item can be odd: a status nobody knows, a number sent as a double or as text,
 object. What can't be read is null in the row, and only that device is concerned.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 import polars as pl
@@ -54,6 +54,34 @@ def from_sim(item: Item) -> Row:
     """An item of the SIM listing: it names its endpoint, but not the endpoint's status."""
     endpoint = part(item, "endpoint")
     return (_ident(item.get("id")), _iccid(item), _SIM_STATUSES.get(_status(item)), _ident(endpoint.get("id")), None)
+
+
+def unknown_statuses(item: Item, key: str) -> Iterator[tuple[str, str, str]]:
+    """The halves of an item whose status is none that simtandem knows: kind of id, id, and what the carrier shows.
+
+    `key` is the kind of the item's own id, `sim_id` or `endpoint_id`.
+    """
+    halves = [(key, item)] if key == "sim_id" else [(key, item), ("sim_id", part(item, "sim"))]
+    for kind, half in halves:
+        known = _SIM_STATUSES if kind == "sim_id" else _ENDPOINT_STATUSES
+        ident = _ident(half.get("id"))
+        if ident is not None and known.get(_status(half)) is None:
+            yield kind, ident, _as_shown(half.get("status"))
+
+
+def _as_shown(status: object) -> str:
+    """A status as the carrier shows it: its word, and its number behind it."""
+    if not isinstance(status, dict):
+        return _plain(status) or "none"
+    shown = [_plain(status.get("description")), _plain(status.get("id"))]
+    return " ".join(each if not at or not shown[0] else f"({each})" for at, each in enumerate(shown) if each) or "none"
+
+
+def _plain(value: object) -> str:
+    shown = words(value)
+    if len(shown) > _LONGEST_WORD:
+        return f"a text of {len(shown)} characters"
+    return " ".join("".join(each if each.isprintable() else " " for each in shown).split())
 
 
 def owners_from_sim(item: Item) -> tuple[str | None, ...]:

@@ -18,7 +18,7 @@ import httpx
 import polars as pl
 
 from simtandem.carriers.emnify.answers import Kind
-from simtandem.carriers.emnify.items import Item, from_endpoint, from_sim, table
+from simtandem.carriers.emnify.items import Item, from_endpoint, from_sim, table, unknown_statuses
 from simtandem.carriers.emnify.transport import Transport
 from simtandem.carriers.together import together
 from simtandem.errors import CarrierRefused, CarrierUnavailable
@@ -28,6 +28,7 @@ log = logging.getLogger(__name__)
 _READINGS = 4
 _REFUSED_QUERY, _INVALID_FILTER, _INVALID_SORT = (400, 422), 1301, 1302
 _LONGEST_NUMBER = 12
+_MOST_NOTED = 100_000
 _PAGES_AT_ONCE, _PAGES_IN_A_ROW = 8, 32
 _MOST_ITEMS, _MOST_PAGES = 4_000_000, 20_000
 """Beyond any fleet: a listing that goes on after that has no end."""
@@ -94,9 +95,22 @@ async def read_page(transport: Transport, route: Route, number: int, q: str = ""
     total, pages = _number(headers.get("X-Total-Count")), _number(headers.get("X-Total-Pages"))
     if pages is None and total is not None:
         pages = math.ceil(total / (_number(headers.get("X-Count-Per-Page")) or route.per_page))
-    rows = route.table(route.row(item) for item in reply.data if isinstance(item, dict))
+    items = [(item, route.row(item)) for item in reply.data if isinstance(item, dict)]
+    if route.key != "event_id":
+        note_statuses(transport, route, [item for item, row in items if None in row])
+    rows = route.table(row for _, row in items)
     rows = rows.filter(pl.col(route.key).is_not_null())
+    if pages and total is not None and rows.height and pages > math.ceil(total / rows.height):
+        pages = None  # more than that many items can fill: only a page without anything new tells where to stop
     return Page(rows, total, pages)
+
+
+def note_statuses(transport: Transport, route: Route, items: Iterable[Item]) -> None:
+    """Remember what the carrier shows as a status that is not known: the reason of that device's row names it."""
+    for item in items:
+        for kind, ident, shown in unknown_statuses(item, route.key):
+            if len(transport.unknown_statuses) < _MOST_NOTED:
+                transport.unknown_statuses[kind, ident] = shown
 
 
 async def read_item(transport: Transport, path: str, spacing: str, purpose: str = "read") -> Item | None:

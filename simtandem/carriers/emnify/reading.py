@@ -22,6 +22,8 @@ from simtandem.carriers.emnify.listing import (
     ENDPOINTS,
     SIMS,
     Page,
+    Route,
+    note_statuses,
     read_item,
     read_page,
     read_page_filtered,
@@ -88,9 +90,16 @@ class Reader:
             whole=whole,
             sims=sims,
             activated=activated,
-            refused=dict(self._refused),
+            refused={**self._unknown_statuses(), **self._refused},
             pages=self._endpoint_pages,
         )
+
+    def _unknown_statuses(self) -> dict[tuple[str, str], str]:
+        return {
+            (kind, ident): f"the carrier shows {kind.removesuffix('_id')} {ident} in a status that simtandem does not "
+            f"know: {shown}"
+            for (kind, ident), shown in self._transport.unknown_statuses.items()
+        }
 
     async def _add_sims(self, asked: pl.DataFrame, inventory: pl.DataFrame) -> tuple[pl.DataFrame, bool]:
         """Add the SIMs asked for that a listing can show; says too whether all SIMs there are have been seen."""
@@ -228,22 +237,23 @@ class Reader:
         return [endpoint or sim]
 
     async def _endpoint(self, ident: str) -> Row | None:
-        item = await self._item(ENDPOINTS.path, "endpoint", ident)
+        item = await self._item(ENDPOINTS, "endpoint", ident)
         return from_endpoint(item) if item else None
 
     async def _sim(self, ident: str) -> Row | None:
-        item = await self._item(SIMS.path, "sim", ident)
+        item = await self._item(SIMS, "sim", ident)
         return from_sim(item) if item else None
 
-    async def _item(self, path: str, what: str, ident: str) -> Item | None:
+    async def _item(self, route: Route, what: str, ident: str) -> Item | None:
         """One item, None where the carrier does not have it or refuses to show it: that concerns no other device."""
         try:
-            item = await read_item(self._transport, f"{path}/{ident}", what)
+            item = await read_item(self._transport, f"{route.path}/{ident}", what)
         except CarrierRefused as refusal:
             log.warning("%s", refusal)
             self._refused[f"{what}_id", ident] = str(refusal)
             return None
         self._refused.pop((f"{what}_id", ident), None)
+        note_statuses(self._transport, route, [] if item is None else [item])
         return item
 
     def refusal(self, what: str, ident: str) -> str:

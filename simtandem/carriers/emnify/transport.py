@@ -84,6 +84,8 @@ class Transport:
         self._sleep = sleep
         self._rng = rng or random.Random()  # noqa: S311 - spreads retries, guards nothing
         self._changes_halted = False
+        self.unknown_statuses: dict[tuple[str, str], str] = {}
+        """What the carrier shows as the status of halves whose status nobody knows, by kind of id and id."""
         self.unsorted: set[str] = set()
         """Listings of which the carrier refuses the order asked for: they are read as they come."""
         learn(application_token)

@@ -195,3 +195,11 @@ def test_a_message_of_the_carrier_moves_no_cursor() -> None:
     reply = read(httpx.Response(400, json={"message": "\x1b[2J\x9b\u202ebad\r\nrow"}), wants_body=True)
     assert "[2J bad row" in reply.sentence
     assert reply.sentence.isprintable()
+
+
+@pytest.mark.parametrize(("code", "there"), [(1201, False), (1401, False), (None, False), (1601, True)])
+def test_a_404_says_that_something_is_not_there_unless_its_code_says_otherwise(code: int | None, there: bool) -> None:
+    body = {} if code is None else {"error_code": code, "message": "No IP Address available."}
+    reply = read(httpx.Response(404, json=body), wants_body=False)
+    assert reply.kind is Kind.NOT_FOUND
+    assert ("does not have it" in reply.sentence) is not there

@@ -231,7 +231,7 @@ async def test_carriers_on_different_hosts_share_nothing(tmp_path: Path, carrier
 async def test_closed_client_sends_nothing(tmp_path: Path, carrier: Emulator) -> None:
     emnify = Emnify(account(tmp_path, carrier), MemoryJournal())
     await emnify.aclose()
-    with pytest.raises(LedgerError, match="call budget"):
+    with pytest.raises(LedgerError, match="rate limit"):
         await emnify.count_fleet()
     assert carrier.stats()["calls"] == 0
 

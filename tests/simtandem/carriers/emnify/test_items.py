@@ -4,7 +4,7 @@ import pytest
 
 from schemas.statuses import EndpointStatus, SimStatus
 from schemas.tables import Inventory
-from simtandem.carriers.emnify.items import Row, from_endpoint, from_sim, table
+from simtandem.carriers.emnify.items import Row, from_endpoint, from_sim, table, unknown_statuses
 
 ICCID = "8988303000000000001"
 
@@ -129,3 +129,24 @@ def test_rows_make_an_inventory_even_without_any() -> None:
     rows = [from_endpoint(endpoint()), from_sim(sim()), from_endpoint(endpoint(id=21, sim=sim(id=11)))]
     assert Inventory.validate(table(rows)).height == 3
     assert Inventory.validate(table([])).height == 0
+
+
+@pytest.mark.parametrize(
+    ("status", "shown"),
+    [
+        ({"id": 7, "description": "Quarantined"}, "Quarantined (7)"),
+        ({"id": 7}, "7"),
+        ("Quarantined", "Quarantined"),
+        ({"id": "x" * 500}, "a text of 500 characters"),
+        ({"id": 7, "description": "\x1b[31mred"}, "[31mred (7)"),
+        (None, "none"),
+        ({}, "none"),
+    ],
+)
+def test_a_status_that_is_not_known_is_told_as_the_carrier_shows_it(status: object, shown: str) -> None:
+    assert list(unknown_statuses({"id": 1, "status": status}, "sim_id")) == [("sim_id", "1", shown)]
+
+
+def test_an_endpoint_shows_the_unknown_status_of_its_sim_as_well() -> None:
+    item = {"id": 2, "status": {"id": 0}, "sim": {"id": 1, "status": {"id": 9}}}
+    assert list(unknown_statuses(item, "endpoint_id")) == [("sim_id", "1", "9")]
