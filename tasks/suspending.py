@@ -23,7 +23,7 @@ Form = TypeVar("Form", bound=RunInput)
 
 _KEY = "approve"
 _KEYS = re.compile(  # keys of earlier versions named no run
-    rf"{_KEY}-(?P<time>[0-9]{{1,9}})-(?P<subject>[0-9a-f]+)(?:-(?P<run_id>[0-9]{{8}}T[0-9]{{6}}-[0-9a-f]+))?-[0-9a-f]+"
+    rf"{_KEY}-(?P<time>[0-9]{{1,9}})-(?P<subject>[0-9a-f]+)(?:-(?P<run_id>[0-9]{{8}}t[0-9]{{6}}-[0-9a-f]+))?-[0-9a-f]+"
 )
 
 
@@ -53,7 +53,7 @@ async def last_asked(form: type[Form], flow_run_id: UUID) -> Asked[Form] | None:
         answer = await form.aload(keyset_from_base_key(f"suspended-{last[0]}"), flow_run_id)
     except ValidationError:  # nobody has answered, so there is nothing that would fit the form
         answer = None
-    return Asked(int(last["time"]), last["subject"], answer, last["run_id"] or "", last[0])
+    return Asked(int(last["time"]), last["subject"], answer, (last["run_id"] or "").replace("t", "T"), last[0])
 
 
 async def ask(form: type[RunInput], flow_run_id: UUID, key: str, why: str, within_s: int) -> NoReturn:
@@ -77,4 +77,5 @@ def _still_alive(flow_run_id: UUID) -> None:
 
 def new_key(time: int, subject: str, run_id: str) -> str:
     """What a run asks under; new each time, so that nothing saved before is in the way, and nobody can guess it."""
-    return f"{_KEY}-{time}-{subject}-{run_id}-{secrets.token_hex(16)}"
+    # lower case, because Prefect takes no other: of a run's id that loses nothing
+    return f"{_KEY}-{time}-{subject}-{run_id.lower()}-{secrets.token_hex(16)}"

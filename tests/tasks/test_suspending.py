@@ -1,5 +1,10 @@
-import pytest
+from datetime import UTC, datetime
+from uuid import uuid4
 
+import pytest
+from prefect.client.schemas.objects import FlowRunInput
+
+from simtandem.job.run import new_run_id
 from tasks import suspending
 from tasks.suspending import new_key
 
@@ -11,7 +16,13 @@ def test_a_key_names_its_question_and_is_never_the_same() -> None:
     assert first != second
     found = suspending._KEYS.fullmatch(first)
     assert found is not None
-    assert (found["time"], found["subject"], found["run_id"]) == ("2", "bbbb333344445555", RUN)
+    assert (found["time"], found["subject"], found["run_id"]) == ("2", "bbbb333344445555", RUN.lower())
+
+
+def test_prefect_takes_the_key() -> None:
+    key = new_key(1, "bbbb333344445555", new_run_id(datetime.now(UTC)))
+    given = FlowRunInput(flow_run_id=uuid4(), key=f"suspended-{key}-schema", value="")
+    assert given.key.endswith("-schema")
 
 
 def test_a_key_of_an_earlier_version_names_no_run() -> None:
