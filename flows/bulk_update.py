@@ -9,7 +9,7 @@ from prefect.runtime import flow_run
 
 from schemas.parameters import BulkUpdate, Mode
 from tasks.approving import obtain_approval
-from tasks.artifacts import Progress, show_plan, show_result
+from tasks.artifacts import Progress, name_of_run, show_plan, show_result
 from tasks.closing import reconcile, write_report
 from tasks.concluding import concluded
 from tasks.patching import patch_first_half, patch_second_half
@@ -23,7 +23,7 @@ BATCHES_UNDER_WAY = 3
 def run_name() -> str:
     """What the run does, as far as it is known when it starts: `apply: depot-7.csv`."""
     params = BulkUpdate.model_validate(flow_run.parameters["params"])
-    return f"{params.mode}: {params.list_name}"
+    return name_of_run(f"{params.mode}: {params.list_name}")
 
 
 @flow(name="bulk-update", flow_run_name=run_name, validate_parameters=True)

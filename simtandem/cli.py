@@ -280,7 +280,7 @@ def up(
 
 def _version(wanted: bool) -> None:  # noqa: FBT001 - Typer's callback signature
     if wanted:
-        typer.echo(f"simtandem {__version__}")
+        streams.say(f"simtandem {__version__}")
         raise typer.Exit
 
 

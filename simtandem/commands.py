@@ -1,15 +1,15 @@
 """What the commands of the command line do, and what they show."""
 
 import asyncio
-import json
 import logging
 import signal
 import sys
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Any, Literal, TypeVar
 
 from rich.console import Console
+from rich.highlighter import NullHighlighter
 from rich.logging import RichHandler
 
 from schemas.parameters import BulkUpdate
@@ -24,6 +24,7 @@ from simtandem.job.run import Run, RunFolder, kind_of
 from simtandem.ledger.records import RunKind
 from simtandem.orchestration import Orchestration, run_and_leave
 from simtandem.settings import Settings, load
+from simtandem.terminal import messages, print_json, results
 from simtandem.watching import Watcher
 
 Result = TypeVar("Result")
@@ -42,12 +43,12 @@ class Output:
     @property
     def out(self) -> Console:
         """For results."""
-        return shown.results()
+        return results()
 
     @property
     def err(self) -> Console:
         """For progress, notes and questions."""
-        return Console(stderr=True, highlight=False)
+        return messages()
 
     def watcher(self) -> shown.TerminalWatcher | shown.QuietWatcher:
         """Who looks on while the command runs."""
@@ -56,7 +57,7 @@ class Output:
     def log(self) -> None:
         """Send our own log to stderr, as much of it as was asked for."""
         level = logging.INFO if self.verbose else logging.ERROR
-        handler = RichHandler(console=self.err, show_path=False, markup=False)
+        handler = RichHandler(console=self.err, show_path=False, markup=False, highlighter=NullHighlighter())
         handler.setLevel(level)
         logger = logging.getLogger("simtandem")
         for earlier in [each for each in logger.handlers if isinstance(each, RichHandler)]:
@@ -76,7 +77,7 @@ def look(kind: Literal["plan", "reconcile"], request: BulkUpdate, output: Output
         finally:
             run.close()
     if output.as_json:
-        _print(document)
+        print_json(document)
     else:
         told = document.get("refusal", "")
         shown.show_plan(output.out, document, _notes(run.folder), preparing.problems(run.folder), told)
@@ -99,7 +100,7 @@ def apply(request: BulkUpdate, output: Output, *, yes: bool) -> int:
     if document is None:
         raise Interrupted("Not confirmed. Nothing was sent.")
     if output.as_json:
-        _print(document)
+        print_json(document)
     else:
         shown.show_result(output.out, document)
         shown.show_files(output.out, document)
@@ -168,7 +169,7 @@ async def _said_yes(run: Run, for_good: int, output: Output) -> bool:
     """Ask; where many SIMs would be activated for good, for their number, which nobody types by habit."""
     host, err = run.settings.carrier_host, output.err
     if for_good <= run.settings.confirm_newly_billed or run.request.accept_large:
-        err.print(f"Send these changes to {host}? \\[y/N] ", end="")
+        err.print(f"Send these changes to {host}? [y/N] ", end="")
         return (await _typed_line()).strip().lower() in ("y", "yes")
     err.print(safety.for_good(for_good), markup=False, soft_wrap=True)
     err.print(f"To send these changes to {host}, type the number of these SIMs: ", end="", markup=False)
@@ -221,7 +222,3 @@ def _hear_signals_again() -> Callable[[], None]:
 def _notes(folder: RunFolder) -> list[str]:
     notes: list[str] = folder.data("intake.json")["notes"]
     return notes
-
-
-def _print(document: Mapping[str, Any]) -> None:
-    print(json.dumps(document, indent=2))

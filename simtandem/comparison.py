@@ -1,12 +1,9 @@
 """What `simtandem compare` shows of two runs."""
 
-import json
-
 import polars as pl
 from rich.console import Console
 from rich.table import Table
 
-from simtandem.console import results as stdout
 from simtandem.differing import COMPARED, Differences, differences
 from simtandem.errors import InputError
 from simtandem.job.retry import next_step
@@ -14,6 +11,8 @@ from simtandem.ledger.records import RunSummary
 from simtandem.ledger.store import Ledger
 from simtandem.reports.wording import of, spoken
 from simtandem.settings import load
+from simtandem.terminal import print_json
+from simtandem.terminal import results as stdout
 
 _SHOWN = 20
 
@@ -28,7 +27,7 @@ def show_differences(first: str, second: str, *, as_json: bool) -> int:
         ledger.close()
     found = differences(one, other)
     if as_json:
-        print(json.dumps(_document(runs, found), indent=2))
+        print_json(_document(runs, found))
     else:
         _show(stdout(), runs, found)
     return 1 if found.rows.height else 0

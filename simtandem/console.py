@@ -21,7 +21,6 @@ _GOOD = (Outcome.APPLIED, Outcome.UNCHANGED)
 _ENDED = {Outcome.HELD: "not sent"}
 _PLAIN_EVERY_S = 10.0
 _EXAMPLES = 6
-_UNFOLDED = 240
 
 _VERDICTS = {
     Verdict.IN_SYNC: ("in sync", "green"),
@@ -32,12 +31,6 @@ _VERDICTS = {
     Verdict.INVALID: ("invalid", "yellow"),
     Verdict.SKIPPED: ("skipped", "yellow"),
 }
-
-
-def results() -> Console:
-    """Stdout, as wide as the terminal; where it is none, wide enough that nothing is folded."""
-    console = Console(highlight=False)
-    return console if console.is_terminal else Console(highlight=False, width=_UNFOLDED)
 
 
 class TerminalWatcher(Watcher):

@@ -3,8 +3,6 @@
 from importlib import resources
 from pathlib import Path
 
-from rich.console import Console
-
 from schemas.parameters import BulkUpdate, Mode
 from schemas.statuses import EndpointStatus, SimStatus
 from simtandem.commands import Output, apply, look
@@ -13,6 +11,7 @@ from simtandem.emulator.server import Emulator, serve
 from simtandem.emulator.world import DEFAULT_APPLICATION_TOKEN
 from simtandem.errors import InputError
 from simtandem.settings import export, load
+from simtandem.terminal import results
 
 _LATENCY_S = 0.03  # of each call, as over a network
 _FILE = "demo-devices.csv"
@@ -31,7 +30,7 @@ FLEET = (
 
 def run_demo(*, quiet: bool = False) -> int:
     """Plan and apply the demonstration's file; returns an exit code."""
-    file, console = _file(), Console(highlight=False)
+    file, console = _file(), results()
     home = load().home / "demo"
     with Emulator(FLEET, latency_s=_LATENCY_S) as emulator:
         export(
@@ -44,16 +43,14 @@ def run_demo(*, quiet: bool = False) -> int:
         )
         request = BulkUpdate(file=str(file), mode=Mode.APPLY, batch_size=100)
         output = Output(quiet=quiet)
-        console.print(f"[bold]A carrier of our own[/] answers at {emulator.url} with {len(emulator.fleet.sims)} SIMs.")
-        console.print(f"\n[bold]1.[/] simtandem plan {file.name}", style="bold cyan")
+        console.print(f"A carrier of our own answers at {emulator.url} with {len(emulator.fleet.sims)} SIMs.")
+        console.print(f"\n1. simtandem plan {file.name}", style="bold cyan")
         look("plan", request, output)
-        console.print(f"\n[bold]2.[/] simtandem apply {file.name} --yes", style="bold cyan")
+        console.print(f"\n2. simtandem apply {file.name} --yes", style="bold cyan")
         apply(request, output, yes=True)
     for left in [*home.glob("budget-*"), *home.glob("endpoint-writes-*")]:  # the emulator's port is gone for good
         left.unlink()
-    console.print(
-        "\n[bold]Next[/]: open report.html in a browser. Then with your own account, which `plan` never changes:"
-    )
+    console.print("\nNext: open report.html in a browser. Then with your own account, which `plan` never changes:")
     console.print("  export SIMTANDEM_EMNIFY_TOKEN=…   # an application token", style="cyan", soft_wrap=True)
     console.print("  simtandem plan your-devices.csv --to activated", style="cyan", soft_wrap=True)
     return 0
@@ -61,7 +58,7 @@ def run_demo(*, quiet: bool = False) -> int:
 
 def run_emulator(port: int, devices: int) -> None:
     """Be a carrier on localhost until Ctrl-C."""
-    console = Console(highlight=False)
+    console = results()
 
     def ready(url: str) -> None:
         console.print(f"An emulated carrier with {devices:,} devices answers at {url}. Ctrl-C ends it.\n")

@@ -16,6 +16,7 @@ from simtandem.redaction import redacted
 
 _LONGEST_NAME, _LONGEST_STATE, _LONGEST_CELL, _LONGEST_NOTE = 200, 4_000, 2_000, 3_000
 _SCHEME = re.compile(r"(?i)\b([a-z][a-z0-9+.\-]{1,20}):(?=//|\S*script)|\b(javascript|data|vbscript|mailto):")
+_MARKUP = re.compile(r"[\\`*_{}\[\]()<>#!|~&$^]")
 _WWW = re.compile(r"(?i)\bwww\.(?=\S)")
 
 
@@ -88,6 +89,12 @@ def _inline(value: object) -> str:
         return str(value)
     told = _cut(visible(redacted(str(value))), _LONGEST_CELL).replace("`", "\u02cb").replace("|", "\u00a6").strip()
     return f"`{told}`" if told else ""
+
+
+def prose(text: str) -> Markdown:
+    """A sentence as Markdown that reads as it stands: no sign of it is markup, and no address a link."""
+    told = _cut(_unlinked(visible(redacted(text).replace("\n", " "))), _LONGEST_STATE)
+    return Markdown(_MARKUP.sub(r"\\\g<0>", told).replace("@", "\uff20"))
 
 
 def notification(text: str) -> str:

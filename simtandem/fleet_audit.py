@@ -1,7 +1,6 @@
 """What `simtandem audit` does and shows."""
 
 import asyncio
-import json
 from collections.abc import Mapping
 from typing import Any
 
@@ -14,6 +13,7 @@ from simtandem.commands import Output
 from simtandem.console import duration
 from simtandem.job import audit_files, auditing
 from simtandem.settings import load
+from simtandem.terminal import print_json
 
 _NAMES = {
     Finding.PAYING_BUT_OFF: "paying but off: SIM Activated, endpoint Disabled",
@@ -40,7 +40,7 @@ def audit(output: Output) -> int:
         document = asyncio.run(_audit(one))
         told = one.folder.data("told.json")
     if output.as_json:
-        print(json.dumps(document, indent=2))
+        print_json(document)
     else:
         show(output.out, document, told)
     return audit_files.exit_code(document)

@@ -1,14 +1,11 @@
 """Looking back: runs of the past, their reports, and what they left open."""
 
-import json
 from pathlib import Path
 from typing import Any
 
-from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from simtandem.console import results as stdout
 from simtandem.errors import InputError
 from simtandem.job import retry
 from simtandem.job.closing import report_again
@@ -20,6 +17,8 @@ from simtandem.reports.headline import headline
 from simtandem.reports.invocation import again
 from simtandem.reports.unfinished import recorded
 from simtandem.settings import load
+from simtandem.terminal import messages, print_json
+from simtandem.terminal import results as stdout
 
 
 def show_runs(limit: int, *, as_json: bool) -> None:
@@ -32,7 +31,7 @@ def show_runs(limit: int, *, as_json: bool) -> None:
     finally:
         ledger.close()
     if as_json:
-        print(json.dumps([told | {"ledger_head": heads.get(told["run_id"])} for told in lines], indent=2))
+        print_json([told | {"ledger_head": heads.get(told["run_id"])} for told in lines])
         return
     table = Table(box=None, padding=(0, 2, 0, 0))
     for heading in ("run", "started (UTC)", "kind", "state"):
@@ -81,12 +80,12 @@ def show_report(run_id: str, *, as_json: bool) -> None:
         ledger.close()
     path = folder.file("report.html")
     if as_json:
-        print(json.dumps(document, indent=2))
+        print_json(document)
     else:
         stdout().print(str(path), soft_wrap=True)
         if document.get("state"):  # no end is recorded: what is known, and how to go on
             lines = [f"{headline(document)}.", f"To go on: {document['next']}" if document.get("next") else ""]
-            Console(stderr=True, highlight=False).print("\n".join(filter(None, lines)), markup=False, soft_wrap=True)
+            messages().print("\n".join(filter(None, lines)), markup=False, soft_wrap=True)
 
 
 def _nothing_to_report(run: RunSummary) -> str:

@@ -1,12 +1,10 @@
 """Is the record untouched? What `simtandem verify` compares, and how it tells."""
 
-import json
 import re
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
-from simtandem.console import results
 from simtandem.errors import InputError, LedgerError
 from simtandem.job.run import RunFolder
 from simtandem.ledger import derived
@@ -16,6 +14,7 @@ from simtandem.ledger.recorded import Recorded, answers_to_nothing, run_ids
 from simtandem.ledger.store import Ledger
 from simtandem.ledger.verifying import verify
 from simtandem.settings import Settings, load
+from simtandem.terminal import print_json, results
 
 _HEAD = re.compile(r"[0-9a-f]{64}")
 _IN_REPORT = re.compile(r'id="ledger-head"[^>]*>([0-9a-f]{64})<')
@@ -44,7 +43,7 @@ def show_proof(prefix: str | None, head: str | None, *, as_json: bool, rebuild: 
         ledger.close()
     exit_code = 1 if strays or any(each["findings"] for each in told) else 0
     if as_json:
-        print(json.dumps({"exit_code": exit_code, "runs": told, "strays": strays}, indent=2))
+        print_json({"exit_code": exit_code, "runs": told, "strays": strays})
     else:
         _sum_up(told, strays)
     return exit_code

@@ -1,7 +1,6 @@
 """Audit reports of a run or of a period, in any format, from the ledger: what `simtandem report` writes."""
 
 import asyncio
-import json
 import os
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -12,7 +11,6 @@ from typing import Any
 import polars as pl
 
 from schemas.parameters import ReportFormat
-from simtandem.console import results as stdout
 from simtandem.errors import InputError, LedgerError
 from simtandem.job.closing import report_again
 from simtandem.job.explaining_runs import explain_run
@@ -24,6 +22,8 @@ from simtandem.reports.account import Account, Money, account
 from simtandem.reports.unfinished import recorded
 from simtandem.reports.workbook import write_workbook
 from simtandem.settings import Settings, load
+from simtandem.terminal import print_json
+from simtandem.terminal import results as stdout
 
 _EVERY_RUN = 1_000_000_000
 
@@ -173,7 +173,7 @@ def _now() -> str:
 
 def _tell(told: Mapping[str, Any], *, as_json: bool) -> None:
     if as_json:
-        print(json.dumps(told, indent=2))
+        print_json(told)
     else:
         for path in told["files"].values():
             stdout().print(path, markup=False, soft_wrap=True)

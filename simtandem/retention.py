@@ -1,18 +1,17 @@
 """How long the ledger keeps the details of its runs. What `simtandem prune` does, and what it tells."""
 
 import getpass
-import json
 import os
 from datetime import UTC, datetime
 from typing import Any
 
 from rich.table import Table
 
-from simtandem.console import results
 from simtandem.errors import InputError, LedgerError
 from simtandem.ledger.pruning import Prunable, prunable, prune
 from simtandem.ledger.store import Ledger
 from simtandem.settings import load
+from simtandem.terminal import print_json, results
 
 
 def prune_before(date: str, *, yes: bool, as_json: bool) -> int:
@@ -35,7 +34,7 @@ def prune_before(date: str, *, yes: bool, as_json: bool) -> int:
         ledger.close()
     failed = [each for each in told if each["error"]]
     if as_json:
-        print(json.dumps({"exit_code": 1 if failed else 0, "before": before.isoformat(), "runs": told}, indent=2))
+        print_json({"exit_code": 1 if failed else 0, "before": before.isoformat(), "runs": told})
     else:
         _show(told, yes=yes)
     return 1 if failed else 0

@@ -1,12 +1,9 @@
 """The command `simtandem retry-token`."""
 
-import json
-
-from rich.console import Console
-
 from simtandem.carriers.opening import forget_refused_tokens
 from simtandem.errors import LedgerError
 from simtandem.settings import load
+from simtandem.terminal import print_json, results
 
 
 def forget_refusals(*, as_json: bool) -> int:
@@ -19,11 +16,11 @@ def forget_refusals(*, as_json: bool) -> int:
             f"Refused tokens can't be forgotten ({error}). Check the permissions of {settings.home}."
         ) from error
     if as_json:
-        print(json.dumps({"carrier_host": settings.carrier_host, "forgotten": known, "exit_code": 0}))
+        print_json({"carrier_host": settings.carrier_host, "forgotten": known, "exit_code": 0}, indent=None)
         return 0
     if known:
         text = f"The next run tries the application token at {settings.carrier_host} again, once. Nothing was sent."
     else:
         text = f"No token is remembered as refused by {settings.carrier_host} in {settings.home}. Nothing was sent."
-    Console(highlight=False).print(text, markup=False, soft_wrap=True)
+    results().print(text, markup=False, soft_wrap=True)
     return 0

@@ -1,6 +1,5 @@
 """What `simtandem schedule` does: list, add, cancel. It speaks with the ledger only, and sends nothing."""
 
-import json
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import datetime
@@ -14,7 +13,6 @@ from rich.table import Table
 from rich.text import Text
 
 from schemas.statuses import Target
-from simtandem.console import results
 from simtandem.errors import InputError
 from simtandem.inbox import moments
 from simtandem.inbox.arriving import Offer, make_offer
@@ -25,6 +23,7 @@ from simtandem.ledger.schedule_records import FileVersion, Schedule, ScheduleSta
 from simtandem.ledger.schedules import Schedules
 from simtandem.ledger.store import Ledger
 from simtandem.settings import Settings, load
+from simtandem.terminal import print_json, results
 
 _SHOWN = 10
 
@@ -35,7 +34,7 @@ def show_schedules(*, everything: bool, as_json: bool) -> int:
     with _schedules(settings) as schedules:
         found = schedules.all(open_only=not everything)
     if as_json:
-        print(json.dumps([_told(each, settings.zone) for each in found], indent=2))
+        print_json([_told(each, settings.zone) for each in found])
         return 0
     console = results()
     if not found:
@@ -69,9 +68,7 @@ def add(file: Path, at: str | None, to: Target | None, *, as_json: bool) -> int:
     if as_json:
         rejected = offer.rejected.to_dicts()
         told = [_told(each, settings.zone) for each in made]
-        print(
-            json.dumps({"schedules": told, "rejected": rejected, "warnings": warned, "exit_code": exit_code}, indent=2)
-        )
+        print_json({"schedules": told, "rejected": rejected, "warnings": warned, "exit_code": exit_code})
     else:
         _show_added(offer, made, warned, settings)
     return exit_code
@@ -91,7 +88,7 @@ def cancel(prefix: str, *, as_json: bool) -> int:
                 raise InputError(f"Schedule {found.schedule_id} has just moved on. Look at it again with --all.")
         told = _told(schedules.find(found.schedule_id), settings.zone)
     if as_json:
-        print(json.dumps(told, indent=2))
+        print_json(told)
     else:
         results().print(f"Cancelled {told['schedule']}: {found.told}, {found.file}.", markup=False)
     return 0

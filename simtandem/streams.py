@@ -1,14 +1,14 @@
 """What a process is given to speak with: its arguments as text, its three streams open."""
 
-import json
 import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from rich.console import Console
+from rich.text import Text
 
 from simtandem.errors import InputError
+from simtandem.terminal import messages, print_json, results
 
 
 def open_streams() -> None:
@@ -50,11 +50,16 @@ def drop_output() -> None:
     os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
 
 
+def say(text: str) -> None:
+    """A result on stdout."""
+    results().print(text)
+
+
 def complain(kind: str, message: str, code: int) -> int:
     """Say on stderr what went wrong, and on stdout as the JSON document where that was asked for. Returns `code`."""
-    console = Console(stderr=True, highlight=False)
-    console.print(f"[bold red]{kind}[/]: ", end="")
+    console = messages()
+    console.print(Text.assemble((kind, "bold red"), ": "), end="")
     console.print(message, markup=False, soft_wrap=True)
     if "--json" in sys.argv:
-        print(json.dumps({"exit_code": code, "error": kind, "message": message}))
+        print_json({"exit_code": code, "error": kind, "message": message}, indent=None)
     return code

@@ -21,6 +21,7 @@ from prefect.input import RunInput
 from pydantic import Field
 
 from simtandem.errors import PlanRefused
+from simtandem.escaping import markdown, prose
 from simtandem.job import preparing
 from simtandem.job.closing import finish
 from simtandem.job.people import Login, Person, SharedLogin, objection, person, require_somebody
@@ -194,7 +195,9 @@ async def _wait(case: _Case, why: str) -> NoReturn:
     note.leave()
     await show_approval(session, why, moved)
     form = Approval.with_initial_data(
-        description=f"{told}\n\nRun `{run.run_id}`; the plan's counts and its refused rows are among its artifacts."
+        description=markdown(
+            "{}\n\nRun {}; the plan's counts and its refused rows are among its artifacts.", prose(told), run.run_id
+        )
     )
     await ask(form, case.flow_run, key, told, run.request.approval_hours * 3600)
 

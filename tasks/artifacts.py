@@ -7,7 +7,7 @@ one run has no key: a key leads to a page of all runs, where somebody might look
 import asyncio
 import logging
 import time
-from collections.abc import Coroutine
+from collections.abc import Coroutine, Mapping, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 from uuid import UUID
@@ -22,6 +22,8 @@ from prefect.client.orchestration import get_client
 from prefect.runtime import flow_run
 
 from schemas.parameters import Mode
+from simtandem import escaping
+from simtandem.escaping import Markdown, markdown, prose, table_cell
 from simtandem.job.preparing import problems
 from simtandem.job.telling import only_planned, open_rows
 from simtandem.reports.headline import headline, parts, retry_command
@@ -41,18 +43,16 @@ _FIRST_ROWS = 200
 async def show_plan(session: Session) -> None:
     """The plan's counts, and the first rows that are invalid or refused."""
     intake, plan = session.run.folder.intake(), session.run.folder.plan_counts()
-    heading = f"## Plan `{plan['digest']}` for {intake['file']}\n\nRun `{session.run.run_id}`\n\n| | |\n|---|---:|\n"
-    lines = [f"| {name} | {value} |" for name, value in _plan_counts(intake, plan).items()]
-    notes = [unlimited(plan["newly_billed"], plan["newly_billed_limit"]), session.run.settings.unencrypted]
-    text = heading + "\n".join(lines) + "".join(f"\n\n{note}\n" for note in notes if note)
-    await _try(acreate_markdown_artifact(text, description=f"The plan: what would be sent ({plan['digest']})"))
+    note = unlimited(plan["newly_billed"], plan["newly_billed_limit"])
+    heading = markdown("## Plan {} for {}\n\nRun {}", plan["digest"], intake["file"], session.run.run_id)
+    text = markdown("{}\n\n{}\n\n{}\n", heading, _counts(_plan_counts(intake, plan)), prose(note))
+    await _show(text, f"The plan: what would be sent ({plan['digest']})")
     await _try(_name_run(session, plan["devices"], intake["file"]))
     found = problems(session.run.folder)
     if found:
         more = f", the first {_FIRST_ROWS}" if len(found) > _FIRST_ROWS else ""
-        table = [{"row": row, "reason": reason} for row, reason in found[:_FIRST_ROWS]]
         told = f"Invalid or refused: {len(found)} rows{more}; all of them in invalid.csv and plan.csv"
-        await _try(acreate_table_artifact(table, description=told))
+        await _show_table([{"row": row, "reason": reason} for row, reason in found[:_FIRST_ROWS]], told)
 
 
 def _plan_counts(intake: dict[str, Any], plan: dict[str, Any]) -> dict[str, object]:
@@ -76,53 +76,93 @@ async def show_approval(session: Session, excess: str, moved: list[dict[str, obj
     """Why the run waits, and what differs from the plan that was approved before, if one was."""
     plan = session.run.folder.plan_counts()
     first = for_good(plan["billed_for_good"])
-    text = f"## Waits for approval of plan `{plan['digest']}`\n\n{f'**{first}**' if first else ''}\n\n"
-    text += f"{excess or 'Approval was asked for.'}\n\n"
-    text += "Resume the run from its menu: the form asks for the decision, who makes it, and why.\n"
+    parts = [
+        markdown("## Waits for approval of plan {}", plan["digest"]),
+        markdown("**{}**", prose(first)) if first else markdown(""),
+        prose(excess or "Approval was asked for."),
+        markdown("Resume the run from its menu: the form asks for the decision, who makes it, and why."),
+    ]
     if moved:
-        text += f"\n**{len(moved)} rows have moved since the plan that was decided on**: it takes a new decision.\n"
-    await _try(acreate_markdown_artifact(text, description="Approval: somebody has to decide"))
+        moved_since = "**{} rows have moved since the plan that was decided on**: it takes a new decision."
+        parts.append(markdown(moved_since, len(moved)))
+    await _show(_paragraphs(parts), "Approval: somebody has to decide")
     if moved:
-        await _try(acreate_table_artifact(moved[:_FIRST_ROWS], description="Moved: rows planned differently now"))
+        await _show_table(moved[:_FIRST_ROWS], "Moved: rows planned differently now")
 
 
 async def show_result(session: Session, document: dict[str, Any]) -> None:
     """Verdicts, outcomes, calls, where the files are, and the first rows that are not as asked."""
-    changed = document["changed"]
-    counts = [*((name, count) for count, name in parts(document))]
-    counts += [(f"steps {name}", count) for name, count in document["outcomes"].items()]
-    lines = [f"| {name.replace('_', ' ')} | {count} |" for name, count in counts if count]
-    lines.append(f"| newly billed (planned) | {changed['newly_billed']} ({document['plan']['newly_billed']}) |")
-    calls, go_on = document["calls"], retry_command(document)
-    lines.append(f"| calls (retried, throttled) | {calls['total']} ({calls['retried']}, {calls['throttled']}) |")
-    lines.append(f"| took | {duration(document['seconds'])} |")
-    planned = only_planned(document)
-    lines.append(f"| carrier | {document['carrier']} at {document['carrier_host']}, account {document['account']} |")
-    heading = "Only planned" if planned else headline(document)
-    text = f"## {heading}\n\n| | |\n|---|---:|\n" + "\n".join(lines)
-    text += f"\n\nTo go on: `{go_on}`" if go_on and not planned else ""
-    text += _where(session, document["files"])
-    await _try(acreate_markdown_artifact(text, description="The result: what became of it"))
+    planned, go_on = only_planned(document), retry_command(document)
+    parts = [
+        markdown("## {}", prose("Only planned" if planned else headline(document))),
+        _counts(_result_counts(document)),
+        markdown("To go on: {}", go_on) if go_on and not planned else markdown(""),
+        _where(session, document["files"]),
+    ]
+    await _show(_paragraphs(parts), "The result: what became of it")
     left = [] if planned else open_rows(session.run)
     if left:
         more = f", the first {_FIRST_ROWS}" if len(left) > _FIRST_ROWS else ""
         told = f"Not in sync: {len(left)} rows{more}; all of them in results.csv, and retry.csv is ready to be fed back"
-        await _try(acreate_table_artifact(left[:_FIRST_ROWS], description=told))
+        await _show_table(left[:_FIRST_ROWS], told)
 
 
-def _where(session: Session, files: dict[str, str]) -> str:
-    names = ", ".join(f"`{Path(path).name}`" for path in files.values())
+def _result_counts(document: dict[str, Any]) -> dict[str, object]:
+    counts = [(name, count) for count, name in parts(document)]
+    counts += [(f"steps {name}", count) for name, count in document["outcomes"].items()]
+    calls, billed = document["calls"], document["changed"]["newly_billed"]
+    where = f"{document['carrier']} at {document['carrier_host']}, account {document['account']}"
+    return {
+        **{name: count for name, count in counts if count},
+        "newly billed (planned)": prose(f"{billed} ({document['plan']['newly_billed']})"),
+        "calls (retried, throttled)": prose(f"{calls['total']} ({calls['retried']}, {calls['throttled']})"),
+        "took": prose(duration(document["seconds"])),
+        "carrier": prose(where),
+    }
+
+
+def _where(session: Session, files: dict[str, str]) -> Markdown:
+    names = _joined(", ", [markdown("{}", Path(path).name) for path in files.values()])
     run = session.run
-    return f"\n\nRun `{run.run_id}`. On the machine that ran it, in `{run.folder.path}`: {names}\n"
+    return markdown("Run {}. On the machine that ran it, in {}: {}", run.run_id, str(run.folder.path), names)
 
 
 async def show_audit(document: dict[str, Any]) -> None:
     """What an audit of the fleet found, and where its files are."""
-    lines = [f"| {name.replace('_', ' ')} | {count} |" for name, count in document["findings"].items()]
-    files = "\n".join(f"- {name}: `{path}`" for name, path in document["files"].items())
-    heading = f"## {sum(document['findings'].values())} findings in {document['sims']} SIMs\n\n| | |\n|---|---:|\n"
-    text = heading + "\n".join(lines) + f"\n\nRun `{document['run_id']}`, on the machine that ran it:\n\n{files}\n"
-    await _try(acreate_markdown_artifact(text, key="audit", description="What the audit found"))
+    found = document["findings"]
+    heading = markdown("## {} findings in {} SIMs", sum(found.values()), document["sims"])
+    run = markdown("Run {}, on the machine that ran it:", document["run_id"])
+    text = _paragraphs([heading, _counts(found), run, _files(document["files"])])
+    await _show(text, "What the audit found", "audit")
+
+
+def _counts(counts: Mapping[str, object]) -> Markdown:
+    """A table of names and numbers."""
+    names = [prose(name.replace("_", " ")) for name in counts]
+    values = [each if isinstance(each, int | Markdown) else prose(str(each)) for each in counts.values()]
+    rows = [markdown("| {} | {} |", name, value) for name, value in zip(names, values, strict=True)]
+    return _joined("\n", [markdown("| | |\n|---|---:|"), *rows])
+
+
+def _files(files: Mapping[str, str]) -> Markdown:
+    return _joined("\n", [markdown("- {}: {}", prose(name), path) for name, path in files.items()])
+
+
+def _paragraphs(texts: Sequence[Markdown]) -> Markdown:
+    return markdown("{}\n", _joined("\n\n", [text for text in texts if text]))
+
+
+def _joined(between: str, texts: Sequence[Markdown]) -> Markdown:
+    return markdown(between.join(["{}"] * len(texts)), *texts)
+
+
+async def _show(text: Markdown, description: str, key: str | None = None) -> None:
+    await _try(acreate_markdown_artifact(text, key=key, description=prose(description)))
+
+
+async def _show_table(rows: Sequence[Mapping[str, object]], description: str, key: str | None = None) -> None:
+    cells = [{name: table_cell(value) for name, value in row.items()} for row in rows]
+    await _try(acreate_table_artifact(cells, key=key, description=prose(description)))
 
 
 async def _name_run(session: Session, devices: int, file: str) -> None:
@@ -132,20 +172,25 @@ async def _name_run(session: Session, devices: int, file: str) -> None:
     wish = ", ".join("owners alone" if each is None else str(each).replace("_", " ") for each in wishes)
     name = f"{'plan ' if request.mode is Mode.PLAN else ''}{wish} · {devices:,} devices · {file}"
     async with get_client() as client:
-        await client.update_flow_run(UUID(str(flow_run.id)), name=name)
+        await client.update_flow_run(UUID(str(flow_run.id)), name=escaping.name(name))
+
+
+def name_of_run(told: str) -> str:
+    """The name of a flow run, whatever the file is called."""
+    return escaping.name(told)
 
 
 async def show_arrivals(files: list[dict[str, Any]]) -> None:
     """The files that were taken from an inbox, and what is to be said of each."""
     told = f"{len(files)} files taken" if len(files) > 1 else "1 file taken"
-    await _try(acreate_table_artifact(files[:_FIRST_ROWS], key="arrivals", description=told))
+    await _show_table(files[:_FIRST_ROWS], told, "arrivals")
 
 
 async def show_audit_report(written: dict[str, Any]) -> None:
     """The period, how many runs it had, and where the reports are."""
-    files = "\n".join(f"- {name}: `{path}`" for name, path in written["files"].items())
-    text = f"## {written['runs']} runs from {written['since']} to {written['until']}\n\n{files}\n"
-    await _try(acreate_markdown_artifact(text, key="audit-report", description="Reports on the runs of a period"))
+    heading = markdown("## {} runs from {} to {}", written["runs"], prose(written["since"]), prose(written["until"]))
+    text = _paragraphs([heading, _files(written["files"])])
+    await _show(text, "Reports on the runs of a period", "audit-report")
 
 
 class Progress:

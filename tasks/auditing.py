@@ -10,6 +10,7 @@ from prefect.cache_policies import NO_CACHE
 from prefect.client.schemas.objects import State
 from prefect.states import Completed
 
+from simtandem import escaping
 from simtandem.carriers.base import Carrier
 from simtandem.job import audit_files, auditing, explaining_runs
 from tasks.session import origin
@@ -61,4 +62,4 @@ def audited_state(document: dict[str, Any]) -> State[Any]:
     found = {name.replace("_", " "): count for name, count in document["findings"].items() if count}
     told = ", ".join(f"{count} {name}" for name, count in found.items()) or "nothing found"
     message = f"{document['sims']} SIMs, {document['endpoints']} endpoints: {told}. Run {document['run_id']}."
-    return Completed(name="Findings" if found else "Completed", message=message)
+    return Completed(name="Findings" if found else "Completed", message=escaping.state(message))

@@ -10,6 +10,7 @@ from prefect.client.schemas.objects import State, StateDetails
 from prefect.context import FlowRunContext
 from prefect.states import Cancelled, Failed
 
+from simtandem import escaping
 from simtandem.errors import (
     AuthenticationFailed,
     CarrierRefused,
@@ -53,9 +54,9 @@ async def concluded(steps: Coroutine[Any, Any, State[Any]]) -> State[Any]:
 def state_after(error: SimtandemError) -> State[Any]:
     """The state of a flow run that this ended. Its result is the error."""
     if isinstance(error, Interrupted):
-        return Cancelled(message=str(error), data=error)
+        return Cancelled(message=escaping.state(str(error)), data=error)
     name = error.refusal if isinstance(error, PlanRefused) else STATE_NAMES.get(type(error), "Failed")
-    return Failed(name=name, message=str(error), data=error)
+    return Failed(name=name, message=escaping.state(str(error)), data=error)
 
 
 async def _let_it_stand(state: State[Any]) -> None:

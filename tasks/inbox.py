@@ -12,6 +12,7 @@ from prefect.states import Completed, Failed
 
 from schemas.parameters import Wish
 from schemas.statuses import Target
+from simtandem import escaping
 from simtandem.errors import AuthenticationFailed, InputError, SimtandemError
 from simtandem.inbox.device_lookup import device_lookup
 from simtandem.inbox.due import Began, DueWork, due_work
@@ -167,5 +168,5 @@ def desk_state(desk: Desk) -> State[Any]:
     if not summary.sentences:
         return Completed(name="Nothing due", message="Nothing new, nothing due.")  # by its name: nobody is told of it
     if summary.concern is Concern.NOTHING:
-        return Completed(message=str(summary))
-    return Failed(name=STATE_NAMES[summary.concern], message=str(summary))
+        return Completed(message=escaping.state(str(summary)))
+    return Failed(name=STATE_NAMES[summary.concern], message=escaping.state(str(summary)))

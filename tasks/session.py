@@ -15,7 +15,7 @@ from prefect.states import Cancelled, Completed, Failed
 
 from schemas.parameters import BulkUpdate
 from schemas.statuses import Half, StoppedBy
-from simtandem import watching
+from simtandem import escaping, watching
 from simtandem.carriers.base import Carrier
 from simtandem.errors import CarrierUnavailable, Interrupted, PlanRefused, SimtandemError
 from simtandem.job.applying import Applying
@@ -204,8 +204,9 @@ def final_state(document: dict[str, Any], trouble: str = "") -> State[Any]:
     """
     message = ending(document, trouble)
     if document["exit_code"] == Interrupted.exit_code:
-        return Cancelled(message=message)
+        return Cancelled(message=escaping.state(message))
     if document["exit_code"] == 0:
-        return Completed(message=message)
+        return Completed(message=escaping.state(message))
     name = "Rows refused" if only_planned(document) else "Not in sync"
-    return Failed(name="Plan refused" if document["exit_code"] == PlanRefused.exit_code else name, message=message)
+    name = "Plan refused" if document["exit_code"] == PlanRefused.exit_code else name
+    return Failed(name=name, message=escaping.state(message))

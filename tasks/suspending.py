@@ -19,6 +19,8 @@ from prefect.states import Suspended
 from prefect.utilities.engine import propose_state
 from pydantic import ValidationError
 
+from simtandem import escaping
+
 Form = TypeVar("Form", bound=RunInput)
 
 _KEY = "approve"
@@ -58,7 +60,7 @@ async def last_asked(form: type[Form], flow_run_id: UUID) -> Asked[Form] | None:
 
 async def ask(form: type[RunInput], flow_run_id: UUID, key: str, why: str, within_s: int) -> NoReturn:
     """Suspend this flow run: its process ends, and an answer starts it again, from its beginning."""
-    state: State[Any] = Suspended(timeout_seconds=within_s, pause_key=key, message=why)
+    state: State[Any] = Suspended(timeout_seconds=within_s, pause_key=key, message=escaping.state(why))
     keyset = keyset_from_paused_state(state)
     state.state_details.run_input_keyset = dict(keyset)  # type: ignore[arg-type]  # its keys are plain words
     await form.asave(keyset, flow_run_id)

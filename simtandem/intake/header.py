@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 from schemas.ownership import OwnerField
 from simtandem.errors import InputError, UnrecognisedInput
+from simtandem.escaping import visible
 
 IDS = ("sim_id", "endpoint_id", "iccid")
 FIELDS = (*IDS, "status")
@@ -70,7 +71,9 @@ def find_sources(header: Sequence[str]) -> tuple[Source, ...]:
     identifies a device, two of the columns to read have the very same name, or a field has more columns than any list
     of devices needs.
     """
-    sources = tuple(Source(index, field, tidy(name)) for index, name in enumerate(header) if (field := _field(name)))
+    sources = tuple(
+        Source(index, field, visible(tidy(name))) for index, name in enumerate(header) if (field := _field(name))
+    )
     if not any(source.field in IDS for source in sources):
         raise _no_id(header)
     _limit(sources)
@@ -99,14 +102,14 @@ def _limit(sources: Sequence[Source]) -> None:
 
 def ignored(header: Sequence[str]) -> tuple[list[str], list[str]]:
     """The named columns that are not read: those that show a status of today, and the others."""
-    names = [tidy(name) for name in header if _field(name) is None and tidy(name)]
+    names = [visible(tidy(name)) for name in header if _field(name) is None and tidy(name)]
     statuses = [name for name in names if "status" in name.casefold()]
     return statuses, [name for name in names if name not in statuses]
 
 
 def listed(names: Sequence[str], limit: int = 10) -> str:
     """Names for a sentence, quoted and cut short."""
-    shown = ", ".join(f"'{name[:40]}'" for name in names[:limit])
+    shown = ", ".join(f"'{visible(name[:40])}'" for name in names[:limit])
     return shown if len(names) <= limit else f"{shown} and {len(names) - limit} more"
 
 

@@ -2,11 +2,11 @@
 
 import asyncio
 
-from simtandem.console import results
 from simtandem.errors import InputError
 from simtandem.operation.serving import up
 from simtandem.orchestration import Orchestration
 from simtandem.settings import load, prefect_api_url
+from simtandem.terminal import results
 
 
 def serve(host: str, port: int) -> None:

@@ -48,7 +48,7 @@ async def up(settings: Settings, host: str, port: int, console: Console) -> None
         worker = Worker(settings.home / "prefect" / "worker.log")
         worker.start()
         address = url.removesuffix("/api")
-        console.print(f"[bold]{address}/v2/deployments[/] is where runs are started. Ctrl-C ends it all.")
+        console.print(f"{address}/v2/deployments is where runs are started. Ctrl-C ends it all.")
         console.print(f"  {len(deployed.deployments)} deployments, {len(deployed.automations)} automations, 1 worker.")
         try:
             while not stop.is_set():

@@ -13,6 +13,7 @@ from jinja2 import Environment, FunctionLoader, StrictUndefined
 from markupsafe import Markup
 
 from schemas.statuses import Cause, Finding
+from simtandem import escaping
 from simtandem.reports import wording
 from simtandem.reports.files import replace_file
 
@@ -84,7 +85,12 @@ def _part(name: str) -> str:
 @cache
 def _environment() -> Environment:
     environment = Environment(
-        autoescape=True, undefined=StrictUndefined, loader=FunctionLoader(_part), trim_blocks=True, lstrip_blocks=True
+        autoescape=True,
+        finalize=escaping.html,
+        undefined=StrictUndefined,
+        loader=FunctionLoader(_part),
+        trim_blocks=True,
+        lstrip_blocks=True,
     )
     environment.filters.update(number="{:,}".format, of=wording.of, stamp=wording.stamp, duration=wording.duration)
     environment.filters["signed"] = "{:+,}".format

@@ -15,6 +15,7 @@ from jinja2 import Environment, FunctionLoader, StrictUndefined
 from markupsafe import Markup
 
 from schemas.statuses import Cause, Target, Verdict
+from simtandem import escaping
 from simtandem.ledger.explanations import Explanation
 from simtandem.reports import charts, findings, rows, wording
 from simtandem.reports.advice import next_steps
@@ -182,7 +183,12 @@ def _part(name: str) -> str:
 def _environment() -> Environment:
     """Everything is escaped, and a name the template misspells is an error."""
     environment = Environment(
-        autoescape=True, undefined=StrictUndefined, loader=FunctionLoader(_part), trim_blocks=True, lstrip_blocks=True
+        autoescape=True,
+        finalize=escaping.html,
+        undefined=StrictUndefined,
+        loader=FunctionLoader(_part),
+        trim_blocks=True,
+        lstrip_blocks=True,
     )
     environment.filters.update(
         number="{:,}".format,

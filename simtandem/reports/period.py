@@ -14,6 +14,7 @@ from jinja2 import Environment, FunctionLoader, StrictUndefined
 from markupsafe import Markup
 
 from schemas.statuses import StoppedBy, Verdict
+from simtandem import escaping
 from simtandem.reports import wording
 from simtandem.reports.figures import NEWLY_BILLED
 from simtandem.reports.files import replace_file
@@ -96,7 +97,12 @@ def _part(name: str) -> str:
 @cache
 def _environment() -> Environment:
     environment = Environment(
-        autoescape=True, undefined=StrictUndefined, loader=FunctionLoader(_part), trim_blocks=True, lstrip_blocks=True
+        autoescape=True,
+        finalize=escaping.html,
+        undefined=StrictUndefined,
+        loader=FunctionLoader(_part),
+        trim_blocks=True,
+        lstrip_blocks=True,
     )
     environment.filters.update(number="{:,}".format, of=wording.of, spoken=wording.spoken, stamp=wording.stamp)
     environment.filters["signed"] = "{:+,.2f}".format

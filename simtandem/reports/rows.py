@@ -5,6 +5,8 @@ import json
 import polars as pl
 from markupsafe import Markup
 
+from simtandem.reports.cells import sheet_column
+
 LIMIT = 100_000
 """How many rows a page carries; beyond it, the browser would feel it. The CSV file has all."""
 
@@ -36,7 +38,7 @@ def embed(examined: pl.DataFrame) -> Markup:
     data = {
         "size": table.height,
         "attention": int(table["attention"].sum()),
-        "plain": {name: table[name].to_list() for name in _PLAIN},
+        "plain": {name: sheet_column(table[name]).to_list() for name in _PLAIN},
         "coded": {name: _coded(table[name]) for name in _CODED},
     }
     text = json.dumps(data, ensure_ascii=False, separators=(",", ":"))
@@ -44,7 +46,7 @@ def embed(examined: pl.DataFrame) -> Markup:
 
 
 def _coded(column: pl.Series) -> list[list[str] | list[int]]:
-    words = column.cast(pl.String).fill_null("")
+    words = sheet_column(column.cast(pl.String)).fill_null("")
     vocabulary = words.unique(maintain_order=True)
     codes = words.replace_strict(vocabulary, range(len(vocabulary)), return_dtype=pl.Int64)
     return [vocabulary.to_list(), codes.to_list()]

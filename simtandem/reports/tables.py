@@ -13,6 +13,7 @@ import polars as pl
 from schemas.ownership import OwnerField
 from schemas.statuses import Action, Half
 from simtandem import ownership
+from simtandem.reports.cells import RUNS, csv_text
 from simtandem.reports.files import replace_file
 
 PLAN = (
@@ -82,8 +83,6 @@ CHANGES = (
 _NUMBERS = frozenset({"row", "attempts", "http_status"})
 _ROWS_AT_A_TIME = 50_000
 _BYTE_ORDER_MARK = b"\xef\xbb\xbf"
-# Beginnings after which a spreadsheet may run a cell (OWASP, "CSV Injection"); the last four are full-width = + - @.
-_RUNS = r"^[=+\-@\t\r\n\uff1d\uff0b\uff0d\uff20]"
 # What a spreadsheet would show as another number: more than 11 digits, leading zeros, exponents.
 _CHANGES = r"^\s*(?:[0-9]{12,}|0[0-9]+|[0-9]+(?:[.,][0-9]*)?[eE][+\-]?[0-9]+)\s*$"
 
@@ -163,9 +162,9 @@ def _cell(value: pl.Expr, name: str) -> pl.Expr:
     """The cell as it stands in the file: nothing for nothing, an apostrophe before what would not stay as it is."""
     if name in _NUMBERS:
         return value.alias(name)
-    text = value.cast(pl.String)
+    text = csv_text(value.cast(pl.String))
     # One more before an apostrophe that was there: taking one off then always gives back what was put in.
-    unsafe = text.str.contains(_RUNS) | text.str.contains(_CHANGES) | text.str.starts_with("'")
+    unsafe = text.str.contains(RUNS) | text.str.contains(_CHANGES) | text.str.starts_with("'")
     protected = pl.concat_str(pl.lit("'"), text)
     return (
         pl.when(text == "")

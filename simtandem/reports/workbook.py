@@ -18,6 +18,7 @@ from xml.sax.saxutils import escape, quoteattr
 import polars as pl
 
 from simtandem.reports.account import Part
+from simtandem.reports.cells import sheet_text
 from simtandem.reports.files import replace_file
 
 ROWS_OF_A_SHEET = 1_048_575
@@ -147,7 +148,7 @@ def _cell(name: str, kind: pl.DataType, letters: str) -> pl.Expr:
     """The cell of a column as XML; nothing where there is nothing."""
     value = pl.col(name)
     if kind == pl.String:
-        text = _escaped(value)
+        text = _escaped(sheet_text(value))
         cell = _tagged(letters, f's="{_TEXT}" t="inlineStr"><is><t xml:space="preserve">', text, "</t></is>")
         return pl.when(value.is_not_null() & (value != "")).then(cell).otherwise(pl.lit(""))
     if isinstance(kind, pl.Datetime):

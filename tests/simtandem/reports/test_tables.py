@@ -1,4 +1,5 @@
 import csv
+import re
 import tracemalloc
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -10,6 +11,7 @@ from hypothesis import strategies as st
 
 from schemas.tables import Plan, Rejected, Results, empty
 from simtandem.errors import LedgerError
+from simtandem.escaping import visible
 from simtandem.reports.tables import write_invalid, write_plan, write_results, write_retry
 
 PLANNED = {
@@ -75,7 +77,7 @@ def test_a_plan_file_is_byte_for_byte_what_a_spreadsheet_takes(tmp_path: Path) -
     assert (tmp_path / "plan.csv").read_bytes() == (
         b"\xef\xbb\xbfrow,sim_id,iccid,endpoint_id,sim_before,endpoint_before,sim_after,endpoint_after,steps,reason\r\n"
         b"2,1,'8988303000000001234,2,Suspended,Disabled,Activated,Enabled,"
-        b'"endpoint Enabled, then SIM Activated","say ""no"", please\nnow"\r\n'
+        b'"endpoint Enabled, then SIM Activated","say ""no"", please\\nnow"\r\n'
     )
 
 
@@ -149,9 +151,8 @@ def test_no_rows_leave_a_header(
         "+1",
         "-1",
         "@SUM(A1)",
-        "\t=1",
-        "\r=1",
-        "\n=1",
+        " =1",
+        '"=1',
         "\uff1d1",
         "'quoted",
         "8.98830E+18",
@@ -167,6 +168,28 @@ def test_a_cell_a_spreadsheet_would_run_or_round_begins_with_an_apostrophe(tmp_p
     with (tmp_path / "invalid.csv").open(encoding="utf-8-sig", newline="") as file:
         row = next(csv.DictReader(file))
     assert (row["value"], row["reason"]) == (f"'{value}", f"'{value}")
+
+
+@pytest.mark.parametrize("value", ["\t=1", "\r=1", "\n=1", "a\x1b[2J", "\u202egnp", "a\u200bb", "a\0b"])
+def test_what_is_not_seen_stands_as_an_escape(tmp_path: Path, value: str) -> None:
+    rejected = pl.DataFrame([(2, "iccid", value, value)], schema=empty(Rejected).schema, orient="row")
+
+    write_invalid(rejected, tmp_path / "invalid.csv")
+
+    assert f",{visible(value)},".encode() in (tmp_path / "invalid.csv").read_bytes()
+    assert "\\" in visible(value)
+
+
+@pytest.mark.parametrize("value", ["x;=1+1", "x\t=cmd|' /C calc'!A0", "a, +1", 'a;"@SUM(1)', "a|-2"])
+def test_no_part_behind_a_separator_begins_like_a_formula(tmp_path: Path, value: str) -> None:
+    rejected = pl.DataFrame([(2, "iccid", value, "r")], schema=empty(Rejected).schema, orient="row")
+
+    write_invalid(rejected, tmp_path / "invalid.csv")
+
+    told = (tmp_path / "invalid.csv").read_text("utf-8-sig")
+    assert not re.search(
+        r"[;,|\t]\s*[\"']*\s*[=@+-]", told.replace("'=", "").replace("'@", "").replace("'+", "").replace("'-", "")
+    )
 
 
 @pytest.mark.parametrize("value", ["plain", "12345678901", "0", "a=b", "Ünïcode ✓", " x "])
@@ -198,7 +221,10 @@ def test_no_cell_begins_like_a_formula_and_every_value_comes_back(
     with path.open(encoding="utf-8-sig", newline="") as file:
         written = [row[1:] for row in csv.reader(file)][1:]
     assert not [cell for row in written for cell in row if cell.startswith(("=", "+", "-", "@", "\t", "\r", "\n"))]
-    assert [tuple(cell.removeprefix("'") for cell in row) for row in written] == cells
+    pieces = [piece for row in written for cell in row for piece in re.split("[;,|]", cell)]
+    assert not [piece for piece in pieces if piece.lstrip(' "').startswith(("=", "+", "-", "@", "\uff1d"))]
+    kept = [tuple(cell.replace("'", "") for cell in row) for row in written]
+    assert kept == [tuple(visible(value).replace("'", "") for value in row) for row in cells]
 
 
 def test_memory_does_not_grow_with_the_fleet(
