@@ -29,6 +29,10 @@ class Move:
     refusal: str = ""
 
 
+Pair = tuple[SimStatus | None, EndpointStatus | None]
+"""The statuses of a device's halves; None where that half does not exist."""
+
+
 class Lifecycle(Protocol):
     """A carrier's rules: which moves are legal, and in which order a pair's halves go. Pure."""
 
@@ -39,6 +43,13 @@ class Lifecycle(Protocol):
         """The way for a device in this state; `None` where that half does not exist.
 
         Without a `target` both halves stay as they are; refused is then what must not be touched at all.
+        """
+        ...
+
+    def restore(self, left: Pair, was: Pair) -> Move:
+        """The way back from where a run left a device to exactly where it `was`, which need not be any target.
+
+        Refused where a step is not legal, or where the device would be charged again.
         """
         ...
 

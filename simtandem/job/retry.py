@@ -49,8 +49,16 @@ def left_by(ledger: Ledger, run_id: str) -> Left:
         )
     rows = reconciling.open_rows(results) if results.height else _planned(plan, record.kind)
     if rows.is_empty():
-        raise InputError(f"Run {record.run_id} left nothing open that could be tried again. Nothing was sent.")
+        raise InputError(
+            f"Run {record.run_id} left nothing open that could be tried again. Nothing was sent.{_undo_again(record)}"
+        )
     return Left(record, rows)
+
+
+def _undo_again(record: RunRecord) -> str:
+    """Where an undo was to bring back what no status asks for, only an undo can do that."""
+    undone = record.parameters.get("undo_of")
+    return f"\nIf devices are not back yet: simtandem undo {undone}" if undone else ""
 
 
 def next_step(ledger: Ledger, record: RunRecord) -> str:
@@ -65,11 +73,12 @@ def next_step(ledger: Ledger, record: RunRecord) -> str:
 def _planned(plan: pl.DataFrame, kind: RunKind) -> pl.DataFrame:
     """The rows of a run that was killed before it could judge any, less what is refused: what is right costs nothing.
 
-    Of an undo only what it sends: what it leaves alone, nobody asked for.
+    Of an undo only what it sends: what it leaves alone, nobody asked for; and of that only what a status asks for.
     """
     never = [Action.REPEAT.value, Action.REFUSED.value]
     wanted = pl.col("action") == Action.CHANGE if kind is RunKind.UNDO else ~pl.col("action").is_in(never)
-    return plan.filter(wanted).rename({"owners_after": "owners"})
+    rows = plan.filter(wanted).rename({"owners_after": "owners"})
+    return rows.filter(pl.any_horizontal(pl.col("desired", "owners").is_not_null()))
 
 
 def read_run(run: Run) -> Intake:

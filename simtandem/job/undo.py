@@ -7,6 +7,7 @@ import polars as pl
 from schemas.hosts import plain_host
 from schemas.tables import Rejected, Repeats, empty
 from simtandem import undoing
+from simtandem.carriers.opening import lifecycle
 from simtandem.errors import InputError
 from simtandem.intake import Intake
 from simtandem.job import claims
@@ -58,7 +59,8 @@ def read_run(run: Run) -> Intake:
     run_id = undone.record.run_id
     plan, outcomes = run.ledger.plan(run_id), run.ledger.outcomes(run_id)
     sent = claims.sent_by(run.ledger, run_id)
-    changes = undoing.changed(plan, outcomes, sent, claims.sent_later(run.ledger, run_id, sent))
+    later = claims.sent_later(run.ledger, run_id, plan, sent)
+    changes = undoing.changed(plan, outcomes, sent, later, run_id)
     if changes.is_empty():
         raise InputError(f"Run {run_id} ({undone.record.kind}) changed nothing, so there is nothing to undo.")
     run.folder.save_table(_CHANGES, changes)
@@ -75,7 +77,7 @@ def read_run(run: Run) -> Intake:
 
 def turn_around(run: Run, plan: pl.DataFrame) -> pl.DataFrame:
     """The plan of an undo from the plan for its devices; also leaves what goes back as `undo.csv`."""
-    inverse = undoing.inverse(plan, run.folder.table(_CHANGES))
+    inverse = undoing.inverse(plan, run.folder.table(_CHANGES), lifecycle())
     write_retry(undoing.to_send(inverse), run.folder.file("undo.csv"))
     return inverse
 

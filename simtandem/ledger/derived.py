@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 import polars as pl
-from sqlalchemy import Connection, Select, Text, and_, func, select, type_coerce
+from sqlalchemy import Connection, Select, Text, and_, func, or_, select, type_coerce
 
 from schemas.hosts import plain_host
 from schemas.statuses import Action, Half, Outcome, Target, Verdict
@@ -108,7 +108,7 @@ def put_by(connection: Connection, run_id: str) -> pl.DataFrame:
             run_id=pl.lit(run_id),
             **{
                 f"{half}_status": pl.when("there")
-                .then(f"{half}_after")
+                .then(pl.when(pl.col("desired").is_not_null()).then(f"{half}_after"))
                 .otherwise(pl.when(pl.col("back").is_not_null()).then(f"{half}_before").otherwise(nowhere))
                 for half in Half
             },
@@ -174,10 +174,13 @@ def _in(half: Half, words: list[str]) -> pl.Expr:
 
 def _rows(run_id: str) -> Select[tuple[object, ...]]:
     at_verdict = and_(verdicts.c.run_id == plan_rows.c.run_id, verdicts.c.row == plan_rows.c.row)
+    moved = or_(plan_rows.c.endpoint_step, and_(plan_rows.c.sim_step, plan_rows.c.sim_after != plan_rows.c.sim_before))
     return (
         select(*(plan_rows.c[name] for name in _ROWS if name != "verdict"), verdicts.c.verdict)
         .select_from(plan_rows.outerjoin(verdicts, at_verdict))
-        .where(plan_rows.c.run_id == run_id, plan_rows.c.sim_id.is_not(None), plan_rows.c.desired.is_not(None))
+        .where(
+            plan_rows.c.run_id == run_id, plan_rows.c.sim_id.is_not(None), or_(plan_rows.c.desired.is_not(None), moved)
+        )
         .where(plan_rows.c.action.in_([Action.CHANGE.value, Action.UNCHANGED.value]))
         .order_by(plan_rows.c.row)
     )

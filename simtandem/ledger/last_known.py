@@ -1,9 +1,10 @@
 """Where simtandem last put each device of a carrier: a table kept up to date, so that nobody reads years for it.
 
 One line a SIM; the carrier's host is a plain one, however runs spelled it. `desired`, `sim_status` and
-`endpoint_status` are where it was put, null where that is not known (half done, unanswered); `at` is when that was
-sent, in run `run_id` by its row. `sim_run` and `sim_at` say which run last sent that half and when, and so do those of
-the endpoint; the run is null where it took the half back by itself.
+`endpoint_status` are where it was put, null where that is not known (half done, unanswered) or where no status asks for
+it (an undo brings back such states); `at` is when that was sent, in run `run_id` by its row. `sim_run` and `sim_at` say
+which run last sent that half and when, and so do those of the endpoint; the run is null where it took the half back by
+itself.
 
 The table follows from the facts of the runs (`derived` works it out from them, and `verify` compares the two), and
 changes in the transaction that records those: what was sent last counts, whichever run began first.
@@ -127,11 +128,13 @@ _ROWS = f"""
     {_newest("endpoint", "{ends}")}
     LEFT JOIN verdicts v ON v.run_id = p.run_id AND v."row" = p."row"
     WHERE p.run_id = :run_id {{which}} AND r.kind IN ('apply', 'retry', 'undo')
-        AND p.sim_id IS NOT NULL AND p.desired IS NOT NULL AND p.action IN ('change', 'unchanged')
+        AND p.sim_id IS NOT NULL AND p.action IN ('change', 'unchanged')
+        AND (p.desired IS NOT NULL OR p.endpoint_step OR (p.sim_step AND p.sim_after <> p.sim_before))
 """  # noqa: S608 - our own names
 _JUDGED = f"""
     SELECT w.*, w.sim_done AND w.endpoint_done AS all_done, w.sim_not_done AND w.endpoint_not_done AS none_done,
         w.as_asked OR (w.steps AND w.sim_done AND w.endpoint_done) AS there,
+        w.desired IS NOT NULL AND (w.as_asked OR (w.steps AND w.sim_done AND w.endpoint_done)) AS named,
         CASE w.sim_before || '+' || w.endpoint_before WHEN 'Activated+Enabled' THEN 'activated'
             WHEN 'Suspended+Disabled' THEN 'suspended' WHEN 'Factory Test+Enabled' THEN 'factory_test' END AS back
     FROM ({_ROWS}) w
@@ -141,9 +144,10 @@ _PUT = f"""
         j.endpoint_at, coalesce(j.ended_at, j.looked_at) AS at, j.there, j.touched, j.none_done, j.all_done, j.steps,
         j.as_asked,
         CASE WHEN j.there THEN j.desired WHEN j.none_done THEN j.back END AS desired,
-        CASE WHEN j.there THEN j.sim_after WHEN j.none_done AND j.back IS NOT NULL THEN j.sim_before END AS sim_status,
-        CASE WHEN j.there THEN j.endpoint_after WHEN j.none_done AND j.back IS NOT NULL THEN j.endpoint_before
-            END AS endpoint_status
+        CASE WHEN j.named THEN j.sim_after WHEN j.there THEN NULL
+            WHEN j.none_done AND j.back IS NOT NULL THEN j.sim_before END AS sim_status,
+        CASE WHEN j.named THEN j.endpoint_after WHEN j.there THEN NULL
+            WHEN j.none_done AND j.back IS NOT NULL THEN j.endpoint_before END AS endpoint_status
     FROM ({_JUDGED}) j
 """  # noqa: S608 - our own names
 """Where a run put its devices. What it took back by itself is where it was before, if a status asks for that."""

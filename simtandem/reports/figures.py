@@ -48,7 +48,10 @@ def figures(results: pl.DataFrame) -> Figures:
     moved = pl.col("sim_outcome").eq_missing(pl.lit(Outcome.UNKNOWN.value))
     on = (pl.col("desired") == Target.ACTIVATED) & ~was_charged & (sim | (moved & charged))
     suspended = pl.col("after").str.starts_with(f"{SimStatus.SUSPENDED}+")
-    off = (pl.col("desired") == Target.SUSPENDED) & was_charged & (sim | (moved & suspended))
+    unnamed = (
+        pl.col("desired").is_null() & pl.col("owners").is_null() & suspended
+    )  # an undo, to what no status asks for
+    off = ((pl.col("desired") == Target.SUSPENDED) | unnamed) & was_charged & (sim | (moved & suspended))
     other_owner = sim & pl.col("owners").is_not_null() & pl.col("owners").ne_missing(pl.col("owners_before"))
     half = int(half_done(results).sum())
     return Figures(

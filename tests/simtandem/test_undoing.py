@@ -7,6 +7,7 @@ from schemas.statuses import Action, EndpointStatus, Half, Outcome, SimStatus, T
 from schemas.tables import Outcomes, Plan, Repeats, Results, empty
 from simtandem import undoing
 from simtandem.carriers.emnify.lifecycle import EmnifyLifecycle
+from simtandem.claimants import LATER, SENT
 from simtandem.planning import make_plan
 from tests.simtandem.model_fleet import Job, ModelFleet, device, jobs, wishes
 
@@ -41,7 +42,8 @@ def one(before: tuple[SimStatus, EndpointStatus | None], target: Target) -> tupl
 
 
 def inverse(fleet: ModelFleet, changes: pl.DataFrame) -> pl.DataFrame:
-    return Plan.validate(undoing.inverse(planned(fleet, undoing.devices(changes)), changes))
+    lifecycle = EmnifyLifecycle()
+    return Plan.validate(undoing.inverse(planned(fleet, undoing.devices(changes)), changes, lifecycle))
 
 
 @settings(max_examples=40, deadline=None)
@@ -99,17 +101,18 @@ def test_a_device_that_moved_since_is_named_and_left_alone(job: Job, data: st.Da
         (
             (ACTIVATED, OFF),
             Target.SUSPENDED,
-            "SIM 1 was Activated+Disabled before the run, a split pair that no status asks for",
+            (
+                "SIM 1 was Activated+Disabled before the run, a split pair that is charged and can't work; "
+                "apply the status activated to use it, suspended to stop its charges"
+            ),
         ),
         (
             (ACTIVATED, None),
             Target.SUSPENDED,
-            "SIM 1 was Activated+no endpoint before the run, a split pair that no status asks for",
-        ),
-        (
-            (SUSPENDED, ON),
-            Target.ACTIVATED,
-            "SIM 1 was Suspended+Enabled before the run, a split pair that no status asks for",
+            (
+                "SIM 1 was Activated+no endpoint before the run, a split pair that is charged for nothing; "
+                "to use it, assign it to an endpoint, then apply the status activated"
+            ),
         ),
     ],
 )
@@ -121,6 +124,34 @@ def test_what_can_not_go_back_is_refused_in_words(
     back = inverse(fleet, undoing.changed(plan, all_applied(plan)))
     assert back.select("action", "reason").rows() == [(Action.REFUSED, reason)]
     assert undoing.to_send(back).is_empty()
+
+
+@pytest.mark.parametrize(
+    ("before", "target", "sim_step", "endpoint_step"),
+    [((SUSPENDED, ON), Target.ACTIVATED, True, False), ((SUSPENDED, ON), Target.SUSPENDED, False, True)],
+)
+def test_a_split_pair_that_costs_nothing_comes_back_although_no_status_asks_for_it(
+    before: tuple[SimStatus, EndpointStatus], target: Target, sim_step: bool, endpoint_step: bool
+) -> None:
+    fleet, plan = one(before, target)
+    fleet.apply(plan)
+    back = inverse(fleet, undoing.changed(plan, all_applied(plan)))
+    assert back.select("action", "desired", "sim_step", "endpoint_step", "newly_billed").rows() == [
+        (Action.CHANGE, None, sim_step, endpoint_step, False),
+    ]
+    assert undoing.to_send(back).is_empty()
+    fleet.apply(back)
+    assert (fleet.devices[0].sim, fleet.devices[0].endpoint) == before
+    assert fleet.illegal == []
+
+
+def test_an_endpoint_that_alone_was_enabled_for_an_issued_sim_goes_back() -> None:
+    fleet, plan = one((ISSUED, OFF), Target.ACTIVATED)
+    fleet.change_endpoint("101", ON)
+    back = inverse(fleet, undoing.changed(plan, all_applied(plan, sim=Outcome.REFUSED)))
+    assert back.select("action", "sim_step", "endpoint_step", "endpoint_after").rows() == [
+        (Action.CHANGE, False, True, OFF)
+    ]
 
 
 def test_a_device_that_can_not_go_back_and_moved_has_both_reasons() -> None:
@@ -187,7 +218,12 @@ def test_a_step_nobody_knows_of_is_undone_where_it_shows(carried_out: bool) -> N
 
 def calls(*lines: tuple[str, str, str, str]) -> pl.DataFrame:
     """Half, id, run and time of changes that were sent."""
-    return pl.DataFrame(lines, schema=undoing.SENT, orient="row")
+    return pl.DataFrame(lines, schema=SENT, orient="row")
+
+
+def others(*lines: tuple[str, str, str, str, str | None, bool]) -> pl.DataFrame:
+    """The same of other runs, with the run that each undoes and whether it is sure."""
+    return pl.DataFrame(lines, schema=LATER, orient="row")
 
 
 @pytest.mark.parametrize(("half", "counted"), [("sim", 1), ("endpoint", 1), (None, 0)])
@@ -206,7 +242,7 @@ def test_a_half_that_a_later_run_sent_belongs_to_that_run(at: str, claimed: str 
     sim = plan["sim_id"][0]
     fleet.apply(plan)
     changes = undoing.changed(
-        plan, all_applied(plan), calls(("sim", sim, "mine", "1")), calls(("sim", sim, "other", at))
+        plan, all_applied(plan), calls(("sim", sim, "mine", "1")), others(("sim", sim, "other", at, None, True))
     )
     assert changes["later_run"].to_list() == [claimed]
     back = inverse(fleet, changes)

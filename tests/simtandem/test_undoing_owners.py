@@ -28,7 +28,7 @@ def planned(fleet: OwnedFleet, devices: pl.DataFrame) -> pl.DataFrame:
 
 
 def inverse(fleet: OwnedFleet, changes: pl.DataFrame) -> pl.DataFrame:
-    return Plan.validate(undoing.inverse(planned(fleet, undoing.devices(changes)), changes))
+    return Plan.validate(undoing.inverse(planned(fleet, undoing.devices(changes)), changes, EmnifyLifecycle()))
 
 
 def ran(

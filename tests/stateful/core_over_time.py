@@ -93,6 +93,8 @@ class CoreOverTime(RuleBasedStateMachine):
         self.operator: Operator = self._stack.enter_context(working(self._folder, self.template))
         self.carrier = self.operator.carrier
         self.pending: list[Pending] = []
+        self.undone_by: dict[str, str] = {}
+        """Of undos, which run each undid."""
 
     def teardown(self) -> None:
         """Every run's record still fits."""
@@ -147,11 +149,28 @@ class CoreOverTime(RuleBasedStateMachine):
         with suppress(InputError):  # pruned, or nothing left to undo
             self._whole(self._trouble(told), file=f"undo of {run_id}", undo_of=run_id)
         sent = {each.half for each in self.carrier.sent[len(earlier) :]}
+        self.undone_by |= {each.run: run_id for each in self.carrier.sent[len(earlier) :]}
         assert sent <= own.keys(), f"the undo of {run_id} changed {sent - own.keys()}, which that run had not"
         for half in sent:
-            later = {each.run for each in earlier if each.half == half and each.at > own[half].at} - {run_id}
-            assert not later, f"the undo of {run_id} changed {half}, which {later} had sent since"
+            later = [
+                each.run for each in earlier if each.half == half and each.at > own[half].at and each.run != run_id
+            ]
+            held = self._not_undone(later)
+            assert not held, f"the undo of {run_id} changed {half}, which {held} had sent since"
             assert before[half] == own[half].after, f"the undo of {run_id} changed {half}, which was moved since"
+
+    def _not_undone(self, senders: list[str]) -> list[str]:
+        """What is left of these, oldest first, once undos have cancelled what they undid."""
+        left: list[str] = []
+        for each in dict.fromkeys(senders):
+            undone = self.undone_by.get(each)
+            if undone in left:
+                left.remove(undone)
+            elif self.undone_by.get(str(undone)) in senders[: senders.index(each)]:
+                left.append(self.undone_by[str(undone)])  # the undo of an undo
+            else:
+                left.append(each)
+        return left
 
     @rule(what=st.sampled_from(MEANWHILE), number=devices, half=st.sampled_from(("sim", "endpoint")), wait=waits)
     def meanwhile(self, what: str, number: int, half: str, wait: timedelta) -> None:

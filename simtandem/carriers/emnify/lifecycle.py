@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from typing import Final
 
 from schemas.statuses import EndpointStatus, Half, SimStatus, Target
-from simtandem.carriers.base import Move
+from simtandem.carriers.base import Move, Pair
 
 SIM_STATUS_IDS: Final[Mapping[SimStatus, int]] = {
     SimStatus.ISSUED: 0,
@@ -49,6 +49,13 @@ _FACTORY_TEST_TRAP: Final = (
     "the SIM is in Factory Test already and its endpoint is Disabled; enabling the endpoint now would make the carrier "
     "activate the SIM, which charges it and can't be undone; leave the pair as it is, or ask for activated"
 )
+_PAYING_BUT_OFF: Final = (
+    "a split pair that is charged and can't work; apply the status activated to use it, suspended to stop its charges"
+)
+_PAYING_FOR_NOTHING: Final = (
+    "a split pair that is charged for nothing; to use it, assign it to an endpoint, then apply the status activated"
+)
+_NO_STEPS_BACK: Final = "and no legal step leads back there; apply the status activated or suspended instead"
 
 
 class EmnifyLifecycle:
@@ -73,6 +80,23 @@ class EmnifyLifecycle:
             endpoint_after=endpoint if endpoint in (None, EndpointStatus.DELETED) else target.endpoint,
             first=_first(sim, target),
         )
+
+    def restore(self, left: Pair, was: Pair) -> Move:
+        """The way back from where a run left a device to exactly where it `was`: what is charged stays as it is.
+
+        The SIM may be suspended again, and the endpoint of an Issued or a Suspended SIM goes either way.
+        """
+        sim, endpoint = was
+        if sim is SimStatus.ACTIVATED and endpoint is EndpointStatus.DISABLED:
+            return Move(refusal=_PAYING_BUT_OFF)
+        if sim is SimStatus.ACTIVATED:
+            return Move(refusal=_PAYING_FOR_NOTHING)
+        sim_moves = left[0] is not sim
+        legal = not sim_moves or (left[0], sim) == (SimStatus.ACTIVATED, SimStatus.SUSPENDED)
+        if left[1] is not endpoint:
+            there = EndpointStatus.DELETED not in (left[1], endpoint) and None not in (left[1], endpoint)
+            legal = legal and there and sim in (SimStatus.ISSUED, SimStatus.SUSPENDED)
+        return Move(sim, endpoint, Half.SIM if sim_moves else Half.ENDPOINT) if legal else Move(refusal=_NO_STEPS_BACK)
 
     def free_to_put_back(self, sim: SimStatus, endpoint_before: EndpointStatus) -> bool:
         """Whether the endpoint may go back for a SIM that is `sim` now: only beside an Issued or a Suspended SIM.

@@ -51,6 +51,7 @@ class Desk:
         killed_when_sending: bool = False,
         killed_once_planned: bool = False,
         sent: Collection[int] | None = None,
+        sent_endpoints: Collection[int] | None = None,
         **options: Any,
     ) -> dict[str, Any]:
         """A run, as `simtandem apply`, or `plan` if `mode` says so. `meanwhile`: between sending and looking again."""
@@ -58,7 +59,7 @@ class Desk:
         run = Run.begin(request, kind_of(request), self.settings, asked_on=AskedOn.TERMINAL)
         try:
             if killed_when_sending or killed_once_planned:
-                return asyncio.run(_killed(run, sending=killed_when_sending, sent=sent))
+                return asyncio.run(_killed(run, sending=killed_when_sending, sent=sent, endpoints=sent_endpoints))
             return asyncio.run(_whole(run, stopped=stop_before_reconciling, meanwhile=meanwhile))
         finally:
             run.close()
@@ -102,10 +103,13 @@ async def _whole(run: Run, *, stopped: bool, meanwhile: Callable[[], object] | N
     return closing.finish(run)
 
 
-async def _killed(run: Run, *, sending: bool, sent: Collection[int] | None) -> dict[str, Any]:
+async def _killed(
+    run: Run, *, sending: bool, sent: Collection[int] | None, endpoints: Collection[int] | None
+) -> dict[str, Any]:
     """The record of a run that was killed when it had planned or begun to send, before any step had ended.
 
     `sent` are the SIMs whose calls, and whose endpoints' calls, were on their way; all of them where it is None.
+    `endpoints` are the SIMs whose endpoints' calls were, where that is not the same.
     """
     preparing.read_devices(run)
     async with run.carrier() as (carrier, journal):
@@ -113,11 +117,12 @@ async def _killed(run: Run, *, sending: bool, sent: Collection[int] | None) -> d
         preparing.plan_changes(run)
         if sending:
             plan = run.folder.table("plan.parquet")
-            if sent is not None:
-                plan = plan.filter(pl.col("sim_id").is_in([str(sim) for sim in sent]))
+            which = {Half.SIM: sent, Half.ENDPOINT: sent if endpoints is None else endpoints}
             Applying(run, carrier, journal)
             for half, path in ((Half.ENDPOINT, "/api/v1/endpoint"), (Half.SIM, "/api/v1/sim")):
-                for ident in plan.filter(f"{half}_step")[f"{half}_id"]:
+                named = [str(sim) for sim in which[half] or ()]
+                going = plan if which[half] is None else plan.filter(pl.col("sim_id").is_in(named))
+                for ident in going.filter(f"{half}_step")[f"{half}_id"]:
                     await journal.intent(Call("PATCH", f"{path}/{ident}", "change", body="{}"))
     run.ledger.record_state(run.run_id, RunState.INTERRUPTED, {})
     return {"run_id": run.run_id}

@@ -76,7 +76,8 @@ class Desk:
         return set(claims.sent_by(self.ledger, run_id).select("half", "ident").iter_rows())
 
     def later(self, run_id: str) -> set[tuple[str, str, str]]:
-        found = claims.sent_later(self.ledger, run_id, claims.sent_by(self.ledger, run_id))
+        sent = claims.sent_by(self.ledger, run_id)
+        found = claims.sent_later(self.ledger, run_id, self.ledger.plan(run_id), sent)
         return set(found.select("half", "ident", "run_id").iter_rows())
 
 

@@ -16,6 +16,7 @@ from simtandem.emulator.server import Emulator
 from simtandem.errors import InputError
 from simtandem.intake import read_devices
 from simtandem.job import undo
+from simtandem.ledger.derived import differences
 from simtandem.ledger.records import RunKind, RunState
 from simtandem.ledger.store import Ledger
 from tests.simtandem.job.emulated import Desk
@@ -74,17 +75,19 @@ def test_what_can_go_back_does_and_the_rest_is_refused_with_its_reason(desk: Des
     undone = desk.undo(run["run_id"])
     assert state(desk, RESTING) == (SimStatus.SUSPENDED, OFF)
     assert state(desk, WORKING) == (SimStatus.ACTIVATED, ON)
-    for stays in (FRESH, SPLIT, TESTED):
+    assert state(desk, SPLIT) == (SimStatus.SUSPENDED, ON)
+    for stays in (FRESH, TESTED):
         assert state(desk, stays) == (SimStatus.ACTIVATED, ON)
     assert undone["exit_code"] == 1
     assert undone["input"]["rows"] == undone["plan"]["devices"] == 5
-    assert undone["plan"]["refused"] == undone["verdicts"]["refused"] == 3
-    assert undone["verdicts"]["in_sync"] == 2
+    assert undone["plan"]["refused"] == undone["verdicts"]["refused"] == 2
+    assert undone["verdicts"]["in_sync"] == 3
     told = results(desk, undone["run_id"])
     assert "was Issued" in told[str(FRESH)]["reason"]
     assert "was Factory Test" in told[str(TESTED)]["reason"]
-    assert "split pair" in told[str(SPLIT)]["reason"]
-    assert "split pair" in Path(undone["files"]["plan"]).read_text()
+    assert (told[str(SPLIT)]["desired"], told[str(SPLIT)]["reason"]) == (None, "")
+    with closing(Ledger.open(desk.settings.ledger())) as ledger, ledger.database.snapshot() as connection:
+        assert differences(connection) == []
 
 
 def test_an_undo_is_recorded_as_one(desk: Desk) -> None:
@@ -229,6 +232,49 @@ def test_what_a_later_run_sent_again_belongs_to_that_run(desk: Desk) -> None:
     assert {state(desk, sim) for sim in wishes} == {(SimStatus.SUSPENDED, OFF)}
 
 
+def killed_half_way(desk: Desk) -> tuple[str, str]:
+    """A run killed when it had enabled both endpoints and was sending one SIM; and the run of its file after it."""
+    wishes = {RESTING: Target.ACTIVATED, BYSTANDER: Target.ACTIVATED}
+    killed = desk.apply(wishes, killed_when_sending=True, sent=[RESTING], sent_endpoints=[RESTING, BYSTANDER])
+    for sim in wishes:
+        desk.emulator.change(lambda fleet, sim=sim: fleet.drift_endpoint(sim + OFFSET, ON))  # as its calls did
+    again = desk.apply(wishes)
+    assert again["exit_code"] == 0
+    assert {state(desk, sim) for sim in wishes} == {(SimStatus.ACTIVATED, ON)}
+    return killed["run_id"], again["run_id"]
+
+
+def test_whatever_half_a_later_run_changed_its_device_belongs_to_that_run(desk: Desk) -> None:
+    killed, again = killed_half_way(desk)
+    undone = desk.undo(killed)
+    assert changes_sent(desk, undone["run_id"]) == 0
+    reasons = {line["reason"] for line in results(desk, undone["run_id"]).values()}
+    assert reasons == {
+        f"SIM {sim} was changed by run {again} since, so it belongs to that run: undo that one first"
+        for sim in (RESTING, BYSTANDER)
+    }
+
+
+def test_a_killed_run_and_the_next_are_undone_one_after_the_other(desk: Desk) -> None:
+    killed, again = killed_half_way(desk)
+    last = desk.undo(again)
+    assert last["exit_code"] == 0
+    assert {state(desk, sim) for sim in (RESTING, BYSTANDER)} == {(SimStatus.SUSPENDED, ON)}, (
+        "as the killed run left it"
+    )
+    assert desk.undo(killed)["exit_code"] == 0
+    assert {state(desk, sim) for sim in (RESTING, BYSTANDER)} == {(SimStatus.SUSPENDED, OFF)}
+
+
+def test_an_undo_that_undid_a_later_run_gives_the_device_back_to_the_run_before(desk: Desk) -> None:
+    run = desk.apply({RESTING: Target.ACTIVATED})
+    later = desk.apply({RESTING: Target.SUSPENDED})
+    assert desk.undo(run["run_id"], mode=Mode.PLAN)["plan"]["unchanged"] == 1
+    desk.undo(later["run_id"])
+    assert desk.undo(run["run_id"])["exit_code"] == 0
+    assert state(desk, RESTING) == (SimStatus.SUSPENDED, OFF)
+
+
 def test_undo_of_an_undo_restores_what_the_run_had_done(desk: Desk) -> None:
     run = desk.apply({RESTING: Target.ACTIVATED, WORKING: Target.SUSPENDED})
     undone = desk.undo(run["run_id"])
@@ -273,11 +319,10 @@ def test_retry_of_an_undo_sends_only_what_it_had_to_send(desk: Desk, monkeypatch
         history.open_rows(undone["run_id"])
 
 
-def test_a_retry_of_a_killed_undo_asks_only_for_what_the_undo_was_to_send(
+def test_a_retry_of_a_killed_undo_asks_only_for_what_the_undo_was_to_send_and_a_status_asks_for(
     desk: Desk, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     run = desk.apply(EVERYTHING)
-    desk.emulator.change(lambda fleet: fleet.drift_sim(SPLIT, SimStatus.SUSPENDED))  # it is split again: nothing to do
     killed = desk.undo(run["run_id"], killed_when_sending=True)
     monkeypatch.setenv("SIMTANDEM_HOME", str(desk.home))
     _, file = history.open_rows(killed["run_id"])

@@ -128,6 +128,21 @@ def test_every_state_has_its_way_or_its_refusal(
         assert (move.sim_after, move.endpoint_after, move.first) == (None, None, None)
 
 
+@pytest.mark.parametrize("left", [(sim, endpoint) for sim in SimStatus for endpoint in (ON, OFF, GONE, None)])
+@pytest.mark.parametrize("was", [(sim, endpoint) for sim in SimStatus for endpoint in (ON, OFF, GONE, None)])
+def test_a_state_comes_back_only_by_suspending_or_by_an_endpoint_beside_a_sim_that_is_not_charged(
+    left: tuple[SimStatus, EndpointStatus | None], was: tuple[SimStatus, EndpointStatus | None]
+) -> None:
+    move = EmnifyLifecycle().restore(left, was)
+    sim_free = left[0] == was[0] or (left[0], was[0]) == (ACTIVE, SUSPENDED)
+    switched = {left[1], was[1]} == {ON, OFF} and was[0] in (ISSUED, SUSPENDED)
+    free = was[0] is not ACTIVE and sim_free and (left[1] == was[1] or switched)
+    assert bool(move.refusal) is not free
+    if free:
+        assert (move.sim_after, move.endpoint_after) == was
+        assert move.first is (Half.SIM if left[0] != was[0] else Half.ENDPOINT)
+
+
 @pytest.mark.parametrize("sim", SimStatus)
 @pytest.mark.parametrize("endpoint", [ON, OFF])
 def test_an_endpoint_goes_back_only_beside_a_sim_that_is_neither_charged_nor_could_become_so(
