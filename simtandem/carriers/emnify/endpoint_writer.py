@@ -45,7 +45,10 @@ _NO_RIGHT_TO_IT = 403
 
 @dataclass(slots=True)
 class _Work:
-    """One change of many endpoints: how it goes so far. `disputed` rows are read before their refusal is believed."""
+    """One change of many endpoints: how it goes so far. `disputed` rows are read before their refusal is believed.
+
+    `found` rows were where they should be after a call that was refused: that call's doing, or somebody else's.
+    """
 
     purpose: str
     stops: Stops
@@ -55,6 +58,7 @@ class _Work:
     stopped: bool = False
     results: dict[int, StepResult] = field(default_factory=dict)
     disputed: dict[int, Change] = field(default_factory=dict)
+    found: set[int] = field(default_factory=set)
 
     def end(self, results: Iterable[StepResult]) -> None:
         """Rows have ended."""
@@ -112,6 +116,7 @@ class EndpointWriter:
                 for start in range(0, len(changes), MOST_AT_ONCE):
                     await self._send(changes[start : start + MOST_AT_ONCE], work)
                 await self._settle_disputed(work)
+                self._leave_to_others(work)
             except Outdated as late:
                 raise Outdated(sent=self._answered) from late
             except (CarrierUnavailable, Interrupted) as error:
@@ -234,6 +239,12 @@ class EndpointWriter:
                 outcome = Outcome.UNCHANGED if refused.attempts == 1 else Outcome.APPLIED
                 work.end([StepResult(row, outcome, refused.attempts, refused.http_status)])
 
+    def _leave_to_others(self, work: _Work) -> None:
+        """Where a refused call is known to change nothing, what was found changed after one was changed by others."""
+        for row in work.found if self.rejects_whole else ():
+            found = work.results[row]
+            work.end([StepResult(row, Outcome.UNCHANGED, found.attempts, found.http_status)])
+
     async def _call(self, changes: Sequence[Change], work: _Work, attempt: int) -> Reply:
         reply = await self.transport.settle(_call(changes, work, attempt))
         self._answered = True
@@ -259,6 +270,8 @@ class EndpointWriter:
             now = statuses.get(change.ident)
             if now == change.after:
                 work.end([StepResult(change.row, there, attempt, reply.status)])
+                if reply.kind.refused and attempt == 1:
+                    work.found.add(change.row)
             elif unread := self.reader.refusal("endpoint", change.ident):
                 outcome = Outcome.REFUSED if reply.kind.refused else Outcome.UNKNOWN
                 work.end([StepResult(change.row, outcome, attempt, reply.status, f"{reply.sentence}; {unread}")])

@@ -119,6 +119,19 @@ async def test_endpoint_that_others_changed_first_does_not_keep_the_rest_from_it
     assert carrier.stats()["needless_endpoint_patches"] <= 1
 
 
+async def test_what_others_changed_before_a_refused_call_is_not_told_as_that_calls_doing(tmp_path: Path) -> None:
+    carrier = PickyCarrier(40)
+    carrier.status.update(dict.fromkeys((8, 9, 10), 0))
+    results = await bisect(tmp_path, carrier, 40)
+    assert {result.row - 1 for result in results if result.outcome is Outcome.UNCHANGED} == {8, 9, 10}
+    assert outcomes(results).count(Outcome.APPLIED) == 37
+
+
+async def test_what_a_refused_call_may_have_changed_in_part_is_told_as_applied(tmp_path: Path) -> None:
+    results = await bisect(tmp_path, PickyCarrier(40, {8}, atomic=False), 40)
+    assert outcomes(results).count(Outcome.APPLIED) == 39
+
+
 @pytest.mark.parametrize("status", [400, 409, 422])
 async def test_single_refusal_is_believed_only_after_reading(carrier: Emulator, rig: Rig, status: int) -> None:
     carrier.refill([Group(1, SimStatus.ISSUED, ON)])
