@@ -100,9 +100,14 @@ async def read_page(transport: Transport, route: Route, number: int, q: str = ""
         note_statuses(transport, route, [item for item, row in items if None in row])
     rows = route.table(row for _, row in items)
     rows = rows.filter(pl.col(route.key).is_not_null())
-    if pages and total is not None and rows.height and pages > math.ceil(total / rows.height):
-        pages = None  # more than that many items can fill: only a page without anything new tells where to stop
-    return Page(rows, total, pages)
+    return Page(rows, total, pages) if _plausible(rows.height, total, pages) else Page(rows, None, None)
+
+
+def _plausible(rows: int, total: int | None, pages: int | None) -> bool:
+    """Whether the headers can be true of a page of so many rows. Else only a page without anything new is an end."""
+    if (total or 0) > _MOST_ITEMS or (pages or 0) > _MOST_PAGES:
+        return False
+    return total is None or (rows <= total and (not rows or (pages or 0) <= math.ceil(total / rows)))
 
 
 def note_statuses(transport: Transport, route: Route, items: Iterable[Item]) -> None:

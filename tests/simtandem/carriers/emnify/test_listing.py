@@ -301,7 +301,9 @@ async def test_sim_rows_of_a_listing_name_their_endpoint(carrier: Emulator, rig:
 @pytest.mark.parametrize(
     ("headers", "most"),
     [
-        ({"X-Total-Pages": "900000000"}, 33),
+        ({"X-Total-Pages": "900000000"}, 2),
+        ({"X-Total-Pages": "900000000", "X-Total-Count": "999999999999"}, 2),
+        ({"X-Total-Pages": "0", "X-Total-Count": "0"}, 2),
         ({"X-Total-Pages": "900000000", "X-Total-Count": "1"}, 2),
         ({"X-Total-Pages": "\u00b2"}, 2),
         ({"X-Total-Count": "9" * 400}, 2),
@@ -316,3 +318,15 @@ async def test_paging_headers_that_make_no_sense_are_not_followed(
     async with scripted(tmp_path, carrier) as rig:
         assert ids(await read_all(rig)) == [1]
     assert len(carrier.requests) <= most
+
+
+async def test_a_count_lower_than_what_is_shown_does_not_end_the_listing(tmp_path: Path) -> None:
+    def short(request: httpx.Request) -> httpx.Response:
+        number = min(int(request.url.params["page"]), 3)
+        items = [{"id": 2 * number + at, "status": {"id": 0}} for at in range(2)]
+        return httpx.Response(200, json=items, headers={"X-Total-Count": "1", "X-Total-Pages": "1"})
+
+    carrier = ScriptedCarrier(short)
+    async with scripted(tmp_path, carrier) as rig:
+        assert ids(await read_all(rig)) == [2, 3, 4, 5, 6, 7]
+    assert len(carrier.requests) == 4
