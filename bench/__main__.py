@@ -11,6 +11,7 @@ from bench.in_memory import intake, planning
 from bench.listing import listing
 from bench.pacing import pacing
 from bench.page import Table
+from bench.remembering import remembering
 from bench.run import run
 from bench.sizes import SMALL, Sizes
 
@@ -21,6 +22,7 @@ MEASUREMENTS: dict[str, Callable[[Sizes], Table]] = {
     "audit": auditing,
     "run": run,
     "pacing": pacing,
+    "ledger": remembering,
 }
 
 

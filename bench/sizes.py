@@ -7,7 +7,8 @@ from dataclasses import dataclass
 class Sizes:
     """`rows` of a CSV, devices `planned`, SIMs of the fleets `listed`, devices `applied` in each of the `rounds`.
 
-    `paced` devices are changed at a carrier that takes `paced_calls` in any `paced_window_s` seconds.
+    `paced` devices are changed at a carrier that takes `paced_calls` in any `paced_window_s` seconds. `remembered` runs
+    are in a ledger beside one of all devices `planned`.
     """
 
     rows: int = 1_000_000
@@ -18,7 +19,10 @@ class Sizes:
     paced: int = 300
     paced_calls: int = 100
     paced_window_s: float = 15.0
+    remembered: int = 1_000
 
 
-SMALL = Sizes(10_000, 10_000, (5_000, 20_000), applied=90, rounds=2, paced=30, paced_calls=20, paced_window_s=3.0)
+SMALL = Sizes(
+    10_000, 10_000, (5_000, 20_000), applied=90, rounds=2, paced=30, paced_calls=20, paced_window_s=3.0, remembered=10
+)
 """Enough to see that everything works; its numbers mean nothing."""

@@ -17,7 +17,7 @@ from sqlalchemy import Connection, delete, select, text
 
 from schemas.hosts import plain_host
 from schemas.tables import Managed, empty
-from simtandem.ledger.reading import read_frame
+from simtandem.ledger.columns import read_columns
 from simtandem.ledger.tables import last_known, runs
 
 _ROWS_AT_ONCE = 1_000
@@ -49,7 +49,7 @@ def read(connection: Connection, carrier_host: str) -> pl.DataFrame:
     query = select(*(last_known.c[name] for name in COLUMNS)).where(
         last_known.c.carrier_host == plain_host(carrier_host)
     )
-    return read_frame(connection, query, COLUMNS)
+    return read_columns(connection, query, COLUMNS)
 
 
 def replace(connection: Connection, carrier_host: str, known: pl.DataFrame) -> None:

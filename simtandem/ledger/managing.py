@@ -11,7 +11,8 @@ from sqlalchemy import Connection, Select, Text, and_, or_, select, type_coerce
 from schemas.statuses import Half, Outcome
 from schemas.tables import Steps, empty
 from simtandem.ledger import last_known
-from simtandem.ledger.reading import at_host, read_frame
+from simtandem.ledger.columns import read_columns
+from simtandem.ledger.reading import at_host
 from simtandem.ledger.records import RunKind, RunState
 from simtandem.ledger.store import Ledger
 from simtandem.ledger.tables import outcomes, plan_rows, run_states, runs
@@ -41,7 +42,7 @@ def read_steps(ledger: Ledger, carrier_host: str, since: datetime) -> pl.DataFra
 
     def read(connection: Connection) -> pl.DataFrame:
         queries = [_steps(half, carrier_host).where(outcomes.c.at >= since) for half in Half]
-        return pl.concat([read_frame(connection, query, _STEPS) for query in queries]).with_columns(_instant("at"))
+        return pl.concat([read_columns(connection, query, _STEPS) for query in queries]).with_columns(_instant("at"))
 
     return ledger.database.reading(read)
 

@@ -1,0 +1,36 @@
+"""What the ledger is asked of a large fleet and of years of runs."""
+
+from bench.children import PYTHON, finish
+from bench.expecting import expect
+from bench.page import Table
+from bench.sizes import Sizes
+
+_WITHIN_S = 1_800.0
+_ASKED = {
+    "baseline": ("what was last sent to each device", "1 s"),
+    "steps": ("which steps changed something in the last day", ""),
+    "others": ("whether others changed something since", ""),
+    "trend": ("what the last audit counted", ""),
+    "derived": ("the same as the first from all that is recorded, and compared, as `verify` does", ""),
+    "prune": ("archiving and pruning the run of all devices, while another writes", ""),
+}
+
+
+def remembering(sizes: Sizes) -> Table:
+    """Ask a ledger that holds a run of all devices and many small ones."""
+    command = [PYTHON, "-m", "bench.programs.remembering", str(sizes.planned), str(sizes.remembered)]
+    done = finish(command, within_s=_WITHIN_S)
+    moved = sizes.remembered + 1
+    expect("what is known", done.document["known"], {"activated": sizes.planned - moved, "suspended": moved})
+    expect("differences", done.document["differences"], 0)
+    seconds, peak = done.document["seconds"], done.document["peak_mib"]
+    rows = [
+        (told, f"{seconds[name]:.2f} s", allowed, f"{peak[name]:,.0f} MiB") for name, (told, allowed) in _ASKED.items()
+    ]
+    waited = ("the longest that the other waited meanwhile", f"{done.document['longest_wait_s']:.2f} s", "", "")
+    return Table(
+        ("", "seconds", "allowed", "peak memory of the process by then"),
+        [*rows, waited],
+        f"SQLite; one run of {sizes.planned:,} devices, then {sizes.remembered:,} runs of two. Recording the first "
+        f"took {seconds['record']:.0f} s.",
+    )
