@@ -23,6 +23,8 @@ from simtandem.ledger.tables import last_known as last_known_table
 _DONE = [Outcome.APPLIED.value, Outcome.UNCHANGED.value]
 _SENT = [Outcome.APPLIED.value, Outcome.UNKNOWN.value]
 _NOTHING_DONE = [Outcome.HELD.value, Outcome.REFUSED.value, Outcome.FAILED.value]
+_GATHERED = 200_000
+"""Rows of small runs that are merged at once."""
 _TEXT = ("sim_id", "endpoint_id", "desired", *(f"{half}_{when}" for half in Half for when in ("before", "after")))
 _ROWS = pl.Schema(
     {
@@ -79,11 +81,13 @@ def _hosts(connection: Connection) -> list[str]:
 
 def derive(connection: Connection, carrier_host: str) -> pl.DataFrame:
     """What is known of a carrier's devices, from all that is recorded (`last_known.COLUMNS`)."""
-    known = pl.DataFrame(schema=COLUMNS)
+    known, parts, gathered = pl.DataFrame(schema=COLUMNS), [], 0
     for put in _contributions(connection, carrier_host):
-        if put.height:
-            known = _merged(known, put)
-    return known
+        parts.append(put)
+        gathered += put.height
+        if gathered > max(_GATHERED, known.height):  # thousands of small runs go through the fleet a few times only
+            known, parts, gathered = _merged([known, *parts]), [], 0
+    return _merged([known, *parts])
 
 
 def put_by(connection: Connection, run_id: str) -> pl.DataFrame:
@@ -134,9 +138,9 @@ def _contributions(connection: Connection, carrier_host: str) -> Iterator[pl.Dat
             yield put_by(connection, run_id)
 
 
-def _merged(known: pl.DataFrame, put: pl.DataFrame) -> pl.DataFrame:
+def _merged(parts: list[pl.DataFrame]) -> pl.DataFrame:
     """Of every device what came last; of every half who sent it last."""
-    both = pl.concat([known, put])
+    both = pl.concat(parts)
     place = both.sort("at", "run_id").unique("sim_id", keep="last").select("sim_id", *_WHERE)
     for half in Half:
         sent = both.filter(pl.col(f"{half}_at").is_not_null()).sort(f"{half}_at", maintain_order=True)
