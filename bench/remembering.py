@@ -12,7 +12,7 @@ _ASKED = {
     "others": ("whether others changed something since", ""),
     "trend": ("what the last audit counted", ""),
     "derived": ("the same as the first from all that is recorded, and compared, as `verify` does", ""),
-    "prune": ("archiving and pruning the run of all devices, while another writes", ""),
+    "prune": ("archiving and pruning the run of a tenth, while another writes", ""),
 }
 
 
@@ -31,6 +31,6 @@ def remembering(sizes: Sizes) -> Table:
     return Table(
         ("", "seconds", "allowed", "peak memory of the process by then"),
         [*rows, waited],
-        f"SQLite; one run of {sizes.planned:,} devices, then {sizes.remembered:,} runs of two. Recording the first "
+        f"SQLite; one run of {sizes.planned:,} devices, one of a tenth, then {sizes.remembered:,} runs of two. Recording the first "
         f"took {seconds['record']:.0f} s.",
     )

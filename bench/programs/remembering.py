@@ -117,6 +117,7 @@ def main(devices: int, runs: int) -> None:
         with closing(Ledger.open(url, clock=clock)) as ledger:
             every = range(devices)
             steps.take("record", lambda: record(ledger, clock, "all", every, Target.ACTIVATED))
+            record(ledger, clock, "tenth", range(devices // 10), Target.ACTIVATED)
             for number in range(runs):
                 record(ledger, clock, f"some-{number:05}", range(number, number + 2), Target.SUSPENDED)
             steps.take("baseline", lambda: managing.read_managed(ledger, _HOST))
@@ -127,7 +128,7 @@ def main(devices: int, runs: int) -> None:
                 wrong = steps.take("derived", lambda: derived.differences(connection))
             writer = Writer(url, "some-00000")
             writer.start()
-            steps.take("prune", lambda: prune(ledger, "all", Path(folder) / "archive", "ada"))
+            steps.take("prune", lambda: prune(ledger, "tenth", Path(folder) / "archive", "ada"))
             writer.done.set()
             writer.join()
             found = managing.read_managed(ledger, _HOST)

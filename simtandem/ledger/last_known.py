@@ -44,12 +44,20 @@ def note_verdicts(connection: Connection, run_id: str) -> None:
     _take_in(connection, run_id, "", "x.as_asked AND NOT (x.steps AND x.all_done)")
 
 
-def read(connection: Connection, carrier_host: str) -> pl.DataFrame:
-    """What is known of a carrier's devices (`COLUMNS`)."""
-    query = select(*(last_known.c[name] for name in COLUMNS)).where(
+def read(connection: Connection, carrier_host: str, schema: pl.Schema = COLUMNS) -> pl.DataFrame:
+    """What is known of a carrier's devices (`COLUMNS`, or some of them)."""
+    query = select(*(last_known.c[name] for name in schema)).where(
         last_known.c.carrier_host == plain_host(carrier_host)
     )
-    return read_columns(connection, query, COLUMNS)
+    return read_columns(connection, query, schema)
+
+
+def read_managed(connection: Connection, carrier_host: str) -> pl.DataFrame:
+    """The devices that were put somewhere, as `schemas.tables.Managed`."""
+    wanted = list(empty(Managed).schema)
+    at = pl.col("at").str.to_datetime("%Y-%m-%dT%H:%M:%S%.3fZ", time_unit="ms", time_zone="UTC")
+    schema = pl.Schema({name: COLUMNS[name] for name in wanted})
+    return read(connection, carrier_host, schema).with_columns(at)
 
 
 def replace(connection: Connection, carrier_host: str, known: pl.DataFrame) -> None:
@@ -61,12 +69,6 @@ def replace(connection: Connection, carrier_host: str, known: pl.DataFrame) -> N
     for some in known.select(pl.lit(carrier_host), pl.all()).iter_slices(_ROWS_AT_ONCE):
         if some.height:
             connection.exec_driver_sql(f"INSERT INTO last_known ({names}) VALUES ({places})", some.rows())  # noqa: S608 - our own names
-
-
-def as_managed(known: pl.DataFrame) -> pl.DataFrame:
-    """The devices that were put somewhere, as `schemas.tables.Managed`."""
-    at = pl.col("at").str.to_datetime("%Y-%m-%dT%H:%M:%S%.3fZ", time_unit="ms", time_zone="UTC")
-    return known.with_columns(at).select(list(empty(Managed).schema))
 
 
 def _take_in(connection: Connection, run_id: str, ends: str, which: str) -> None:

@@ -34,7 +34,7 @@ def read_managed(ledger: Ledger, carrier_host: str) -> pl.DataFrame:
     Not by when the run began: one that waited for its approval may have sent after another that began later. A device
     that was as asked without anything sent was put there when the run began to look again.
     """
-    return ledger.database.reading(lambda each: last_known.as_managed(last_known.read(each, carrier_host)))
+    return ledger.database.reading(lambda connection: last_known.read_managed(connection, carrier_host))
 
 
 def read_steps(ledger: Ledger, carrier_host: str, since: datetime) -> pl.DataFrame:
