@@ -31,6 +31,6 @@ def remembering(sizes: Sizes) -> Table:
     return Table(
         ("", "seconds", "allowed", "peak memory of the process by then"),
         [*rows, waited],
-        f"SQLite; one run of {sizes.planned:,} devices, one of a tenth, then {sizes.remembered:,} runs of two. Recording the first "
-        f"took {seconds['record']:.0f} s.",
+        f"SQLite; one run of {sizes.planned:,} devices, one of a tenth, then {sizes.remembered:,} runs of two. "
+        f"Recording the first took {seconds['record']:.0f} s.",
     )
