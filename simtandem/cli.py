@@ -5,14 +5,15 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
+from typer.core import TyperCommand
 
 from simtandem import __version__, streams
 from simtandem.errors import SimtandemError
 from simtandem.leaving import leave
-from simtandem.options import AsJson, File, To, target_of
+from simtandem.options import AsJson, Commands, File, To, target_of
 from simtandem.schedule_cli import schedule
 
-app = typer.Typer(
+app = Commands(
     name="simtandem",
     help="Change the status of whole fleets of IoT SIMs, safely: SIM and endpoint move in tandem.",
     epilog="Exit codes: 0 all in sync, 1 some devices are not, 2 unusable input, 3 refused by a safety limit, "
@@ -33,7 +34,6 @@ AcceptLarge = Annotated[bool, typer.Option("--accept-large", help="Go on beyond 
 ChangeOwners = Annotated[
     bool, typer.Option("--change-owners", help="Let the file's *_org_id columns give SIMs other owners.")
 ]
-Limit = Annotated[int, typer.Option("--limit", min=1, max=1_000_000, help="How many.")]
 Digest = Annotated[str | None, typer.Option("--plan", metavar="DIGEST", help="Apply only the plan with this digest.")]
 
 
@@ -246,7 +246,7 @@ def retry_token(*, as_json: AsJson = False) -> None:
     _end(forget_refusals(as_json=as_json))
 
 
-@app.command()
+@app.command(cls=TyperCommand)
 def emulator(
     port: Annotated[int, typer.Option(min=0, max=65535, help="0: any free one.")] = 8080,
     devices: Annotated[int, typer.Option(min=0, max=1_000_000, help="How many to begin with.")] = 1000,

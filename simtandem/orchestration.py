@@ -17,10 +17,11 @@ from typing import TYPE_CHECKING, Any, Self, TypeVar
 from schemas.parameters import BulkUpdate
 from simtandem import leaving, watching
 from simtandem.errors import Interrupted, OrchestrationError
+from simtandem.home import stand_in
 from simtandem.operation.embedded_server import EmbeddedServer
-from simtandem.operation.prefect_settings import CLIENT
+from simtandem.operation.prefect_settings import CLIENT, meant_for_another
 from simtandem.operation.server_identity import ANSWERS_WITHIN_S
-from simtandem.settings import Settings, export, prefect_api_url
+from simtandem.settings import Settings, export, forget, pin_paths, prefect_api_url
 
 if TYPE_CHECKING:
     from prefect.client.schemas.objects import State
@@ -44,6 +45,7 @@ class Orchestration:
     def __init__(self, settings: Settings, *, host: str = "127.0.0.1", port: int = 0) -> None:
         self._named = prefect_api_url()
         self.own = self._named is None
+        self._settings = settings
         self._home = settings.home / "prefect"
         self._server = EmbeddedServer(self._home, host=host, port=port)
         self._attaching: asyncio.Task[None] | None = None
@@ -77,6 +79,7 @@ class Orchestration:
         if self._attaching is not None:
             await self._attaching
         url = self._named or self._server.url
+        self._prepare_for_prefect()
         export({**CLIENT, **({"PREFECT_HOME": str(self._home)} if self.own else {}), "PREFECT_API_URL": url})
         imported = asyncio.create_task(asyncio.to_thread(import_module, "flows.bulk_update"))
         if self.own:
@@ -90,6 +93,13 @@ class Orchestration:
         logging.raiseExceptions = False  # log lines that a server does not take are no news for a terminal
         await imported
         return url
+
+    def _prepare_for_prefect(self) -> None:
+        """Prefect reads, when it is imported, what lies where the process stands and what its environment says."""
+        pin_paths(self._settings)
+        stand_in(self._settings.home)
+        if self.own and (names := forget(meant_for_another)):
+            log.info("The embedded Prefect does not heed %s: set PREFECT_API_URL to use another one.", ", ".join(names))
 
     async def keep_up(self) -> None:
         """Start the server again if it is gone: ours, or the one that was there before us and that we use."""

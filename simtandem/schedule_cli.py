@@ -4,9 +4,9 @@ from typing import Annotated
 
 import typer
 
-from simtandem.options import AsJson, File, To, target_of
+from simtandem.options import AsJson, Commands, File, To, target_of
 
-schedule = typer.Typer(help="What is to happen later: list, add, cancel.", no_args_is_help=True)
+schedule = Commands(help="What is to happen later: list, add, cancel.", no_args_is_help=True)
 
 
 @schedule.command("list")

@@ -1,7 +1,8 @@
 """What is set from outside, and the only module that reads or writes the environment."""
 
 import os
-from collections.abc import Mapping
+import re
+from collections.abc import Callable, Mapping
 from decimal import Decimal
 from functools import cached_property
 from pathlib import Path
@@ -21,6 +22,16 @@ _SECRETS_OF_PREFECT = ("PREFECT_API_KEY", "PREFECT_API_AUTH_STRING", "PREFECT_SE
 
 VARIABLES = ("currency", "monthly_rate", "sim_concurrency", "timezone")
 """The settings that a Prefect Variable may supply: whoever may edit Variables gains nothing by them."""
+
+
+_PATHS = """
+    SSL_CERT_FILE SSL_CERT_DIR REQUESTS_CA_BUNDLE TMPDIR
+    PREFECT_API_SSL_CERT_FILE PREFECT_HOME PREFECT_PROFILES_PATH PREFECT_RESULTS_LOCAL_STORAGE_PATH
+    PREFECT_LOGGING_CONFIG_PATH PREFECT_LOGGING_SETTINGS_PATH
+    PGPASSFILE PGSERVICEFILE PGSSLCERT PGSSLKEY PGSSLROOTCERT
+    AWS_CONFIG_FILE AWS_SHARED_CREDENTIALS_FILE GOOGLE_APPLICATION_CREDENTIALS
+"""  # libraries read these as paths, some of them late
+_SQLITE_FILE = re.compile(r"(?P<driver>sqlite(?:\+\w+)?:///(?:file:)?)(?P<path>[^/?:][^?]*)(?P<rest>\?.*)?", re.DOTALL)
 
 
 class Settings(BaseSettings):
@@ -87,6 +98,15 @@ class Settings(BaseSettings):
         except RuntimeError:
             message = "this user has no home folder; name a folder in full, such as /var/lib/simtandem"
             raise ValueError(message) from None
+
+    @field_validator("ledger_url")
+    @classmethod
+    def _in_one_place(cls, url: SecretStr | None) -> SecretStr | None:
+        """A file that is named from here is the same one when the process stands elsewhere."""
+        found = _SQLITE_FILE.fullmatch(url.get_secret_value()) if url is not None else None
+        if found is None:
+            return url
+        return SecretStr(f"{found['driver']}{Path(found['path']).absolute()}{found['rest'] or ''}")
 
     @field_validator("inbox")
     @classmethod
@@ -254,9 +274,39 @@ def prefect_auth_string() -> str | None:
     return os.environ.get("PREFECT_SERVER_API_AUTH_STRING") or None
 
 
-def child_environment(extra: Mapping[str, str]) -> dict[str, str]:
-    """This process's environment with `extra` on top, for a process we start."""
-    return {**os.environ, **extra}
+def child_environment(extra: Mapping[str, str], unwanted: Callable[[str], bool] | None = None) -> dict[str, str]:
+    """This process's environment with `extra` on top, without variables that are `unwanted`, for a child in Python.
+
+    It imports nothing from the folder it stands in, nor do the processes that it starts.
+    """
+    places = [each for each in os.environ.get("PYTHONPATH", "").split(os.pathsep) if Path(each).is_absolute()]
+    safe = {"PYTHONPATH": os.pathsep.join(places), "PYTHONSAFEPATH": "1"}
+    kept = {name: value for name, value in os.environ.items() if unwanted is None or not unwanted(name)}
+    return {**kept, **safe, **extra}
+
+
+def forget(unwanted: Callable[[str], bool]) -> list[str]:
+    """Take variables out of the environment; the names of those there were."""
+    names = sorted(filter(unwanted, os.environ))
+    for name in names:
+        del os.environ[name]
+    return names
+
+
+def pin_paths(settings: Settings) -> None:
+    """Have relative paths in the environment mean the same wherever this process and its children stand later."""
+    pinned = {f"{PREFIX}HOME": str(settings.home)}
+    if os.environ.get(f"{PREFIX}INBOX"):
+        pinned[f"{PREFIX}INBOX"] = settings.inbox_url
+    if os.environ.get(f"{PREFIX}LEDGER_URL"):
+        pinned[f"{PREFIX}LEDGER_URL"] = settings.ledger()
+    if os.environ.get(f"{PREFIX}LIST_FOLDERS"):
+        pinned[f"{PREFIX}LIST_FOLDERS"] = os.pathsep.join(map(str, settings.list_roots))
+    for name in _PATHS.split():
+        value = os.environ.get(name, "")
+        if value and not value.startswith(("~", "$")):
+            pinned[name] = str(Path(value).absolute())
+    os.environ.update(pinned)
 
 
 def export(variables: Mapping[str, str], *, overwrite: bool = False) -> None:

@@ -55,6 +55,11 @@ def say(text: str) -> None:
     results().print(text)
 
 
+def note(sentence: str) -> None:
+    """Say on stderr, in a line that stands out, what somebody should look after."""
+    messages().print(f"! {sentence}", style="yellow", markup=False, soft_wrap=True)
+
+
 def complain(kind: str, message: str, code: int) -> int:
     """Say on stderr what went wrong, and on stdout as the JSON document where that was asked for. Returns `code`."""
     console = messages()

@@ -14,6 +14,7 @@ from prefect.client.orchestration import PrefectClient, get_client
 
 from schemas.hosts import plain_host
 from simtandem.errors import InputError, OrchestrationError
+from simtandem.home import close_to_others, keep_private
 from simtandem.settings import PREFIX, VARIABLES, Settings, load, secret_names, unset_names
 
 log = logging.getLogger("simtandem.settings")
@@ -29,6 +30,7 @@ async def settings_of_run() -> Settings:
 
     Raises `InputError` naming what can't be used, never its value; `OrchestrationError` where Prefect does not answer.
     """
+    keep_private()  # a worker of Prefect's own has not done that
     try:
         async with asyncio.timeout(_PATIENCE_S), get_client() as client:
             kept = await variables(client)
@@ -40,7 +42,10 @@ async def settings_of_run() -> Settings:
             "The Prefect server does not answer, so the settings that it keeps can't be read. Nothing was sent.\n"
             "Look after the server, then run again."
         ) from error
-    return _bound(load(**kept), token_host)
+    settings = _bound(load(**kept), token_host)
+    for sentence in close_to_others(settings.home):
+        log.warning("%s", sentence)
+    return settings
 
 
 async def variables(client: PrefectClient) -> dict[str, Any]:

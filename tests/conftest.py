@@ -15,6 +15,15 @@ os.environ["PREFECT_LOGGING_EXTRA_LOGGERS"] = ""
 
 
 @pytest.fixture(autouse=True)
+def _process_as_it_was(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """No test leaves the process in another folder, or with another umask."""
+    monkeypatch.chdir(Path.cwd())
+    before = os.umask(0o022)
+    yield
+    os.umask(before)
+
+
+@pytest.fixture(autouse=True)
 def _clean_settings(monkeypatch: pytest.MonkeyPatch) -> None:
     """No test depends on the settings of whoever runs it."""
     for name in [

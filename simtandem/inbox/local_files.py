@@ -83,6 +83,15 @@ def remove_version(path: Path, digest: str) -> bool:
     return False
 
 
+def share(root: Path, path: Path) -> None:
+    """Let those who may read the folder `root` read this file below it, and come to it; nobody else, and no more."""
+    may = root.stat().st_mode
+    for folder in path.parents[: len(path.relative_to(root).parts) - 1]:
+        with suppress(OSError):  # somebody else made it
+            folder.chmod(0o700 | (may & 0o2055))
+    path.chmod(0o600 | (may & 0o044))
+
+
 def restore_all(folder: Path) -> None:
     """Put back what was put aside by somebody who was killed before it was decided."""
     for aside in folder.iterdir():

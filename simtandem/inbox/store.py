@@ -121,12 +121,16 @@ class Store:
             return data
 
     def write(self, path: str, data: bytes) -> None:
-        """Write a file; on a folder of this machine all or nothing, elsewhere as the store does it."""
+        """Write a file; on a folder of this machine all or nothing, elsewhere as the store does it.
+
+        Who may read the folder may read the file, also where else all that this process writes is its user's alone.
+        """
         target = self._at(path)
         with _reached(self.place):
             self._files.makedirs(self._files._parent(target), exist_ok=True)  # noqa: SLF001 - fsspec's only way to say it
             if self._local:
                 replace_file(Path(target), [data])
+                local_files.share(Path(self._root), Path(target))
             else:
                 self._files.pipe_file(target, data)
 

@@ -49,7 +49,7 @@ async def deploy(settings: Settings) -> Deployed:
     async with get_client() as client:
         await _make_pool(client)
         schedules = {name: await _schedules(client, name) for name in FLOWS}
-        _deploy_all()
+        _deploy_all(settings.home)
         for name, before in schedules.items():
             await _restore(client, name, before)
         blocks = [block for block in (await _make_webhook(settings), await _make_mail(settings)) if block is not None]
@@ -76,7 +76,7 @@ async def _make_pool(client: PrefectClient) -> None:
             await client.update_work_queue(queue.id, concurrency_limit=limit)
 
 
-def _deploy_all() -> None:
+def _deploy_all(home: Path) -> None:
     command = [
         sys.executable,
         "-P",
@@ -89,7 +89,7 @@ def _deploy_all() -> None:
         str(definition()),
     ]
     done = subprocess.run(  # noqa: S603 - our own arguments
-        command, env=child_environment({}), cwd=definition().parent, capture_output=True, text=True, check=False
+        command, env=child_environment({}), cwd=home, capture_output=True, text=True, check=False
     )
     if done.returncode:
         last = "\n".join((done.stderr or done.stdout).strip().splitlines()[-5:])

@@ -18,7 +18,7 @@ from pathlib import Path
 from shutil import disk_usage
 
 from simtandem.errors import OrchestrationError
-from simtandem.operation.prefect_settings import SERVER
+from simtandem.operation.prefect_settings import SERVER, meant_for_another
 from simtandem.operation.server_identity import ANSWERS_WITHIN_S, Answer, ServerNote, server_pid
 from simtandem.operation.server_process import try_exclusive
 from simtandem.settings import child_environment, prefect_ui_url
@@ -188,7 +188,8 @@ class EmbeddedServer:
             module = "simtandem.operation.server_process"
             self._child = subprocess.Popen(  # noqa: S603 - our own module; -P: no file of the current folder stands in
                 [sys.executable, "-P", "-m", module, str(listener.fileno()), str(self._home)],
-                env=child_environment(variables),
+                env=child_environment(variables, meant_for_another),
+                cwd=self._home.parent,  # Prefect reads `.env` and `prefect.toml` of where it stands
                 stdin=subprocess.PIPE,
                 stdout=log,
                 stderr=log,

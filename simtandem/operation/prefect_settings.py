@@ -1,5 +1,33 @@
 """What Prefect is told through its environment: its client, and the embedded server."""
 
+MEANT_FOR_OURS = frozenset(
+    {
+        "PREFECT_API_AUTH_STRING",
+        "PREFECT_API_REQUEST_TIMEOUT",
+        "PREFECT_LOGGING_EXTRA_LOGGERS",
+        "PREFECT_LOGGING_LEVEL",
+        "PREFECT_LOGGING_TO_API_ENABLED",
+        "PREFECT_SERVER_API_AUTH_STRING",
+        "PREFECT_SERVER_SERVICES_DB_VACUUM_ENABLED",
+        "PREFECT_SERVER_SERVICES_DB_VACUUM_RETENTION_PERIOD",
+        "PREFECT_UI_URL",
+        "PREFECT_WORKER_HEARTBEAT_SECONDS",
+        "PREFECT_WORKER_PREFETCH_SECONDS",
+        "PREFECT_WORKER_QUERY_SECONDS",
+    }
+)
+"""Prefect's variables that an operator may set for the embedded server, its client and its worker."""
+
+
+def meant_for_another(name: str) -> bool:
+    """Whether a variable is meant for another Prefect than the embedded one, which then doesn't see it.
+
+    Such a variable can name files that are run as code, another database, another account. Prefect reads names in any
+    case.
+    """
+    return name.upper().startswith("PREFECT_") and name.upper() not in MEANT_FOR_OURS
+
+
 CLIENT = {
     "DO_NOT_TRACK": "1",
     "PREFECT_CLIENT_MAX_RETRIES": "8",

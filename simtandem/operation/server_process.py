@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from simtandem import __version__
+from simtandem.home import keep_private
 from simtandem.operation.server_identity import PROOF_PATH, proof
 
 LINGER_S = 3.0
@@ -30,6 +31,7 @@ App = Callable[[Scope, Any, Any], Awaitable[None]]
 
 def main() -> None:
     """Serve on the inherited socket, for the home that is named."""
+    keep_private()
     listener, home = socket.socket(fileno=int(sys.argv[1])), Path(sys.argv[2])
     key = sys.stdin.readline().strip()
     alive = _sole_server(home / "server.pid")

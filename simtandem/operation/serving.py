@@ -18,6 +18,7 @@ from typing import Any
 from rich.console import Console
 
 from simtandem.errors import InputError
+from simtandem.home import keep_private
 from simtandem.orchestration import Orchestration
 from simtandem.settings import Settings, child_environment, prefect_auth_string
 
@@ -45,7 +46,7 @@ async def up(settings: Settings, host: str, port: int, console: Console) -> None
             await end_runs_without_process()
         if settings.emnify_token is None:
             console.print("SIMTANDEM_EMNIFY_TOKEN is not set: runs need the Secret block simtandem-emnify-token.")
-        worker = Worker(settings.home / "prefect" / "worker.log")
+        worker = Worker(settings.home)
         worker.start()
         address = url.removesuffix("/api")
         console.print(f"{address}/v2/deployments is where runs are started. Ctrl-C ends it all.")
@@ -85,8 +86,8 @@ def _is_loopback(host: str) -> bool:
 class Worker:
     """The Prefect worker's process, its log in a file."""
 
-    def __init__(self, log: Path) -> None:
-        self._log = log
+    def __init__(self, home: Path) -> None:
+        self._home = home
         self._process: subprocess.Popen[bytes] | None = None
         self._failures = 0
         self._started_at = 0.0
@@ -96,10 +97,11 @@ class Worker:
         """Start it."""
         loop = asyncio.get_running_loop()
         self._started_at = loop.time()
-        with self._log.open("ab") as log:
+        with (self._home / "prefect" / "worker.log").open("ab") as log:
             self._process = subprocess.Popen(
                 [sys.executable, "-P", "-m", "simtandem.operation.serving"],
                 env=child_environment({}),
+                cwd=self._home,
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,
@@ -128,6 +130,7 @@ class Worker:
 
 def main() -> None:
     """The worker's process: end with the parent, and be a Prefect worker."""
+    keep_private()
     if sys.platform == "linux":
         ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGINT)
     from prefect.cli import app

@@ -34,13 +34,18 @@ class Done:
 
 
 class Desk:
-    """Where an operator sits. `home` is SIMTANDEM_HOME; its Prefect server is the session's, unless it is its own."""
+    """Where an operator sits, and `types_in` some folder.
+
+    `home` is SIMTANDEM_HOME; its Prefect server is the session's, unless it is its own.
+    """
 
     def __init__(self, folder: Path, emulator: Any, prefect_home: Path | None) -> None:
         self.folder = folder
         self.emulator = emulator
         self.home = folder / "home"
         self.home.mkdir(parents=True)
+        self.home.chmod(0o700)
+        self.types_in = folder
         if prefect_home is not None:
             (self.home / "prefect").symlink_to(prefect_home / "prefect")
         self.variables = {
@@ -71,11 +76,12 @@ class Desk:
         return subprocess.Popen(
             [COMMAND, *map(str, arguments)],
             env={name: value for name, value in {**self.variables, **variables}.items() if value is not None},
-            cwd=self.folder,
+            cwd=self.types_in,
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,
+            umask=0o022,
         )
 
     def wait(self, running: "subprocess.Popen[str]") -> Done:

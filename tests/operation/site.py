@@ -14,6 +14,8 @@ from uuid import uuid4
 
 import httpx
 
+from tests.hostile_folder import HostileFolder
+
 COMMAND = str(Path(sys.executable).with_name("simtandem"))
 PATIENCE_S = 180.0  # a busy machine is slow; a test that hangs should still end
 FIRST = 10_000_001
@@ -32,6 +34,7 @@ class Site:
 
     def __init__(self, folder: Path, port: int, variables: Mapping[str, str]) -> None:
         self.home = folder / "home"
+        self.hostile = HostileFolder(folder / "downloads")
         self.port = port
         self.address = f"http://127.0.0.1:{port}"
         self.said = folder / "up.log"
@@ -51,7 +54,12 @@ class Site:
         before = self.said.stat().st_size if self.said.exists() else 0
         with self.said.open("ab") as log:
             self._up = subprocess.Popen(
-                [COMMAND, "up", "--port", str(self.port)], env=self.variables, stdout=log, stderr=log
+                [COMMAND, "up", "--port", str(self.port)],
+                cwd=self.hostile.path,
+                env=self.variables,
+                stdout=log,
+                stderr=log,
+                umask=0o022,
             )
         until(lambda: b"Ctrl-C ends it" in self.said.read_bytes()[before:], "simtandem up", self._alive)
 

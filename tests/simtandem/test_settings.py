@@ -6,7 +6,7 @@ import pytest
 from pydantic import ValidationError
 
 from simtandem.errors import InputError
-from simtandem.settings import Settings, child_environment, export, load, prefect_api_url
+from simtandem.settings import Settings, child_environment, export, forget, load, pin_paths, prefect_api_url
 
 SECRET = "s3cret-t0ken"
 
@@ -237,3 +237,76 @@ def test_a_token_is_sent_unencrypted_only_where_that_is_wanted(url: str) -> None
 def test_where_nobody_is_on_the_way_nothing_needs_to_be_said(url: str) -> None:
     settings = load(emnify_url=url, emnify_token=SECRET)
     assert (settings.token(), settings.unencrypted) == (SECRET, "")
+
+
+def test_a_childs_modules_come_from_folders_that_are_named_in_full(monkeypatch: pytest.MonkeyPatch) -> None:
+    """An empty entry of PYTHONPATH means the folder where a process stands."""
+    monkeypatch.setenv("PYTHONPATH", ":lib:/opt/lib:.")
+    environment = child_environment({})
+    assert (environment["PYTHONPATH"], environment["PYTHONSAFEPATH"]) == ("/opt/lib", "1")
+
+
+def test_what_is_unwanted_is_kept_from_children_or_forgotten(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PREFECT_X", "1")
+    assert "PREFECT_X" not in child_environment({}, lambda name: name == "PREFECT_X")
+    assert child_environment({"PREFECT_X": "2"}, lambda name: name == "PREFECT_X")["PREFECT_X"] == "2"
+    assert os.environ["PREFECT_X"] == "1"
+    assert forget(lambda name: name == "PREFECT_X") == ["PREFECT_X"]
+    assert "PREFECT_X" not in os.environ
+
+
+@pytest.mark.parametrize(
+    ("url", "kept"),
+    [
+        ("sqlite:///record.sqlite", "sqlite:///{here}/record.sqlite"),
+        ("sqlite+pysqlite:///a/record.sqlite?timeout=5", "sqlite+pysqlite:///{here}/a/record.sqlite?timeout=5"),
+        ("sqlite:///file:record.sqlite?uri=true", "sqlite:///file:{here}/record.sqlite?uri=true"),
+        ("sqlite:////var/record.sqlite", "sqlite:////var/record.sqlite"),
+        ("sqlite:///:memory:", "sqlite:///:memory:"),
+        ("sqlite://", "sqlite://"),
+        ("postgresql+psycopg://me:pw@db/ledger", "postgresql+psycopg://me:pw@db/ledger"),
+    ],
+)
+def test_a_ledger_stays_where_it_was_named(
+    url: str, kept: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("SIMTANDEM_LEDGER_URL", url)
+    assert load().ledger() == kept.format(here=tmp_path)
+
+
+def test_relative_paths_mean_the_same_wherever_the_process_stands_later(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "elsewhere").mkdir()
+    monkeypatch.chdir(tmp_path)
+    for name, value in {
+        "SIMTANDEM_HOME": "home",
+        "SIMTANDEM_INBOX": "inbox",
+        "SIMTANDEM_LEDGER_URL": "sqlite:///record.sqlite",
+        "SIMTANDEM_LIST_FOLDERS": "lists:/srv/lists",
+        "SSL_CERT_FILE": "ca.pem",
+        "AWS_CONFIG_FILE": "~/aws",
+    }.items():
+        monkeypatch.setenv(name, value)
+    before = load()
+    pin_paths(before)
+    monkeypatch.chdir(tmp_path / "elsewhere")
+    after = load()
+    assert [after.home, after.inbox_url, after.ledger()] == [before.home, before.inbox_url, before.ledger()]
+    assert after.list_roots == (tmp_path / "lists", Path("/srv/lists"))
+    assert (os.environ["SSL_CERT_FILE"], os.environ["AWS_CONFIG_FILE"]) == (str(tmp_path / "ca.pem"), "~/aws")
+
+
+def test_what_is_not_set_stays_so(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("SIMTANDEM_HOME", str(tmp_path))
+    monkeypatch.delenv("SSL_CERT_FILE", raising=False)
+    before = dict(os.environ)
+    pin_paths(load())
+    assert dict(os.environ) == before
+
+
+def test_no_file_supplies_settings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / ".env").write_text("SIMTANDEM_EMNIFY_URL=https://evil.test\nSIMTANDEM_EMNIFY_TOKEN=theirs\n")
+    assert (load().emnify_url, load().emnify_token) == ("https://cdn.emnify.net", None)

@@ -4,7 +4,7 @@ from pathlib import Path
 import pytest
 
 from simtandem.inbox import local_files
-from simtandem.inbox.local_files import being_written, give_usable_name, hold, remove_version, restore_all
+from simtandem.inbox.local_files import being_written, give_usable_name, hold, remove_version, restore_all, share
 
 
 def digest(text: str) -> str:
@@ -99,3 +99,19 @@ def test_only_a_writer_counts_as_writing(tmp_path: Path) -> None:
         assert being_written(file)
     assert not being_written(file)
     assert not being_written(tmp_path / "nothing.csv")
+
+
+@pytest.mark.parametrize(
+    ("inbox", "folder", "file"),
+    [(0o2775, 0o2755, 0o644), (0o1777, 0o755, 0o644), (0o2770, 0o2750, 0o640), (0o700,) * 2 + (0o600,)],
+)
+def test_who_may_read_an_inbox_may_read_what_is_left_there(tmp_path: Path, inbox: int, folder: int, file: int) -> None:
+    """Whatever the umask; and nobody may write to it who did not make it."""
+    tmp_path.chmod(inbox)
+    result = tmp_path / "results" / "monday" / "results.csv"
+    result.parent.mkdir(parents=True, mode=0o700)
+    result.touch(mode=0o600)
+    share(tmp_path, result)
+    assert [oct(path.stat().st_mode & 0o7777) for path in (tmp_path, result.parent.parent, result.parent, result)] == [
+        oct(mode) for mode in (inbox, folder, folder, file)
+    ]
