@@ -5,21 +5,44 @@ BIN := $(VENV)/bin
 MINUTES ?= 10
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo up test operation soak check format bench screenshots lock clean
+.PHONY: help install dev demo up test operation soak check format bench screenshots lock licences sbom advisories clean
 
 help:  ## show this list
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## (.*)/  make \1\t\2/' | expand -t 18
 
-install: $(VENV)/.installed  ## create .venv with the pinned requirements
+install: $(VENV)/.installed  ## what simtandem needs to run, pinned, in .venv: no development tools
+
+dev: $(VENV)/.dev  ## what tests, checks and benchmarks need besides
 
 SDK := tests/simtandem/emulator/requirements-sdk.txt
+# The requirement files name every package, so nothing is resolved; each file is checked against its hash; and nothing is
+# built from source, which would run build tools that no hash covers.
+PINNED := install -qq --disable-pip-version-check --no-deps --require-hashes --only-binary :all:
 
-$(VENV)/.installed: requirements.txt requirements-dev.txt pyproject.toml $(SDK)
+$(VENV)/.installed: requirements.txt requirements-build.txt pyproject.toml
 	@echo "Installing simtandem into $(VENV) (once; about a minute) ..."
 	@$(PYTHON) -m venv $(VENV)
-	@$(BIN)/python -m pip install -qq --disable-pip-version-check --require-hashes --constraint requirements.txt -r requirements-dev.txt
-	@$(BIN)/python -m pip install -qq --disable-pip-version-check --no-deps --no-build-isolation --editable .
+	@$(BIN)/python -m pip $(PINNED) -r requirements.txt
+	@rm -rf $(VENV)/build
+	@$(BIN)/python -m pip $(PINNED) --target $(VENV)/build -r requirements-build.txt
+	@mkdir $(VENV)/build/wheel
+	@PYTHONPATH=$(VENV)/build $(BIN)/python -c 'from hatchling.build import build_editable; build_editable("$(VENV)/build/wheel")'
+	@$(BIN)/python -m pip install -qq --disable-pip-version-check --no-deps --no-index --force-reinstall $(VENV)/build/wheel/*.whl
+	@rm -rf $(VENV)/build
+	@$(BIN)/python -m compileall -q simtandem flows tasks schemas
+	@touch $@
+
+$(VENV)/.dev: $(VENV)/.installed requirements-dev.txt $(SDK)
+	@echo "Installing the development tools into $(VENV) (once) ..."
+	@$(BIN)/python -m pip $(PINNED) -r requirements-dev.txt
 	@$(BIN)/python tests/simtandem/emulator/emnify_sdk.py
+	@touch $@
+
+AUDIT := $(VENV)/audit/bin
+
+$(VENV)/audit/.installed: requirements-audit.txt
+	@$(PYTHON) -m venv $(VENV)/audit
+	@$(AUDIT)/python -m pip $(PINNED) -r requirements-audit.txt
 	@touch $@
 
 demo: install  ## the whole job against the built-in emulator
@@ -28,36 +51,51 @@ demo: install  ## the whole job against the built-in emulator
 up: install  ## Prefect server, deployments, schedules and a worker on this machine, until Ctrl-C
 	@$(BIN)/simtandem up
 
-test: install  ## every test but those of the whole operation
+test: dev  ## every test but those of the whole operation
 	@$(BIN)/python -m pytest -n 2 --dist loadfile --ignore tests/operation
 
-operation: install  ## tests of `simtandem up`: real server, workers and browser; about eight minutes
+operation: dev  ## tests of `simtandem up`: real server, workers and browser; about eight minutes
 	@$(BIN)/python -m pytest tests/operation
 
-soak: install  ## runs, kills, undos and other clients in any order, for MINUTES (10); SEED=n runs one round again
+soak: dev  ## runs, kills, undos and other clients in any order, for MINUTES (10); SEED=n runs one round again
 	@$(BIN)/python -m tests.stateful.soak --minutes $(MINUTES) $(if $(SEED),--seed $(SEED)) $(if $(EXAMPLES),--examples $(EXAMPLES))
 
-check: install  ## format, lint, types and all tests: what CI runs
+check: dev  ## format, lint, types and all tests: what CI runs
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	@$(MAKE) --no-print-directory test operation
 	@$(MAKE) --no-print-directory soak EXAMPLES=200
 
-format: install  ## put the code into its standard form
+format: dev  ## put the code into its standard form
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
 
-bench: install  ## measure what is claimed in bench/README.md, again
+bench: dev  ## measure what is claimed in bench/README.md, again
 	$(BIN)/python -m bench
 
-screenshots: install  ## renew the pictures in docs/images/ from the browser tests
+screenshots: dev  ## renew the pictures in docs/images/ from the browser tests
 	SIMTANDEM_TEST_DOCS=1 $(BIN)/python -m pytest tests/operation/test_browser.py
 
-lock: install  ## renew the pinned requirements from pyproject.toml
-	$(BIN)/pip-compile --quiet --strip-extras --allow-unsafe --generate-hashes --no-header --no-emit-options --upgrade --output-file requirements.txt pyproject.toml
-	$(BIN)/pip-compile --quiet --strip-extras --allow-unsafe --generate-hashes --no-header --no-emit-options --upgrade --extra dev --constraint requirements.txt --output-file requirements-dev.txt pyproject.toml
-	@echo "emnify-sdk" | $(BIN)/pip-compile --quiet --strip-extras --generate-hashes --no-header --no-annotate --no-emit-options --upgrade --output-file $(SDK) -
+COMPILE := $(BIN)/pip-compile --quiet --strip-extras --allow-unsafe --generate-hashes --no-header --no-emit-options --upgrade
+
+lock: dev  ## renew the pinned requirements from pyproject.toml; then `make licences`
+	$(COMPILE) --output-file requirements.txt pyproject.toml
+	$(COMPILE) --extra dev --constraint requirements.txt --output-file requirements-dev.txt pyproject.toml
+	@printf 'editables\nhatchling\n' | $(COMPILE) --no-annotate --output-file requirements-build.txt -
+	@printf 'pip-audit\ncyclonedx-bom\n' | $(COMPILE) --no-annotate --output-file requirements-audit.txt -
+	@echo "emnify-sdk" | $(COMPILE) --no-annotate --output-file $(SDK) -
+
+licences: dev  ## write docs/licences.md: the licence of every package that is installed with simtandem
+	@$(BIN)/python -m dependencies.licences
+
+sbom: $(VENV)/audit/.installed  ## write build/sbom.cdx.json: the same packages as a CycloneDX list
+	@mkdir -p build
+	@$(AUDIT)/cyclonedx-py requirements --pyproject pyproject.toml --output-reproducible --output-format JSON --output-file build/sbom.cdx.json requirements.txt
+	@echo build/sbom.cdx.json
+
+advisories: $(VENV)/audit/.installed  ## look for known vulnerabilities of the pinned packages, for a minute at most
+	@$(AUDIT)/python -m dependencies.advisories
 
 clean:  ## remove what make made
 	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .hypothesis

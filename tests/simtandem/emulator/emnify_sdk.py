@@ -35,7 +35,8 @@ def python_with_sdk() -> Path:
                 "-qq",
                 "--disable-pip-version-check",
             ]
-            subprocess.run([*pip, "--require-hashes", "-r", str(REQUIREMENTS)], check=True)
+            pinned = ["--no-deps", "--require-hashes", "--only-binary", ":all:", "-r", str(REQUIREMENTS)]
+            subprocess.run([*pip, *pinned], check=True)
             mark.write_text(wanted)
     return python
 
