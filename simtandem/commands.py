@@ -24,12 +24,13 @@ from simtandem.job.run import Run, RunFolder, kind_of
 from simtandem.ledger.records import RunKind
 from simtandem.orchestration import Orchestration, run_and_leave
 from simtandem.settings import Settings, load
+from simtandem.streams import leave_terminal
 from simtandem.terminal import messages, print_json, results
 from simtandem.watching import Watcher
 
 Result = TypeVar("Result")
 
-_SIGNALS = (signal.SIGINT, signal.SIGTERM)
+_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
 @dataclass(frozen=True, slots=True)
@@ -209,8 +210,14 @@ def _hear_signals(task: "asyncio.Future[Any]", watcher: Watcher) -> None:
             watcher.stop()
             watcher.notes("Stopping: nothing new is sent; once more Ctrl-C ends at once.")
 
+    def hung_up() -> None:
+        leave_terminal()
+        interrupted()
+
+    loop = asyncio.get_running_loop()
     for number in _SIGNALS:
-        asyncio.get_running_loop().add_signal_handler(number, interrupted)
+        if signal.getsignal(number) is not signal.SIG_IGN:  # as under nohup
+            loop.add_signal_handler(number, hung_up if number is signal.SIGHUP else interrupted)
 
 
 def _hear_signals_again() -> Callable[[], None]:

@@ -50,6 +50,13 @@ def drop_output() -> None:
     os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
 
 
+def leave_terminal() -> None:
+    """The terminal is gone: what would be written to it goes nowhere. Files and pipes are still written to."""
+    for number in (1, 2):
+        if os.isatty(number):
+            os.dup2(os.open(os.devnull, os.O_WRONLY), number)
+
+
 def say(text: str) -> None:
     """A result on stdout."""
     results().print(text)

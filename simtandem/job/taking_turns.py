@@ -23,6 +23,10 @@ from simtandem.settings import Settings
 log = logging.getLogger(__name__)
 
 _LOOK_S = 0.2
+_CHANGED = "Another run has changed devices since this one was planned; reading them again."
+_ON_THEIR_WAY = (
+    "A run ended shortly before this one was planned, without answers to its last calls; reading them again."
+)
 _LANDING = timedelta(seconds=15)
 """What a killed run sent so long ago has come to the carrier, or never will."""
 
@@ -68,7 +72,8 @@ async def changed_meanwhile(run: Run, look: FreshLook, given_up: Callable[[], bo
     plan = run.folder.table("plan.parquet").filter(pl.col("action") == Action.CHANGE)
     if run.ledger.changed_by_others(run.run_id, look.listed.wall):
         await _let_land(run, given_up)
-        _tell("Another run has changed devices since this one was planned; reading them again.")
+        sure = run.ledger.changed_by_others(run.run_id, look.listed.wall, sure=True)
+        _tell(_CHANGED if sure else _ON_THEIR_WAY)
         return plan
     if not look.stale(look.listed):
         return plan.clear()

@@ -1,7 +1,7 @@
 """Every question asked of the ledger. Each function works inside the caller's transaction."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -102,10 +102,16 @@ def read_runs(connection: Connection, limit: int | None, may_run: ProcessProbe) 
     return [_summary(found, may_run) for found in connection.execute(_summaries().limit(limit))]
 
 
-def read_run(connection: Connection, prefix: str, may_run: ProcessProbe) -> RunSummary:
-    """The run with this id, the only one whose id begins so, or the `latest`. `InputError` where that is not one."""
+def read_run(
+    connection: Connection, prefix: str, may_run: ProcessProbe, kinds: Collection[RunKind] = tuple(RunKind)
+) -> RunSummary:
+    """The run with this id, the only one whose id begins so, or the `latest` of these kinds.
+
+    `InputError` where that is not one.
+    """
     if prefix == LATEST:
-        prefix = connection.scalar(select(runs.c.run_id).order_by(*_NEWEST_FIRST).limit(1)) or prefix
+        newest = select(runs.c.run_id).where(runs.c.kind.in_(kinds)).order_by(*_NEWEST_FIRST).limit(1)
+        prefix = connection.scalar(newest) or prefix
     begins_so = func.substr(runs.c.run_id, 1, len(prefix)) == prefix
     query = _summaries().where(begins_so).order_by(None).order_by(runs.c.run_id).limit(4)  # the id itself sorts first
     found = connection.execute(query).all() if prefix else []
@@ -213,9 +219,13 @@ def read_calls(connection: Connection, run_id: str) -> pl.DataFrame:
     )
 
 
-def changed_by_others(connection: Connection, run_id: str, since: datetime) -> bool:
-    """Whether other runs sent changes to this run's carrier that may have taken effect at `since` or later."""
-    late = or_(calls.c.at >= since, answers.c.call_id.is_(None), answers.c.at >= since)
+def changed_by_others(connection: Connection, run_id: str, since: datetime, *, sure: bool = False) -> bool:
+    """Whether other runs sent changes to this run's carrier that may have taken effect at `since` or later.
+
+    `sure`: only what was sent or answered then, not what was sent shortly before and never answered.
+    """
+    late = or_(calls.c.at >= since, answers.c.at >= since)
+    late = late if sure else or_(late, answers.c.call_id.is_(None))
     query = _changes_by_others(connection, run_id, since - _LONGEST_CALL, calls.c.call_id).where(late).limit(1)
     return connection.execute(query).first() is not None
 

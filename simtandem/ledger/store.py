@@ -1,6 +1,6 @@
 """The ledger as the rest of simtandem sees it."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Self, TypeVar
 
@@ -25,6 +25,7 @@ from simtandem.ledger.records import (
     OutcomeRecord,
     ProcessProbe,
     PruningRecord,
+    RunKind,
     RunRecord,
     RunState,
     RunSummary,
@@ -120,9 +121,14 @@ class Ledger:
         """The newest runs, newest first. An unfinished one whose process is gone is shown as interrupted."""
         return self.database.reading(lambda connection: reading.read_runs(connection, limit, may_run))
 
-    def run(self, run_id: str, *, may_run: ProcessProbe = process_may_run) -> RunSummary:
-        """One run, by its id or the beginning of it. Raises `InputError` where that fits none, or several."""
-        return self.database.reading(lambda connection: reading.read_run(connection, run_id, may_run))
+    def run(
+        self, run_id: str, *, may_run: ProcessProbe = process_may_run, kinds: Collection[RunKind] = tuple(RunKind)
+    ) -> RunSummary:
+        """One run, by its id or the beginning of it, or the `latest` of these kinds.
+
+        Raises `InputError` where that fits none, or several.
+        """
+        return self.database.reading(lambda connection: reading.read_run(connection, run_id, may_run, kinds))
 
     def states(self, run_id: str) -> list[StateRecord]:
         """All states a run went through, oldest first."""
@@ -152,9 +158,12 @@ class Ledger:
         """
         return self._detail(run_id, lambda connection: reading.read_calls(connection, run_id))
 
-    def changed_by_others(self, run_id: str, since: datetime) -> bool:
-        """Whether other runs sent changes to this run's carrier that may have taken effect at `since` or later."""
-        return self.database.reading(lambda connection: reading.changed_by_others(connection, run_id, since))
+    def changed_by_others(self, run_id: str, since: datetime, *, sure: bool = False) -> bool:
+        """Whether other runs sent changes to this run's carrier that may have taken effect at `since` or later.
+
+        `sure`: only what was sent or answered then, not what was sent shortly before and never answered.
+        """
+        return self.database.reading(lambda connection: reading.changed_by_others(connection, run_id, since, sure=sure))
 
     def changes_sent(self, run_id: str) -> pl.DataFrame:
         """The changes this run sent.

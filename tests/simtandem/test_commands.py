@@ -25,7 +25,7 @@ def logger() -> Iterator[logging.Logger]:
     mine.handlers[:] = handlers
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
 async def test_a_first_signal_asks_a_sending_run_to_stop_in_good_order(number: signal.Signals) -> None:
     watcher, stopped = Watcher(), asyncio.Event()
     watcher.on_stop(stopped.set)

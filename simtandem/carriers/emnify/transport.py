@@ -30,6 +30,7 @@ from simtandem.redaction import learn, learn_passing, redacted
 
 ATTEMPTS = 6
 _FIRST_DELAY_S, _LONGEST_DELAY_S = 0.25, 8.0
+_LOOK_AGAIN_S = 1.0  # whether somebody has halted everything meanwhile
 _RENEWALS = 3  # of the token, for one call
 _ONE = httpx.Timeout(15.0, connect=10.0, pool=None)
 _MANY = httpx.Timeout(60.0, connect=10.0, pool=None)  # a page of thousands, or as many endpoints in one PATCH
@@ -130,14 +131,15 @@ class Transport:
                 token = await self.tokens.current(rejected=token)
             elif reply.kind is Kind.THROTTLED:
                 throttled += 1
-                throttled_s += self._budget.throttled(retry_after(reply.headers), throttled)
-                if throttled > 1 and throttled_s > patience_s:
+                pause_s = self._budget.throttled(retry_after(reply.headers), throttled)
+                if throttled > 1 and throttled_s + pause_s > patience_s:
                     raise CarrierUnavailable(
                         f"The carrier rate-limits every call: {call.method} {call.path} was answered with HTTP 429 "
                         f"{throttled} times in {throttled_s:.0f} s. Something else may use the account's limit; run "
                         "again later.",
                         status=429,
                     )
+                throttled_s += pause_s
             elif reply.kind is Kind.UNREACHED:
                 unreached += 1
                 if unreached >= ATTEMPTS:
@@ -149,9 +151,13 @@ class Transport:
             call = replace(call, attempt=call.attempt + 1)
 
     async def back_off(self, attempt: int) -> None:
-        """Wait before attempt number `attempt` + 1: longer each time, spread at random."""
+        """Wait before attempt number `attempt` + 1: longer each time, spread at random; not once all is halted."""
         longest = min(_FIRST_DELAY_S * 2.0**attempt, _LONGEST_DELAY_S)
-        await self._sleep(self._rng.uniform(longest / 2, longest))
+        left = self._rng.uniform(longest / 2, longest)
+        while left > 0 and not self._budget.halted:
+            part = min(left, _LOOK_AGAIN_S)
+            await self._sleep(part)
+            left -= part
 
     async def _once(self, call: Call, token: str, spacing: Spacing | None, query: dict[str, str] | None) -> Reply:
         headers = {"Authorization": f"Bearer {token}"}

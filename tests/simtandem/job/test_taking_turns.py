@@ -119,6 +119,19 @@ async def test_what_a_killed_run_has_on_its_way_may_land_before_devices_are_read
     assert carrier.sent == []
 
 
+async def test_a_run_that_ended_before_the_plan_was_made_is_not_said_to_have_changed_something_since(
+    make_run: MakeRun, listening: Listening, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(taking_turns, "_LANDING", timedelta(0))
+    await changed_by_another_run(make_run, answered=False)
+    carrier, run = ActingCarrier(fleet_of(1)), make_run(["1"])
+    await prepare(run, carrier)
+    await send_in_turn(run, carrier)
+    assert len(carrier.reads) == 1, "its last calls may have come to the carrier since"
+    assert not any("since this one was planned" in told for told in listening.told)
+    assert "ended shortly before" in listening.told[-1]
+
+
 async def test_where_nobody_else_has_sent_nothing_is_read_again(make_run: MakeRun, listening: Listening) -> None:
     carrier = ActingCarrier(fleet_of(2))
     run = make_run(sims(2))

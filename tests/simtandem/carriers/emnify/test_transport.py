@@ -111,7 +111,7 @@ async def test_429_holds_back_the_calls_of_everybody(tmp_path: Path) -> None:
 
 async def test_endless_429s_end_as_unavailable_and_not_as_processed(tmp_path: Path) -> None:
     async with scripted(tmp_path, ScriptedCarrier(says(429, Retry_After="300"))) as rig:
-        with pytest.raises(CarrierUnavailable, match="HTTP 429 2 times in 600 s") as caught:
+        with pytest.raises(CarrierUnavailable, match="HTTP 429 2 times in 300 s") as caught:
             await rig.transport.settle(ON_CALL)
     assert (caught.value.status, caught.value.maybe_processed) == (429, False)
 
@@ -191,12 +191,11 @@ async def test_read_gives_up_after_so_many_attempts_and_says_what_came_last(tmp_
 
 async def test_pauses_between_attempts_grow_and_have_an_end(tmp_path: Path) -> None:
     async with scripted(tmp_path, ScriptedCarrier(says(503))) as rig:
-        rig.time.naps.clear()
         for attempt in range(1, 12):
+            rig.time.naps.clear()
             await rig.transport.back_off(attempt)
-    for attempt, nap in enumerate(rig.time.naps, start=1):
-        longest = min(0.25 * 2**attempt, 8)
-        assert longest / 2 <= nap <= longest
+            longest = min(0.25 * 2**attempt, 8)
+            assert longest / 2 <= sum(rig.time.naps) <= longest
 
 
 @pytest.mark.parametrize("status", [400, 403, 404, 405, 409, 418, 422])

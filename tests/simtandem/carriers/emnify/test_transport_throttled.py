@@ -24,6 +24,20 @@ async def test_429s_that_ask_for_no_pause_are_few_and_end_soon_after_a_whole_win
     assert 300 < waited < 420
 
 
+async def test_429s_without_end_are_told_with_the_time_that_was_waited(tmp_path: Path) -> None:
+    async with scripted(tmp_path, ScriptedCarrier(says(429))) as rig:
+        with pytest.raises(CarrierUnavailable, match="HTTP 429") as raised:
+            await rig.transport.settle(ON_CALL)
+        assert f"in {sum(rig.time.naps):.0f} s." in str(raised.value)
+
+
+async def test_waiting_for_another_attempt_ends_when_everything_is_halted(tmp_path: Path) -> None:
+    async with scripted(tmp_path, ScriptedCarrier(GOOD)) as rig:
+        rig.budget.halt()
+        await rig.transport.back_off(5)
+        assert rig.time.naps == []
+
+
 async def test_a_429_between_two_good_answers_does_not_start_the_pauses_of_a_refused_call_anew(tmp_path: Path) -> None:
     """One path is throttled for ever, another is not: the first still waits longer each time."""
 
