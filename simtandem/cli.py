@@ -134,7 +134,7 @@ def report(
     if events and run is None:
         raise typer.BadParameter("--events reads those of one run: name it.")
     if events and run is not None:
-        reporting.read_events(run)
+        run = reporting.read_events(run)
     if run is None:
         reporting.show_period(since, until, wanted, as_json=as_json)
     elif wanted == "html":

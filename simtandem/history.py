@@ -10,7 +10,7 @@ from simtandem.errors import InputError
 from simtandem.job import retry
 from simtandem.job.closing import report_again
 from simtandem.job.run import RunFolder
-from simtandem.ledger.records import RunKind, RunSummary
+from simtandem.ledger.records import REPORTED, RunKind, RunSummary
 from simtandem.ledger.store import Ledger
 from simtandem.reports.document import Document
 from simtandem.reports.headline import headline
@@ -71,7 +71,7 @@ def show_report(run_id: str, *, as_json: bool) -> None:
     settings = load()
     ledger = Ledger.open(settings.ledger())
     try:
-        run = ledger.run(run_id)
+        run = ledger.run(run_id, kinds=REPORTED)
         if run.record.kind in (RunKind.PLAN, RunKind.AUDIT, RunKind.EVENTS):
             raise InputError(_nothing_to_report(run))
         folder = RunFolder(settings.runs_folder / run.record.run_id)
@@ -101,7 +101,7 @@ def open_rows(run_id: str) -> tuple[str, Path]:
     settings = load()
     ledger = Ledger.open(settings.ledger())
     try:
-        left = retry.left_by(ledger, run_id)
+        left = retry.left_by(ledger, run_id, settings.carrier_host)
     finally:
         ledger.close()
     folder = RunFolder(settings.runs_folder / left.record.run_id)

@@ -15,7 +15,7 @@ from simtandem.errors import InputError, LedgerError
 from simtandem.job.closing import report_again
 from simtandem.job.explaining_runs import explain_run
 from simtandem.job.run import RunFolder
-from simtandem.ledger.records import RunKind, RunSummary
+from simtandem.ledger.records import REPORTED, SENDING, RunKind, RunSummary
 from simtandem.ledger.store import Ledger
 from simtandem.reports import exporting, period
 from simtandem.reports.account import Account, Money, account
@@ -50,12 +50,17 @@ def show_run(run_id: str, form: ReportFormat, *, as_json: bool) -> None:
     _tell({"run_id": path.parent.name, "files": {str(form): str(path)}}, as_json=as_json)
 
 
-def read_events(run_id: str) -> None:
-    """Read the carrier's events of the time in which a run was at work, and keep them for its reports."""
+def read_events(run_id: str) -> str:
+    """Read the carrier's events of the time in which a run was at work, and keep them for its reports.
+
+    Returns the full id of that run: the reading is a run as well, so the latest is another one by now.
+    """
     settings = load()
     settings.token()
     with _ledger(settings) as ledger:
-        asyncio.run(explain_run(ledger, settings, run_id))
+        found = ledger.run(run_id, kinds=SENDING).record.run_id
+        asyncio.run(explain_run(ledger, settings, found))
+    return found
 
 
 def show_period(since: str | None, until: str | None, form: ReportFormat, *, as_json: bool) -> None:
@@ -72,7 +77,7 @@ def show_period(since: str | None, until: str | None, form: ReportFormat, *, as_
 
 def export_run(ledger: Ledger, settings: Settings, run_id: str, form: ReportFormat) -> Path:
     """Write a run's report beside its other files; returns where. Raises `InputError` for a run that was pruned."""
-    run = ledger.run(run_id)
+    run = ledger.run(run_id, kinds=REPORTED)
     if ledger.pruning(run.record.run_id):
         ledger.results(run.record.run_id)  # raises, naming the archive
     folder = settings.runs_folder / run.record.run_id

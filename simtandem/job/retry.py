@@ -10,14 +10,14 @@ from schemas.tables import Devices, Rejected, Repeats, empty
 from simtandem import reconciling
 from simtandem.errors import InputError
 from simtandem.intake import Intake
-from simtandem.job.run import Run, RunFolder
-from simtandem.ledger.records import RunKind, RunRecord
+from simtandem.job.run import Run, RunFolder, require_carrier
+from simtandem.ledger.records import REPORTED, RunKind, RunRecord
 from simtandem.ledger.store import Ledger
 from simtandem.reports.invocation import again
 from simtandem.reports.tables import write_retry
 
 FILE = "retry.csv"
-_TRIED = (RunKind.APPLY, RunKind.RETRY, RunKind.RECONCILE, RunKind.UNDO)
+_TRIED = REPORTED
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,10 +33,13 @@ class Left:
         write_retry(reconciling.as_input(self.rows), folder.file(FILE))
 
 
-def left_by(ledger: Ledger, run_id: str) -> Left:
-    """What the run with this id, or the beginning of it, left open. Raises `InputError` where that is nothing."""
-    run = ledger.run(run_id)
-    record = run.record
+def left_by(ledger: Ledger, run_id: str, carrier_host: str) -> Left:
+    """What the run with this id, or the beginning of it, left open at this carrier.
+
+    Raises `InputError` where that is nothing, or where the run was at another carrier.
+    """
+    record = ledger.run(run_id, kinds=_TRIED).record
+    require_carrier(record, carrier_host)
     if record.kind is RunKind.PLAN:
         raise InputError(f"Run {record.run_id} only planned: apply its file instead. Nothing was sent.{again(record)}")
     if record.kind not in _TRIED:
@@ -86,7 +89,7 @@ def read_run(run: Run) -> Intake:
 
     An ICCID that is none, as some carriers list them, is left out where another id says which device is meant.
     """
-    left = left_by(run.ledger, run.request.retry_of)
+    left = left_by(run.ledger, run.request.retry_of, run.settings.carrier_host)
     whole = pl.col("iccid").str.contains(r"^[0-9]{19}$")
     devices = left.rows.select(
         pl.int_range(2, pl.len() + 2).alias("row"),

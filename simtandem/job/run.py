@@ -16,11 +16,12 @@ from typing import Any
 
 import polars as pl
 
+from schemas.hosts import plain_host
 from schemas.parameters import BulkUpdate, Mode
 from schemas.statuses import StoppedBy
 from simtandem.carriers.base import Carrier
 from simtandem.carriers.opening import open_carrier
-from simtandem.errors import Interrupted, LedgerError, PlanRefused, SimtandemError
+from simtandem.errors import InputError, Interrupted, LedgerError, PlanRefused, SimtandemError
 from simtandem.job.asked_on import AskedOn
 from simtandem.job.prepared import PreparedRun
 from simtandem.ledger.processes import process_mark
@@ -137,6 +138,15 @@ def _found(path: Path) -> Iterator[None]:
             "Nothing more is sent in this run; what was sent is recorded. Run the same again: what was done is not "
             "done twice. A plan that waits for approval has to be made again."
         ) from error
+
+
+def require_carrier(record: RunRecord, carrier_host: str) -> None:
+    """Raise `InputError` where a run was at another carrier: its ids mean other devices here, or none."""
+    if plain_host(record.carrier_host) != carrier_host:
+        raise InputError(
+            f"Run {record.run_id} was at {record.carrier_host}, and the settings name {carrier_host}. "
+            "Nothing was sent. Set SIMTANDEM_EMNIFY_URL to the carrier of that run."
+        )
 
 
 def kind_of(request: BulkUpdate) -> RunKind:

@@ -4,16 +4,15 @@ import socket
 
 import polars as pl
 
-from schemas.hosts import plain_host
 from schemas.tables import Rejected, Repeats, empty
 from simtandem import undoing
 from simtandem.carriers.opening import lifecycle
 from simtandem.errors import InputError
 from simtandem.intake import Intake
 from simtandem.job import claims
-from simtandem.job.run import Run
+from simtandem.job.run import Run, require_carrier
 from simtandem.ledger.processes import process_may_run
-from simtandem.ledger.records import ProcessProbe, RunState, RunSummary
+from simtandem.ledger.records import SENDING, ProcessProbe, RunState, RunSummary
 from simtandem.ledger.store import Ledger
 from simtandem.reports.tables import write_retry
 from simtandem.settings import load
@@ -29,13 +28,9 @@ def _runs_here(host: str, pid: int, process: str | None) -> bool:
 
 def find(ledger: Ledger, run_id: str, carrier_host: str, *, runs_here: ProcessProbe = _runs_here) -> RunSummary:
     """The run to undo, by its id or the beginning of it. Raises `InputError` where it can't be undone, or not here."""
-    run = ledger.run(run_id, may_run=runs_here)
+    run = ledger.run(run_id, may_run=runs_here, kinds=SENDING)
     record = run.record
-    if plain_host(record.carrier_host) != carrier_host:
-        raise InputError(
-            f"Run {record.run_id} changed devices at {record.carrier_host}, and the settings name {carrier_host}. "
-            "Nothing was sent. Set SIMTANDEM_EMNIFY_URL to the carrier of that run."
-        )
+    require_carrier(record, carrier_host)
     if run.state not in _ENDED and ledger.plan(record.run_id).height:
         raise InputError(
             f"Run {record.run_id} is under way (process {record.pid}). Nothing was sent. Stop it, or wait for its end."

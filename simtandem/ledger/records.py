@@ -23,6 +23,9 @@ class RunKind(StrEnum):
 SENDING = (RunKind.APPLY, RunKind.RETRY, RunKind.UNDO)
 """The runs that change devices."""
 
+REPORTED = (*SENDING, RunKind.RECONCILE)
+"""The runs that say of each device what became of it."""
+
 
 class RunState(StrEnum):
     """How far a run is."""

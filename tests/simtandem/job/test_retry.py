@@ -42,6 +42,7 @@ def desk(carrier: Emulator, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
     carrier.change(lambda fleet: setattr(fleet.sims[ROUND], "iccid", ROUND_ICCID))
     desk = Desk(carrier, tmp_path / "home")
     monkeypatch.setenv("SIMTANDEM_HOME", str(desk.home))
+    monkeypatch.setenv("SIMTANDEM_EMNIFY_URL", carrier.url)
     return desk
 
 
@@ -69,6 +70,13 @@ def test_a_true_iccid_that_ends_in_zeros_is_retried_with_the_others(desk: Desk) 
     done = retried(desk, run["run_id"])
     assert (done["exit_code"], done["input"]["rows"], done["input"]["invalid"]) == (0, 2, 0)
     assert [state(desk, ROUND), state(desk, PLAIN)] == [WORKING] * 2
+
+
+def test_a_run_at_another_carrier_is_not_retried_here(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    run = failing(desk)
+    monkeypatch.setenv("SIMTANDEM_EMNIFY_URL", "https://other.example")
+    with pytest.raises(InputError, match=r"settings name other\.example"):
+        history.open_rows(run["run_id"])
 
 
 def test_the_file_of_a_retry_loads_as_input_with_every_row(desk: Desk) -> None:

@@ -315,6 +315,7 @@ def test_retry_of_an_undo_sends_only_what_it_had_to_send(desk: Desk, monkeypatch
     run = desk.apply(EVERYTHING)
     undone = desk.undo(run["run_id"])
     monkeypatch.setenv("SIMTANDEM_HOME", str(desk.home))
+    monkeypatch.setenv("SIMTANDEM_EMNIFY_URL", desk.emulator.url)
     with pytest.raises(InputError, match="left nothing open"):
         history.open_rows(undone["run_id"])
 
@@ -325,6 +326,7 @@ def test_a_retry_of_a_killed_undo_asks_only_for_what_the_undo_was_to_send_and_a_
     run = desk.apply(EVERYTHING)
     killed = desk.undo(run["run_id"], killed_when_sending=True)
     monkeypatch.setenv("SIMTANDEM_HOME", str(desk.home))
+    monkeypatch.setenv("SIMTANDEM_EMNIFY_URL", desk.emulator.url)
     _, file = history.open_rows(killed["run_id"])
     assert read_devices(file).devices.select("sim_id", "desired").rows() == [
         (str(RESTING), "suspended"),

@@ -13,7 +13,7 @@ from sqlalchemy import event
 from schemas.statuses import Half, Outcome
 from schemas.tables import Outcomes, Plan, Rejected, Results, empty
 from simtandem.errors import InputError, LedgerError
-from simtandem.ledger.records import OutcomeRecord, RunKind, RunRecord, RunState, RunSummary, StateRecord
+from simtandem.ledger.records import SENDING, OutcomeRecord, RunKind, RunRecord, RunState, RunSummary, StateRecord
 from simtandem.ledger.store import Ledger
 
 RUN = "20260131-a"
@@ -93,6 +93,9 @@ def test_the_latest_run_is_found_by_that_word(ledger: Ledger, a_run: MakeRun) ->
     ledger.start_run(a_run("b", started_at=datetime(2026, 3, 1, tzinfo=UTC)))
     ledger.start_run(a_run("a", started_at=datetime(2026, 3, 2, tzinfo=UTC)))
     assert ledger.run("latest").record.run_id == "a"
+    ledger.start_run(a_run("c", kind=RunKind.AUDIT, started_at=datetime(2026, 3, 3, tzinfo=UTC)))
+    assert ledger.run("latest").record.run_id == "c"
+    assert ledger.run("latest", kinds=SENDING).record.run_id == "a", "the latest that a command can work on"
 
 
 def test_tables_of_a_run_without_any_are_empty_but_well_formed(ledger: Ledger, a_run: MakeRun) -> None:
