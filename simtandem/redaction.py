@@ -15,10 +15,11 @@ import logging
 import re
 import threading
 from collections.abc import Iterable, Iterator, Mapping
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 from urllib.parse import parse_qsl, quote, quote_plus, unquote, urlsplit
 
-import polars as pl
+if TYPE_CHECKING:  # `simtandem --help` needs errors, which need this, and no tables
+    import polars as pl
 
 Value = TypeVar("Value")
 
@@ -104,12 +105,12 @@ class Redactor:
                 self._pattern = re.compile("|".join([*map(re.escape, self._spelled), _JWT]))
             return self._pattern
 
-    def frame(self, table: pl.DataFrame) -> pl.DataFrame:
+    def frame(self, table: "pl.DataFrame") -> "pl.DataFrame":
         """The same table with its text redacted."""
-        changed = [self._column(table[name]) for name, kind in table.schema.items() if kind == pl.String]
+        changed = [self._column(table[name]) for name, kind in table.schema.items() if str(kind) == "String"]
         return table.with_columns([column for column in changed if column is not None])
 
-    def _column(self, column: pl.Series) -> pl.Series | None:
+    def _column(self, column: "pl.Series") -> "pl.Series | None":
         spelled = self._spelled
         suspect = column.str.contains(_JWT).fill_null(value=False)
         if spelled:
@@ -120,7 +121,7 @@ class Redactor:
         texts = column.to_list()
         for place in suspect.arg_true():
             texts[place] = self(texts[place])
-        return pl.Series(column.name, texts, dtype=pl.String)
+        return type(column)(column.name, texts, dtype=column.dtype)
 
 
 def _looked_for(secret: str) -> frozenset[str]:
@@ -174,7 +175,7 @@ def redacted(text: str) -> str:
     return _redactor(text)
 
 
-def redacted_frame(table: pl.DataFrame) -> pl.DataFrame:
+def redacted_frame(table: "pl.DataFrame") -> "pl.DataFrame":
     """A table as it may be recorded and shown."""
     return _redactor.frame(table)
 
