@@ -120,7 +120,9 @@ def main(devices: int, runs: int) -> None:
             record(ledger, clock, "tenth", range(devices // 10), Target.ACTIVATED)
             for number in range(runs):
                 record(ledger, clock, f"some-{number:05}", range(number, number + 2), Target.SUSPENDED)
+            busy = time.process_time()
             steps.take("baseline", lambda: managing.read_managed(ledger, _HOST))
+            busy = time.process_time() - busy
             steps.take("steps", lambda: managing.read_steps(ledger, _HOST, clock.now - timedelta(days=1)))
             steps.take("others", lambda: ledger.changed_by_others("all", clock.now))
             steps.take("trend", lambda: managing.last_audit(ledger, _HOST))
@@ -135,6 +137,7 @@ def main(devices: int, runs: int) -> None:
     told = {
         "seconds": steps.seconds,
         "peak_mib": steps.peak_mib,
+        "busy_s": busy,
         "longest_wait_s": writer.longest_s,
         "known": dict(found.group_by("desired").len().sort("desired").iter_rows()),
         "differences": len(wrong),
