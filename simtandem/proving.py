@@ -38,6 +38,9 @@ def show_proof(prefix: str | None, head: str | None, *, as_json: bool, rebuild: 
             told.append(_told(*_prove(ledger, settings, run_id, given)))
             if not as_json:
                 _show(told[-1], alone=prefix is not None)
+        strays += (
+            [] if prefix else [f"the ledger's file is damaged: {printable(each)}" for each in ledger.database.damage()]
+        )
         strays += [] if prefix else _last_known(ledger, rebuild=rebuild and not any(each["findings"] for each in told))
     finally:
         ledger.close()
@@ -183,7 +186,7 @@ def _confirmation(told: dict[str, Any]) -> str:
 def _sum_up(told: list[dict[str, Any]], strays: list[str]) -> None:
     console = results()
     for stray in strays[:20]:
-        console.print(f"belongs to no run: {stray}", markup=False, soft_wrap=True)
+        console.print(f"outside the runs: {stray}", markup=False, soft_wrap=True)
     if len(strays) > 20:
         console.print(f"… and {len(strays) - 20:,} more")
     if len(told) == 1 and not strays:

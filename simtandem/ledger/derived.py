@@ -108,7 +108,7 @@ def put_by(connection: Connection, run_id: str) -> pl.DataFrame:
         judged.with_columns(back=pl.when("none_done").then(back))
         .with_columns(
             desired=pl.when("there").then("desired").otherwise("back"),
-            at=pl.max_horizontal("sim_at", "endpoint_at").fill_null(looked_at),
+            at=pl.max_horizontal("sim_at", "endpoint_at").fill_null(pl.lit(looked_at)),
             run_id=pl.lit(run_id),
             **{
                 f"{half}_status": pl.when("there")

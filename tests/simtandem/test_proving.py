@@ -178,7 +178,7 @@ def test_a_run_is_found_by_the_beginning_of_its_id_even_where_its_header_is_gone
 def test_answers_to_nothing_are_told(ledger: Ledger, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     tamper(tmp_path, "INSERT INTO answers VALUES ('x', '', 204, 0.1, NULL, '', '')")
     assert show_proof(None, None, as_json=False) == 1
-    assert "belongs to no run: the answer to call x\n" in capsys.readouterr().out
+    assert "outside the runs: the answer to call x\n" in capsys.readouterr().out
     assert show_proof("one-a", None, as_json=False) == 0
 
 
@@ -190,7 +190,7 @@ def test_a_run_that_is_gone_from_the_ledger_is_told_by_its_files(
         tamper(tmp_path, f"DELETE FROM {table} WHERE run_id = 'one-a'")  # noqa: S608 - our own names
     assert show_proof(None, None, as_json=False) == 1
     files = tmp_path / "runs" / "one-a"
-    assert f"belongs to no run: the files in {files}: the ledger has no such run\n" in capsys.readouterr().out
+    assert f"outside the runs: the files in {files}: the ledger has no such run\n" in capsys.readouterr().out
 
 
 def test_a_pruned_run_s_archive_is_looked_at(
@@ -271,3 +271,20 @@ def test_no_table_is_made_anew_from_a_record_that_is_broken(
     assert json.loads(capsys.readouterr().out)["strays"]
     with pytest.raises(InputError, match="name none"):
         show_proof("one-a", None, as_json=True, rebuild=True)
+
+
+def test_a_byte_that_was_changed_in_the_file_is_found_wherever_it_stands(
+    ledger: Ledger, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A table and its index then name different runs, and a query sees but one of them."""
+    ledger.close()
+    tamper(tmp_path, "PRAGMA wal_checkpoint(TRUNCATE)")
+    file = tmp_path / "ledger.sqlite"
+    whole, places = file.read_bytes(), [0]
+    while (at := whole.find(b"one-b", places[-1] + 1)) > 0:
+        places.append(at)
+    assert len(places) > 10
+    for at in places[1:]:
+        file.write_bytes(whole[:at] + b"One-b" + whole[at + 5 :])
+        assert show_proof(None, None, as_json=True) == 1, f"byte {at}"
+        capsys.readouterr()
