@@ -326,18 +326,16 @@ def main() -> None:
     except BrokenPipeError:
         streams.drop_output()
         code = streams.complain("Output", "Nobody reads the output any more. What was sent is recorded.", 1)
+    except OSError as error:
+        code = streams.unwritten(error) if streams.is_of_output(error) else streams.unexpected(error)
     except UnicodeEncodeError:
         code = streams.complain("Usage", "A name or an argument is not UTF-8 text. Nothing was sent.", 2)
     except MemoryError:
         code = streams.complain(
             "Memory", "There is not enough memory. What was sent is recorded; run it again to go on.", 1
         )
-    except Exception as error:
-        if {"-v", "--verbose"} & set(sys.argv):
-            raise
-        code = streams.complain(
-            "Unexpected", f"{type(error).__name__}: {error}\nRun again with --verbose to see where.", 1
-        )
+    except Exception as error:  # noqa: BLE001 - the last word of the program
+        code = streams.unexpected(error)
     leave(code or 0)
 
 

@@ -1,5 +1,6 @@
 """What a process is given to speak with: its arguments as text, its three streams open."""
 
+import errno
 import os
 import sys
 from collections.abc import Sequence
@@ -9,6 +10,8 @@ from rich.text import Text
 
 from simtandem.errors import InputError
 from simtandem.terminal import messages, print_json, results
+
+_NOT_WRITTEN = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO)
 
 
 def open_streams() -> None:
@@ -45,6 +48,11 @@ def _is_text(argument: str) -> bool:
     return True
 
 
+def is_of_output(error: OSError) -> bool:
+    """Whether this may be of what was printed: a file that can't be written is named, a stream is not."""
+    return error.errno in _NOT_WRITTEN and error.filename is None
+
+
 def drop_output() -> None:
     """Nobody reads stdout any more: what is still to be written there goes nowhere, without a second complaint."""
     os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
@@ -67,11 +75,37 @@ def note(sentence: str) -> None:
     messages().print(f"! {sentence}", style="yellow", markup=False, soft_wrap=True)
 
 
+def _print_or_drop(document: object) -> None:
+    try:
+        print_json(document, indent=None)
+        sys.stdout.flush()
+    except OSError:  # where a document can't be written, its message stands on stderr
+        drop_output()
+
+
 def complain(kind: str, message: str, code: int) -> int:
     """Say on stderr what went wrong, and on stdout as the JSON document where that was asked for. Returns `code`."""
     console = messages()
     console.print(Text.assemble((kind, "bold red"), ": "), end="")
     console.print(message, markup=False, soft_wrap=True)
     if "--json" in sys.argv:
-        print_json({"exit_code": code, "error": kind, "message": message}, indent=None)
+        _print_or_drop({"exit_code": code, "error": kind, "message": message})
     return code
+
+
+def unexpected(error: Exception) -> int:
+    """Complain of what nobody foresaw. Raises it where details were asked for."""
+    if {"-v", "--verbose"} & set(sys.argv):
+        raise error
+    what = f"{type(error).__name__}: {error}\nRun again with --verbose to see where."
+    return complain("Unexpected", what, 1)
+
+
+def unwritten(error: OSError) -> int:
+    """Complain that stdout leads where nothing can be written. The work itself is recorded as it always is."""
+    drop_output()
+    what = (
+        f"What was to be printed can't be written ({error.strerror}). What was sent is recorded: `simtandem runs` "
+        "lists the runs, `simtandem report latest` tells what became of the devices."
+    )
+    return complain("Output", what, 1)

@@ -86,6 +86,9 @@ class CallBudget:
         self._waiting_until: float | None = None
         self.on_pause: Callable[[float], None] = lambda _seconds: None
         """Called where a 429 begins a pause that somebody may wonder about, with its seconds."""
+        self.on_wait: Callable[[float], None] = lambda _seconds: None
+        """Called where a call begins to wait for a place for so many seconds, and nobody was told before."""
+        self._told_until = -math.inf
         self.on_use: Callable[[], None] = lambda: None
         """Called whenever a place was given out."""
         self._path = file
@@ -106,11 +109,13 @@ class CallBudget:
         unless: Callable[[], bool] = lambda: False,
         *,
         left_free: int = 0,
+        tell: bool = False,
     ) -> AsyncIterator[None]:
         """Wait until one more call fits, then hold its place; send the call inside the `async with` block.
 
-        `left_free`: so many places of each window are left for other calls. Raises `Interrupted` where it must not be
-        sent any more: after `halt`, or once `unless` says so; and what `unless` raises.
+        `left_free`: so many places of each window are left for other calls. `tell`: somebody is told where that takes
+        long. Raises `Interrupted` where it must not be sent any more: after `halt`, or once `unless` says so; and what
+        `unless` raises.
         """
         windows = tuple(windows)
         async with self._lines[spacing.name if spacing else ""]:
@@ -122,6 +127,9 @@ class CallBudget:
                     if wait <= 0:
                         break
                     self._waiting_until = self._clock() + wait
+                    if tell and wait >= _WORTH_SAYING_S and self._waiting_until > self._told_until + _WORTH_SAYING_S:
+                        self._told_until = self._waiting_until
+                        self.on_wait(wait)
                     await self._sleep(min(wait, _LOOK_AGAIN_S))
             finally:
                 self._waiting_until = None

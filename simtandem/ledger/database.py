@@ -12,7 +12,7 @@ import polars as pl
 from sqlalchemy import URL, Connection, Engine, create_engine, event, make_url
 from sqlalchemy.exc import ArgumentError, OperationalError
 
-from simtandem.errors import LedgerError
+from simtandem.errors import InputError, LedgerError
 from simtandem.ledger.outage import Waiting, waited_out
 from simtandem.ledger.translating import translated
 
@@ -143,14 +143,15 @@ def _parse(url: str) -> URL:
     except (ArgumentError, ValueError):
         parsed = None  # their messages quote the URL, password and all
     if parsed is None or parsed.drivername not in _DRIVERS or "@" in (parsed.host or ""):
-        raise LedgerError(
-            "The ledger's URL can't be used. Write sqlite:////folder/ledger.db or "
+        raise InputError(
+            "SIMTANDEM_LEDGER_URL can't be used. Nothing was sent. Write sqlite:////folder/ledger.db or "
             "postgresql+psycopg://user:password@host:port/database, with special characters in the password as %-codes."
         )
     parsed = parsed.set(drivername=_DRIVERS[parsed.drivername])
     if parsed.drivername == "sqlite+pysqlite" and parsed.database in {None, "", ":memory:"}:
-        raise LedgerError(
-            "The ledger's URL names no file. Write sqlite:////folder/ledger.db: a record must outlive its run."
+        raise InputError(
+            "SIMTANDEM_LEDGER_URL names no file. Nothing was sent. "
+            "Write sqlite:////folder/ledger.db: a record must outlive its run."
         )
     return parsed
 
@@ -166,9 +167,9 @@ def _sqlite_engine(url: URL, busy_timeout: float) -> Engine:
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise LedgerError(
-            f"The ledger's folder {path.parent} can't be made: {error.strerror}. "
-            "Choose another or allow it, then run again."
+        raise InputError(
+            f"The ledger's folder {path.parent} can't be made: {error.strerror}. Nothing was sent. "
+            "Choose another (SIMTANDEM_HOME, SIMTANDEM_LEDGER_URL) or allow it, then run again."
         ) from error
     engine = create_engine(url, hide_parameters=True, connect_args={"timeout": min(busy_timeout, _LOCK_TRY_S)})
 

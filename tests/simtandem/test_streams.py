@@ -54,6 +54,22 @@ def test_what_a_stream_can_not_show_is_shown_as_an_escape() -> None:
     assert run(f"open_streams()\nprint({FOREIGN!r})").stdout == "ger\\udce9te\n"
 
 
+@pytest.mark.parametrize("arguments", [["--version"], ["runs", "--json"], ["plan", "nothing.csv", "--json"]])
+def test_output_that_can_not_be_written_is_told_in_a_sentence(arguments: list[str], tmp_path: Path) -> None:
+    with Path("/dev/full").open("w") as full:
+        done = subprocess.run(
+            [sys.executable, "-m", "simtandem.cli", *arguments],
+            stdout=full,
+            stderr=subprocess.PIPE,
+            text=True,
+            check=False,
+            env={**os.environ, "SIMTANDEM_HOME": str(tmp_path)},
+        )
+    assert done.returncode in (1, 2)
+    assert "Traceback" not in done.stderr
+    assert "Unexpected" not in done.stderr
+
+
 def test_output_that_nobody_reads_is_dropped() -> None:
     done = run(
         "import subprocess\nreader, writer = os.pipe()\nos.close(reader)\nos.dup2(writer, 1)\n"

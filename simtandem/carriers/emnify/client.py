@@ -77,6 +77,10 @@ class Wire:
     notes: Path | None = None
 
 
+def _say_wait(seconds: float) -> None:
+    watching.current().notes(f"Waiting for the rate limit: it goes on in about {math.ceil(seconds)} s.")
+
+
 def _say_pause(seconds: float) -> None:
     watching.current().notes(f"Rate-limited (HTTP 429): the next call is sent in {math.ceil(seconds)} s.")
 
@@ -101,6 +105,7 @@ class Emnify:
         budget = account.home / f"budget-{account.state_name}.sqlite"
         self.budget = CallBudget(budget, clock=wire.clock, sleep=wire.sleep)
         self.budget.on_pause = _say_pause
+        self.budget.on_wait = _say_wait
         host = host_of(account.base_url)
         homes = OtherHomes(account.home, host, account.window_s, wire.notes or shared_folder())
         self.budget.on_use = partial(_say_other_homes, homes, host)

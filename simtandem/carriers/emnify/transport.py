@@ -186,7 +186,8 @@ class Transport:
         )
         self._require_own_host(request.url)
         left_free = min(_LEFT_FOR_LOOKING, windows[0].calls // 10) if call.purpose == "change" else 0
-        async with self._budget.place(windows, spacing, lambda: self._may_not_go(call), left_free=left_free):
+        tell = call.purpose != "change"  # while changes are sent, whoever looks on is shown the time they wait
+        async with self._budget.place(windows, spacing, lambda: self._may_not_go(call), left_free=left_free, tell=tell):
             call_id = await self._journal.intent(call)
             begun = time.monotonic()
             reply, fault, request_id = await self._exchange(request, wants_body=call.method != "PATCH", many=many)

@@ -6,6 +6,7 @@ from pathlib import Path
 import httpx
 import pytest
 
+from simtandem.carriers.pacing import Window
 from simtandem.errors import CarrierUnavailable
 from tests.simtandem.carriers.emnify.rig import GOOD, ON_CALL, SIM_PATH, ScriptedCarrier, get, says, scripted
 
@@ -64,3 +65,16 @@ async def test_a_long_pause_is_said_once(tmp_path: Path) -> None:
         rig.budget.on_pause = said.append
         await asyncio.gather(get(rig), get(rig), get(rig))
     assert said == [60.0]
+
+
+async def test_whoever_waits_for_the_rate_limit_is_told_once_but_not_of_changes(tmp_path: Path) -> None:
+    said: list[float] = []
+    async with scripted(tmp_path, ScriptedCarrier(GOOD)) as rig:
+        rig.budget.on_wait = said.append
+        for tell in (True, False, True):
+            async with rig.budget.place([Window(f"reading {tell}", 1, 300)], tell=tell):
+                pass
+        async with rig.budget.place([Window("reading False", 1, 300)]):
+            pass
+    assert len(said) == 1
+    assert 290 < said[0] <= 301
