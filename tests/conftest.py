@@ -2,12 +2,14 @@
 
 import asyncio
 import os
+import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 
+from simtandem import cli
 from simtandem.operation.embedded_server import EmbeddedServer
 
 # Prefect, once a test has imported it, would send what our loggers say to its API, and warn where there is no flow.
@@ -16,8 +18,9 @@ os.environ["PREFECT_LOGGING_EXTRA_LOGGERS"] = ""
 
 @pytest.fixture(autouse=True)
 def _process_as_it_was(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """No test leaves the process in another folder, or with another umask."""
+    """No test leaves the process in another folder, or with another umask, or ends it with a command."""
     monkeypatch.chdir(Path.cwd())
+    monkeypatch.setattr(cli, "leave", sys.exit)
     before = os.umask(0o022)
     yield
     os.umask(before)

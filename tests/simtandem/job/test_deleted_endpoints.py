@@ -47,4 +47,4 @@ def test_suspending_them_can_not_be_undone_and_the_undo_says_why(tmp_path: Path)
         undone = desk.undo(desk.apply({first: Target.SUSPENDED})["run_id"])
         assert (undone["plan"]["refused"], undone["plan"]["sim_changes"]) == (1, 0)
         plan = Path(undone["files"]["plan"]).read_text(encoding="utf-8-sig")
-        assert "was Activated+Deleted before the run, a split pair that no status asks for" in plan
+        assert "was Activated+Deleted before the run, a split pair that is charged for nothing" in plan

@@ -173,6 +173,7 @@ def test_what_a_run_left_open_can_be_fed_back_and_retried(desk: Desk, monkeypatc
     ]
     desk.emulator.inject()
     monkeypatch.setenv("SIMTANDEM_HOME", str(desk.home))
+    monkeypatch.setenv("SIMTANDEM_EMNIFY_URL", desk.emulator.url)
     _, file = history.open_rows(first["run_id"])
     refused = desk.request(str(file), retry_of=first["run_id"])
     assert refused["exit_code"] == 3, "a retry asks for the word again"
@@ -200,6 +201,7 @@ def test_a_run_that_was_killed_after_sending_leaves_nothing_to_send(desk: Desk) 
 def test_a_run_that_was_killed_before_sending_is_gone_on_with(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
     killed = apply(desk, *ALL, killed_when_sending=True)
     monkeypatch.setenv("SIMTANDEM_HOME", str(desk.home))
+    monkeypatch.setenv("SIMTANDEM_EMNIFY_URL", desk.emulator.url)
     _, file = history.open_rows(killed["run_id"])
     done = desk.request(str(file), retry_of=killed["run_id"], change_owners=True)
     assert (done["exit_code"], done["plan"]["owner_changes"]) == (0, 4)
