@@ -31,6 +31,8 @@ def test_everything_is_there(site: Site) -> None:
         "simtandem: end runs without heartbeat": True,
         "simtandem: tell when a run finished": True,
         "simtandem: tell when a run failed": True,
+        "simtandem: tell when a run was refused": True,
+        "simtandem: tell when a run was not approved": True,
         "simtandem: tell when a run has rows that are invalid, refused or not carried out": True,
         "simtandem: tell when a run was cancelled": True,
         "simtandem: tell when a run waits for approval": True,
@@ -82,7 +84,7 @@ def test_deploying_again_keeps_what_was_changed_about_schedules(site: Site) -> N
     [mondays] = [each for each in kept if each["slug"]]
     assert mondays["schedule"]["cron"] == "0 6 * * 1"
     assert mondays["schedule"]["timezone"] == "Europe/Berlin"
-    assert len(site.post("/automations/filter")) == 6, "none of them twice"
+    assert len(site.post("/automations/filter")) == 8, "none of them twice"
     switch(site, before["scheduled-updates"], site.deployment("scheduled-updates")["schedules"][0], active=False)
 
 
