@@ -65,7 +65,7 @@ check: dev  ## format, lint, types and all tests: what CI runs
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	@$(MAKE) --no-print-directory test operation
-	@$(MAKE) --no-print-directory soak EXAMPLES=200
+	@$(MAKE) --no-print-directory soak EXAMPLES=100
 
 format: dev  ## put the code into its standard form
 	$(BIN)/ruff format .

@@ -15,7 +15,7 @@ from rich.logging import RichHandler
 from schemas.parameters import BulkUpdate
 from simtandem import console as shown
 from simtandem import safety, watching
-from simtandem.errors import InputError, Interrupted, PlanRefused
+from simtandem.errors import InputError, Interrupted, PlanRefused, SimtandemError
 from simtandem.job import comparing, preparing
 from simtandem.job.asked_on import AskedOn
 from simtandem.job.fresh_look import note_confirmed
@@ -115,14 +115,30 @@ async def _apply(request: BulkUpdate, settings: Settings, output: Output, *, ask
         with run.failing():
             if not await _carry_out(run, output, ask=ask):
                 return None
-    except PlanRefused as refusal:
-        if not output.as_json:
-            _show_refused(run, output)
+    except SimtandemError as error:
+        if not run.folder.has("document.json"):
             raise
-        output.err.print(f"PlanRefused: {refusal}", markup=False, soft_wrap=True)
+        return _ended_by(error, run, output)
     finally:
         run.close()
     return run.folder.data("document.json")
+
+
+def _ended_by(error: SimtandemError, run: Run, output: Output) -> dict[str, Any]:
+    """What is told of a run that an error ended after it was planned: its document with the error, as JSON.
+
+    A terminal is shown what the document says; then the error is raised on.
+    """
+    document = run.folder.data("document.json")
+    if output.as_json:
+        output.err.print(f"{type(error).__name__}: {error}", markup=False, soft_wrap=True)
+        return {**document, "exit_code": error.exit_code, "error": type(error).__name__, "message": str(error)}
+    if isinstance(error, PlanRefused):
+        _show_refused(run, output)
+    else:
+        shown.show_result(output.out, document)
+        shown.show_files(output.out, document)
+    raise error
 
 
 def _show_refused(run: Run, output: Output) -> None:

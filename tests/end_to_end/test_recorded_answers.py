@@ -18,6 +18,8 @@ from tests.end_to_end.recorded_carrier import (
     ISSUED,
     SIM,
     SUSPENDED,
+    Answer,
+    Call,
     RecordedCarrier,
     refusing,
 )
@@ -188,3 +190,19 @@ def test_ctrl_c_while_the_rate_limit_makes_it_wait_ends_soon_and_tells_what_was_
     assert 0 < activated < 40
     assert len(carrier.calls) <= 40
     assert carrier.calls[-1].at > stopped_at, "there was a place left for the look"
+
+
+def test_a_run_whose_token_is_refused_on_its_way_still_tells_what_it_did(desk: Desk, carrier: RecordedCarrier) -> None:
+    carrier.add(6)
+
+    def refused_after_two(call: Call) -> Answer | None:
+        over = carrier.count("PATCH", "") > 3
+        return (401, {"error_code": 1101, "error_token": "Unauthorized", "message": "no"}, {}) if over else None
+
+    carrier.answers = refused_after_two
+    file = desk.file([SIM + 1 + each for each in range(6)])
+    done = desk.run("apply", file, "--to", "activated", "--yes", "--json")
+    told = done.document()
+    assert (done.code, told["exit_code"], told["error"]) == (4, 4, "AuthenticationFailed")
+    assert sum(told["verdicts"].values()) == 6
+    assert told["run_id"] == desk.run_folders()[0].name

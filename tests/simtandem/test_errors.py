@@ -19,11 +19,13 @@ from simtandem.errors import (
     OrchestrationError,
     PlanRefused,
     SimtandemError,
+    UnrecognisedInput,
 )
 
 EXAMPLES: list[SimtandemError] = [
     SimtandemError("something"),
     InputError("row 7: no status"),
+    UnrecognisedInput("row 7: '8.98830E+18'", "row 7 can't be used"),
     PlanRefused("412 of 1,180 SIMs would be suspended"),
     CarrierError("between us"),
     CarrierRefused("the carrier said no"),
