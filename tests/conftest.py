@@ -8,9 +8,14 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 from simtandem import cli
 from simtandem.operation.embedded_server import EmbeddedServer
+
+# How fast examples are made says something of the machine and its load, nothing of what is tested.
+settings.register_profile("steady", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("steady")
 
 # Prefect, once a test has imported it, would send what our loggers say to its API, and warn where there is no flow.
 os.environ["PREFECT_LOGGING_EXTRA_LOGGERS"] = ""
