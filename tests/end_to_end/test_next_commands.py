@@ -15,6 +15,7 @@ from simtandem.emulator.faults import FaultKind, FaultRule
 from simtandem.emulator.seeding import Group
 from simtandem.errors import CarrierUnavailable
 from simtandem.job import preparing
+from simtandem.job.asked_on import AskedOn
 from simtandem.job.run import Run, kind_of
 from tests.end_to_end.operator_desk import FIRST, Desk
 from tests.simtandem.job import emulated
@@ -48,7 +49,7 @@ class Stage:
         """A run that ended while listing."""
         file = self.desk.file([FIRST, FIRST + 1])
         request = BulkUpdate(**{"file": str(file), "to": "activated", "mode": Mode.APPLY, **options})
-        run = Run.begin(request, kind_of(request), self.steps.settings)
+        run = Run.begin(request, kind_of(request), self.steps.settings, asked_on=AskedOn.TERMINAL)
         try:
             with pytest.raises(CarrierUnavailable), run.failing():  # noqa: PT012 - the error is what ends it
                 preparing.read_devices(run)

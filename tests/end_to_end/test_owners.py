@@ -32,7 +32,7 @@ def test_owners_are_planned_allowed_changed_and_put_back(sit_down: MakeDesk) -> 
         desk, "SIM ID;status;Customer Org ID", f"{FIRST};activated;42", f"{FIRST + 1};;42.0", f"{FIRST + 2};;NONE"
     )
     planned = desk.run("plan", file)
-    assert planned.code == 0
+    assert planned.code == 3, "it would be refused"
     assert "3  SIMs among them get another owner" in planned.out
 
     refused = desk.run("apply", file, "--yes", "--accept-large")
