@@ -155,7 +155,7 @@ def test_a_plan_is_made_in_the_form_and_read_on_the_page(
     show_artifact(page, site, run, "The plan")
     expect(page.get_by_role("row", name="SIMs to change 8")).to_be_visible()
     shoot(page, "plan", for_docs=740)
-    show_artifact(page, site, run, "Refused")
+    show_artifact(page, site, run, "Invalid or refused")
     expect(page.get_by_title(re.compile("depot 7"))).to_be_visible()
     shoot(page, "refused", for_docs=420)
     assert emulator.stats()["sim_patches"] == 0
