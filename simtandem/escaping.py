@@ -17,6 +17,10 @@ from simtandem.redaction import redacted
 _LONGEST_NAME, _LONGEST_STATE, _LONGEST_CELL, _LONGEST_NOTE = 200, 4_000, 2_000, 3_000
 _SCHEME = re.compile(r"(?i)\b([a-z][a-z0-9+.\-]{1,20}):(?=//|\S*script)|\b(javascript|data|vbscript|mailto):")
 _MARKUP = re.compile(r"[\\`*_{}\[\]()<>#!|~&$^]")
+_RUN_PAGE = re.compile(
+    r"(?s)(?P<text>.*\n)?(?P<page>https?://[\w.:\[\]\-]+(?:/[\w\-]+)*/runs/flow-run/[0-9a-f\-]{36})\s*"
+)
+"""A message whose last line is the address of its run's page, which is simtandem's own line."""
 _WWW = re.compile(r"(?i)\bwww\.(?=\S)")
 
 
@@ -98,10 +102,12 @@ def prose(text: str) -> Markdown:
 
 
 def notification(text: str) -> str:
-    """Text for a chat that reads Slack's markup: no mention, no link, no tag."""
+    """Text for a chat that reads Slack's markup: no mention, no tag, and no link but the last line's to its run."""
+    found = _RUN_PAGE.fullmatch(text)
+    text, page = (found["text"] or "", found["page"]) if found else (text, "")
     told = _cut(_unlinked(lines(redacted(text))), _LONGEST_NOTE)
     told = told.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
-    return told.replace("@", "\uff20")
+    return told.replace("@", "\uff20") + page
 
 
 def mail(text: str) -> str:

@@ -8,7 +8,7 @@ from rich.table import Table
 from rich.text import Text
 
 from simtandem import escaping
-from simtandem.escaping import Markdown, markdown, prose, visible
+from simtandem.escaping import Markdown, markdown, notification, prose, visible
 from simtandem.terminal import Terminal, print_json
 
 HOSTILE = {
@@ -138,3 +138,11 @@ def test_a_page_shows_what_is_not_seen_and_escapes_markup(text: str) -> None:
     assert not re.search(r"<(?!/?p>)", page)
     assert unseen(page) == set()
     assert "eyJhbGci" not in page
+
+
+def test_a_notification_keeps_the_address_of_its_run_on_the_last_line_and_no_other() -> None:
+    page = "http://127.0.0.1:4200/v2/runs/flow-run/19a4678b-df0e-49e0-b5ec-045fe8770e17"
+    told = notification(f"list.csv: see https://evil.test/runs/flow-run/x\n{page}")
+    assert told.endswith(f"\n{page}")
+    assert "https://evil" not in told
+    assert page not in notification(f"{page} and more")

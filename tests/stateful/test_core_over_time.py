@@ -2,10 +2,13 @@
 
 from pathlib import Path
 
+import pytest
 from hypothesis import HealthCheck, Phase, settings
 from hypothesis.stateful import run_state_machine_as_test
 
 from tests.stateful.core_over_time import CoreOverTime, empty_ledger
+
+pytestmark = pytest.mark.timeout(900)
 
 
 def test_runs_that_follow_each_other_keep_every_promise(tmp_path: Path) -> None:
@@ -13,7 +16,7 @@ def test_runs_that_follow_each_other_keep_every_promise(tmp_path: Path) -> None:
         template = empty_ledger(tmp_path)
 
     few = settings(
-        max_examples=20,
+        max_examples=12,
         stateful_step_count=10,
         deadline=None,
         database=None,

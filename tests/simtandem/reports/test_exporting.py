@@ -43,7 +43,7 @@ def test_csv_files_are_safe_in_a_spreadsheet(tmp_path: Path) -> None:
         "at": "2026-03-01 09:15:00.250",
     }
     assert set(nothing.values()) == {""}
-    assert other["word"] == 'two\n"lines"'
+    assert other["word"] == 'two\\n"lines"'
     assert other["count"] == "-1"
 
 
