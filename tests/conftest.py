@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from hypothesis import HealthCheck, settings
 
-from simtandem import cli
+from simtandem import cli, commands
 from simtandem.operation.embedded_server import EmbeddedServer
 
 # How fast examples are made says something of the machine and its load, nothing of what is tested.
@@ -26,6 +26,7 @@ def _process_as_it_was(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """No test leaves the process in another folder, or with another umask, or ends it with a command."""
     monkeypatch.chdir(Path.cwd())
     monkeypatch.setattr(cli, "leave", sys.exit)
+    monkeypatch.setattr(commands, "run_and_leave", asyncio.run)
     before = os.umask(0o022)
     yield
     os.umask(before)

@@ -1,6 +1,5 @@
 """What can be foreseen is told in a sentence by every command, with exit code 1 or 2, never as something unexpected."""
 
-import asyncio
 import json
 import shutil
 import sys
@@ -10,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from schemas.statuses import EndpointStatus, SimStatus
-from simtandem import cli, commands
+from simtandem import cli
 from simtandem.emulator.seeding import Group
 from simtandem.emulator.server import Emulator
 
@@ -65,7 +64,6 @@ class Teller:
 
     def run(self, *arguments: str) -> int:
         self._monkeypatch.setattr(sys, "argv", ["simtandem", *arguments])
-        self._monkeypatch.setattr(commands, "run_and_leave", asyncio.run)  # this process does not end with the command
         with pytest.raises(SystemExit) as end:
             cli.main()
         self.out, self.err = self._capsys.readouterr()
