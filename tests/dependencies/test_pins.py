@@ -34,7 +34,7 @@ def test_notes_and_several_hashes_of_a_pin_are_read(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "line", ["--index-url https://packages.example/simple", "-r more.txt", "a>=1", "a @ file:///a.whl"]
+    "line", ["--find-links https://packages.example/simple", "-r more.txt", "a>=1", "a @ file:///a.whl"]
 )
 def test_a_line_that_is_no_pin_is_refused(tmp_path: Path, line: str) -> None:
     file = tmp_path / "requirements.txt"
