@@ -10,11 +10,11 @@ from contextlib import asynccontextmanager
 from datetime import timedelta
 
 import polars as pl
-from filelock import FileLock, Timeout
+from filelock import FileLock
 
 from schemas.statuses import Action
 from simtandem import watching
-from simtandem.errors import LedgerError
+from simtandem.carriers.file_lock import taken
 from simtandem.job.fresh_look import FreshLook
 from simtandem.job.looks import costly
 from simtandem.job.run import Run
@@ -39,7 +39,7 @@ async def one_at_a_time(settings: Settings, given_up: Callable[[], bool]) -> Asy
     """
     name = settings.carrier_host.replace(":", "_")
     lock, told = FileLock(settings.home / f"sending-{name}.lock", thread_local=False), False
-    while not given_up() and not _taken(lock):
+    while not given_up() and not taken(lock):
         if not told:
             told = True
             _tell(f"Another run is changing devices at {settings.carrier_host}; waiting for its end.")
@@ -48,19 +48,6 @@ async def one_at_a_time(settings: Settings, given_up: Callable[[], bool]) -> Asy
         yield lock.is_locked
     finally:
         lock.release()
-
-
-def _taken(lock: FileLock) -> bool:
-    try:
-        lock.acquire(blocking=False)
-    except Timeout:
-        return False
-    except OSError as error:
-        raise LedgerError(
-            f"The lock file {lock.lock_file} can't be used ({error}). Nothing was sent.\n"
-            "Check the disk and the permissions of SIMTANDEM_HOME, then run again."
-        ) from error
-    return True
 
 
 async def changed_meanwhile(run: Run, look: FreshLook, given_up: Callable[[], bool]) -> pl.DataFrame:

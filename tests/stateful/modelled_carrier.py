@@ -121,11 +121,6 @@ class ModelledCarrier(httpx.AsyncBaseTransport):
         kind, ident = half
         return next(pair for pair in self.pairs if ident == (pair.sim if kind == "sim" else pair.endpoint))
 
-    def moved_since(self, half: Half, at: int, run: str) -> bool:
-        """Whether anybody but this run moved it after a moment of `Sent.at`."""
-        when, who = self._moved.get(half, (0, ""))
-        return when > at and who != run
-
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
         """Take one call."""
         self.calls += 1

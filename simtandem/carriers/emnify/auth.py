@@ -10,11 +10,12 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-from filelock import FileLock, Timeout
+from filelock import FileLock
 
 from simtandem.carriers.emnify.answers import Kind, Reply
 from simtandem.carriers.emnify.refused_tokens import LOCKED_S, Refusal, RefusedTokens
-from simtandem.errors import AuthenticationFailed, CarrierUnavailable, Interrupted, LedgerError
+from simtandem.carriers.file_lock import taken
+from simtandem.errors import AuthenticationFailed, CarrierUnavailable, Interrupted
 
 _LOCKED = 1105  # too many requests: what an account answers that is locked after failed attempts
 _LOOK_S = 0.1
@@ -35,7 +36,7 @@ class Gate:
         """What the login returns. Raises `AuthenticationFailed` without a call where this token is known as refused."""
         lock = FileLock(self.refused.lock_file, thread_local=False)
         try:
-            while not _taken(lock):
+            while not taken(lock):
                 if self.halted():
                     raise Interrupted("Stopped while another process logs in; nothing was sent.")
                 await self.sleep(_LOOK_S)
@@ -93,16 +94,3 @@ def _known(refusal: Refusal) -> str:
         until = f"{datetime.fromtimestamp(refusal.until, UTC):%H:%M:%S} UTC"
         return f"The carrier locked the account at {at} ({refusal.said}). Nothing was sent. Run again after {until}."
     return f"The carrier refused this application token at {at} ({refusal.said}). Nothing was sent.\n" + _NEXT
-
-
-def _taken(lock: FileLock) -> bool:
-    try:
-        lock.acquire(blocking=False)
-    except Timeout:
-        return False
-    except OSError as error:
-        raise LedgerError(
-            f"The lock file {lock.lock_file} can't be used ({error}). Nothing was sent.\n"
-            "Check the disk and the permissions of SIMTANDEM_HOME, then run again."
-        ) from error
-    return True
