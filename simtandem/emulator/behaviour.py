@@ -1,22 +1,13 @@
 """What can be set about the carrier's behaviour, above all where its documents leave the answer open."""
 
-from dataclasses import dataclass, fields, replace
-from typing import Self
+from dataclasses import dataclass
+from typing import ClassVar
 
-_CHOICES: dict[str, tuple[object, ...]] = {
-    "illegal_move": (400, 409, 422),
-    "same_status": (204, 400, 409, 422),
-    "bulk": ("atomic", "partial"),
-    "overlapping_writes": ("let_through", "refuse"),
-    "role": ("issuer", "reseller", "customer"),
-    "text_filter": ("contains", "exact"),
-    "unknown_fields": ("refuse", "ignore"),
-    "paging_headers": ("2024", "2022", "none"),
-}
+from simtandem.emulator.adjustable import Adjustable
 
 
 @dataclass(slots=True)
-class Behaviour:
+class Behaviour(Adjustable):
     """The settings, at what the documents say or, where they are silent, at the likeliest.
 
     Limits and time. `calls` in any `calls_window_s` seconds for each address; `authenticate_calls` likewise, for that
@@ -36,6 +27,17 @@ class Behaviour:
     answer to a new endpoint shows it, as documented, or is empty, as recorded in 2022. `paging_headers`: those recorded
     in `2024` (which have `X-Count` and others besides), those of `2022`, or `none`.
     """
+
+    choices: ClassVar[dict[str, tuple[object, ...]]] = {
+        "illegal_move": (400, 409, 422),
+        "same_status": (204, 400, 409, 422),
+        "bulk": ("atomic", "partial"),
+        "overlapping_writes": ("let_through", "refuse"),
+        "role": ("issuer", "reseller", "customer"),
+        "text_filter": ("contains", "exact"),
+        "unknown_fields": ("refuse", "ignore"),
+        "paging_headers": ("2024", "2022", "none"),
+    }
 
     calls: int = 2000
     calls_window_s: float = 300.0
@@ -58,31 +60,3 @@ class Behaviour:
     assigned_sims_activated: bool = False
     created_body: bool = True
     paging_headers: str = "2024"
-
-    def __post_init__(self) -> None:
-        for field in fields(self):
-            value = getattr(self, field.name)
-            wanted = type(field.default)
-            fits = (
-                isinstance(value, int | float) and not isinstance(value, bool)
-                if wanted is float
-                else type(value) is wanted
-            )
-            if not fits:
-                raise ValueError(f"{field.name} must be of type {wanted.__name__}: {value!r}")
-            if field.name in _CHOICES and value not in _CHOICES[field.name]:
-                raise ValueError(f"{field.name} must be one of {_CHOICES[field.name]}: {value!r}")
-            if wanted in {int, float} and value < 0:
-                raise ValueError(f"{field.name} must not be negative: {value!r}")
-
-    def change(self, **settings: object) -> None:
-        """Set some; an unknown name or a wrong value raises ValueError and changes nothing."""
-        unknown = sorted(settings.keys() - {field.name for field in fields(self)})
-        if unknown:
-            raise ValueError(f"no such settings: {', '.join(unknown)}")
-        self.become(replace(self, **settings))  # type: ignore[arg-type]  # __post_init__ checks the types
-
-    def become(self, other: Self) -> None:
-        """Take over every setting of another."""
-        for field in fields(self):
-            setattr(self, field.name, getattr(other, field.name))

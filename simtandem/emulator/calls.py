@@ -22,11 +22,6 @@ class CallLog:
     routes: list[str] = field(default_factory=list)
     statuses: "array[int]" = field(default_factory=lambda: array("H"))
     throttled: int = 0
-    sim_patches: Counter[int] = field(default_factory=Counter)
-    needless_sim_patches: int = 0
-    needless_endpoint_patches: int = 0
-    needless_owners: int = 0
-    endpoint_write_overlaps: int = 0
     in_flight: int = 0
     most_in_flight: int = 0
 
@@ -60,12 +55,6 @@ class CallLog:
             "by_route": dict(sorted(Counter(self.routes).items())),
             "by_status": {str(status): count for status, count in sorted(Counter(self.statuses).items())},
             "throttled": self.throttled,
-            "sim_patches": self.sim_patches.total(),
-            "sim_patches_repeated": {str(sim): count for sim, count in sorted(self.sim_patches.items()) if count > 1},
-            "needless_sim_patches": self.needless_sim_patches,
-            "needless_endpoint_patches": self.needless_endpoint_patches,
-            "needless_owners": self.needless_owners,
-            "endpoint_write_overlaps": self.endpoint_write_overlaps,
             "most_calls_in_window": self.most_in_any(window_s),
             "most_in_flight": self.most_in_flight,
         }
@@ -73,3 +62,25 @@ class CallLog:
     def lines(self) -> list[list[object]]:
         """Every call as `[time, route, status]`."""
         return [list(line) for line in zip(self.times, self.routes, self.statuses, strict=True)]
+
+
+@dataclass(slots=True)
+class PatchLog(CallLog):
+    """The calls to emnify, with what was patched in vain or at the same time."""
+
+    sim_patches: Counter[int] = field(default_factory=Counter)
+    needless_sim_patches: int = 0
+    needless_endpoint_patches: int = 0
+    needless_owners: int = 0
+    endpoint_write_overlaps: int = 0
+
+    def summary(self, window_s: float) -> dict[str, Any]:
+        """The counts, ready for JSON."""
+        return CallLog.summary(self, window_s) | {
+            "sim_patches": self.sim_patches.total(),
+            "sim_patches_repeated": {str(sim): count for sim, count in sorted(self.sim_patches.items()) if count > 1},
+            "needless_sim_patches": self.needless_sim_patches,
+            "needless_endpoint_patches": self.needless_endpoint_patches,
+            "needless_owners": self.needless_owners,
+            "endpoint_write_overlaps": self.endpoint_write_overlaps,
+        }

@@ -1,56 +1,40 @@
 """Setting up and reading the emulator over HTTP, under `/_emulator/`. None of this counts as a carrier's call."""
 
-import json
-from collections.abc import Awaitable, Callable
 from dataclasses import asdict
 from types import NoneType
 from typing import cast
 
 from starlette.requests import Request
-from starlette.responses import JSONResponse, Response
-from starlette.routing import Match, Route
 
 from schemas.statuses import EndpointStatus, SimStatus
 from simtandem.emulator import shapes
-from simtandem.emulator.devices import Look, MoveError, UnknownIdError
+from simtandem.emulator.control_routes import ControlRoutes, as_object, read_object
+from simtandem.emulator.devices import Look
 from simtandem.emulator.events import Source
 from simtandem.emulator.faults import FaultRule
 from simtandem.emulator.seeding import Group, status_called
 from simtandem.emulator.world import World
 
 
-class Control:
-    """The control calls. A mistake in one is answered 400 or 404 with a sentence, and changes nothing."""
+class Control(ControlRoutes):
+    """The control calls of the emulator of emnify."""
 
     def __init__(self, world: World) -> None:
         self._world = world
-        calls: list[tuple[str, str, Callable[[Request], Awaitable[object]]]] = [
-            ("GET", "/_emulator/fleet", self._show_fleet),
-            ("POST", "/_emulator/fleet", self._fill_fleet),
-            ("GET", "/_emulator/config", self._show_config),
-            ("POST", "/_emulator/config", self._change_config),
-            ("POST", "/_emulator/faults", self._replace_faults),
-            ("POST", "/_emulator/sims/{id:int}", self._change_sim),
-            ("POST", "/_emulator/endpoints/{id:int}", self._change_endpoint),
-            ("POST", "/_emulator/events", self._add_event),
-            ("GET", "/_emulator/stats", self._show_stats),
-            ("POST", "/_emulator/reset", self._reset),
-        ]
-        self._routes = [(Route(path, _never, methods=[method]), call) for method, path, call in calls]
-
-    async def answer(self, request: Request) -> Response:
-        """The answer to a control call."""
-        for route, call in self._routes:
-            match, child = route.matches(request.scope)
-            if match is Match.FULL:
-                request.scope.update(child)
-                try:
-                    return JSONResponse(await call(request))
-                except UnknownIdError as error:
-                    return JSONResponse({"message": str(error)}, 404)
-                except (MoveError, ValueError, TypeError) as error:
-                    return JSONResponse({"message": str(error)}, 400)
-        return JSONResponse({"message": "no such control call"}, 404)
+        super().__init__(
+            [
+                ("GET", "fleet", self._show_fleet),
+                ("POST", "fleet", self._fill_fleet),
+                ("GET", "config", self._show_config),
+                ("POST", "config", self._change_config),
+                ("POST", "faults", self._replace_faults),
+                ("POST", "sims/{id:int}", self._change_sim),
+                ("POST", "endpoints/{id:int}", self._change_endpoint),
+                ("POST", "events", self._add_event),
+                ("GET", "stats", self._show_stats),
+                ("POST", "reset", self._reset),
+            ]
+        )
 
     async def _show_fleet(self, _request: Request) -> object:
         fleet = self._world.fleet
@@ -58,12 +42,12 @@ class Control:
 
     async def _fill_fleet(self, request: Request) -> object:
         """`{"devices": N}` for a mixture, or `{"groups": [{"count": N, "sim": WORD, "endpoint": WORD}, ...]}`."""
-        wanted = await _read_object(request)
+        wanted = await read_object(request)
         if wanted.keys() not in ({"devices"}, {"groups"}):
             raise ValueError("either devices or groups is expected")
         devices, groups = wanted.get("devices"), wanted.get("groups")
         if isinstance(groups, list):
-            self._world.refill([Group.from_json(_object(group)) for group in groups])
+            self._world.refill([Group.from_json(as_object(group)) for group in groups])
         elif type(devices) is int:
             self._world.refill(devices)
         else:
@@ -74,16 +58,16 @@ class Control:
         return asdict(self._world.behaviour)
 
     async def _change_config(self, request: Request) -> object:
-        self._world.behaviour.change(**await _read_object(request))
+        self._world.behaviour.change(**await read_object(request))
         return asdict(self._world.behaviour)
 
     async def _replace_faults(self, request: Request) -> object:
         """`{"rules": [...], "seed": 0}`; no rules, no faults."""
-        wanted = await _read_object(request)
+        wanted = await read_object(request)
         rules, seed = wanted.get("rules"), wanted.get("seed", 0)
         if not isinstance(rules, list) or type(seed) is not int:
             raise TypeError("rules must be an array, seed a number")
-        self._world.inject([FaultRule.from_json(_object(rule)) for rule in rules], seed)
+        self._world.inject([FaultRule.from_json(as_object(rule)) for rule in rules], seed)
         return {"rules": len(rules)}
 
     async def _change_sim(self, request: Request) -> object:
@@ -93,7 +77,7 @@ class Control:
         whatever it is: `{"show": {"status": {"id": 9}}}` for a status that nobody knows. Nothing in both ends it.
         """
         sim_id, fleet = request.path_params["id"], self._world.fleet
-        match await _read_object(request):
+        match await read_object(request):
             case {"move": "volume_reached"}:
                 fleet.drift_volume_reached(sim_id)
             case {"status": status}:
@@ -110,7 +94,7 @@ class Control:
     async def _change_endpoint(self, request: Request) -> object:
         """`{"status": WORD}`: by somebody. `{"delete": true}`: for good. `show` and `hide` as for SIMs."""
         endpoint_id, fleet = request.path_params["id"], self._world.fleet
-        match await _read_object(request):
+        match await read_object(request):
             case {"status": status}:
                 fleet.drift_endpoint(endpoint_id, status_called(EndpointStatus, status))
             case {"delete": True}:
@@ -127,7 +111,7 @@ class Control:
 
         `type` alone is needed, and may be one that no catalogue has.
         """
-        wanted = await _read_object(request)
+        wanted = await read_object(request)
         number, sim_id, endpoint_id = wanted.get("type"), wanted.get("sim"), wanted.get("endpoint")
         if type(number) is not int or type(sim_id) not in {int, NoneType} or type(endpoint_id) not in {int, NoneType}:
             raise TypeError("type must be a number, and so must sim and endpoint where they are given")
@@ -154,14 +138,6 @@ class Control:
         return await self._show_fleet(request)
 
 
-async def _never(_request: Request) -> Response:
-    raise NotImplementedError("routes of control calls are for matching only")
-
-
-async def _read_object(request: Request) -> dict[str, object]:
-    return _object(json.loads(await request.body()))
-
-
 def _look(looks: dict[int, Look], number: int, wanted: dict[str, object]) -> None:
     show, hide = wanted.get("show", {}), wanted.get("hide", [])
     if not isinstance(show, dict) or not isinstance(hide, list):
@@ -169,9 +145,3 @@ def _look(looks: dict[int, Look], number: int, wanted: dict[str, object]) -> Non
     looks.pop(number, None)
     if show or hide:
         looks[number] = Look(show, frozenset(map(str, hide)))
-
-
-def _object(content: object) -> dict[str, object]:
-    if not isinstance(content, dict):
-        raise TypeError(f"an object is expected, not {content!r}")
-    return content

@@ -13,9 +13,9 @@ from simtandem.emulator.bulk_calls import BULK
 from simtandem.emulator.calls import route_of
 from simtandem.emulator.control import Control
 from simtandem.emulator.limits import AUTHENTICATE
-from simtandem.emulator.mishaps import Call, Mishaps
+from simtandem.emulator.mishaps import Mishaps
 from simtandem.emulator.refusals import NOT_ALLOWED, RefusalError, gateway, too_many_requests
-from simtandem.emulator.wire import Line, read_body, replay
+from simtandem.emulator.wire import Call, Line, read_body, replay
 from simtandem.emulator.world import World
 
 _ENDPOINT_WRITES = re.compile(r"/api/(v1/endpoint(/[^/]+)?|v2/endpoint/multi)/?")

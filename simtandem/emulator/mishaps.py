@@ -2,25 +2,15 @@
 
 import json
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from starlette.responses import Response
-from starlette.types import Scope
 
 from simtandem.emulator.faults import FaultKind, FaultRule, ids_named
 from simtandem.emulator.refusals import UNAVAILABLE, RefusalError, edge_page, too_many_requests
-from simtandem.emulator.wire import Line
+from simtandem.emulator.wire import Call, Line
+from simtandem.emulator.wire_faults import break_body, disconnect, hang
 from simtandem.emulator.world import World
-
-
-@dataclass(frozen=True, slots=True)
-class Call:
-    """A call that has come in completely."""
-
-    method: str
-    path: str
-    scope: Scope
-    body: bytes
 
 
 class Mishaps:
@@ -58,25 +48,13 @@ class Mishaps:
         return await line.reply(RefusalError(rule.status, UNAVAILABLE, "Service temporarily unavailable").response())
 
     async def _disconnect(self, call: Call, line: Line, rule: FaultRule) -> int:
-        if rule.processed:
-            await self._process(call)
-        return await (line.reset() if rule.kind is FaultKind.RESET else line.close())
+        return await disconnect(call, line, self._process, processed=rule.processed, reset=rule.kind is FaultKind.RESET)
 
     async def _hang(self, call: Call, line: Line, rule: FaultRule) -> int:
-        response = await self._process(call) if rule.processed else None
-        if not await line.hang(rule.seconds):
-            return 0
-        return await line.reply(response or await self._process(call))
+        return await hang(call, line, self._process, rule.seconds, processed=rule.processed)
 
     async def _damage(self, call: Call, line: Line, rule: FaultRule) -> int:
-        response = await self._process(call)
-        body = bytes(response.body)
-        if not body:
-            return await line.reply(response)
-        if rule.kind is FaultKind.TRUNCATED:
-            return await line.break_off(response)
-        damaged = body[: len(body) // 2] if rule.kind is FaultKind.CUT_JSON else b'{"message": <undefined>}'
-        return await line.reply(Response(damaged, response.status_code, media_type="application/json"))
+        return await break_body(line, await self._process(call), rule.kind)
 
     async def _stray_throttle(self, _call: Call, line: Line, rule: FaultRule) -> int:
         retry_after = None if rule.retry_after is None else str(rule.retry_after)

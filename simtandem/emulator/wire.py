@@ -51,6 +51,16 @@ def replay(body: bytes) -> Receive:
 
 
 @dataclass(frozen=True, slots=True)
+class Call:
+    """A call that has come in completely."""
+
+    method: str
+    path: str
+    scope: Scope
+    body: bytes
+
+
+@dataclass(frozen=True, slots=True)
 class Line:
     """The way back to the caller of one request, whose body has been read. One of the methods ends the request."""
 

@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import Any
 
 from simtandem.emulator.behaviour import Behaviour
-from simtandem.emulator.calls import CallLog
+from simtandem.emulator.calls import PatchLog
 from simtandem.emulator.event_listing import EventLog
 from simtandem.emulator.faults import FaultRule, Faults
 from simtandem.emulator.fleet import Fleet
@@ -28,7 +28,7 @@ class World:
     faults: Faults
     gate: Gate
     tokens: Tokens
-    calls: CallLog
+    calls: PatchLog
 
     def __init__(
         self,
@@ -60,7 +60,7 @@ class World:
         self.fleet = build_fleet(devices, self.clock)
         self.listings = Listings(self.fleet, self.behaviour)
         self.events = EventLog(self.fleet.events, self.behaviour)
-        self.calls = CallLog()
+        self.calls = PatchLog()
 
     def inject(self, rules: Iterable[FaultRule], seed: int = 0) -> None:
         """These faults from now on, in place of those before."""
