@@ -6,7 +6,7 @@ from prefect import flow
 
 from schemas.parameters import AuditReport
 from tasks.artifacts import show_audit_report
-from tasks.reporting import write_audit_report
+from tasks.audit_report import write_audit_report
 
 
 @flow(name="audit-report", validate_parameters=True)

@@ -8,12 +8,12 @@ from prefect.client.schemas.objects import State
 from prefect.runtime import flow_run
 
 from schemas.parameters import BulkUpdate, Mode
-from tasks.approving import obtain_approval
+from tasks.approval import obtain_approval
 from tasks.artifacts import Progress, name_of_run, show_plan, show_result
-from tasks.closing import reconcile, write_report
-from tasks.concluding import concluded
-from tasks.patching import patch_first_half, patch_second_half
-from tasks.preparing import check_safety, list_inventory, plan_changes, read_devices
+from tasks.final_state import concluded
+from tasks.finish import reconcile, write_report
+from tasks.patch import patch_first_half, patch_second_half
+from tasks.prepare import check_safety, list_inventory, plan_changes, read_devices
 from tasks.session import Session, final_state, open_session, stopping_in_good_order
 
 BATCHES_UNDER_WAY = 3

@@ -13,7 +13,7 @@ from pandera.config import ValidationDepth, config_context
 from pandera.errors import SchemaErrors
 from pandera.typing.polars import Series
 
-from schemas.ownership import CLEARABLE, NOBODY, OwnerField
+from schemas.organisations import CLEARABLE, NOBODY, OwnerField
 from schemas.statuses import Target
 
 WISHES = {

@@ -19,7 +19,7 @@ example, whether anything was sent, and what to do. All of them survive pickling
 
 from typing import ClassVar
 
-from simtandem.redaction import redacted
+from simtandem.text.redaction import redacted
 
 
 class SimtandemError(Exception):

@@ -14,8 +14,8 @@ from pydantic import Field, SecretStr, ValidationError, field_validator, model_v
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from schemas.hosts import host_of, is_loopback
-from simtandem import redaction
 from simtandem.errors import InputError
+from simtandem.text import redaction
 
 PREFIX = "SIMTANDEM_"
 _SECRETS_OF_PREFECT = ("PREFECT_API_KEY", "PREFECT_API_AUTH_STRING", "PREFECT_SERVER_API_AUTH_STRING")

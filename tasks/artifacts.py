@@ -22,13 +22,13 @@ from prefect.client.orchestration import get_client
 from prefect.runtime import flow_run
 
 from schemas.parameters import Mode
-from simtandem import escaping
-from simtandem.escaping import Markdown, markdown, prose, table_cell
-from simtandem.job.preparing import problems
-from simtandem.job.telling import only_planned, open_rows
+from simtandem.domain.safety import for_good, unlimited
 from simtandem.reports.headline import headline, parts, retry_command
-from simtandem.reports.wording import duration
-from simtandem.safety import for_good, unlimited
+from simtandem.runs.prepare import problems
+from simtandem.runs.summary import only_planned, open_rows
+from simtandem.text import escaping
+from simtandem.text.escaping import Markdown, markdown, prose, table_cell
+from simtandem.text.formats import duration
 from tasks.session import Session
 
 Made = TypeVar("Made")

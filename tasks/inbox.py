@@ -12,20 +12,20 @@ from prefect.states import Completed, Failed
 
 from schemas.parameters import Wish
 from schemas.statuses import Target
-from simtandem import escaping
 from simtandem.errors import AuthenticationFailed, InputError, SimtandemError
-from simtandem.inbox.device_lookup import device_lookup
-from simtandem.inbox.due import Began, DueWork, due_work
-from simtandem.inbox.foreseeing import warnings
-from simtandem.inbox.summary import STATE_NAMES, Concern, LookSummary
-from simtandem.inbox.taking import Inbox, open_inbox
-from simtandem.job.prepared import handing_on
+from simtandem.inbox.mixed_ids import device_lookup
+from simtandem.inbox.pickup import Inbox, open_inbox
+from simtandem.inbox.pickup_summary import STATE_NAMES, Concern, LookSummary
+from simtandem.inbox.run_due import Began, DueWork, due_work
+from simtandem.inbox.upcoming_conflicts import warnings
 from simtandem.ledger.schedule_records import Arrival, ScheduleState
 from simtandem.ledger.schedules import Schedules
 from simtandem.ledger.store import Ledger
+from simtandem.runs.handover import handing_on
 from simtandem.settings import Settings
+from simtandem.text import escaping
 from tasks.artifacts import show_arrivals
-from tasks.settings import settings_of_run
+from tasks.run_settings import settings_of_run
 
 
 class Desk:

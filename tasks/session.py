@@ -15,18 +15,19 @@ from prefect.states import Cancelled, Completed, Failed
 
 from schemas.parameters import BulkUpdate
 from schemas.statuses import Half, StoppedBy
-from simtandem import escaping, watching
-from simtandem.carriers.base import Carrier
+from simtandem import progress
+from simtandem.carriers.protocol import Carrier
+from simtandem.domain.stop_reason import Stop
 from simtandem.errors import CarrierUnavailable, Interrupted, PlanRefused, SimtandemError
-from simtandem.job.applying import Applying
-from simtandem.job.batchwork import BatchWork, other
-from simtandem.job.people import person
-from simtandem.job.prepared import handed_over
-from simtandem.job.run import Run, kind_of
-from simtandem.job.telling import ending, first_trouble, only_planned
-from simtandem.ledger.writing import CallWriter
-from simtandem.stopping import Stop
-from tasks.settings import settings_of_run
+from simtandem.ledger.journal import CallWriter
+from simtandem.runs.apply import Applying
+from simtandem.runs.batch import BatchWork, other
+from simtandem.runs.four_eyes import person
+from simtandem.runs.handover import handed_over
+from simtandem.runs.run import Run, kind_of
+from simtandem.runs.summary import ending, first_trouble, only_planned
+from simtandem.text import escaping
+from tasks.run_settings import settings_of_run
 
 
 class Session:
@@ -48,7 +49,7 @@ class Session:
         """The sending of the plan, begun when first asked for."""
         if self._applying is None:
             self._applying = Applying(self.run, self.carrier, self._journal)
-            watching.current().on_stop(self._stops.set)
+            progress.current().on_stop(self._stops.set)
         return self._applying
 
     @property
@@ -158,7 +159,7 @@ async def open_session(params: BulkUpdate) -> AsyncIterator[Session]:
             async with run.carrier() as (carrier, journal):
                 yield Session(run, carrier, journal)
     except TerminationSignal:  # Prefect's, before or after the sending: see `stopping_in_good_order`
-        run.stopped(StoppedBy.OPERATOR if watching.attended() else StoppedBy.PREFECT)
+        run.stopped(StoppedBy.OPERATOR if progress.attended() else StoppedBy.PREFECT)
         raise
     finally:
         run.close()
@@ -171,8 +172,8 @@ async def stopping_in_good_order() -> AsyncIterator[None]:
     Prefect's own handler would raise in the middle of whatever is going on: before, that is what we want. After the
     block the run has ended, and a cancel that comes so late changes nothing, unless the run is a part of another one.
     """
-    by = StoppedBy.OPERATOR if watching.attended() else StoppedBy.PREFECT
-    watcher, loop = watching.own(), asyncio.get_running_loop()
+    by = StoppedBy.OPERATOR if progress.attended() else StoppedBy.PREFECT
+    watcher, loop = progress.own(), asyncio.get_running_loop()
     if watcher.hears_signals:
         yield
         return

@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 from hypothesis import HealthCheck, settings
 
-from simtandem import cli, commands
-from simtandem.operation.embedded_server import EmbeddedServer
+from simtandem.cli import app, bulk_commands
+from simtandem.prefect_server.embedded_server import EmbeddedServer
 
 # How fast examples are made says something of the machine and its load, nothing of what is tested.
 settings.register_profile("steady", deadline=None, suppress_health_check=[HealthCheck.too_slow])
@@ -25,8 +25,8 @@ os.environ["PREFECT_LOGGING_EXTRA_LOGGERS"] = ""
 def _process_as_it_was(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """No test leaves the process in another folder, or with another umask, or ends it with a command."""
     monkeypatch.chdir(Path.cwd())
-    monkeypatch.setattr(cli, "leave", sys.exit)
-    monkeypatch.setattr(commands, "run_and_leave", asyncio.run)
+    monkeypatch.setattr(app, "leave", sys.exit)
+    monkeypatch.setattr(bulk_commands, "run_and_leave", asyncio.run)
     before = os.umask(0o022)
     yield
     os.umask(before)

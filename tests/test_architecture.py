@@ -21,7 +21,7 @@ MAY_IMPORT = {
     "simtandem": {"simtandem", "schemas"},
     "schemas": {"schemas"},
 }
-STARTS_FLOWS = "simtandem/orchestration.py"
+STARTS_FLOWS = "simtandem/prefect_server/flow_start.py"
 
 
 def imports_against_the_direction(module: Module) -> list[str]:
@@ -31,7 +31,7 @@ def imports_against_the_direction(module: Module) -> list[str]:
 
 
 AT_HOME = {
-    "prefect": ("flows/", "tasks/", STARTS_FLOWS, "simtandem/operation/"),  # the last starts and serves flows, too
+    "prefect": ("flows/", "tasks/", STARTS_FLOWS, "simtandem/prefect_server/"),  # the last starts and serves flows, too
     "httpx": ("simtandem/carriers/",),
     "pandera": ("schemas/",),
     "sqlalchemy": ("simtandem/ledger/",),
@@ -125,20 +125,20 @@ def test_the_rule_holds_everywhere(rule: Rule) -> None:
 
 
 BREACHES: list[tuple[Rule, str, str]] = [
-    (imports_against_the_direction, "flows/a.py", "from simtandem.planning import make_plan"),
+    (imports_against_the_direction, "flows/a.py", "from simtandem.domain.plan import make_plan"),
     (imports_against_the_direction, "flows/a.py", "def f():\n    import simtandem"),
     (imports_against_the_direction, "tasks/a.py", "from flows.bulk_update import bulk_update"),
     (imports_against_the_direction, "simtandem/a.py", "import tasks.session"),
     (imports_against_the_direction, "simtandem/a.py", "from flows import bulk_update"),
-    (imports_against_the_direction, "simtandem/job/a.py", "from tests.model import fleet"),
-    (imports_against_the_direction, "simtandem/orchestration.py", "from tasks.session import Session"),
+    (imports_against_the_direction, "simtandem/runs/a.py", "from tests.model import fleet"),
+    (imports_against_the_direction, "simtandem/prefect_server/flow_start.py", "from tasks.session import Session"),
     (imports_against_the_direction, "schemas/a.py", "if TYPE_CHECKING:\n    from simtandem.errors import InputError"),
     (imports_against_the_direction, "simtandem/a.py", "import importlib\nimportlib.import_module('flows.bulk_update')"),
     (libraries_away_from_home, "simtandem/a.py", "def f():\n    import prefect"),
     (libraries_away_from_home, "simtandem/a.py", "from prefect.states import Completed"),
-    (libraries_away_from_home, "simtandem/job/a.py", "import httpx"),
+    (libraries_away_from_home, "simtandem/runs/a.py", "import httpx"),
     (libraries_away_from_home, "simtandem/emulator/a.py", "import httpx"),
-    (libraries_away_from_home, "simtandem/planning.py", "import pandera.polars as pa"),
+    (libraries_away_from_home, "simtandem/domain/plan.py", "import pandera.polars as pa"),
     (libraries_away_from_home, "simtandem/carriers/a.py", "from sqlalchemy import select"),
     (libraries_away_from_home, "tasks/a.py", "import alembic"),
     (environment_outside_settings, "simtandem/a.py", "import os\nhome = os.environ['HOME']"),
@@ -152,15 +152,15 @@ BREACHES: list[tuple[Rule, str, str]] = [
     (emulator_and_carriers_know_each_other, "simtandem/emulator/a.py", "from simtandem import planning"),
     (emulator_and_carriers_know_each_other, "simtandem/emulator/a.py", "from ..carriers import base"),
     (emulator_and_carriers_know_each_other, "simtandem/carriers/a.py", "from simtandem import emulator"),
-    (clock_network_or_chance_in_pure_modules, "simtandem/planning.py", "import time"),
+    (clock_network_or_chance_in_pure_modules, "simtandem/domain/plan.py", "import time"),
     (
         clock_network_or_chance_in_pure_modules,
-        "simtandem/safety.py",
+        "simtandem/domain/safety.py",
         "from datetime import datetime\nx = datetime.now()",
     ),
-    (clock_network_or_chance_in_pure_modules, "simtandem/batching.py", "from random import shuffle"),
-    (clock_network_or_chance_in_pure_modules, "simtandem/intake/reading.py", "import urllib.request"),
-    (clock_network_or_chance_in_pure_modules, "simtandem/reconciling.py", "def f():\n    import asyncio"),
+    (clock_network_or_chance_in_pure_modules, "simtandem/domain/batches.py", "from random import shuffle"),
+    (clock_network_or_chance_in_pure_modules, "simtandem/intake/device_list.py", "import urllib.request"),
+    (clock_network_or_chance_in_pure_modules, "simtandem/domain/verdicts.py", "def f():\n    import asyncio"),
     (clock_network_or_chance_in_pure_modules, "simtandem/new.py", '"""Counts things. Pure."""\nimport secrets'),
 ]
 
@@ -176,14 +176,18 @@ NO_BREACHES: list[tuple[Rule, str, str]] = [
         "flows/a.py",
         "from tasks.session import Session\nfrom schemas.parameters import BulkUpdate",
     ),
-    (imports_against_the_direction, "simtandem/orchestration.py", "from flows.bulk_update import bulk_update"),
+    (
+        imports_against_the_direction,
+        "simtandem/prefect_server/flow_start.py",
+        "from flows.bulk_update import bulk_update",
+    ),
     (libraries_away_from_home, "simtandem/carriers/emnify/a.py", "import httpx"),
     (
         emulator_and_carriers_know_each_other,
         "simtandem/emulator/a.py",
         "from . import world\nfrom schemas.statuses import Half",
     ),
-    (clock_network_or_chance_in_pure_modules, "simtandem/planning.py", "from datetime import datetime, timedelta"),
+    (clock_network_or_chance_in_pure_modules, "simtandem/domain/plan.py", "from datetime import datetime, timedelta"),
     (clock_network_or_chance_in_pure_modules, "simtandem/carriers/a.py", "import time"),
 ]
 
@@ -195,7 +199,7 @@ def test_no_rule_forbids_what_is_allowed(rule: Rule, path: str, source: str) -> 
 
 def test_the_rules_look_at_the_modules_there_are() -> None:
     paths = {module.path for module in OURS}
-    assert {"flows/bulk_update.py", "tasks/patching.py", STARTS_FLOWS, "schemas/tables.py"} <= paths
+    assert {"flows/bulk_update.py", "tasks/patch.py", STARTS_FLOWS, "schemas/tables.py"} <= paths
     assert paths >= PURE
     assert sum(is_pure(module) for module in OURS) > len(PURE), "modules that call themselves pure are found"
     assert all(any(path.startswith(place) for path in paths) for places in AT_HOME.values() for place in places)
@@ -246,7 +250,7 @@ def importable() -> list[str]:
 
 def test_nothing_happens_at_import(tmp_path: Path) -> None:
     core = [name for name in importable() if name.startswith(("simtandem", "schemas"))]
-    core = [name for name in core if not name.startswith("simtandem.operation")]
+    core = [name for name in core if not name.startswith("simtandem.prefect_server")]
     told = import_all(core, tmp_path)
     assert told == {"asked": [], "changed": [], "handlers": [], "threads": [], "prefect": False}
     assert list(tmp_path.iterdir()) == []

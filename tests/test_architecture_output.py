@@ -10,18 +10,18 @@ import pytest
 
 from tests.source_modules import OURS, Module, Rule, is_in
 
-PRINTS = ("simtandem/terminal.py",)
+PRINTS = ("simtandem/text/terminal.py",)
 
 
 def prints_around_the_terminal(module: Module) -> list[str]:
-    """What people read is printed by `simtandem.terminal`, which takes out what would steer a terminal, and secrets."""
+    """What people read is printed by `simtandem.text.terminal`, which takes out what would steer a terminal, and secrets."""
     if is_in(module, *PRINTS) or is_in(module, "simtandem/emulator/", "simtandem/ledger/migrations/"):
         return []
     calls = [ast.unparse(node.func) for node in ast.walk(module.tree) if isinstance(node, ast.Call)]
     around = re.compile(
         r"(.*\.)?Console|print|(typer|click)\.(s?echo|style)|sys\.(__)?std(out|err)(__)?\.write|os\.write"
     )
-    allowed = {"os.write"} if is_in(module, "simtandem/operation/") else set()
+    allowed = {"os.write"} if is_in(module, "simtandem/prefect_server/") else set()
     return [call for call in calls if around.fullmatch(call) and call not in allowed]
 
 
@@ -30,7 +30,7 @@ def _is_call_of(node: ast.AST, *names: str) -> bool:
 
 
 def words_past_escaping(module: Module) -> list[str]:
-    """What Prefect is told went through `simtandem.escaping`, or is words of our own."""
+    """What Prefect is told went through `simtandem.text.escaping`, or is words of our own."""
     if module.room not in ("tasks", "flows"):
         return []
     taken = {"message": ("state",), "flow_run_name": (), "description": ("prose", "markdown")}
@@ -78,7 +78,7 @@ def test_the_rule_holds_everywhere(rule: Rule) -> None:
 
 BREACHES: list[tuple[Rule, str, str]] = [
     (prints_around_the_terminal, "simtandem/a.py", "print(name)"),
-    (prints_around_the_terminal, "simtandem/job/a.py", "import sys\nsys.stdout.write(name)"),
+    (prints_around_the_terminal, "simtandem/runs/a.py", "import sys\nsys.stdout.write(name)"),
     (prints_around_the_terminal, "tasks/a.py", "import typer\ntyper.echo(name)"),
     (prints_around_the_terminal, "simtandem/a.py", "from rich.console import Console\nConsole(stderr=True)"),
     (prints_around_the_terminal, "simtandem/a.py", "import rich.console\nrich.console.Console()"),
@@ -99,7 +99,7 @@ def test_each_rule_can_fail(rule: Rule, path: str, source: str) -> None:
 
 
 NO_BREACHES: list[tuple[Rule, str, str]] = [
-    (prints_around_the_terminal, "simtandem/terminal.py", "print(text)"),
+    (prints_around_the_terminal, "simtandem/text/terminal.py", "print(text)"),
     (prints_around_the_terminal, "simtandem/a.py", "from rich.console import Console\nmessages().print(name)"),
     (words_past_escaping, "tasks/a.py", "Completed(message=escaping.state(f'{file}'))"),
     (words_past_escaping, "tasks/a.py", "Failed(name=name, message='Nothing was sent.')"),

@@ -109,9 +109,9 @@ BREACHES: list[tuple[Rule, str, str]] = [
     ),
     (packages_that_hide_what_they_export, "simtandem/a/__init__.py", "from simtandem.a.b import A, B\n__all__ = ['A']"),
     (packages_that_hide_what_they_export, "simtandem/a/__init__.py", "def f(): ...\n__all__ = ['f']"),
-    (fakes_by_dotted_path, "tests/test_a.py", "with patch('simtandem.planning.make_plan'): ..."),
-    (fakes_by_dotted_path, "tests/test_a.py", "mock.patch('simtandem.planning.make_plan')"),
-    (fakes_by_dotted_path, "tests/test_a.py", "monkeypatch.setattr('simtandem.planning.make_plan', None)"),
+    (fakes_by_dotted_path, "tests/test_a.py", "with patch('simtandem.domain.plan.make_plan'): ..."),
+    (fakes_by_dotted_path, "tests/test_a.py", "mock.patch('simtandem.domain.plan.make_plan')"),
+    (fakes_by_dotted_path, "tests/test_a.py", "monkeypatch.setattr('simtandem.domain.plan.make_plan', None)"),
 ]
 
 

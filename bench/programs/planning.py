@@ -13,8 +13,8 @@ import polars as pl
 from schemas.statuses import EndpointStatus, Half, Outcome, SimStatus, Target
 from schemas.tables import Outcomes, Rejected, Repeats, empty
 from simtandem.carriers.emnify.lifecycle import EmnifyLifecycle
-from simtandem.planning import digest, make_plan
-from simtandem.reconciling import results, verdict_counts
+from simtandem.domain.plan import digest, make_plan
+from simtandem.domain.verdicts import results, verdict_counts
 
 Made = TypeVar("Made")
 

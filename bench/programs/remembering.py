@@ -15,8 +15,8 @@ import polars as pl
 from bench.programs.planning import Steps
 from schemas.statuses import Action, Half, Outcome, Target, Verdict
 from schemas.tables import Plan, Results, empty
-from simtandem.ledger import derived, managing
-from simtandem.ledger.pruning import prune
+from simtandem.ledger import fleet_history, last_known_rebuild
+from simtandem.ledger.integrity.prune import prune
 from simtandem.ledger.records import OutcomeRecord, RunKind, RunRecord, RunState
 from simtandem.ledger.store import Ledger
 
@@ -121,19 +121,19 @@ def main(devices: int, runs: int) -> None:
             for number in range(runs):
                 record(ledger, clock, f"some-{number:05}", range(number, number + 2), Target.SUSPENDED)
             busy = time.process_time()
-            steps.take("baseline", lambda: managing.read_managed(ledger, _HOST))
+            steps.take("baseline", lambda: fleet_history.read_managed(ledger, _HOST))
             busy = time.process_time() - busy
-            steps.take("steps", lambda: managing.read_steps(ledger, _HOST, clock.now - timedelta(days=1)))
+            steps.take("steps", lambda: fleet_history.read_steps(ledger, _HOST, clock.now - timedelta(days=1)))
             steps.take("others", lambda: ledger.changed_by_others("all", clock.now))
-            steps.take("trend", lambda: managing.last_audit(ledger, _HOST))
+            steps.take("trend", lambda: fleet_history.last_audit(ledger, _HOST))
             with ledger.database.snapshot() as connection:
-                wrong = steps.take("derived", lambda: derived.differences(connection))
+                wrong = steps.take("derived", lambda: last_known_rebuild.differences(connection))
             writer = Writer(url, "some-00000")
             writer.start()
             steps.take("prune", lambda: prune(ledger, "tenth", Path(folder) / "archive", "ada"))
             writer.done.set()
             writer.join()
-            found = managing.read_managed(ledger, _HOST)
+            found = fleet_history.read_managed(ledger, _HOST)
     told = {
         "seconds": steps.seconds,
         "peak_mib": steps.peak_mib,

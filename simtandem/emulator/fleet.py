@@ -8,7 +8,7 @@ from bisect import bisect_left, insort
 from collections import Counter, defaultdict
 from collections.abc import Callable
 
-from schemas.events import type_of
+from schemas.event_types import type_of
 from schemas.statuses import EndpointStatus, SimStatus
 from simtandem.emulator.batches import Batch
 from simtandem.emulator.devices import (

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from functools import lru_cache
 
-from schemas.events import CATALOGUE
+from schemas.event_types import CATALOGUE
 from schemas.statuses import EndpointStatus, SimStatus
 from simtandem.emulator.devices import OWN_ORGANISATION, Endpoint, Look, Sim
 from simtandem.emulator.events import Event

@@ -9,8 +9,8 @@ from dataclasses import dataclass
 
 import polars as pl
 
-from simtandem.inbox.choosing import DUE, NO_RUNS, Why, left_out, unclear
-from simtandem.inbox.moments import LATE
+from simtandem.inbox.conflicts import DUE, NO_RUNS, Why, left_out, unclear
+from simtandem.inbox.effective_at import LATE
 from simtandem.intake.header import IDS
 from simtandem.ledger.schedule_records import Schedule
 from simtandem.ledger.schedules import Schedules

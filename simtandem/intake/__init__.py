@@ -2,6 +2,6 @@
 
 from simtandem.intake.cells import parse_target
 from simtandem.intake.device_file import Bounds
-from simtandem.intake.reading import Intake, read_devices, read_schedule
+from simtandem.intake.device_list import Intake, read_devices, read_schedule
 
 __all__ = ["Bounds", "Intake", "parse_target", "read_devices", "read_schedule"]

@@ -8,9 +8,9 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from schemas.ownership import OwnerField
+from schemas.organisations import OwnerField
 from simtandem.errors import InputError, UnrecognisedInput
-from simtandem.escaping import visible
+from simtandem.text.escaping import visible
 
 IDS = ("sim_id", "endpoint_id", "iccid")
 FIELDS = (*IDS, "status")

@@ -13,8 +13,8 @@ from sqlalchemy import URL, Connection, Engine, create_engine, event, make_url
 from sqlalchemy.exc import ArgumentError, OperationalError
 
 from simtandem.errors import InputError, LedgerError
+from simtandem.ledger.database_errors import translated
 from simtandem.ledger.outage import Waiting, waited_out
-from simtandem.ledger.translating import translated
 
 Result = TypeVar("Result")
 

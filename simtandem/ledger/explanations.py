@@ -12,10 +12,10 @@ from sqlalchemy import ColumnElement, and_, select
 
 from schemas.statuses import Action
 from schemas.tables import Explained, empty
-from simtandem.ledger import recording
-from simtandem.ledger.committing import commit
-from simtandem.ledger.facts import Kind
-from simtandem.ledger.reading import at_host, read_frame
+from simtandem.ledger import inserts
+from simtandem.ledger.commit import commit
+from simtandem.ledger.integrity.facts import Kind
+from simtandem.ledger.queries import at_host, read_frame
 from simtandem.ledger.records import SENDING, RunKind, RunState
 from simtandem.ledger.store import Ledger
 from simtandem.ledger.tables import explained, plan_rows, run_states, runs
@@ -44,7 +44,7 @@ def record(ledger: Ledger, run_id: str, changes: pl.DataFrame) -> None:
     """Record explained changes (`schemas.tables.Explained`) as facts of the run that read the events."""
     kept = changes.rename(RENAMED).with_columns(pl.col(_INSTANTS).dt.strftime(_FORMAT)).with_row_index("number", 1)
     facts = kept.with_columns(pl.col("number").cast(pl.Int64))
-    commit(ledger.database, run_id, lambda chain: recording.add_frame(chain, Kind.EXPLAINED, facts))
+    commit(ledger.database, run_id, lambda chain: inserts.add_frame(chain, Kind.EXPLAINED, facts))
 
 
 def of_run(ledger: Ledger, run_id: str) -> Explanation | None:

@@ -17,7 +17,7 @@ from sqlalchemy import Connection, delete, select, text
 
 from schemas.hosts import plain_host
 from schemas.tables import Managed, empty
-from simtandem.ledger.columns import read_columns
+from simtandem.ledger.column_reader import read_columns
 from simtandem.ledger.tables import last_known, runs
 
 _ROWS_AT_ONCE = 1_000

@@ -8,7 +8,7 @@ import time
 from collections.abc import Callable
 from typing import TypeVar
 
-from simtandem import watching
+from simtandem import progress
 from simtandem.errors import LedgerError, LedgerUnavailable
 
 log = logging.getLogger(__name__)
@@ -83,4 +83,4 @@ def waited_out(work: Callable[[], Result], place: str, at_most_s: float) -> Resu
 
 def _tell(sentence: str) -> None:
     log.warning(sentence)
-    watching.current().notes(sentence)
+    progress.current().notes(sentence)

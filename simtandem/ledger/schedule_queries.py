@@ -10,7 +10,7 @@ from sqlalchemy.exc import IntegrityError
 
 from simtandem.ledger.schedule_records import Arrival, FileVersion, Schedule, ScheduleState
 from simtandem.ledger.schedule_tables import arrival_ends, arrivals, schedule_events, schedules
-from simtandem.redaction import redacted_frame
+from simtandem.text.redaction import redacted_frame
 
 _CHUNK = 20_000
 _IDS_AT_ONCE = 500

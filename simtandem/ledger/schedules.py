@@ -12,10 +12,10 @@ import polars as pl
 from sqlalchemy import Connection, Select, func, insert, select
 
 from simtandem.errors import InputError
-from simtandem.ledger import direct_runs
+from simtandem.ledger import manual_runs
 from simtandem.ledger import schedule_queries as queries
 from simtandem.ledger.locking import only_one
-from simtandem.ledger.reading import read_frame
+from simtandem.ledger.queries import read_frame
 from simtandem.ledger.schedule_records import (
     SCHEDULE_ROWS,
     Arrival,
@@ -201,7 +201,7 @@ class Schedules:
     def asked_by_others(self, carrier_host: str, since: datetime) -> pl.DataFrame:
         """What runs that no schedule began asked of which devices: see `direct_runs.asked_since`."""
         with self.ledger.database.read() as connection:
-            return direct_runs.asked_since(connection, carrier_host, since)
+            return manual_runs.asked_since(connection, carrier_host, since)
 
     def skip(self, skips: Sequence[Skip], emptied: Mapping[str, str], among: Sequence[Schedule]) -> bool:
         """Leave rows out for good, and end the schedules that have no other rows, with a detail for each.

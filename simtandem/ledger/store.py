@@ -8,16 +8,11 @@ import polars as pl
 from sqlalchemy import Connection
 
 from simtandem.errors import InputError
-from simtandem.ledger import (
-    last_known,
-    reading,
-    recording,
-    schedule_tables,  # noqa: F401 - so that the tables' metadata is whole wherever a ledger is opened
-)
-from simtandem.ledger.chaining import Chain
-from simtandem.ledger.committing import commit
+from simtandem.ledger import inserts, last_known, queries, schedule_tables
+from simtandem.ledger.commit import commit
 from simtandem.ledger.database import Database
-from simtandem.ledger.facts import Kind
+from simtandem.ledger.integrity.chain import Chain
+from simtandem.ledger.integrity.facts import Kind
 from simtandem.ledger.processes import process_may_run
 from simtandem.ledger.records import (
     CallCounts,
@@ -80,7 +75,7 @@ class Ledger:
 
     def start_run(self, run: RunRecord) -> None:
         """Record that a run begins. Everything else about it refers to this."""
-        commit(self.database, run.run_id, _adding(Kind.RUN, lambda: [recording.run_row(run)]))
+        commit(self.database, run.run_id, _adding(Kind.RUN, lambda: [inserts.run_row(run)]))
 
     def record_state(self, run_id: str, state: RunState, detail: Mapping[str, object], *, sealed: bool = False) -> None:
         """Record how far a run is. `detail` is kept as JSON; what JSON doesn't know is kept as text.
@@ -90,10 +85,10 @@ class Ledger:
         """
 
         def add(chain: Chain) -> None:
-            before = reading.read_head(chain.connection, run_id) if sealed else None
+            before = queries.read_head(chain.connection, run_id) if sealed else None
             seal = {"chain": {"head": before.hash, "facts": before.facts}} if before else {}
-            row = recording.state_row(run_id, self.clock(), state, {**detail, **seal})
-            recording.add_facts(chain, Kind.STATE, [row])
+            row = inserts.state_row(run_id, self.clock(), state, {**detail, **seal})
+            inserts.add_facts(chain, Kind.STATE, [row])
 
         commit(self.database, run_id, add)
 
@@ -107,7 +102,7 @@ class Ledger:
 
     def record_outcomes(self, run_id: str, records: Sequence[OutcomeRecord]) -> None:
         """Record how steps ended. A later outcome of the same row and half takes the place of an earlier one."""
-        rows = recording.outcome_rows(run_id, self.clock(), records)
+        rows = inserts.outcome_rows(run_id, self.clock(), records)
         commit(self.database, run_id, _adding(Kind.OUTCOME, lambda: rows))
 
     def record_verdicts(self, run_id: str, results: pl.DataFrame) -> None:
@@ -115,11 +110,11 @@ class Ledger:
         self._record_table(run_id, Kind.VERDICT, results)
 
     def _record_table(self, run_id: str, kind: Kind, table: pl.DataFrame) -> None:
-        commit(self.database, run_id, lambda chain: recording.add_frame(chain, kind, table))
+        commit(self.database, run_id, lambda chain: inserts.add_frame(chain, kind, table))
 
     def runs(self, limit: int = 20, *, may_run: ProcessProbe = process_may_run) -> list[RunSummary]:
         """The newest runs, newest first. An unfinished one whose process is gone is shown as interrupted."""
-        return self.database.reading(lambda connection: reading.read_runs(connection, limit, may_run))
+        return self.database.reading(lambda connection: queries.read_runs(connection, limit, may_run))
 
     def run(
         self, run_id: str, *, may_run: ProcessProbe = process_may_run, kinds: Collection[RunKind] = tuple(RunKind)
@@ -128,27 +123,27 @@ class Ledger:
 
         Raises `InputError` where that fits none, or several.
         """
-        return self.database.reading(lambda connection: reading.read_run(connection, run_id, may_run, kinds))
+        return self.database.reading(lambda connection: queries.read_run(connection, run_id, may_run, kinds))
 
     def states(self, run_id: str) -> list[StateRecord]:
         """All states a run went through, oldest first."""
-        return self.database.reading(lambda connection: reading.read_states(connection, run_id))
+        return self.database.reading(lambda connection: queries.read_states(connection, run_id))
 
     def plan(self, run_id: str) -> pl.DataFrame:
         """The plan (`schemas.tables.Plan`); no rows where none was recorded."""
-        return self._detail(run_id, lambda connection: reading.read_plan(connection, run_id))
+        return self._detail(run_id, lambda connection: queries.read_plan(connection, run_id))
 
     def rejected(self, run_id: str) -> pl.DataFrame:
         """The unusable input rows (`schemas.tables.Rejected`)."""
-        return self._detail(run_id, lambda connection: reading.read_rejected(connection, run_id))
+        return self._detail(run_id, lambda connection: queries.read_rejected(connection, run_id))
 
     def outcomes(self, run_id: str) -> pl.DataFrame:
         """The newest outcome of every row's half (`schemas.tables.Outcomes`)."""
-        return self._detail(run_id, lambda connection: reading.read_outcomes(connection, run_id))
+        return self._detail(run_id, lambda connection: queries.read_outcomes(connection, run_id))
 
     def results(self, run_id: str) -> pl.DataFrame:
         """What became of every input row (`schemas.tables.Results`), as it was recorded."""
-        return self._detail(run_id, lambda connection: reading.read_results(connection, run_id))
+        return self._detail(run_id, lambda connection: queries.read_results(connection, run_id))
 
     def calls(self, run_id: str) -> pl.DataFrame:
         """Every call and its answer, oldest first.
@@ -156,21 +151,21 @@ class Ledger:
         Columns: call_id, at, method, path, purpose, attempt, body, answered_at, status, seconds, error_code, fault,
         request_id; instants in UTC. From `answered_at` on they are null where no answer is recorded.
         """
-        return self._detail(run_id, lambda connection: reading.read_calls(connection, run_id))
+        return self._detail(run_id, lambda connection: queries.read_calls(connection, run_id))
 
     def changed_by_others(self, run_id: str, since: datetime, *, sure: bool = False) -> bool:
         """Whether other runs sent changes to this run's carrier that may have taken effect at `since` or later.
 
         `sure`: only what was sent or answered then, not what was sent shortly before and never answered.
         """
-        return self.database.reading(lambda connection: reading.changed_by_others(connection, run_id, since, sure=sure))
+        return self.database.reading(lambda connection: queries.changed_by_others(connection, run_id, since, sure=sure))
 
     def changes_sent(self, run_id: str) -> pl.DataFrame:
         """The changes this run sent.
 
         Columns `run_id, at, path, body, refused`, oldest first; `at` is text that sorts by time.
         """
-        return self._detail(run_id, lambda connection: reading.changes_sent(connection, run_id))
+        return self._detail(run_id, lambda connection: queries.changes_sent(connection, run_id))
 
     def changes_at(
         self, carrier_host: str, *, but_for: str = "", since: datetime | None = None, judged: bool = False
@@ -180,7 +175,7 @@ class Ledger:
         By default only of runs that were killed before they were judged: `last_known` has what the others did.
         """
         return self.database.reading(
-            lambda connection: reading.changes_at(connection, carrier_host, but_for, since, judged=judged)
+            lambda connection: queries.changes_at(connection, carrier_host, but_for, since, judged=judged)
         )
 
     def last_known(self, carrier_host: str) -> pl.DataFrame:
@@ -189,25 +184,25 @@ class Ledger:
 
     def last_unanswered_by_others(self, run_id: str, since: datetime) -> datetime | None:
         """When other runs last sent, at `since` or later, a change to this run's carrier that has no answer yet."""
-        return self.database.reading(lambda connection: reading.last_unanswered_by_others(connection, run_id, since))
+        return self.database.reading(lambda connection: queries.last_unanswered_by_others(connection, run_id, since))
 
     def head(self, run_id: str) -> ChainHead | None:
         """The newest hash of the run's chain. Kept elsewhere, it proves later that nothing before it was changed."""
-        return self.database.reading(lambda connection: reading.read_head(connection, run_id))
+        return self.database.reading(lambda connection: queries.read_head(connection, run_id))
 
     def heads(self, run_ids: Sequence[str]) -> dict[str, str]:
         """The newest hashes of several runs' chains, by run."""
-        return self.database.reading(lambda connection: reading.read_heads(connection, run_ids))
+        return self.database.reading(lambda connection: queries.read_heads(connection, run_ids))
 
     def pruning(self, run_id: str) -> PruningRecord | None:
         """Where the run's details went, None where they are still here."""
-        return self.database.reading(lambda connection: reading.read_pruning(connection, run_id))
+        return self.database.reading(lambda connection: queries.read_pruning(connection, run_id))
 
     def _detail(self, run_id: str, work: Callable[[Connection], Result]) -> Result:
         """What pruning takes away. Raises `InputError` where it did: no rows would be a lie."""
 
         def read(connection: Connection) -> Result:
-            pruned = reading.read_pruning(connection, run_id)
+            pruned = queries.read_pruning(connection, run_id)
             if pruned is not None:
                 raise InputError(
                     f"Run {run_id} was pruned on {pruned.at:%Y-%m-%d}: its {pruned.facts:,} details are no longer in "
@@ -219,17 +214,17 @@ class Ledger:
 
     def call_counts(self, run_id: str) -> CallCounts:
         """How many calls a run made, and how they fared."""
-        return self.database.reading(lambda connection: reading.count_calls(connection, run_id))
+        return self.database.reading(lambda connection: queries.count_calls(connection, run_id))
 
 
-def _adding(kind: Kind, rows: Callable[[], Sequence[recording.Row]]) -> Callable[[Chain], None]:
-    return lambda chain: recording.add_facts(chain, kind, rows())
+def _adding(kind: Kind, rows: Callable[[], Sequence[inserts.Row]]) -> Callable[[Chain], None]:
+    return lambda chain: inserts.add_facts(chain, kind, rows())
 
 
 def _bring_up_to_date(database: Database) -> None:
     with database.read() as connection:
-        found = reading.read_revision(connection)
+        found = queries.read_revision(connection)
     if found != REVISION:
-        from simtandem.ledger.upgrading import upgrade  # noqa: PLC0415 - Alembic takes time to load, and is needed once in a ledger's life
+        from simtandem.ledger.upgrade import upgrade  # noqa: PLC0415 - Alembic takes time to load, and is needed once in a ledger's life
 
         upgrade(database)

@@ -25,7 +25,7 @@ from sqlalchemy import (
     TypeDecorator,
 )
 
-from simtandem.redaction import redacted
+from simtandem.text.redaction import redacted
 
 REVISION = "0006"
 """The newest revision in `migrations/versions`."""

@@ -13,9 +13,8 @@ from jinja2 import Environment, FunctionLoader, StrictUndefined
 from markupsafe import Markup
 
 from schemas.statuses import Cause, Finding
-from simtandem import escaping
-from simtandem.reports import wording
-from simtandem.reports.files import replace_file
+from simtandem.host.atomic_file import replace_file
+from simtandem.text import escaping, formats
 
 SHOWN = 500
 """Rows of each kind on the page; the CSV has all."""
@@ -92,6 +91,6 @@ def _environment() -> Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters.update(number="{:,}".format, of=wording.of, stamp=wording.stamp, duration=wording.duration)
+    environment.filters.update(number="{:,}".format, of=formats.of, stamp=formats.stamp, duration=formats.duration)
     environment.filters["signed"] = "{:+,}".format
     return environment

@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 import polars as pl
 
 from schemas.statuses import Verdict
-from simtandem.reports.document import Document
+from simtandem.reports.run_document import Document
 
 FUNNEL_WIDTH = 400.0
 TIMELINE_WIDTH, TIMELINE_HEIGHT = 640.0, 100.0

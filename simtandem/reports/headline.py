@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from schemas.statuses import StoppedBy, Verdict
-from simtandem.reports.wording import of, spoken
+from simtandem.text.formats import of, spoken
 
 _STOPPED = {
     StoppedBy.OPERATOR: "Stopped by you",

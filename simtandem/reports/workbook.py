@@ -17,9 +17,9 @@ from xml.sax.saxutils import escape, quoteattr
 
 import polars as pl
 
-from simtandem.reports.account import Part
-from simtandem.reports.cells import sheet_text
-from simtandem.reports.files import replace_file
+from simtandem.host.atomic_file import replace_file
+from simtandem.reports.report_data import Part
+from simtandem.reports.spreadsheet_cells import sheet_text
 
 ROWS_OF_A_SHEET = 1_048_575
 """A spreadsheet has no more, under the header; a longer table goes on in a sheet of its own."""

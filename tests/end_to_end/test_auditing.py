@@ -108,7 +108,7 @@ def test_an_audit_needs_no_prefect(look: Look) -> None:
     desk = look(*FLEET)
     code = """
 import sys
-from simtandem.cli import main
+from simtandem.cli.app import main
 
 sys.argv = ["simtandem", "audit", "-q"]
 try:

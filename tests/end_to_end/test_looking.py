@@ -197,7 +197,7 @@ def test_the_carrier_is_not_imported_for_help(look: Look) -> None:
 def modules_after(desk: Desk, arguments: list[str]) -> set[str]:
     """What a command had imported when it ended well."""
     program = (
-        "import json, sys\nfrom simtandem.cli import main\ntry:\n    main()\nexcept SystemExit as end:\n"
+        "import json, sys\nfrom simtandem.cli.app import main\ntry:\n    main()\nexcept SystemExit as end:\n"
         "    print(json.dumps([end.code, sorted(sys.modules)]), file=sys.stderr)"
     )
     done = subprocess.run(

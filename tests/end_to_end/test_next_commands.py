@@ -14,11 +14,11 @@ from schemas.statuses import EndpointStatus, SimStatus, Target
 from simtandem.emulator.faults import FaultKind, FaultRule
 from simtandem.emulator.seeding import Group
 from simtandem.errors import CarrierUnavailable
-from simtandem.job import preparing
-from simtandem.job.asked_on import AskedOn
-from simtandem.job.run import Run, kind_of
+from simtandem.runs import prepare
+from simtandem.runs.origin import AskedOn
+from simtandem.runs.run import Run, kind_of
 from tests.end_to_end.operator_desk import FIRST, Desk
-from tests.simtandem.job import emulated
+from tests.simtandem.runs import emulated
 
 pytestmark = pytest.mark.timeout(300)
 RESTING = (SimStatus.SUSPENDED, EndpointStatus.DISABLED)
@@ -52,7 +52,7 @@ class Stage:
         run = Run.begin(request, kind_of(request), self.steps.settings, asked_on=AskedOn.TERMINAL)
         try:
             with pytest.raises(CarrierUnavailable), run.failing():  # noqa: PT012 - the error is what ends it
-                preparing.read_devices(run)
+                prepare.read_devices(run)
                 raise CarrierUnavailable("gone")
             return run.run_id
         finally:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from simtandem import watching
+from simtandem import progress
 from simtandem.emulator.server import Emulator
 from tests.conftest import PrefectServer
 
@@ -62,6 +62,6 @@ def emulator(
     monkeypatch.setenv("SIMTANDEM_EMNIFY_TOKEN", running.token)
     monkeypatch.setenv("SIMTANDEM_SIM_CONCURRENCY", "2")
     monkeypatch.setenv("SIMTANDEM_LIST_FOLDERS", str(tmp_path))
-    watching.watch(watching.Watcher())
+    progress.watch(progress.Watcher())
     yield running
     running.reset()

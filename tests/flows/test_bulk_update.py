@@ -10,19 +10,19 @@ import pytest
 
 from schemas.parameters import BulkUpdate, Mode
 from schemas.statuses import EndpointStatus, Half, Outcome, SimStatus, Target
-from simtandem import watching
+from simtandem import progress
 from simtandem.emulator.faults import FaultKind, FaultRule
 from simtandem.emulator.seeding import Group
 from simtandem.emulator.server import Emulator
 from simtandem.errors import AuthenticationFailed, CarrierRefused, InputError, LedgerError, PlanRefused
-from simtandem.job.run import Run
+from simtandem.ledger.journal import CallWriter
 from simtandem.ledger.records import RunKind, RunState
 from simtandem.ledger.store import Ledger
-from simtandem.ledger.writing import CallWriter
+from simtandem.runs.run import Run
 from simtandem.settings import Settings, load
-from tests.simtandem.job.acting_carrier import ActingCarrier, Broken, Silent, Unreached
-from tests.simtandem.job.conftest import planned
-from tests.simtandem.job.sending import RUNNING, fleet_of, outcomes
+from tests.simtandem.runs.acting_carrier import ActingCarrier, Broken, Silent, Unreached
+from tests.simtandem.runs.conftest import planned
+from tests.simtandem.runs.sending import RUNNING, fleet_of, outcomes
 
 if TYPE_CHECKING:
     from prefect.client.schemas.objects import State
@@ -155,7 +155,7 @@ async def session_with(home: Path, carrier: ActingCarrier, **request: Any) -> As
     values = {"file": "all.csv", "to": Target.SUSPENDED, "mode": Mode.APPLY, **request}
     run = Run.begin(BulkUpdate(**values), RunKind.APPLY, Settings(home=home, sim_concurrency=2))
     planned(run, carrier.fleet, [Target(run.request.to)] * len(carrier.fleet.devices))
-    watching.watch(watching.Watcher())
+    progress.watch(progress.Watcher())
     try:
         async with CallWriter(run.ledger, run.run_id) as journal:
             carrier.journal = journal
@@ -169,7 +169,7 @@ async def patch(session: "Session", monkeypatch: pytest.MonkeyPatch, *, quickly:
     from prefect import flow  # noqa: PLC0415
 
     import flows.bulk_update as module  # noqa: PLC0415
-    from tasks import patching  # noqa: PLC0415
+    from tasks import patch as patching
 
     if quickly:
         monkeypatch.setattr(patching, "RETRY_AFTER_S", (0.0, 0.0, 0.0))
@@ -210,7 +210,7 @@ async def test_an_outage_that_does_not_end_is_given_up(tmp_path: Path, monkeypat
 async def test_a_run_that_is_to_stop_does_not_wait_before_trying_again(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from tasks import patching  # noqa: PLC0415
+    from tasks import patch as patching
 
     carrier = ActingCarrier(fleet_of(2, *RUNNING), acts={"1": [Unreached()] * 99})
     async with session_with(tmp_path, carrier) as session:
@@ -218,7 +218,7 @@ async def test_a_run_that_is_to_stop_does_not_wait_before_trying_again(
 
         async def stopped(number: int, half: int, pauses: Sequence[float]) -> None:
             if session._tries[number, half]:
-                asyncio.get_running_loop().call_later(0.05, watching.current().stop)
+                asyncio.get_running_loop().call_later(0.05, progress.current().stop)
             await waits(number, half, pauses)
 
         monkeypatch.setattr(session, "wait_before_trying_again", stopped)

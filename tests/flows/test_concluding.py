@@ -15,7 +15,7 @@ async def test_a_run_that_is_cancelled_after_its_end_keeps_its_state(name: str) 
     from prefect.context import FlowRunContext  # noqa: PLC0415
     from prefect.states import Cancelling, Completed, Failed  # noqa: PLC0415
 
-    from tasks.concluding import concluded  # noqa: PLC0415
+    from tasks.final_state import concluded  # noqa: PLC0415
 
     runs = []
 

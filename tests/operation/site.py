@@ -22,8 +22,8 @@ FIRST = 10_000_001
 ENDED = {"COMPLETED", "FAILED", "CRASHED", "CANCELLED"}
 AT_WORK = ["PENDING", "RUNNING", "CANCELLING"]
 ROLES = {
-    "server": "simtandem.operation.server_process",
-    "worker": "simtandem.operation.serving",
+    "server": "simtandem.prefect_server.server_process",
+    "worker": "simtandem.prefect_server.up",
     "up": f"{COMMAND}\0up",
     "flow": "prefect.engine",
 }

@@ -4,7 +4,7 @@ from pandera.config import ValidationDepth, config_context
 from pandera.errors import SchemaErrors
 
 from schemas.device_csv import DeviceCsv, check_digit, failures
-from schemas.ownership import OwnerField
+from schemas.organisations import OwnerField
 
 SCHEMA = {"row": pl.Int64, "sim_id": pl.String, "endpoint_id": pl.String, "iccid": pl.String, "status": pl.String}
 GOOD = {"row": 2, "sim_id": "1", "endpoint_id": None, "iccid": "89883030000100000014", "status": "activated"}

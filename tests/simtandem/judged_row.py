@@ -5,8 +5,8 @@ import polars as pl
 from schemas.statuses import EndpointStatus, Half, Outcome, SimStatus, Target
 from schemas.tables import Outcomes, Rejected, Results, empty
 from simtandem.carriers.emnify.lifecycle import EmnifyLifecycle
-from simtandem.planning import make_plan
-from simtandem.reconciling import results
+from simtandem.domain.plan import make_plan
+from simtandem.domain.verdicts import results
 from tests.simtandem.model_fleet import ACTIVE, ISSUED, OFF, ON, ModelFleet, device, repeats, wishes
 
 NONE_REJECTED = empty(Rejected)

@@ -5,10 +5,10 @@ from dataclasses import dataclass, field
 import polars as pl
 from hypothesis import strategies as st
 
-from schemas.ownership import CLEARABLE, NOBODY, OwnerField
+from schemas.organisations import CLEARABLE, NOBODY, OwnerField
 from schemas.statuses import Action, Target
 from schemas.tables import Devices, Outcomes, Owners, empty
-from simtandem import ownership
+from simtandem.domain import ownership
 from tests.simtandem.model_fleet import ModelFleet, fleets
 
 Held = dict[OwnerField, str | None]

@@ -4,7 +4,7 @@ import polars as pl
 
 from schemas.tables import Plan, Repeats, empty
 from simtandem.carriers.emnify.lifecycle import EmnifyLifecycle
-from simtandem.planning import make_plan
+from simtandem.domain.plan import make_plan
 from tests.simtandem.model_fleet import ModelDevice, ModelFleet
 
 LIFECYCLE = EmnifyLifecycle()

@@ -6,7 +6,7 @@ import re
 import pytest
 
 from simtandem import errors
-from simtandem.carriers.emnify.answers import Kind
+from simtandem.carriers.emnify.response_mapping import Kind
 from simtandem.errors import (
     AuthenticationFailed,
     CarrierError,

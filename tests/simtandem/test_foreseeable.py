@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from schemas.statuses import EndpointStatus, SimStatus
-from simtandem import cli
+from simtandem.cli import app
 from simtandem.emulator.seeding import Group
 from simtandem.emulator.server import Emulator
 
@@ -65,7 +65,7 @@ class Teller:
     def run(self, *arguments: str) -> int:
         self._monkeypatch.setattr(sys, "argv", ["simtandem", *arguments])
         with pytest.raises(SystemExit) as end:
-            cli.main()
+            app.main()
         self.out, self.err = self._capsys.readouterr()
         assert "Unexpected" not in self.err, self.err
         return int(end.value.code or 0)

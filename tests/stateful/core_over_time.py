@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
 from schemas.statuses import Action, Half, Verdict
-from simtandem import watching
+from simtandem import progress
 from simtandem.errors import InputError
 from simtandem.ledger.store import Ledger
 from tests.stateful import modelled_carrier as model
@@ -221,7 +221,7 @@ class CoreOverTime(RuleBasedStateMachine):
             at, number, half = told["outsider"]
             trouble.moves[at] = lambda: self._outsider(number, half)
         if told["interrupt"] is not None:
-            trouble.moves[told["interrupt"]] = lambda: watching.current().stop()
+            trouble.moves[told["interrupt"]] = lambda: progress.current().stop()
         return trouble
 
     def _outsider(self, number: int, half: str) -> None:

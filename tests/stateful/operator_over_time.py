@@ -16,21 +16,22 @@ from pathlib import Path
 from typing import Any
 
 from schemas.parameters import BulkUpdate, Mode
-from simtandem import history, watching
+from simtandem import progress
 from simtandem.carriers.emnify.client import Account, Emnify, Wire
+from simtandem.cli import runs
 from simtandem.errors import CarrierError, CarrierUnavailable, InputError, PlanRefused
-from simtandem.job import audit_files, auditing, closing, preparing
-from simtandem.job.applying import Applying
-from simtandem.job.asked_on import AskedOn
-from simtandem.job.auditing import Audit
-from simtandem.job.run import Run, RunFolder, kind_of, looking_run
-from simtandem.ledger import managing
-from simtandem.ledger.pruning import prunable, prune
-from simtandem.ledger.recorded import Recorded, run_ids
+from simtandem.ledger import fleet_history
+from simtandem.ledger.integrity.prune import prunable, prune
+from simtandem.ledger.integrity.recorded import Recorded, run_ids
+from simtandem.ledger.integrity.verify import verify
+from simtandem.ledger.journal import CallWriter
 from simtandem.ledger.records import RunKind, RunRecord, RunState
 from simtandem.ledger.store import Ledger
-from simtandem.ledger.verifying import verify
-from simtandem.ledger.writing import CallWriter
+from simtandem.runs import audit_output, finish, fleet_audit, prepare
+from simtandem.runs.apply import Applying
+from simtandem.runs.fleet_audit import Audit
+from simtandem.runs.origin import AskedOn
+from simtandem.runs.run import Run, RunFolder, kind_of, looking_run
 from simtandem.settings import Settings
 from tests.stateful.modelled_carrier import Killed, Mishap, ModelledCarrier
 
@@ -126,7 +127,7 @@ class Operator:
 
     def open_rows(self, run_id: str) -> str:
         """The file that `retry` would apply."""
-        return str(history.open_rows(run_id)[1])
+        return str(runs.open_rows(run_id)[1])
 
     def audit(self) -> dict[str, Any]:
         """The document of an audit."""
@@ -135,7 +136,7 @@ class Operator:
         self.carrier.begins(run_id)
         ledger = self.ledger()
         try:
-            before = managing.last_audit(ledger, self.settings.carrier_host)
+            before = fleet_history.last_audit(ledger, self.settings.carrier_host)
             record = looking_run(run_id, RunKind.AUDIT, self.settings, self.now, {})
             ledger.start_run(replace(record, pid=NO_PROCESS))
             folder = RunFolder(self.settings.runs_folder / run_id)
@@ -167,7 +168,7 @@ class Operator:
     @contextmanager
     def _process(self, pending: Pending, trouble: Trouble) -> Iterator[Run]:
         """One process of a run. Raises what has to do with neither the carrier nor a list of contradictions."""
-        watching.watch(watching.Watcher())
+        progress.watch(progress.Watcher())
         carrier, request = self.carrier, pending.request
         carrier.begins(pending.run_id)
         carrier.mishaps, carrier.moves = dict(trouble.mishaps), dict(trouble.moves)
@@ -194,19 +195,19 @@ class Operator:
                 self.ended.append(run.run_id)
 
     async def _prepare(self, run: Run) -> bool:
-        preparing.read_devices(run)
+        prepare.read_devices(run)
         async with CallWriter(run.ledger, run.run_id) as journal, self._client(journal) as carrier:
-            await preparing.list_inventory(run, carrier)
-            preparing.plan_changes(run)
+            await prepare.list_inventory(run, carrier)
+            prepare.plan_changes(run)
             try:
-                await preparing.check_safety(run, carrier)
+                await prepare.check_safety(run, carrier)
             except PlanRefused:
                 return False
         return True
 
     async def _send(self, run: Run) -> dict[str, Any]:
         async with CallWriter(run.ledger, run.run_id) as journal, self._client(journal) as carrier:
-            await preparing.check_safety(run, carrier)
+            await prepare.check_safety(run, carrier)
             applying = Applying(run, carrier, journal)
             async with applying.turn():
                 for work in applying.batches():
@@ -219,16 +220,16 @@ class Operator:
                                 continue
                     await applying.finish(work)
             if applying.interrupted:
-                await closing.reconcile_briefly(run, carrier)
+                await finish.reconcile_briefly(run, carrier)
             else:
-                await closing.reconcile(run, carrier, sleep=self._sleep)
-            return closing.finish(run, RunState.INTERRUPTED if applying.interrupted else RunState.FINISHED)
+                await finish.reconcile(run, carrier, sleep=self._sleep)
+            return finish.finish(run, RunState.INTERRUPTED if applying.interrupted else RunState.FINISHED)
 
     async def _audit(self, one: Audit) -> dict[str, Any]:
         async with CallWriter(one.ledger, one.run_id) as journal, self._client(journal) as carrier:
-            await auditing.list_fleet(one, carrier)
-            await auditing.explain_changes(one, carrier)
-        return audit_files.finish(one, auditing.judge(one))
+            await fleet_audit.list_fleet(one, carrier)
+            await fleet_audit.explain_changes(one, carrier)
+        return audit_output.finish(one, fleet_audit.judge(one))
 
     def _client(self, journal: CallWriter) -> Emnify:
         settings = self.settings
@@ -268,6 +269,6 @@ def working(folder: Path, template: Path) -> Iterator[Operator]:
     try:
         yield operator
     finally:
-        watching.watch(watching.Watcher())
+        progress.watch(progress.Watcher())
         for name, value in before.items():
             os.environ.pop(name) if value is None else os.environ.update({name: value})

@@ -10,19 +10,19 @@ import pytest
 
 from schemas.parameters import BulkUpdate, Mode, Wish
 from schemas.statuses import EndpointStatus, SimStatus
-from simtandem import watching
+from simtandem import progress
 from simtandem.emulator.seeding import Group
 from simtandem.emulator.server import Emulator
-from simtandem.job import preparing
-from simtandem.job.asked_on import AskedOn
-from simtandem.job.run import Run
+from simtandem.ledger.journal import CallWriter
 from simtandem.ledger.records import RunKind, RunState
-from simtandem.ledger.writing import CallWriter
+from simtandem.runs import prepare
+from simtandem.runs.origin import AskedOn
+from simtandem.runs.run import Run
 from simtandem.settings import Settings
-from tasks import approving
-from tasks.approving import Approval, Decision
+from tasks import approval
+from tasks.approval import Approval, Decision
 from tasks.session import Session
-from tasks.suspending import Asked
+from tasks.suspension import Asked
 
 FIRST = 10_000_001
 
@@ -37,10 +37,10 @@ class Approvals:
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         self.flow_run = uuid4()
         self.last: Asked[Approval] | None = None
-        monkeypatch.setattr(approving, "_waiting_is_possible", lambda: self.flow_run)
-        monkeypatch.setattr(approving, "last_asked", self._last_asked)
-        monkeypatch.setattr(approving, "ask", self._ask)
-        monkeypatch.setattr(approving, "show_approval", self._show)
+        monkeypatch.setattr(approval, "_waiting_is_possible", lambda: self.flow_run)
+        monkeypatch.setattr(approval, "last_asked", self._last_asked)
+        monkeypatch.setattr(approval, "ask", self._ask)
+        monkeypatch.setattr(approval, "show_approval", self._show)
 
     async def _last_asked(self, form: object, flow_run: UUID) -> Asked[Approval] | None:
         return self.last
@@ -64,7 +64,7 @@ async def planned_session(
     folder: Path, *, owners: bool = False, given: dict[str, Any] | None = None, sims: int = 12, **request: Any
 ) -> AsyncIterator[Session]:
     """A planned run that suspends twelve of twelve SIMs, beyond the limits, and may give them to somebody else."""
-    watching.watch(watching.Watcher())
+    progress.watch(progress.Watcher())
     file = folder / "all.csv"
     rows = (f"{FIRST + at}{',42' if owners else ''}" for at in range(sims))
     file.write_text("\n".join([f"sim_id{',customer_org_id' if owners else ''}", *rows]) + "\n")
@@ -73,10 +73,10 @@ async def planned_session(
         asked = {"file": str(file), "to": Wish.SUSPENDED, "mode": Mode.APPLY, "change_owners": owners, **request}
         run = Run.begin(BulkUpdate(**asked), RunKind.APPLY, Settings(**values), asked_on=AskedOn.TERMINAL)
         try:
-            preparing.read_devices(run)
+            prepare.read_devices(run)
             async with run.carrier() as (carrier, journal):
-                await preparing.list_inventory(run, carrier)
-                preparing.plan_changes(run)
+                await prepare.list_inventory(run, carrier)
+                prepare.plan_changes(run)
                 yield Session(run, carrier, cast("CallWriter", journal))
         finally:
             run.close()

@@ -11,17 +11,17 @@ from prefect.states import Cancelled, Completed, Failed
 
 from schemas.parameters import BulkUpdate, Wish
 from schemas.statuses import StoppedBy, Target
-from simtandem import watching
+from simtandem import progress
+from simtandem.domain.stop_reason import Stop
 from simtandem.errors import AuthenticationFailed, CarrierUnavailable, InputError, Interrupted, LedgerError
-from simtandem.job.run import Run
+from simtandem.ledger.journal import CallWriter
 from simtandem.ledger.records import RunKind
-from simtandem.ledger.writing import CallWriter
+from simtandem.runs.run import Run
 from simtandem.settings import Settings
-from simtandem.stopping import Stop
 from tasks.session import Session, final_state, open_session, stopping_in_good_order
-from tests.simtandem.job.acting_carrier import ActingCarrier
-from tests.simtandem.job.conftest import planned
-from tests.simtandem.job.sending import RESTING, RUNNING, fleet_of, outcomes
+from tests.simtandem.runs.acting_carrier import ActingCarrier
+from tests.simtandem.runs.conftest import planned
+from tests.simtandem.runs.sending import RESTING, RUNNING, fleet_of, outcomes
 
 
 def told(exit_code: int, **verdicts: int) -> dict[str, Any]:
@@ -58,7 +58,7 @@ class Rig:
     """A session over a carrier in memory, never sending."""
 
     def __init__(self, home: Path, carrier: ActingCarrier, to: Target) -> None:
-        watching.watch(watching.Watcher())
+        progress.watch(progress.Watcher())
         self.run = Run.begin(BulkUpdate(file="all.csv", to=Wish(to)), RunKind.APPLY, Settings(home=home))
         planned(self.run, carrier.fleet, [to] * len(carrier.fleet.devices))
         self.session = Session(self.run, carrier, cast("CallWriter", None))
@@ -136,14 +136,14 @@ async def test_a_signal_is_an_operators_where_one_looks_on_and_else_a_cancellati
 ) -> None:
     async def signalled() -> tuple[bool, StoppedBy]:
         if attended:
-            watching.watch(watching.Watcher())
+            progress.watch(progress.Watcher())
         async with stopping_in_good_order():
             os.kill(os.getpid(), signal.SIGTERM)
             for _ in range(100):
                 await asyncio.sleep(0.005)
-                if watching.current().stop_requested:
+                if progress.current().stop_requested:
                     break
-        return watching.current().stop_requested, watching.current().stopped_by
+        return progress.current().stop_requested, progress.current().stopped_by
 
     told = await asyncio.create_task(signalled(), context=contextvars.Context())  # nobody looks on in a new one
     assert told == (True, by)

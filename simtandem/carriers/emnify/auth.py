@@ -12,10 +12,10 @@ from datetime import UTC, datetime
 
 from filelock import FileLock
 
-from simtandem.carriers.emnify.answers import Kind, Reply
 from simtandem.carriers.emnify.refused_tokens import LOCKED_S, Refusal, RefusedTokens
-from simtandem.carriers.file_lock import taken
+from simtandem.carriers.emnify.response_mapping import Kind, Reply
 from simtandem.errors import AuthenticationFailed, CarrierUnavailable, Interrupted
+from simtandem.host.file_lock import taken
 
 _LOCKED = 1105  # too many requests: what an account answers that is locked after failed attempts
 _LOOK_S = 0.1

@@ -1,4 +1,4 @@
-"""emnify as a `simtandem.carriers.base.Carrier`."""
+"""emnify as a `simtandem.carriers.protocol.Carrier`."""
 
 import asyncio
 import logging
@@ -17,8 +17,17 @@ import httpx
 import polars as pl
 
 from schemas.hosts import host_of
-from simtandem import __version__, watching
-from simtandem.carriers.base import (
+from simtandem import __version__, progress
+from simtandem.carriers.emnify.endpoint_writer import EndpointWriter
+from simtandem.carriers.emnify.events import read_events
+from simtandem.carriers.emnify.fleet_listing import list_fleet
+from simtandem.carriers.emnify.lifecycle import EmnifyLifecycle
+from simtandem.carriers.emnify.reader import Reader
+from simtandem.carriers.emnify.refused_tokens import refused_tokens
+from simtandem.carriers.emnify.response_body import ACCEPT_ENCODING
+from simtandem.carriers.emnify.sim_writer import change_sim
+from simtandem.carriers.emnify.transport import Limits, Transport
+from simtandem.carriers.protocol import (
     Change,
     Fresh,
     Journal,
@@ -29,17 +38,8 @@ from simtandem.carriers.base import (
     always_fresh,
     never_stops,
 )
-from simtandem.carriers.emnify.body import ACCEPT_ENCODING
-from simtandem.carriers.emnify.changing import change_sim
-from simtandem.carriers.emnify.endpoint_writer import EndpointWriter
-from simtandem.carriers.emnify.events import read_events
-from simtandem.carriers.emnify.inventory import list_fleet
-from simtandem.carriers.emnify.lifecycle import EmnifyLifecycle
-from simtandem.carriers.emnify.reading import Reader
-from simtandem.carriers.emnify.refused_tokens import refused_tokens
-from simtandem.carriers.emnify.transport import Limits, Transport
-from simtandem.carriers.other_homes import OtherHomes, shared_folder
-from simtandem.carriers.pacing import CallBudget, Window
+from simtandem.carriers.rate_limit import CallBudget, Window
+from simtandem.host.other_homes import OtherHomes, shared_folder
 
 log = logging.getLogger(__name__)
 
@@ -78,11 +78,11 @@ class Wire:
 
 
 def _say_wait(seconds: float) -> None:
-    watching.current().notes(f"Waiting for the rate limit: it goes on in about {math.ceil(seconds)} s.")
+    progress.current().notes(f"Waiting for the rate limit: it goes on in about {math.ceil(seconds)} s.")
 
 
 def _say_pause(seconds: float) -> None:
-    watching.current().notes(f"Rate-limited (HTTP 429): the next call is sent in {math.ceil(seconds)} s.")
+    progress.current().notes(f"Rate-limited (HTTP 429): the next call is sent in {math.ceil(seconds)} s.")
 
 
 def _say_other_homes(homes: OtherHomes, carrier_host: str) -> None:
@@ -92,7 +92,7 @@ def _say_other_homes(homes: OtherHomes, carrier_host: str) -> None:
             "together, simtandem does not: use one SIMTANDEM_HOME, or give each a share with SIMTANDEM_CALLS."
         )
         log.warning(sentence)
-        watching.current().notes(sentence)
+        progress.current().notes(sentence)
 
 
 class Emnify:

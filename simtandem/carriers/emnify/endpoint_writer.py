@@ -15,7 +15,13 @@ from pathlib import Path
 from filelock import AsyncFileLock
 
 from schemas.statuses import EndpointStatus, Outcome
-from simtandem.carriers.base import (
+from simtandem.carriers.emnify.lifecycle import ENDPOINT_STATUS_IDS
+from simtandem.carriers.emnify.paging import ENDPOINTS
+from simtandem.carriers.emnify.reader import Reader
+from simtandem.carriers.emnify.response_mapping import Kind, Reply
+from simtandem.carriers.emnify.sim_writer import DISPUTED, moved_elsewhere
+from simtandem.carriers.emnify.transport import ATTEMPTS, Transport
+from simtandem.carriers.protocol import (
     Call,
     Change,
     Fresh,
@@ -25,12 +31,6 @@ from simtandem.carriers.base import (
     always_fresh,
     never_stops,
 )
-from simtandem.carriers.emnify.answers import Kind, Reply
-from simtandem.carriers.emnify.changing import DISPUTED, moved_elsewhere
-from simtandem.carriers.emnify.lifecycle import ENDPOINT_STATUS_IDS
-from simtandem.carriers.emnify.listing import ENDPOINTS
-from simtandem.carriers.emnify.reading import Reader
-from simtandem.carriers.emnify.transport import ATTEMPTS, Transport
 from simtandem.errors import CarrierRefused, CarrierUnavailable, Interrupted
 
 BULK = "/api/v2/endpoint/multi"

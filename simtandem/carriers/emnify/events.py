@@ -11,10 +11,10 @@ from datetime import UTC, datetime, timedelta
 
 import polars as pl
 
-from schemas.events import EventSource, type_of
+from schemas.event_types import EventSource, type_of
 from schemas.tables import Events, empty
-from simtandem.carriers.emnify.items import Item, number, part, words
-from simtandem.carriers.emnify.listing import Route, read_page, read_page_filtered, read_rest
+from simtandem.carriers.emnify.item_mapping import Item, number, part, words
+from simtandem.carriers.emnify.paging import Route, read_page, read_page_filtered, read_rest
 from simtandem.carriers.emnify.transport import Transport
 
 AT_ONCE = 6
@@ -56,7 +56,7 @@ EVENTS = Route("/api/v1/event", 1000, "event_id", from_event, "list_events", tab
 async def read_events(
     transport: Transport, since: datetime, until: datetime, types: Sequence[int], iccids: Sequence[str] = ()
 ) -> pl.DataFrame:
-    """See `simtandem.carriers.base.Carrier.events`."""
+    """See `simtandem.carriers.protocol.Carrier.events`."""
     window = f"from:{_text(since)},until:{_text(until, up=True)}"
     parts = [table([])]
     for some in _sixes([str(kind) for kind in sorted(types)]) or [()]:

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 
 from schemas.statuses import Half
 from simtandem.carriers.emnify.endpoint_writer import BULK
-from simtandem.carriers.emnify.listing import ENDPOINTS, SIMS
+from simtandem.carriers.emnify.paging import ENDPOINTS, SIMS
 
 _HALVES = {SIMS.path: Half.SIM, ENDPOINTS.path: Half.ENDPOINT}
 

@@ -18,15 +18,15 @@ from typing import TypeGuard
 
 import httpx
 
-from simtandem.carriers.base import Answer, Call, Journal, Outdated
-from simtandem.carriers.emnify.answers import REDIRECTS, Kind, Reply, read, unusable_reply
 from simtandem.carriers.emnify.auth import Gate, unreachable
-from simtandem.carriers.emnify.body import OF_A_PAGE, OF_AN_ITEM, Unusable, read_body
+from simtandem.carriers.emnify.bearer_token import Tokens
 from simtandem.carriers.emnify.refused_tokens import RefusedTokens
-from simtandem.carriers.emnify.tokens import Tokens
-from simtandem.carriers.pacing import LONGEST_CALL_S, CallBudget, Spacing, Window
+from simtandem.carriers.emnify.response_body import OF_A_PAGE, OF_AN_ITEM, Unusable, read_body
+from simtandem.carriers.emnify.response_mapping import REDIRECTS, Kind, Reply, read, unusable_reply
+from simtandem.carriers.protocol import Answer, Call, Journal, Outdated
+from simtandem.carriers.rate_limit import LONGEST_CALL_S, CallBudget, Spacing, Window
 from simtandem.errors import AuthenticationFailed, CarrierRefused, CarrierUnavailable
-from simtandem.redaction import learn, learn_passing, redacted
+from simtandem.text.redaction import learn, learn_passing, redacted
 
 ATTEMPTS = 6
 _FIRST_DELAY_S, _LONGEST_DELAY_S = 0.25, 8.0

@@ -9,15 +9,15 @@ import polars as pl
 
 from schemas.statuses import Action, Verdict
 from schemas.tables import Plan, Results, empty
-from simtandem.inbox.due import Began, due_work
 from simtandem.inbox.due_rows import LeftOut, Lookup
-from simtandem.inbox.store import Store
-from simtandem.inbox.taking import Inbox
-from simtandem.job.run import RunFolder, looking_run, new_run_id
+from simtandem.inbox.pickup import Inbox
+from simtandem.inbox.run_due import Began, due_work
+from simtandem.inbox.storage import Store
 from simtandem.ledger.records import RunKind, RunState
 from simtandem.ledger.schedule_records import ScheduleState
 from simtandem.ledger.schedules import Schedules
 from simtandem.ledger.store import Ledger
+from simtandem.runs.run import RunFolder, looking_run, new_run_id
 from simtandem.settings import Settings
 
 

@@ -8,9 +8,9 @@ import pytest
 
 from schemas.statuses import Action
 from simtandem.errors import AuthenticationFailed
-from simtandem.inbox.choosing import Why
-from simtandem.inbox.due import Began, due_work
+from simtandem.inbox.conflicts import Why
 from simtandem.inbox.due_rows import LeftOut
+from simtandem.inbox.run_due import Began, due_work
 from simtandem.ledger.records import RunKind, RunState
 from simtandem.ledger.schedule_records import ScheduleState
 from simtandem.ledger.schedules import Schedules

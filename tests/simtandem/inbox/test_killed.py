@@ -15,7 +15,7 @@ from pathlib import Path
 
 import pytest
 
-from simtandem.inbox.due import due_work
+from simtandem.inbox.run_due import due_work
 from simtandem.ledger.schedules import Schedules
 from simtandem.ledger.store import Ledger
 from simtandem.settings import Settings

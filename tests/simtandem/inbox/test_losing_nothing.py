@@ -11,8 +11,8 @@ import polars as pl
 import pytest
 
 from simtandem.errors import InputError, LedgerError
-from simtandem.inbox.store import Store
-from simtandem.inbox.taking import Inbox
+from simtandem.inbox.pickup import Inbox
+from simtandem.inbox.storage import Store
 from simtandem.ledger.schedules import Schedules
 from simtandem.ledger.store import Ledger
 from simtandem.settings import Settings

@@ -22,11 +22,11 @@ from psycopg import sql
 
 from schemas.statuses import Half, Outcome
 from schemas.tables import Explained, Plan, Rejected, Results, empty
-from simtandem.carriers.base import Answer, Call
+from simtandem.carriers.protocol import Answer, Call
 from simtandem.ledger import explanations
+from simtandem.ledger.journal import CallWriter
 from simtandem.ledger.records import OutcomeRecord, RunKind, RunRecord, RunState
 from simtandem.ledger.store import Ledger
-from simtandem.ledger.writing import CallWriter
 
 Lock = Callable[[str], AbstractContextManager[None]]
 

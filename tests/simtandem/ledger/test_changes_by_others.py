@@ -5,10 +5,10 @@ from datetime import datetime, timedelta
 
 import pytest
 
-from simtandem.carriers.base import Answer, Call
+from simtandem.carriers.protocol import Answer, Call
+from simtandem.ledger.journal import CallWriter
 from simtandem.ledger.records import RunRecord
 from simtandem.ledger.store import Ledger
-from simtandem.ledger.writing import CallWriter
 from tests.simtandem.ledger.conftest import Clock
 
 MakeRecord = Callable[..., RunRecord]

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from simtandem import cli
+from simtandem.cli import app
 from simtandem.ledger.store import Ledger
 
 RUN = "20260131-a"
@@ -90,7 +90,7 @@ def test_every_command_says_what_is_wrong(
         file.write_bytes(damaged)
         monkeypatch.setattr(sys, "argv", ["simtandem", *command, "--json"])
         with pytest.raises(SystemExit) as ended:
-            cli.main()
+            app.main()
         told = capsys.readouterr()
         assert ended.value.code in (1, 2), (command, told)
         assert "Unexpected" not in told.out + told.err, (command, told)

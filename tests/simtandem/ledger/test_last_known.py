@@ -12,12 +12,12 @@ from polars.testing import assert_frame_equal
 from schemas.statuses import Half, Outcome, Target, Verdict
 from simtandem.ledger import last_known
 from simtandem.ledger.database import Database
-from simtandem.ledger.derived import derive, differences, rebuild
-from simtandem.ledger.pruning import prune
+from simtandem.ledger.integrity.prune import prune
+from simtandem.ledger.last_known_rebuild import derive, differences, rebuild
 from simtandem.ledger.records import OutcomeRecord, RunKind, RunRecord, RunState
 from simtandem.ledger.store import Ledger
 from tests.simtandem.ledger.conftest import Clock
-from tests.simtandem.ledger.test_managing import _plan, _results
+from tests.simtandem.ledger.test_fleet_history import _plan, _results
 
 HERE = "cdn.emnify.net"
 SIMS = range(1, 8)

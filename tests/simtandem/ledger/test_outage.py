@@ -10,17 +10,17 @@ from urllib.parse import urlsplit, urlunsplit
 import pytest
 
 from schemas.statuses import Half, Outcome
-from simtandem import watching
-from simtandem.carriers.base import Answer, Call
+from simtandem import progress
+from simtandem.carriers.protocol import Answer, Call
 from simtandem.errors import LedgerError, LedgerUnavailable
+from simtandem.ledger.integrity.proof import Standing
+from simtandem.ledger.integrity.recorded import Recorded
+from simtandem.ledger.integrity.verify import verify
+from simtandem.ledger.journal import CallWriter
 from simtandem.ledger.outage import waited_out
-from simtandem.ledger.proof import Standing
-from simtandem.ledger.recorded import Recorded
 from simtandem.ledger.records import OutcomeRecord, RunRecord, RunState
 from simtandem.ledger.store import Ledger
-from simtandem.ledger.verifying import verify
-from simtandem.ledger.writing import CallWriter
-from tests.simtandem.ledger.test_writing import PATCH
+from tests.simtandem.ledger.test_journal import PATCH
 
 RUN = "20260131-a"
 MakeRun = Callable[..., RunRecord]
@@ -91,7 +91,7 @@ def remote(wire: Wire, new_schema: Callable[[], str], a_run: MakeRun) -> Iterato
         yield ledger
 
 
-class Notes(watching.Watcher):
+class Notes(progress.Watcher):
     """Keeps what the operator is told."""
 
     def __init__(self) -> None:
@@ -109,7 +109,7 @@ def is_whole(ledger: Ledger) -> bool:
 
 async def test_a_run_that_sends_waits_while_the_database_is_away_and_tells_so(remote: Ledger, wire: Wire) -> None:
     notes = Notes()
-    watching.watch(notes)
+    progress.watch(notes)
     async with CallWriter(remote, RUN) as journal:
         first = await journal.intent(PATCH)
         wire.refuse = 3

@@ -13,18 +13,18 @@ from sqlalchemy import inspect
 
 from schemas.tables import Plan, Results
 from simtandem.errors import LedgerError
-from simtandem.ledger import recording
-from simtandem.ledger.archiving import Archived
-from simtandem.ledger.chaining import Chain
+from simtandem.ledger import inserts
 from simtandem.ledger.database import Database
-from simtandem.ledger.facts import Kind
-from simtandem.ledger.proof import Proof, Standing
-from simtandem.ledger.pruning import prune
-from simtandem.ledger.recorded import Recorded
+from simtandem.ledger.integrity.archive import Archived
+from simtandem.ledger.integrity.chain import Chain
+from simtandem.ledger.integrity.facts import Kind
+from simtandem.ledger.integrity.proof import Proof, Standing
+from simtandem.ledger.integrity.prune import prune
+from simtandem.ledger.integrity.recorded import Recorded
+from simtandem.ledger.integrity.verify import verify
 from simtandem.ledger.records import RunRecord
 from simtandem.ledger.store import Ledger
 from simtandem.ledger.tables import last_known
-from simtandem.ledger.verifying import verify
 
 RUN = "20260131-a"
 MakeRun = Callable[..., RunRecord]
@@ -107,12 +107,12 @@ def make_one_of_before_owners(url: str, a_run: MakeRun, plan: pl.DataFrame, resu
     with closing(Database(url, 5)) as database, database.write() as connection:
         config.attributes["connection"] = connection
         command.upgrade(config, "0003")
-        header = {name: value for name, value in recording.run_row(a_run()).items() if name != "process"}
+        header = {name: value for name, value in inserts.run_row(a_run()).items() if name != "process"}
         last_known.create(connection)  # today's code keeps it beside the facts; there was none then
         with Chain(connection, RUN) as chain:
-            recording.add_facts(chain, Kind.RUN, [header])
-            recording.add_frame(chain, Kind.PLAN, old_plan)
-            recording.add_frame(chain, Kind.VERDICT, old_results)
+            inserts.add_facts(chain, Kind.RUN, [header])
+            inserts.add_frame(chain, Kind.PLAN, old_plan)
+            inserts.add_frame(chain, Kind.VERDICT, old_results)
         last_known.drop(connection)
 
 

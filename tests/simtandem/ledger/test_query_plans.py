@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 from sqlalchemy import event
 
-from simtandem.ledger import explanations, last_known, managing
+from simtandem.ledger import explanations, fleet_history, last_known
 from simtandem.ledger.store import Ledger
 
 HERE = "cdn.emnify.net"
@@ -61,13 +61,13 @@ def _read_whole(node: dict[str, Any]) -> Iterator[str]:
 
 
 QUESTIONS: dict[str, Question] = {
-    "what was last sent to each device": lambda ledger, _: managing.read_managed(ledger, HERE),
-    "which steps changed something since": lambda ledger, at: managing.read_steps(ledger, HERE, at),
+    "what was last sent to each device": lambda ledger, _: fleet_history.read_managed(ledger, HERE),
+    "which steps changed something since": lambda ledger, at: fleet_history.read_steps(ledger, HERE, at),
     "whether others changed something": lambda ledger, at: ledger.changed_by_others(RUN, at),
     "what killed runs sent since": lambda ledger, at: ledger.changes_at(HERE, but_for=RUN, since=at),
     "what others sent since": lambda ledger, at: ledger.changes_at(HERE, but_for=RUN, since=at, judged=True),
     "which calls of others are on their way": lambda ledger, at: ledger.last_unanswered_by_others(RUN, at),
-    "what the last audit counted": lambda ledger, _: managing.last_audit(ledger, HERE),
+    "what the last audit counted": lambda ledger, _: fleet_history.last_audit(ledger, HERE),
     "which runs have no events yet": lambda ledger, at: explanations.unexplained_runs(ledger, HERE, at, at),
     "how steps ended": lambda ledger, _: ledger.outcomes(RUN),
     "the calls of a run": lambda ledger, _: ledger.calls(RUN),

@@ -9,7 +9,7 @@ import pytest
 
 from schemas.statuses import Verdict
 from schemas.tables import Rejected, Results, empty
-from simtandem.reports.document import document, exit_code_for
+from simtandem.reports.run_document import document, exit_code_for
 
 RESULT = {
     "iccid": "8988303000000001234",

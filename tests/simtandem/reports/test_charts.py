@@ -5,7 +5,7 @@ import polars as pl
 import pytest
 
 from simtandem.reports.charts import FUNNEL_WIDTH, TIMELINE_HEIGHT, TIMELINE_WIDTH, funnel, purposes, timeline
-from simtandem.reports.document import Document
+from simtandem.reports.run_document import Document
 
 Make = Callable[[Sequence[Mapping[str, object]]], pl.DataFrame]
 MakeDocument = Callable[[pl.DataFrame], dict[str, object]]

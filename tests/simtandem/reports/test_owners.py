@@ -12,16 +12,17 @@ import pytest
 
 from schemas.parameters import ReportFormat
 from schemas.tables import Plan, Rejected, empty
-from simtandem import history, reporting
+from simtandem.cli import runs
 from simtandem.emulator.seeding import Group
 from simtandem.emulator.server import Emulator
 from simtandem.ledger.store import Ledger
-from simtandem.reports.findings import examine
-from simtandem.reports.page import render
-from simtandem.reports.tables import write_plan
+from simtandem.reports.highlights import examine
+from simtandem.reports.result_files import write_plan
+from simtandem.reports.run_page import render
+from simtandem.runs import audit_report
 from simtandem.settings import load
-from tests.simtandem.job.emulated import Desk
 from tests.simtandem.reports.reading_back import read_workbook
+from tests.simtandem.runs.emulated import Desk
 
 Make = Callable[[Sequence[Mapping[str, object]]], pl.DataFrame]
 MakeDocument = Callable[..., dict[str, object]]
@@ -130,7 +131,7 @@ def exported(run_id: str, form: ReportFormat) -> list[tuple[str | None, ...]]:
     """The owner columns of the devices, from the file that was written."""
     settings = load()
     with closing(Ledger.open(settings.ledger())) as ledger:
-        path = reporting.export_run(ledger, settings, run_id, form)
+        path = audit_report.export_run(ledger, settings, run_id, form)
     if form is ReportFormat.XLSX:
         sheet = read_workbook(path)["devices"]
         assert set(COLUMNS) <= set(sheet.columns)
@@ -152,5 +153,5 @@ def test_the_page_written_again_from_the_record_still_shows_them(run: str) -> No
     path = load().runs_folder / run / "report.html"
     assert "customer_org_id=42" in path.read_text()
     path.unlink()
-    history.show_report(run, as_json=True)
+    runs.show_report(run, as_json=True)
     assert "Issued+Disabled, customer_org_id=none" in path.read_text()

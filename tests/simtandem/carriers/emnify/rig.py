@@ -13,13 +13,13 @@ import polars as pl
 
 from schemas.statuses import EndpointStatus, Outcome, SimStatus
 from schemas.tables import Devices, empty
-from simtandem.carriers.base import Answer, Call, Change, StepResult
-from simtandem.carriers.emnify.answers import Kind
 from simtandem.carriers.emnify.endpoint_writer import EndpointWriter
-from simtandem.carriers.emnify.reading import Reader
+from simtandem.carriers.emnify.reader import Reader
 from simtandem.carriers.emnify.refused_tokens import RefusedTokens
+from simtandem.carriers.emnify.response_mapping import Kind
 from simtandem.carriers.emnify.transport import Limits, Transport
-from simtandem.carriers.pacing import CallBudget, Window
+from simtandem.carriers.protocol import Answer, Call, Change, StepResult
+from simtandem.carriers.rate_limit import CallBudget, Window
 from simtandem.emulator.server import Emulator
 
 APPLICATION_TOKEN = "application-token-that-must-stay-secret"

@@ -6,7 +6,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from simtandem.carriers.emnify.answers import Kind
+from simtandem.carriers.emnify.response_mapping import Kind
 from simtandem.emulator.server import Emulator, Group
 from simtandem.errors import AuthenticationFailed, CarrierError, Interrupted
 from tests.simtandem.carriers.emnify.rig import GOOD, Rig, emulated, get, logged_in, scripted

@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 
 from schemas.statuses import EndpointStatus, Outcome, SimStatus, Target
-from simtandem import watching
-from simtandem.carriers.base import Carrier, Change
+from simtandem import progress
 from simtandem.carriers.emnify.client import Account, Emnify, Wire
+from simtandem.carriers.protocol import Carrier, Change
 from simtandem.emulator.server import Emulator, FaultKind, FaultRule, Group
 from simtandem.errors import AuthenticationFailed, Interrupted, LedgerError
 from tests.simtandem.carriers.emnify.rig import (
@@ -257,7 +257,7 @@ async def test_once_changes_are_halted_what_waits_is_not_sent_and_all_else_goes_
     assert journal.unanswered() == []
 
 
-class Told(watching.Watcher):
+class Told(progress.Watcher):
     """Keeps what an operator is told."""
 
     def __init__(self) -> None:
@@ -270,7 +270,7 @@ class Told(watching.Watcher):
 
 async def test_a_second_home_that_calls_the_same_carrier_is_told_of(tmp_path: Path, carrier: Emulator) -> None:
     told, wire = Told(), Wire(notes=tmp_path / "notes")
-    watching.watch(told)
+    progress.watch(told)
     for home in ("service", "terminal"):
         (tmp_path / home).mkdir()
         async with Emnify(account(tmp_path / home, carrier), MemoryJournal(), wire) as emnify:

@@ -5,8 +5,8 @@ from pathlib import Path
 import pytest
 
 from schemas.statuses import Outcome
-from simtandem.carriers.base import Outdated, StepResult
-from simtandem.safety import StopRule
+from simtandem.carriers.protocol import Outdated, StepResult
+from simtandem.domain.safety import StopRule
 from tests.simtandem.carriers.emnify.picky_carrier import PickyCarrier
 from tests.simtandem.carriers.emnify.rig import endpoint_changes, outcomes, scripted
 

@@ -8,7 +8,7 @@ import httpx
 import polars as pl
 import pytest
 
-from schemas.events import STATUS_AFTER
+from schemas.event_types import STATUS_AFTER
 from schemas.statuses import EndpointStatus, SimStatus
 from schemas.tables import Events
 from simtandem.carriers.emnify.events import read_events

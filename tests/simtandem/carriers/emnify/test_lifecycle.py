@@ -3,12 +3,12 @@ import itertools
 import pytest
 
 from schemas.statuses import EndpointStatus, Half, SimStatus, Target
-from simtandem.carriers.base import Lifecycle, Move
 from simtandem.carriers.emnify.lifecycle import (
     ENDPOINT_STATUS_IDS,
     SIM_STATUS_IDS,
     EmnifyLifecycle,
 )
+from simtandem.carriers.protocol import Lifecycle, Move
 
 ISSUED, ACTIVE, SUSPENDED, DELETED, TESTING = (
     SimStatus.ISSUED,

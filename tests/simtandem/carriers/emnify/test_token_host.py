@@ -6,11 +6,11 @@ from pathlib import Path
 import httpx
 import pytest
 
-from simtandem.carriers.base import Call
 from simtandem.carriers.emnify.client import Account, Emnify
+from simtandem.carriers.protocol import Call
 from simtandem.errors import AuthenticationFailed, CarrierError, CarrierRefused
 from tests.simtandem.carriers.emnify.rig import MemoryJournal, logged_in, scripted
-from tests.simtandem.job.list_server import ListServer, list_server
+from tests.simtandem.runs.list_server import ListServer, list_server
 
 
 @pytest.fixture

@@ -6,11 +6,11 @@ from pathlib import Path
 import httpx
 import pytest
 
-from simtandem.carriers.base import Call
 from simtandem.carriers.emnify import transport
-from simtandem.carriers.emnify.answers import Kind
+from simtandem.carriers.emnify.response_mapping import Kind
 from simtandem.carriers.emnify.transport import ATTEMPTS, retry_after
-from simtandem.carriers.pacing import LONGEST_CALL_S
+from simtandem.carriers.protocol import Call
+from simtandem.carriers.rate_limit import LONGEST_CALL_S
 from simtandem.emulator.server import Emulator, FaultKind, FaultRule, Group
 from simtandem.errors import CarrierUnavailable, Interrupted
 from tests.simtandem.carriers.emnify.rig import (

@@ -7,8 +7,8 @@ from pathlib import Path
 import httpx
 import pytest
 
-from simtandem.carriers.base import Answer, Call
 from simtandem.carriers.emnify.transport import ATTEMPTS
+from simtandem.carriers.protocol import Answer, Call
 from simtandem.emulator.server import Emulator, Group
 from simtandem.errors import CarrierUnavailable, LedgerError
 from tests.simtandem.carriers.emnify.rig import (

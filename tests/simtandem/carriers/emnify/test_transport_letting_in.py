@@ -4,7 +4,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from simtandem.carriers.emnify.answers import Kind
+from simtandem.carriers.emnify.response_mapping import Kind
 from simtandem.carriers.emnify.transport import ATTEMPTS
 from simtandem.emulator.server import Emulator, FaultKind, FaultRule, Group
 from simtandem.errors import AuthenticationFailed, CarrierUnavailable

@@ -6,7 +6,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from simtandem.carriers.pacing import Window
+from simtandem.carriers.rate_limit import Window
 from simtandem.errors import CarrierUnavailable
 from tests.simtandem.carriers.emnify.rig import GOOD, ON_CALL, SIM_PATH, ScriptedCarrier, get, says, scripted
 

@@ -1,0 +1,24 @@
+"""Audit the whole fleet: list it, explain what changed, report split pairs, costs and drift. Changes nothing."""
+
+from typing import Any
+
+from prefect import flow
+from prefect.client.schemas.objects import State
+
+from tasks.artifacts import show_audit
+from tasks.fleet_audit import audited_state, explain_changes, explain_runs, list_fleet, open_audit, write_audit
+
+
+@flow(name="reconcile-inventory")
+async def reconcile_inventory() -> State[Any]:
+    """List the whole fleet and report what is split, what costs money for nothing, and what drifted.
+
+    It also keeps what the carrier's events say of the runs since, because the carrier forgets them.
+    """
+    async with open_audit() as session:
+        await list_fleet(session)
+        await explain_changes(session)
+        document = await write_audit(session)
+        await explain_runs(session)
+    await show_audit(document)
+    return audited_state(document)

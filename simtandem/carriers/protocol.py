@@ -1,0 +1,268 @@
+"""What a carrier is to the rest of simtandem: the protocol an adapter implements, and what passes through it.
+
+A carrier speaks in `SimStatus` and `EndpointStatus`; its own words, numbers, paths and error codes stay in its adapter.
+A carrier without an endpoint half plans no endpoint steps, and its `change_endpoints` is never called.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+from typing import Protocol
+
+import polars as pl
+
+from schemas.organisations import OwnerField
+from schemas.statuses import EndpointStatus, Half, Outcome, SimStatus, Target
+
+
+@dataclass(frozen=True, slots=True)
+class Move:
+    """The way from where a device is to where it should be.
+
+    `first` is the half that must be changed before the other. `refusal` is set where there is no allowed way; it is a
+    sentence that names the legal one.
+    """
+
+    sim_after: SimStatus | None = None
+    endpoint_after: EndpointStatus | None = None
+    first: Half | None = None
+    refusal: str = ""
+
+
+Pair = tuple[SimStatus | None, EndpointStatus | None]
+"""The statuses of a device's halves; None where that half does not exist."""
+
+
+class Lifecycle(Protocol):
+    """A carrier's rules: which moves are legal, and in which order a pair's halves go. Pure."""
+
+    bulk_endpoints: int
+    """How many endpoints one call can change."""
+
+    def move(self, sim: SimStatus | None, endpoint: EndpointStatus | None, target: Target | None) -> Move:
+        """The way for a device in this state; `None` where that half does not exist.
+
+        Without a `target` both halves stay as they are; refused is then what must not be touched at all.
+        """
+        ...
+
+    def restore(self, left: Pair, was: Pair) -> Move:
+        """The way back from where a run left a device to exactly where it `was`, which need not be any target.
+
+        Refused where a step is not legal, or where the device would be charged again.
+        """
+        ...
+
+    def free_to_put_back(self, sim: SimStatus, endpoint_before: EndpointStatus) -> bool:
+        """Whether an endpoint changed for a SIM that then stayed `sim` may return to `endpoint_before` at no cost."""
+        ...
+
+
+Fresh = Callable[[], bool]
+"""Whether what is known of a device is recent enough to change it. Asked again and again while a call waits."""
+
+
+def always_fresh() -> bool:
+    """However long it takes."""
+    return True
+
+
+class Outdated(Exception):
+    """A change was not sent: when its turn came in the call budget, it was not `fresh` any more.
+
+    That is no error: whoever sends looks at the device again, and goes on. `sent`: an earlier attempt, or a call for
+    some of the same endpoints, was.
+    """
+
+    def __init__(self, *, sent: bool) -> None:
+        super().__init__(sent)
+        self.sent = sent
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """A call about to be sent, as the record keeps it. `path` has no query and `body` never a secret.
+
+    `fresh` is no part of the record: once it says no, the call is not sent.
+    """
+
+    method: str
+    path: str
+    purpose: str  # authenticate, list, read, read_back, change, put_back
+    attempt: int = 1
+    body: str | None = None
+    fresh: Fresh = field(default=always_fresh, compare=False, repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What came back: an HTTP status, or a fault where no usable answer came."""
+
+    status: int | None
+    seconds: float
+    error_code: int | None = None
+    fault: str = ""
+    request_id: str = ""
+
+
+class Journal(Protocol):
+    """Where calls are written down: the intent before a call is sent, its answer after. Both return once durable."""
+
+    async def intent(self, call: Call) -> str:
+        """Write a call down before it is sent; returns the id to answer with."""
+        ...
+
+    async def answer(self, call_id: str, answer: Answer) -> None:
+        """Write down what came back."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """One half of one device to be changed. `ident` is the SIM's or the endpoint's id.
+
+    `owners` are those a SIM should change as well: from which organisation to which, by their ids or as `NOBODY`. Where
+    there are some, the status may stay as it is.
+    """
+
+    row: int
+    ident: str
+    before: SimStatus | EndpointStatus
+    after: SimStatus | EndpointStatus
+    owners: Mapping[OwnerField, tuple[str, str]] = field(default_factory=dict)
+
+    def left(self, status: str | None, owners: Mapping[OwnerField, str]) -> "Change":
+        """This change less the part of it that shows already, by what was read just now."""
+        open_owners = {name: both for name, both in self.owners.items() if owners.get(name) != both[1]}
+        return replace(self, before=self.after if status == self.after else self.before, owners=open_owners)
+
+    @property
+    def done(self) -> bool:
+        """Whether nothing is left of it."""
+        return self.before == self.after and not self.owners
+
+
+@dataclass(frozen=True, slots=True)
+class StepResult:
+    """How a change ended. `now` is the status last read, if any was; `error` a sentence, empty if all is well."""
+
+    row: int
+    outcome: Outcome
+    attempts: int
+    http_status: int | None = None
+    error: str = ""
+    now: str | None = None
+
+
+Stops = Callable[[int, int], bool]
+"""Whether so many failures among so many devices are enough to stop."""
+
+
+def never_stops(_failures: int, _devices: int) -> bool:
+    """However many fail, go on."""
+    return False
+
+
+@dataclass(frozen=True, slots=True)
+class Listing:
+    """What was read of the carrier.
+
+    `inventory` is a table as in `schemas.tables.Inventory`. `whole`: it is the complete fleet; else it holds the
+    devices that were asked for, and perhaps others. `sims` and `activated` count the fleet's SIMs and those that are
+    charged: exactly if `whole`, else at least so many; None where nothing can be said. `refused` says why the carrier
+    would not show a device, by the kind of id (`sim_id`, `endpoint_id`) and the id. `pages` is how many calls show both
+    halves of every pair again; None where devices can be read by id alone, or nobody has asked.
+    """
+
+    inventory: pl.DataFrame
+    whole: bool
+    sims: int | None
+    activated: int | None
+    refused: Mapping[tuple[str, str], str] = field(default_factory=dict)
+    pages: int | None = None
+
+
+class Carrier(Protocol):
+    """A carrier, authenticated on first use, paced by itself, every call of it journalled."""
+
+    name: str
+    lifecycle: Lifecycle
+
+    async def find(self, devices: pl.DataFrame) -> Listing:
+        """Read the devices asked for (`schemas.tables.Devices`), by listing or by id, whichever costs fewer calls."""
+        ...
+
+    async def read(self, pairs: pl.DataFrame) -> pl.DataFrame:
+        """Read known pairs (columns `sim_id`, `endpoint_id`, either may be null) afresh: an `Inventory` table.
+
+        What the carrier does not have any more is missing from the answer.
+        """
+        ...
+
+    async def read_owners(self, sims: Sequence[str]) -> pl.DataFrame:
+        """Whose these SIMs are, read afresh: a table as in `schemas.tables.Owners`, perhaps of other SIMs, too."""
+        ...
+
+    async def list_fleet(self) -> Listing:
+        """Read the whole fleet: every SIM and every endpoint. `whole` is false where it kept changing meanwhile."""
+        ...
+
+    async def events(
+        self, since: datetime, until: datetime, types: Sequence[int], iccids: Sequence[str] = ()
+    ) -> pl.DataFrame:
+        """What the carrier noted in this window (`schemas.tables.Events`), sorted by time; no `types`: of every type.
+
+        `iccids` says that events of other SIMs are of no use; some of them may be in the answer all the same.
+        """
+        ...
+
+    async def count_fleet(self) -> tuple[int, int]:
+        """How many SIMs the fleet has, and how many of them are charged now."""
+        ...
+
+    async def change_sim(self, change: Change, *, fresh: Fresh = always_fresh) -> StepResult:
+        """Change one SIM, its status or owners or both, in one call.
+
+        Unanswered attempts are read back before they are sent again.
+
+        Raises `CarrierUnavailable` where the attempts are used up without an answer, and `Outdated` instead of sending
+        what is not `fresh` any more.
+        """
+        ...
+
+    async def change_endpoints(
+        self, changes: Sequence[Change], *, stops: Stops = never_stops, fresh: Fresh = always_fresh
+    ) -> list[StepResult]:
+        """Change many endpoints' status, one result for each, in the order given. Never two at a time.
+
+        Where `stops` says that enough of those tried were refused, nothing more is sent, and the others have no result.
+        Raises `Outdated` instead of sending what is not `fresh` any more.
+        """
+        ...
+
+    async def put_back_endpoints(self, changes: Sequence[Change]) -> list[StepResult]:
+        """Return endpoints to where they were: as `change_endpoints`, but also where nothing else is sent any more."""
+        ...
+
+    def waiting_s(self) -> float:
+        """How long the call budget makes the next call wait just now; 0 if it need not."""
+        ...
+
+    def halt_changes(self) -> None:
+        """Change nothing more: changes that wait for their turn raise `Interrupted`, those on the way are finished.
+
+        Reading, and putting back, still work.
+        """
+        ...
+
+    def halt(self) -> None:
+        """Send nothing more: calls that wait for their turn raise `Interrupted`, those on the way are finished."""
+        ...
+
+    def resume(self) -> None:
+        """Undo `halt`."""
+        ...
+
+    async def aclose(self) -> None:
+        """Close connections. The carrier can't be used afterwards."""
+        ...

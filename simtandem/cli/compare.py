@@ -1,0 +1,76 @@
+"""What `simtandem compare` shows of two runs."""
+
+import polars as pl
+from rich.console import Console
+from rich.table import Table
+
+from simtandem.domain.run_diff import COMPARED, Differences, differences
+from simtandem.errors import InputError
+from simtandem.ledger.records import RunSummary
+from simtandem.ledger.store import Ledger
+from simtandem.runs.retry import next_step
+from simtandem.settings import load
+from simtandem.text.formats import of, spoken
+from simtandem.text.terminal import print_json
+from simtandem.text.terminal import results as stdout
+
+_SHOWN = 20
+
+
+def show_differences(first: str, second: str, *, as_json: bool) -> int:
+    """Compare two runs on stdout, counts first. Returns the exit code: 0 if no device differs, else 1."""
+    ledger = Ledger.open(load().ledger())
+    try:
+        runs = (ledger.run(first), ledger.run(second))
+        one, other = (_results(ledger, run) for run in runs)
+    finally:
+        ledger.close()
+    found = differences(one, other)
+    if as_json:
+        print_json(_document(runs, found))
+    else:
+        _show(stdout(), runs, found)
+    return 1 if found.rows.height else 0
+
+
+def _results(ledger: Ledger, run: RunSummary) -> pl.DataFrame:
+    results = ledger.results(run.record.run_id)
+    if results.is_empty():
+        raise InputError(
+            f"Run {run.record.run_id} ({run.record.kind}, {run.state or 'begun'}) judged no device, so it can't be "
+            f"compared.{next_step(ledger, run.record)}"
+        )
+    return results
+
+
+def _document(runs: tuple[RunSummary, RunSummary], found: Differences) -> dict[str, object]:
+    return {
+        "first": runs[0].record.run_id,
+        "second": runs[1].record.run_id,
+        "exit_code": 1 if found.rows.height else 0,
+        "counts": found.counts,
+        "devices": found.rows.to_dicts(),
+    }
+
+
+def _show(console: Console, runs: tuple[RunSummary, RunSummary], found: Differences) -> None:
+    for name, run in zip(("first", "second"), runs, strict=True):
+        told = f"{name}: {run.record.run_id}  {run.record.kind}  {run.record.file}"
+        console.print(told, markup=False, soft_wrap=True)
+    counts = Table(box=None, show_header=False, padding=(0, 1))
+    counts.add_column(justify="right", style="bold")
+    counts.add_column()
+    for name, count in found.counts.items():
+        counts.add_row(f"{count:,}", spoken(name))
+    console.print(counts)
+    if found.rows.is_empty():
+        return
+    rows = Table(box=None, padding=(0, 2, 0, 0))
+    for heading in ("SIM", "endpoint", "differs", "first", "second"):
+        rows.add_column(heading, overflow="fold")
+    for line in found.rows.head(_SHOWN).iter_rows(named=True):
+        ends = [", ".join(line[f"{name}_{run}"] or "–" for name in COMPARED) for run in ("first", "second")]  # noqa: RUF001 - a dash is what is meant
+        rows.add_row(line["sim_id"] or "", line["endpoint_id"] or "", line["differs"], *ends)
+    console.print(rows)
+    if found.rows.height > _SHOWN:
+        console.print(f"and {of(found.rows.height - _SHOWN, 'device')} more: --json has all of them")

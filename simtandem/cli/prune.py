@@ -1,0 +1,94 @@
+"""How long the ledger keeps the details of its runs. What `simtandem prune` does, and what it tells."""
+
+import getpass
+import os
+from datetime import UTC, datetime
+from typing import Any
+
+from rich.table import Table
+
+from simtandem.errors import InputError, LedgerError
+from simtandem.ledger.integrity.prune import Prunable, prunable, prune
+from simtandem.ledger.store import Ledger
+from simtandem.settings import load
+from simtandem.text.terminal import print_json, results
+
+
+def prune_before(date: str, *, yes: bool, as_json: bool) -> int:
+    """Archive the runs that ended before a date and take their details out of the ledger; say what went, or would go.
+
+    Without `yes` nothing is written or taken. Returns the exit code: 1 where a run had to be left alone.
+    """
+    before, settings = _moment(date), load()
+    ledger = Ledger.open(settings.ledger())
+    try:
+        runs = prunable(ledger, before)
+        told = [_told(each, str(settings.archive_folder / each.archive)) for each in runs]
+        for each in told if yes else []:
+            try:
+                prune(ledger, each["run_id"], settings.archive_folder, _user())
+                each["pruned"] = True
+            except LedgerError as error:
+                each["error"] = str(error)
+    finally:
+        ledger.close()
+    failed = [each for each in told if each["error"]]
+    if as_json:
+        print_json({"exit_code": 1 if failed else 0, "before": before.isoformat(), "runs": told})
+    else:
+        _show(told, yes=yes)
+    return 1 if failed else 0
+
+
+def _moment(date: str) -> datetime:
+    try:
+        moment = datetime.fromisoformat(date)
+    except ValueError:
+        raise InputError(f"--before {date}: not a date. Write it as 2026-01-31. Nothing was pruned.") from None
+    return moment.astimezone(UTC) if moment.tzinfo else moment.replace(tzinfo=UTC)
+
+
+def _told(each: Prunable, archive: str) -> dict[str, Any]:
+    return {
+        "run_id": each.run.record.run_id,
+        "ended": f"{each.ended:%Y-%m-%d %H:%M:%S}",
+        "facts": each.facts,
+        "archive": archive,
+        "pruned": False,
+        "error": "",
+    }
+
+
+def _show(told: list[dict[str, Any]], *, yes: bool) -> None:
+    console = results()
+    if not told:
+        console.print("No run ended before that date and still has its details.")
+        return
+    table = Table(box=None, padding=(0, 2, 0, 0))
+    for heading in ("run", "ended (UTC)"):
+        table.add_column(heading, no_wrap=True)
+    table.add_column("facts", justify="right")
+    table.add_column("archive", overflow="fold")
+    for each in told:
+        table.add_row(each["run_id"], each["ended"], f"{each['facts']:,}", each["archive"])
+    console.print(table)
+    for each in told:
+        if each["error"]:
+            console.print(f"{each['run_id']}: {each['error']}", markup=False, soft_wrap=True)
+    done = [each for each in told if each["pruned"]]
+    if yes:
+        console.print(f"Archived and pruned {_runs(done)}; their heads, states and counts are kept.")
+    else:
+        console.print(f"Would archive and prune {_runs(told)}. Nothing was done: add --yes to do it.")
+
+
+def _runs(told: list[dict[str, Any]]) -> str:
+    count, facts = len(told), sum(each["facts"] for each in told)
+    return f"{count:,} run{'' if count == 1 else 's'} with {facts:,} facts"
+
+
+def _user() -> str:
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):  # no name for this user id, as in some containers
+        return str(os.getuid())

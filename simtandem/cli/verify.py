@@ -1,0 +1,196 @@
+"""Is the record untouched? What `simtandem verify` compares, and how it tells."""
+
+import re
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import Any
+
+from simtandem.errors import InputError, LedgerError
+from simtandem.ledger import last_known_rebuild
+from simtandem.ledger.integrity.archive import archive_hash
+from simtandem.ledger.integrity.proof import Finding, Proof, Standing, Witness, printable, spoken_counts
+from simtandem.ledger.integrity.recorded import Recorded, answers_to_nothing, run_ids
+from simtandem.ledger.integrity.verify import verify
+from simtandem.ledger.store import Ledger
+from simtandem.runs.run import RunFolder
+from simtandem.settings import Settings, load
+from simtandem.text.terminal import print_json, results
+
+_HEAD = re.compile(r"[0-9a-f]{64}")
+_IN_REPORT = re.compile(r'id="ledger-head"[^>]*>([0-9a-f]{64})<')
+
+
+def show_proof(prefix: str | None, head: str | None, *, as_json: bool, rebuild: bool = False) -> int:
+    """Verify one run or all, and tell what was found on stdout. Returns the exit code: 0, or 1 where anything was.
+
+    With all runs, the table of last known statuses is compared with them; `rebuild` makes it anew first, unless a run's
+    record is broken.
+    """
+    if rebuild and prefix is not None:
+        raise InputError("--rebuild makes one table from all runs: name none. Nothing was changed.")
+    given = None if head is None else _head(head, prefix)
+    settings = load()
+    ledger = Ledger.open(settings.ledger())
+    try:
+        ids, strays = _asked(ledger, settings, prefix)
+        told = []
+        for run_id in ids:
+            told.append(_told(*_prove(ledger, settings, run_id, given)))
+            if not as_json:
+                _show(told[-1], alone=prefix is not None)
+        strays += (
+            [] if prefix else [f"the ledger's file is damaged: {printable(each)}" for each in ledger.database.damage()]
+        )
+        strays += [] if prefix else _last_known(ledger, rebuild=rebuild and not any(each["findings"] for each in told))
+    finally:
+        ledger.close()
+    exit_code = 1 if strays or any(each["findings"] for each in told) else 0
+    if as_json:
+        print_json({"exit_code": exit_code, "runs": told, "strays": strays})
+    else:
+        _sum_up(told, strays)
+    return exit_code
+
+
+def _head(head: str, prefix: str | None) -> str:
+    if prefix is None:
+        raise InputError("--head is the head of one run: name the run as well. `simtandem runs` lists them.")
+    if not _HEAD.fullmatch(head.strip().lower()):
+        raise InputError(
+            f"--head {head}: not a head. It has 64 digits from 0 to f; a run's report shows it at its end."
+        )
+    return head.strip().lower()
+
+
+def _asked(ledger: Ledger, settings: Settings, prefix: str | None) -> tuple[list[str], list[str]]:
+    """The runs to verify, and what belongs to no run: looked for where all runs are asked for."""
+    with ledger.database.snapshot() as connection:
+        every = run_ids(connection)
+        if prefix is None:
+            answers = [f"the answer to call {printable(each)}" for each in answers_to_nothing(connection)]
+            return every, answers + list(_lost_runs(settings.runs_folder, set(every)))
+    fitting = [prefix] if prefix in every else [each for each in every if prefix and each.startswith(prefix)]
+    if not fitting:
+        raise InputError(f"There is no run {prefix!r}. `simtandem runs` lists them.")
+    if len(fitting) > 1:
+        names = ", ".join(fitting[:3]) + (", …" if len(fitting) > 3 else "")
+        raise InputError(f"More than one run begins with {prefix!r}: {names}. Write more of the id.")
+    return fitting, []
+
+
+def _last_known(ledger: Ledger, *, rebuild: bool) -> list[str]:
+    """What of the table of last known statuses is not as the runs recorded it."""
+    if rebuild:
+        last_known_rebuild.rebuild(ledger)
+    with ledger.database.snapshot() as connection:
+        return [f"{printable(str(each))}: see --rebuild" for each in last_known_rebuild.differences(connection)]
+
+
+def _prove(ledger: Ledger, settings: Settings, run_id: str, given: str | None) -> tuple[Proof, list[str]]:
+    """What is known of a run's record, and notes."""
+    witnesses = list(_kept_heads(RunFolder(settings.runs_folder / run_id)))
+    if given:
+        witnesses.append(Witness("the argument --head", given))
+    outside = bool(witnesses)
+    with ledger.database.snapshot() as connection:
+        source = Recorded(connection, run_id)
+        proof = verify(run_id, source, [*source.witness(), *witnesses])
+    notes = [] if outside or proof.unchained else ["nothing outside the ledger remembers its head: see --head"]
+    if proof.pruned and not proof.found:
+        notes.append(_look_at_archive(ledger, proof, settings.archive_folder))
+    return proof, notes
+
+
+def _kept_heads(folder: RunFolder) -> Iterator[Witness]:
+    """The heads that the run's files remember."""
+    if folder.has("document.json"):
+        try:
+            kept = folder.data("document.json").get("ledger_head")
+        except LedgerError:
+            kept = "unreadable"
+        if kept is not None:  # a run of before has none
+            yield Witness("the run's document.json", str(kept))
+    for head in _shown_in(folder.file("report.html")):
+        yield Witness("the run's report.html", head)
+
+
+def _lost_runs(folder: Path, known: set[str]) -> Iterator[str]:
+    """Runs that left a document with the head of a chain, and aren't in the ledger."""
+    for path in sorted(folder.iterdir()) if folder.is_dir() else []:
+        if path.name not in known and any(_kept_heads(RunFolder(path))):
+            yield f"the files in {path}: the ledger has no such run"
+
+
+def _shown_in(report: Path) -> Iterable[str]:
+    try:
+        return _IN_REPORT.findall(report.read_text(encoding="utf-8", errors="replace"))[-1:]
+    except OSError:
+        return []
+
+
+def _look_at_archive(ledger: Ledger, proof: Proof, folder: Path) -> str:
+    pruned = ledger.pruning(proof.run_id)
+    if pruned is None:
+        return ""
+    path = folder / pruned.archive
+    if not path.exists():
+        return f"head kept, archive {pruned.archive} is no longer in {folder}: it has SHA-256 {pruned.archive_sha256}"
+    if archive_hash(path) != pruned.archive_sha256:
+        proof.add([Finding("archive", str(path), "was changed: its SHA-256 isn't the one recorded when it was made")])
+        return ""
+    return f"head kept, archive {path} is as it was made"
+
+
+def _told(proof: Proof, notes: list[str]) -> dict[str, Any]:
+    return {
+        "run_id": printable(proof.run_id),
+        "standing": proof.standing.value,
+        "facts": proof.facts,
+        "counts": proof.counts,
+        "uncovered": proof.uncovered,
+        "head": proof.head,
+        "findings": [
+            {"kind": each.kind, "ref": printable(each.ref), "problem": each.problem, "text": str(each)}
+            for each in proof.findings
+        ],
+        "more": proof.found - len(proof.findings),
+        "confirmed_by": [
+            {"source": witness.source, "head": witness.head, "facts_since": since} for witness, since in proof.confirmed
+        ],
+        "notes": [note for note in notes if note],
+    }
+
+
+def _show(told: dict[str, Any], *, alone: bool) -> None:
+    lines = [f"{told['run_id']}  {told['standing'].upper() if told['findings'] else told['standing']}"]
+    lines[0] += f": {told['facts']:,} facts in its chain, head {told['head'] or 'none'}"
+    lines += [f"  {finding['text']}" for finding in told["findings"]]
+    if told["more"]:
+        lines.append(f"  … and {told['more']:,} more")
+    if told["uncovered"]:
+        lines.append(f"  {told['uncovered']:,} facts were recorded before it had a chain: nothing can be said of them")
+    if alone:
+        lines += [f"  {spoken_counts(told['counts'])}"] if told["counts"] else []
+        lines += [f"  {_confirmation(each)}" for each in told["confirmed_by"]]
+    if alone or told["standing"] == Standing.PRUNED:
+        lines += [f"  {note}" for note in told["notes"]]
+    results().print("\n".join(lines), markup=False, soft_wrap=True)
+
+
+def _confirmation(told: dict[str, Any]) -> str:
+    since = told["facts_since"]
+    later = "" if not since else f"; recorded after it: {since:,} fact{'' if since == 1 else 's'}"
+    return f"the head in {told['source']} is in the chain{later}"
+
+
+def _sum_up(told: list[dict[str, Any]], strays: list[str]) -> None:
+    console = results()
+    for stray in strays[:20]:
+        console.print(f"outside the runs: {stray}", markup=False, soft_wrap=True)
+    if len(strays) > 20:
+        console.print(f"… and {len(strays) - 20:,} more")
+    if len(told) == 1 and not strays:
+        return
+    standings = [each["standing"] for each in told]
+    counted = ", ".join(f"{standings.count(each):,} {each}" for each in Standing if each in standings)
+    console.print(f"{len(told):,} runs: {counted}" if told else "No runs yet.")

@@ -1,0 +1,1 @@
+"""The rules: polars in, polars out; no clock, network, files or randomness."""

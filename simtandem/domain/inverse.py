@@ -1,0 +1,239 @@
+"""Turn a run around: what it changed, where that goes back to, and what can't go back. Pure.
+
+Only steps this run is known to have carried out, or has sent without an answer, are turned around. A half that somebody
+else had changed already stays as it is. A device of which a later run has changed a half belongs to that run until that
+one is undone. A device goes back only if it is still where the run left it: to exactly where it was, also where no
+status asks for that, if the way there is legal and costs nothing.
+"""
+
+from collections.abc import Callable
+
+import polars as pl
+
+from schemas.statuses import Action, EndpointStatus, Half, Outcome, SimStatus, Target, Verdict
+from schemas.tables import Devices, Plan
+from simtandem.carriers.protocol import Lifecycle
+from simtandem.domain.last_sender import LATER, SENT, add_claims
+from simtandem.domain.messages import pair
+from simtandem.domain.verdicts import as_input
+
+_DEVICE = ["sim_id", "iccid", "endpoint_id"]
+_OWNERS = ["owners_was", "owners_left"]
+_PLAN = list(Plan.to_schema().columns)
+_PAIRS = {f"{target.sim}+{target.endpoint}": target.value for target in Target}
+_WAY = ["sim_left", "endpoint_left", "sim_was", "endpoint_was"]
+_CHANGES = [
+    *("row", "desired", *_DEVICE),
+    *(f"{half}_{fact}" for half in Half for fact in ("was", "left", "perhaps")),
+    *(*_OWNERS, "status_moved", "back", "later_run", "since_run"),
+]
+_NO_WAY_BACK = [SimStatus.ISSUED.value, SimStatus.FACTORY_TEST.value]
+
+
+def changed(
+    plan: pl.DataFrame,
+    outcomes: pl.DataFrame,
+    sent: pl.DataFrame | None = None,
+    later: pl.DataFrame | None = None,
+    run_id: str | None = None,
+) -> pl.DataFrame:
+    """The devices a run changed, sorted by their row in it, and what a way back has to know of them.
+
+    Columns: `row, desired`, the three ids; of each half `*_was` (to return to), `*_left` (where the run left it) and
+    `*_perhaps` (nobody knows whether it got that far); `owners_was` and `owners_left`, null where none changed;
+    `status_moved`; `back`, the status that describes what was, null where none does; `later_run` and `since_run` as
+    `claimants.add_claims` adds them.
+
+    `sent` (a `SENT` table) is what the run sent: a step of it without an outcome, as a killed run leaves them, was
+    perhaps carried out. `later` (a `LATER` table) is what other runs sent, too, and `run_id` the run they are later
+    than.
+    """
+    own = pl.DataFrame(schema=SENT) if sent is None else sent
+    others = pl.DataFrame(schema=LATER) if later is None else later
+    joined = add_claims(plan.filter(pl.col("action") == Action.CHANGE), run_id, own, others)
+    for half in Half:
+        steps = outcomes.filter(pl.col("half") == half).unique("row", keep="last", maintain_order=True)
+        joined = joined.join(steps.select("row", pl.col("outcome").alias(half)), on="row", how="left")
+    judged = joined.with_columns(expr for half in Half for expr in _half(half)).with_columns(*_owners())
+    ours = judged.filter(pl.any_horizontal(f"{half}_ours" for half in Half)).with_columns(
+        status_moved=pl.any_horizontal(pl.col(f"{half}_was").ne_missing(pl.col(f"{half}_left")) for half in Half),
+        back=pair("sim_was", "endpoint_was").replace_strict(_PAIRS, default=None),
+    )
+    return ours.select(_CHANGES).sort("row")
+
+
+def _half(half: Half) -> list[pl.Expr]:
+    step, outcome = pl.col(f"{half}_step"), pl.col(half.value)
+    sent = pl.col(f"{half}_sent").fill_null(value=False)
+    unclear = pl.when(outcome.is_null()).then(sent).otherwise(outcome == Outcome.UNKNOWN)
+    perhaps = step & unclear
+    ours = step & ((outcome == Outcome.APPLIED).fill_null(value=False) | unclear)
+    there = step & (outcome == Outcome.UNCHANGED).fill_null(value=False)
+    before, after = pl.col(f"{half}_before"), pl.col(f"{half}_after")
+    return [
+        ours.alias(f"{half}_ours"),
+        perhaps.alias(f"{half}_perhaps"),
+        pl.when(there).then(after).otherwise(before).alias(f"{half}_was"),
+        pl.when(there | ours).then(after).otherwise(before).alias(f"{half}_left"),
+    ]
+
+
+def _owners() -> list[pl.Expr]:
+    """Whose the SIM was and whose the run left it, where that differs."""
+    differs = pl.col("sim_ours") & pl.col("owners_before").ne_missing(pl.col("owners_after"))
+    return [
+        pl.when(differs).then(f"owners_{told}").alias(name)
+        for told, name in zip(("before", "after"), _OWNERS, strict=True)
+    ]
+
+
+def devices(changes: pl.DataFrame) -> pl.DataFrame:
+    """The changed devices as a `schemas.tables.Devices` table; `desired` is null where no status describes what was."""
+    whole = pl.col("iccid").str.contains(r"^[0-9]{19}$")
+    iccid = pl.when(whole).then("iccid").alias("iccid")
+    return Devices.validate(
+        changes.select(
+            "row",
+            "sim_id",
+            "endpoint_id",
+            iccid,
+            desired=pl.when("status_moved").then("back"),
+            owners="owners_was",
+        )
+    )
+
+
+def inverse(plan: pl.DataFrame, changes: pl.DataFrame, lifecycle: Lifecycle) -> pl.DataFrame:
+    """`plan`, made for `devices(changes)`, with everything refused that must not or can't go back, and why.
+
+    Devices that are back already need nothing. Those the carrier's listing does not show keep the plan's own reason.
+    """
+    known = changes.drop("desired", *_DEVICE)
+    rows = _restoring(plan.join(known, on="row", how="left"), lifecycle).with_columns(
+        found=pl.col("sim_before").is_not_null() | pl.col("endpoint_before").is_not_null(),
+        returned=_every_half(lambda half: _is(half, "was")) & _owned("was"),
+        as_left=_every_half(lambda half: _is(half, "left") | (pl.col(f"{half}_perhaps") & _is(half, "was")))
+        & (_owned("left") | (pl.col("sim_perhaps") & _owned("was"))),
+    )
+    kept_from = pl.coalesce(_later(), _moved())
+    why = pl.concat_str(_no_way_back(), kept_from, separator="; also ", ignore_nulls=True)
+    judged = rows.with_columns(
+        returned=pl.col("found") & pl.col("returned"),
+        why=pl.when(pl.col("found") & ~pl.col("returned") & (why != "")).then(why),
+    )
+    stays = pl.col("returned") | pl.col("why").is_not_null()
+    return judged.with_columns(
+        *(pl.when(stays).then(pl.lit(value=False)).otherwise(name).alias(name) for name in _flags()),
+        *(_after(what) for what in (*Half, "owners")),
+        first=pl.when(~stays).then("first"),
+        action=pl.when("returned")
+        .then(pl.lit(Action.UNCHANGED.value))
+        .when(stays)
+        .then(pl.lit(Action.REFUSED.value))
+        .otherwise("action"),
+        reason=pl.when("returned").then(pl.lit("it is back already")).otherwise(pl.coalesce("why", "reason")),
+    ).select(_PLAN)
+
+
+def _restoring(rows: pl.DataFrame, lifecycle: Lifecycle) -> pl.DataFrame:
+    """The rows of devices that no status brings back, with the steps that do; or `barred`, why there is no way."""
+    ways = rows.filter(_nameless()).select(*_WAY).unique()
+    moves = [(*way, *_restore(lifecycle, *way)) for way in ways.iter_rows()]
+    names = dict.fromkeys((*_WAY, "way_first", "barred"), pl.String)
+    told = rows.join(pl.DataFrame(moves, schema=names, orient="row"), on=_WAY, how="left", nulls_equal=True)
+    restored = (_nameless() & (pl.col("action") != Action.REFUSED)).fill_null(value=False)
+    steps = {f"{half}_step": pl.col(f"{half}_step") | ~_is(half, "was") for half in Half}
+    values = {
+        **{f"{half}_after": pl.col(f"{half}_was") for half in Half},
+        **steps,
+        "first": pl.col("way_first"),
+        "action": pl.lit(Action.CHANGE.value),
+    }
+    return told.with_columns(pl.when(restored).then(to).otherwise(name).alias(name) for name, to in values.items())
+
+
+def _restore(
+    lifecycle: Lifecycle, sim: str | None, endpoint: str | None, sim_was: str | None, endpoint_was: str | None
+) -> tuple[Half | None, str | None]:
+    def state(sim: str | None, endpoint: str | None) -> tuple[SimStatus | None, EndpointStatus | None]:
+        return SimStatus(sim) if sim else None, EndpointStatus(endpoint) if endpoint else None
+
+    move = lifecycle.restore(state(sim, endpoint), state(sim_was, endpoint_was))
+    return move.first, move.refusal or None
+
+
+def _nameless() -> pl.Expr:
+    """Whether no status describes what a device was."""
+    return pl.col("status_moved") & pl.col("back").is_null()
+
+
+def to_send(plan: pl.DataFrame) -> pl.DataFrame:
+    """What goes back, in the form of an input file; without what no file can ask for."""
+    askable = pl.any_horizontal(pl.col("desired", "owners_after").is_not_null())
+    return as_input(plan.filter(pl.col("action") == Action.CHANGE, askable).rename({"owners_after": "owners"}))
+
+
+def without_wish(results: pl.DataFrame, changes: pl.DataFrame) -> pl.DataFrame:
+    """`results`, without anything asked for where no status describes what was, or where the device is left alone.
+
+    So none of them is among the rows to be tried again; of those that are not back, the reason says what to do.
+    """
+    nameless = changes.filter(_nameless())["row"].implode()
+    refused = pl.col("verdict") == Verdict.REFUSED
+    nothing, still_open = pl.col("row").is_in(nameless), ~refused & (pl.col("verdict") != Verdict.IN_SYNC)
+    again = pl.format("{}; no status asks for that, so no retry does: undo the run again", "reason")
+    return results.with_columns(
+        *(pl.when(~(nothing | refused)).then(wish).alias(wish) for wish in ("desired", "owners")),
+        reason=pl.when(nothing & still_open).then(again).otherwise("reason"),
+    )
+
+
+def _no_way_back() -> pl.Expr:
+    """Why there is no way back to what the device was, or null."""
+    sim = pl.col("sim_was")
+    final = sim.is_in(_NO_WAY_BACK) & (sim != pl.col("sim_left"))
+    saving = pl.when(pl.col("sim_before") == SimStatus.ACTIVATED).then(pl.lit("; to stop its charges, suspend it"))
+    gone = pl.format("SIM {} was {} before the run, and nothing goes back there{}", "sim_id", sim, saving.fill_null(""))
+    was = pl.format("SIM {} was {} before the run, {}", "sim_id", pair("sim_was", "endpoint_was"), "barred")
+    return pl.when(final).then(gone).when(pl.col("barred").is_not_null()).then(was)
+
+
+def _later() -> pl.Expr:
+    whose = pl.coalesce("later_run", pl.when(~pl.col("as_left")).then("since_run"))
+    sentence = "SIM {} was changed by run {} since, so it belongs to that run: undo that one first"
+    return pl.when(whose.is_not_null()).then(pl.format(sentence, "sim_id", whose))
+
+
+def _moved() -> pl.Expr:
+    now, left = (
+        pl.concat_str(pair(f"sim_{when}", f"endpoint_{when}"), pl.coalesce(pl.format(", {}", whose), pl.lit("")))
+        for when, whose in (("before", "owners_before"), ("left", "owners_left"))
+    )
+    sentence = pl.format(
+        "SIM {} is {} now, and the run left it {}: it was moved since, so it is left alone", "sim_id", now, left
+    )
+    return pl.when(~pl.col("as_left")).then(sentence)
+
+
+def _after(what: str) -> pl.Expr:
+    """Where a half, or whose the SIM, will be: as it is if that is back, nowhere if it is refused."""
+    name = f"{what}_after"
+    return pl.when("returned").then(f"{what}_before").when(pl.col("why").is_null()).then(name).alias(name)
+
+
+def _flags() -> list[str]:
+    return ["sim_step", "endpoint_step", "newly_billed"]
+
+
+def _every_half(test: Callable[[Half], pl.Expr]) -> pl.Expr:
+    return pl.all_horizontal(test(half) for half in Half)
+
+
+def _owned(when: str) -> pl.Expr:
+    """Whether the SIM belongs to whom that column says; yes where it says nothing."""
+    return pl.col(f"owners_{when}").is_null() | pl.col("owners_before").eq_missing(pl.col(f"owners_{when}"))
+
+
+def _is(half: Half, when: str) -> pl.Expr:
+    """Whether a half is listed in the state of that column; a half that does not exist agrees with none."""
+    return pl.col(f"{half}_before").eq_missing(pl.col(f"{half}_{when}"))

@@ -1,0 +1,115 @@
+"""The sentences a verdict is explained with, as expressions over a judged table. Pure.
+
+They read the columns `simtandem.domain.verdicts` makes: `after` is the two halves as one text, `now` and `asked` are
+that with the owners that were asked for behind it, and `worst_half`, `worst_outcome`, `http_status` and `error` tell of
+the step that ended worst.
+"""
+
+import polars as pl
+
+from schemas.statuses import EndpointStatus, Half, Outcome, SimStatus, Verdict
+
+_SPLIT = {
+    f"{SimStatus.ACTIVATED}+{EndpointStatus.DISABLED}": (
+        "Activated SIM with a Disabled endpoint: charged although off"
+    ),
+    f"{SimStatus.ACTIVATED}+no endpoint": "Activated SIM without an endpoint: charged for nothing",
+    f"{SimStatus.ACTIVATED}+{EndpointStatus.DELETED}": "Activated SIM with a Deleted endpoint: charged for nothing",
+    f"{SimStatus.SUSPENDED}+{EndpointStatus.ENABLED}": (
+        "Suspended SIM with an Enabled endpoint: looks on but is dead, costs nothing"
+    ),
+}
+_ENDED = {
+    Outcome.REFUSED: "the carrier refused the {} step",
+    Outcome.FAILED: "the {} step failed",
+    Outcome.UNKNOWN: "the {} step was never answered",
+    Outcome.HELD: "the {} step was not sent",
+}
+
+_HALF_DONE = {
+    Half.SIM: "half done: the SIM is changed, its endpoint was not sent",
+    Half.ENDPOINT: "half done: the endpoint is changed, its SIM was not sent",
+}
+
+
+def pair(sim: str, endpoint: str) -> pl.Expr:
+    """Two status columns as one text, "Issued+Disabled"; a missing half is named, two missing halves are null."""
+    halves = pl.format("{}+{}", pl.col(sim).fill_null("no SIM"), pl.col(endpoint).fill_null("no endpoint"))
+    return pl.when(pl.col(sim).is_not_null() | pl.col(endpoint).is_not_null()).then(halves)
+
+
+def with_owners(state: str, owners: str) -> pl.Expr:
+    """A state as text, and whose the SIM is where that is asked."""
+    return pl.concat_str(state, pl.coalesce(pl.format(", {}", owners), pl.lit("")))
+
+
+def sentence() -> pl.Expr:
+    """Why a row got its `verdict` and what to do about it; empty where it is plainly in sync."""
+    verdict = pl.col("verdict")
+    return (
+        pl.when(verdict.is_in([Verdict.REFUSED.value, Verdict.INVALID.value]))
+        .then("reason")
+        .when(verdict == Verdict.IN_SYNC)
+        .then(pl.coalesce(pl.format("as asked, although {}", _ended()), _unlooked(), pl.lit("")))
+        .when(verdict == Verdict.UNKNOWN)
+        .then(pl.format("{}; run again to settle it{}", _unseen(), _also_ended()))
+        .when(verdict == Verdict.SKIPPED)
+        .then(pl.concat_str(_skipped(), _split()))
+        .when(verdict == Verdict.CHANGED_BY_OTHERS)
+        .then(pl.concat_str(_changed_by_others(), _also_ended(), _split()))
+        .otherwise(pl.concat_str(_failed(), _split()))
+    )
+
+
+def _ended() -> pl.Expr:
+    """How the worst step ended, with what the carrier said; null if every step went well."""
+    half = pl.col("worst_half").replace({"sim": "SIM"})
+    ended = pl.coalesce(
+        pl.when(pl.col("worst_outcome") == outcome).then(pl.format(text, half)) for outcome, text in _ENDED.items()
+    )
+    status = pl.coalesce(pl.format(" (HTTP {})", "http_status"), pl.lit(""))
+    error = pl.when(pl.col("error") != "").then(pl.format(": {}", "error")).otherwise(pl.lit(""))
+    return pl.concat_str(ended, status, error)
+
+
+def _also_ended() -> pl.Expr:
+    return pl.coalesce(pl.format("; {}", _ended()), pl.lit(""))
+
+
+def _unseen() -> pl.Expr:
+    shown = pl.lit("the fresh look at the carrier does not show it")
+    return pl.when("looked").then(shown).otherwise(pl.lit("it was not looked at again"))
+
+
+def _unlooked() -> pl.Expr:
+    return pl.when(~pl.col("looked")).then(pl.lit("by the carrier's answers; it was not looked at again"))
+
+
+def _skipped() -> pl.Expr:
+    """Not sent, or not sent in full: then the half that is done is named."""
+    done = [pl.when(_is_done(half)).then(pl.lit(told)) for half, told in _HALF_DONE.items()]
+    back = pl.when(pl.col("attempts") > 0).then(pl.lit("put back"))
+    did = pl.coalesce(*done, back, pl.lit("nothing was sent"))
+    why = pl.when(pl.col("error") != "").then(pl.format(" ({})", "error")).otherwise(pl.lit(""))
+    return pl.format("{}{}: it is {}, asked for {}; run again to change it", did, why, "now", "asked")
+
+
+def _is_done(half: Half) -> pl.Expr:
+    return pl.col(f"{half}_outcome").is_in([Outcome.APPLIED.value, Outcome.UNCHANGED.value])
+
+
+def _changed_by_others() -> pl.Expr:
+    partner = pl.format("SIM {} belongs to endpoint {} now", "sim_id", pl.col("endpoint_id_now").fill_null("none"))
+    what = pl.when("moved").then(partner).otherwise(pl.lit("changed by somebody else or by the carrier"))
+    return pl.format("{}: it is {}, asked for {}; find out who changed it, then run again", what, "now", "asked")
+
+
+def _failed() -> pl.Expr:
+    what = pl.coalesce(_ended(), pl.lit("a step has no outcome"))
+    return pl.format("{}; it is {}, asked for {}; retry sends what is still open", what, "now", "asked")
+
+
+def _split() -> pl.Expr:
+    """What a split pair costs, for every pair that is one now."""
+    costs = [pl.when(pl.col("after") == state).then(pl.lit(f"; split pair: {cost}")) for state, cost in _SPLIT.items()]
+    return pl.coalesce(*costs, pl.lit(""))

@@ -1,0 +1,137 @@
+"""The gate between a plan and the carrier, and the rule that stops a run that goes wrong. Pure.
+
+A wrong file can switch off a fleet. So a plan that would suspend a large share of it is refused until somebody has
+looked at the plan and says so.
+"""
+
+from dataclasses import dataclass
+
+import polars as pl
+
+from schemas.statuses import Action, SimStatus
+from simtandem.domain.plan import changes_owners
+from simtandem.errors import PlanRefused
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """How much one plan may do without a person's word for it.
+
+    `suspend_share`: of the fleet's Activated SIMs, more than this may not be suspended; fleets under
+    `suspend_fleet_min` SIMs are too small to judge by a share. `newly_billed`: how many SIMs may become charged; None
+    sets no limit.
+    """
+
+    suspend_share: float = 0.30
+    suspend_fleet_min: int = 10
+    newly_billed: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class StopRule:
+    """When a run has failed often enough to stop: more than `share` of the devices and `at_least` of them."""
+
+    share: float = 0.20
+    at_least: int = 10
+
+    def stops(self, failures: int, devices: int) -> bool:
+        """Whether `failures` among `devices` are too many to go on."""
+        return failures >= self.at_least and failures / max(devices, 1) > self.share
+
+
+def suspending(plan: pl.DataFrame) -> int:
+    """How many SIMs would leave Activated for Suspended."""
+    leaving = (pl.col("sim_before") == SimStatus.ACTIVATED) & (pl.col("sim_after") == SimStatus.SUSPENDED)
+    return plan.filter((pl.col("action") == Action.CHANGE) & pl.col("sim_step") & leaving).height
+
+
+def for_good(count: int) -> str:
+    """What is said first of a plan that activates so many SIMs from Issued or Factory Test; empty where it is none."""
+    if not count:
+        return ""
+    sims = "1 SIM" if count == 1 else f"{count:,} SIMs"
+    return f"{sims} would be newly billed for good: nothing goes back to Issued or Factory Test."
+
+
+def unlimited(newly_billed: int, limit: int | None) -> str:
+    """That no limit holds the number of newly billed SIMs; empty where one does, or where there are none."""
+    if limit is not None or not newly_billed:
+        return ""
+    return "No limit is set for newly billed SIMs (SIMTANDEM_MAX_NEWLY_BILLED): an unattended run bills any number."
+
+
+def check_digest(carrier: str, *, expected: str | None, digest: str) -> None:
+    """Raise `PlanRefused` where the plan is not the one that was pinned. Nothing helps against that, nor may it."""
+    if expected is not None and expected != digest:
+        raise PlanRefused(
+            f"{carrier}: the plan made now is {digest}, not the approved {expected}: "
+            "the file or the listed states have changed since.\n"
+            "Nothing was sent. Review the new plan.csv, then run again with its digest.",
+            "Plan differs",
+        )
+
+
+def check(
+    plan: pl.DataFrame,
+    *,
+    carrier: str,
+    fleet_sims: int | None,
+    fleet_activated: int | None,
+    limits: Limits,
+    accept_large: bool,
+    change_owners: bool,
+    expected_digest: str | None,
+    digest: str,
+) -> None:
+    """Let the plan pass, or raise `PlanRefused` with the numbers and what to do.
+
+    A plan other than the one that was approved is refused first, and nothing helps against that. `accept_large` lets
+    large plans pass, `change_owners` those that give SIMs other owners, which not everybody can undo. Where the fleet's
+    counts are not known, as many suspends as the smallest fleet judged by its share are too many.
+    """
+    check_digest(carrier, expected=expected_digest, digest=digest)
+    too_many = [
+        *_too_many_suspended(suspending(plan), fleet_sims, fleet_activated, limits),
+        *_too_many_billed(int(plan["newly_billed"].sum()), limits),
+    ]
+    objections = {"--accept-large": [] if accept_large else too_many}
+    objections["--change-owners"] = [] if change_owners else _changing_owners(plan)
+    if any(objections.values()):
+        lines = [f"{carrier}: {objection}" for some in objections.values() for objection in some]
+        flags = " ".join(flag for flag, some in objections.items() if some)
+        lines.append(f"Nothing was sent. Review plan.csv, then run again with {flags}.")
+        raise PlanRefused("\n".join(lines))
+
+
+def _changing_owners(plan: pl.DataFrame) -> list[str]:
+    changes = plan.filter(changes_owners())
+    if changes.is_empty():
+        return []
+    sim, before, after = changes.select("sim_id", "owners_before", "owners_after").row(0)
+    count = f"{changes.height:,} SIMs would change their owner, which not everybody can undo"
+    return [f"{count}. The first: SIM {sim}, from {before} to {after}."]
+
+
+def _too_many_suspended(count: int, sims: int | None, activated: int | None, limits: Limits) -> list[str]:
+    if sims is None or activated is None:
+        if count < limits.suspend_fleet_min or count == 0:
+            return []
+        return [f"{count:,} SIMs would be suspended, and it is not known what share of the fleet that is."]
+    if count == 0 or sims < limits.suspend_fleet_min:
+        return []
+    share = count / max(activated, count)
+    if share <= limits.suspend_share:
+        return []
+    of_fleet = f"{count:,} of {max(activated, count):,} Activated SIMs would be suspended"
+    return [f"{of_fleet} ({_percent(share)}, limit {_percent(limits.suspend_share)})."]
+
+
+def _too_many_billed(count: int, limits: Limits) -> list[str]:
+    if limits.newly_billed is None or count <= limits.newly_billed:
+        return []
+    return [f"{count:,} SIMs would be newly billed (limit {limits.newly_billed:,})."]
+
+
+def _percent(share: float) -> str:
+    """One decimal, none where it says nothing: 34.9 %, 30 %."""
+    return f"{share * 100:.1f}".removesuffix(".0") + " %"

@@ -1,0 +1,1 @@
+"""This machine: the home folder, locks, processes, files that are never half written."""

@@ -1,0 +1,81 @@
+"""What the ledger knows of the fleet over all runs: where each device was last put, and what an audit found before."""
+
+import json
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any, NamedTuple
+
+import polars as pl
+from sqlalchemy import Connection, Select, Text, and_, or_, select, type_coerce
+
+from schemas.statuses import Half, Outcome
+from schemas.tables import Steps, empty
+from simtandem.ledger import last_known
+from simtandem.ledger.column_reader import read_columns
+from simtandem.ledger.queries import at_host
+from simtandem.ledger.records import RunKind, RunState
+from simtandem.ledger.store import Ledger
+from simtandem.ledger.tables import outcomes, plan_rows, run_states, runs
+
+_STEPS = pl.Schema({**empty(Steps).schema, "at": pl.String()})
+
+
+class PastAudit(NamedTuple):
+    """A finished audit: its run, when it began, and what it told."""
+
+    run_id: str
+    started: datetime
+    told: Mapping[str, Any]
+
+
+def read_managed(ledger: Ledger, carrier_host: str) -> pl.DataFrame:
+    """Where simtandem last put each device at this carrier (`schemas.tables.Managed`), by when that was sent.
+
+    Not by when the run began: one that waited for its approval may have sent after another that began later. A device
+    that was as asked without anything sent was put there when the run began to look again.
+    """
+    return ledger.database.reading(lambda connection: last_known.read_managed(connection, carrier_host))
+
+
+def read_steps(ledger: Ledger, carrier_host: str, since: datetime) -> pl.DataFrame:
+    """The halves our runs changed, or may have changed, at this carrier since then (`schemas.tables.Steps`)."""
+
+    def read(connection: Connection) -> pl.DataFrame:
+        queries = [_steps(half, carrier_host).where(outcomes.c.at >= since) for half in Half]
+        return pl.concat([read_columns(connection, query, _STEPS) for query in queries]).with_columns(_instant("at"))
+
+    return ledger.database.reading(read)
+
+
+def last_audit(ledger: Ledger, carrier_host: str) -> PastAudit | None:
+    """The newest audit of this carrier that came to its end."""
+    query = (
+        select(runs.c.run_id, runs.c.started_at, run_states.c.detail)
+        .select_from(runs.join(run_states))
+        .where(runs.c.kind == RunKind.AUDIT.value, at_host(carrier_host))
+        .where(run_states.c.state == RunState.FINISHED.value)
+        .order_by(runs.c.started_at.desc(), runs.c.run_id.desc())
+        .limit(1)
+    )
+
+    def read(connection: Connection) -> PastAudit | None:
+        found = connection.execute(query).first()
+        told = {} if found is None else json.loads(found.detail).get("audit", {})
+        return None if found is None else PastAudit(found.run_id, found.started_at, told)
+
+    return ledger.database.reading(read)
+
+
+def _steps(half: Half, carrier_host: str) -> Select[Any]:
+    ident, before, after = (plan_rows.c[f"{half}_{what}"] for what in ("id", "before", "after"))
+    of_row = and_(plan_rows.c.run_id == outcomes.c.run_id, plan_rows.c.row == outcomes.c.row)
+    return (
+        select(outcomes.c.half, ident, after, type_coerce(outcomes.c.at, Text), outcomes.c.run_id, outcomes.c.row)
+        .select_from(outcomes.join(plan_rows, of_row).join(runs, runs.c.run_id == outcomes.c.run_id))
+        .where(at_host(carrier_host), outcomes.c.half == half.value, before != after)
+        .where(or_(outcomes.c.outcome == Outcome.APPLIED.value, outcomes.c.outcome == Outcome.UNKNOWN.value))
+    )
+
+
+def _instant(name: str) -> pl.Expr:
+    return pl.col(name).str.to_datetime("%Y-%m-%dT%H:%M:%S%.3fZ", time_unit="ms", time_zone="UTC")

@@ -1,0 +1,91 @@
+"""The hash chain of a run: every link covers some facts and the link before it, so the newest covers them all.
+
+A link's `refs` name its facts (a JSON list) and its `digests` are their SHA-256s, one behind the other; `content` is
+the SHA-256 of both, and `hash` that of the link's other columns and of the hash before, in canonical JSON.
+"""
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from hashlib import sha256
+from types import TracebackType
+from typing import Self
+
+from sqlalchemy import Connection
+
+from simtandem.ledger.integrity.canonical import canonical
+from simtandem.ledger.integrity.facts import Kind
+
+
+@dataclass(frozen=True, slots=True)
+class Link:
+    """One link. `refs` and `digests` are None where its facts were pruned."""
+
+    seq: int
+    kind: str
+    facts: int
+    content: str
+    hash: str
+    refs: str | None
+    digests: bytes | None
+
+
+class Chain:
+    """A run's chain, growing in a transaction that writes: the links are inserted when it is left without an error.
+
+    Several programs may write to one run: whoever comes second waits here for the first to commit. So it must be made
+    before the facts it covers are numbered or inserted.
+    """
+
+    def __init__(self, connection: Connection, run_id: str) -> None:
+        self.connection = connection
+        self.run_id = run_id
+        self.seq, self.head = 0, ""
+        self._new: list[tuple[object, ...]] = []
+
+    def __enter__(self) -> Self:
+        place = "?"
+        if self.connection.dialect.name == "postgresql":  # SQLite lets only one write at a time anyhow
+            place = "%s"
+            self.connection.exec_driver_sql("SELECT 1 FROM runs WHERE run_id = %s FOR NO KEY UPDATE", (self.run_id,))
+        found = self.connection.exec_driver_sql(
+            f"SELECT seq, hash FROM links WHERE run_id = {place} ORDER BY seq DESC LIMIT 1",  # noqa: S608 - a placeholder
+            (self.run_id,),
+        ).first()
+        if found is not None:
+            self.seq, self.head = found
+        return self
+
+    def add(self, kind: Kind, refs: Sequence[str | int], digests: Sequence[bytes]) -> None:
+        """Cover facts with one link. Without facts there is nothing to cover."""
+        if not refs:
+            return
+        names, hashes = refs_text(refs), b"".join(digests)
+        content = content_hash(names, hashes)
+        self.seq += 1
+        self.head = link_hash(self.run_id, self.seq, kind.value, len(refs), content, self.head)
+        self._new.append((self.run_id, self.seq, kind.value, len(refs), content, self.head, names, hashes))
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if error is None and self._new:
+            places = ", ".join(["%s" if self.connection.dialect.name == "postgresql" else "?"] * 8)
+            columns = "run_id, seq, kind, facts, content, hash, refs, digests"
+            self.connection.exec_driver_sql(f"INSERT INTO links ({columns}) VALUES ({places})", self._new)  # noqa: S608 - our own names
+
+
+def refs_text(refs: Sequence[str | int]) -> str:
+    """The names of a link's facts, as the link keeps them."""
+    return json.dumps(list(refs), ensure_ascii=False, separators=(",", ":"))
+
+
+def content_hash(refs: str, digests: bytes) -> str:
+    """What a link says of its facts, in one hash."""
+    return sha256(refs.encode("utf-8", "surrogatepass") + digests).hexdigest()
+
+
+def link_hash(run_id: str, seq: object, kind: object, facts: object, content: object, previous: object) -> str:
+    """The hash of a link: the head of the chain, as long as it is the newest."""
+    head = {"run_id": run_id, "seq": seq, "kind": kind, "facts": facts, "content": content, "previous": previous}
+    return sha256(canonical(head).encode("utf-8", "surrogatepass")).hexdigest()

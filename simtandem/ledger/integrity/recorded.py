@@ -1,0 +1,87 @@
+"""What the ledger holds of a run, as it stands there: the source that a proof or an archive is made from."""
+
+import json
+from collections.abc import Iterator
+from typing import Any
+
+from sqlalchemy import Boolean, Connection, text
+
+from simtandem.ledger.integrity.chain import Link
+from simtandem.ledger.integrity.facts import FACTS, FactTable, Kind
+from simtandem.ledger.integrity.proof import Witness
+
+_ROWS = 20_000
+_LINKS = 50  # a link of a large plan is almost a megabyte
+
+
+class Recorded:
+    """A run in the ledger. Use it within one `Database.snapshot`, so that nobody writes in between."""
+
+    def __init__(self, connection: Connection, run_id: str) -> None:
+        self._connection = connection
+        self._run_id = run_id
+
+    def links(self) -> Iterator[Link]:
+        """Its chain."""
+        columns = "seq, kind, facts, content, hash, refs, digests"
+        for row in self._select(f"SELECT {columns} FROM links WHERE run_id = :run_id ORDER BY seq", _LINKS):  # noqa: S608 - our own names
+            yield Link(*row)
+
+    def facts(self) -> Iterator[tuple[FactTable, Iterator[dict[str, Any]]]]:
+        """Its facts."""
+        for fact in FACTS.values():
+            yield fact, self.rows(fact)
+
+    def rows(self, fact: FactTable) -> Iterator[dict[str, Any]]:
+        """Its facts of one kind, in the order of their key."""
+        names = sorted(column.name for column in fact.table.columns)
+        for row in self._select(self._query(fact, names), _ROWS):
+            yield dict(zip(names, row, strict=True))
+
+    def witness(self) -> list[Witness]:
+        """What the run's last state remembers of the chain before it."""
+        query = "SELECT detail FROM run_states WHERE run_id = :run_id ORDER BY seq DESC LIMIT 1"
+        detail = self._connection.scalar(text(query), {"run_id": self._run_id})
+        try:
+            chain = json.loads(detail)["chain"]
+            return [Witness("the run's last state", str(chain["head"]), int(chain["facts"]))]
+        except (ValueError, TypeError, KeyError):
+            return []  # none yet, or an older one, or one that was changed: that is found by its hash
+
+    def _query(self, fact: FactTable, names: list[str]) -> str:
+        columns = ", ".join(self._column(fact, name) for name in names)
+        table = fact.table.name
+        where = "f.run_id = :run_id"
+        join = ""
+        if fact.kind is Kind.ANSWER:
+            join, where = "JOIN calls c ON c.call_id = f.call_id", "c.run_id = :run_id"
+        return f'SELECT {columns} FROM {table} f {join} WHERE {where} ORDER BY f."{fact.key}"'  # noqa: S608 - our own names
+
+    def _column(self, fact: FactTable, name: str) -> str:
+        truth = isinstance(fact.table.columns[name].type, Boolean)
+        if truth and self._connection.dialect.name == "postgresql":
+            return f'CAST(f."{name}" AS INTEGER)'  # as SQLite keeps it
+        return f'f."{name}"'
+
+    def _select(self, query: str, at_once: int) -> Iterator[Any]:
+        """Rows as the driver hands them over, never all at once."""
+        options = {"stream_results": True, "max_row_buffer": at_once}
+        with self._connection.execute(text(query), {"run_id": self._run_id}, execution_options=options) as result:
+            for part in result.partitions(at_once):
+                yield from part
+
+
+def run_ids(connection: Connection) -> list[str]:
+    """Every run that anything recorded speaks of, whether or not its header is there."""
+    tables = {"links", *(fact.table.name for fact in FACTS.values() if "run_id" in fact.table.columns)}
+    found: set[str] = set()
+    for table in sorted(tables):
+        strangers = "" if table == "runs" else " WHERE run_id NOT IN (SELECT run_id FROM runs)"
+        found.update(connection.scalars(text(f"SELECT DISTINCT run_id FROM {table}{strangers}")))  # noqa: S608 - our own names
+    return sorted(found)
+
+
+def answers_to_nothing(connection: Connection) -> list[str]:
+    """Answers whose call isn't there, so that they belong to no run."""
+    query = "SELECT call_id FROM answers WHERE call_id NOT IN (SELECT call_id FROM calls) ORDER BY call_id"
+    return list(connection.scalars(text(query)))

@@ -1,0 +1,77 @@
+"""What a run did, in numbers that come from its results alone: never from its plan. Pure.
+
+Rows that repeat another row have its outcomes, and a device may be named twice: each device, SIM and endpoint counts
+once.
+"""
+
+from dataclasses import dataclass
+
+import polars as pl
+
+from schemas.statuses import Half, Outcome, SimStatus, Target, Verdict
+from simtandem.domain.verdicts import half_done
+
+NEWLY_BILLED = (
+    "Newly billed are the SIMs that a run moved from Issued, Factory Test or Suspended to Activated, each once. One "
+    "that was Activated earlier in the same calendar month (UTC) is counted, although that month costs no more for it."
+)
+"""The one meaning of the word, for plans (SIMs it would move) and for runs (SIMs it moved)."""
+
+_APPLIED = pl.lit(Outcome.APPLIED.value)
+
+
+@dataclass(frozen=True, slots=True)
+class Figures:
+    """What was changed, as confirmed by the carrier's answers or seen afterwards; and the rows that were not sent.
+
+    `devices`, `sims`, `endpoints` and `owners` (SIMs that got another owner) had a step applied. `newly_billed` and
+    `no_longer_billed` are SIMs that became Activated, and Suspended from that. `unchanged` devices are in sync without
+    a step of this run. `half_done` and `not_begun` are rows and add up to those that are skipped.
+    """
+
+    devices: int
+    sims: int
+    endpoints: int
+    owners: int
+    newly_billed: int
+    no_longer_billed: int
+    unchanged: int
+    half_done: int
+    not_begun: int
+
+
+def figures(results: pl.DataFrame) -> Figures:
+    """Count the results of a run (`schemas.tables.Results`; the verdict may be null)."""
+    sim, endpoint = (pl.col(f"{half}_outcome").eq_missing(_APPLIED) for half in Half)
+    charged, was_charged = _is_activated("after"), _is_activated("before")
+    # A call without answer that took effect was the run's as well.
+    moved = pl.col("sim_outcome").eq_missing(pl.lit(Outcome.UNKNOWN.value))
+    on = (pl.col("desired") == Target.ACTIVATED) & ~was_charged & (sim | (moved & charged))
+    suspended = pl.col("after").str.starts_with(f"{SimStatus.SUSPENDED}+")
+    unnamed = (
+        pl.col("desired").is_null() & pl.col("owners").is_null() & suspended
+    )  # an undo, to what no status asks for
+    off = ((pl.col("desired") == Target.SUSPENDED) | unnamed) & was_charged & (sim | (moved & suspended))
+    other_owner = sim & pl.col("owners").is_not_null() & pl.col("owners").ne_missing(pl.col("owners_before"))
+    half = int(half_done(results).sum())
+    return Figures(
+        devices=_distinct(results, sim | endpoint, "sim_id", "endpoint_id"),
+        sims=_distinct(results, sim, "sim_id"),
+        endpoints=_distinct(results, endpoint, "endpoint_id"),
+        owners=_distinct(results, other_owner, "sim_id"),
+        newly_billed=_distinct(results, on, "sim_id"),
+        no_longer_billed=_distinct(results, off, "sim_id"),
+        unchanged=_distinct(
+            results, (pl.col("verdict") == Verdict.IN_SYNC) & ~sim & ~endpoint, "sim_id", "endpoint_id"
+        ),
+        half_done=half,
+        not_begun=results.filter(pl.col("verdict") == Verdict.SKIPPED).height - half,
+    )
+
+
+def _is_activated(column: str) -> pl.Expr:
+    return pl.col(column).str.starts_with(f"{SimStatus.ACTIVATED}+")
+
+
+def _distinct(results: pl.DataFrame, which: pl.Expr, *device: str) -> int:
+    return results.filter(which).select(device).unique().height

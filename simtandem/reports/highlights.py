@@ -1,0 +1,91 @@
+"""What in the results a person should look at, and in which order."""
+
+from enum import StrEnum
+
+import polars as pl
+
+from schemas.statuses import EndpointStatus, SimStatus, Verdict
+from simtandem.domain.ownership import beside_states
+
+
+class Split(StrEnum):
+    """A pair whose halves disagree, as `simtandem audit` names them."""
+
+    PAYING_BUT_OFF = "paying_but_off"  # SIM Activated, endpoint Disabled: charged, and not working
+    SIM_WITHOUT_ENDPOINT = "sim_without_endpoint"  # SIM Activated, no endpoint or a Deleted one: charged for nothing
+    ON_BUT_DEAD = "on_but_dead"  # SIM Suspended, endpoint Enabled: looks on, and can't connect
+
+
+# What costs money comes first, then what somebody has to act on, then what was never sent.
+URGENCY = (
+    *Split,
+    Verdict.FAILED,
+    Verdict.UNKNOWN,
+    Verdict.CHANGED_BY_OTHERS,
+    Verdict.SKIPPED,
+    Verdict.REFUSED,
+    Verdict.INVALID,
+    Verdict.IN_SYNC,
+)
+_DEVICE = r"^(?:SIM|endpoint) [0-9]+: "
+_RANKS = {str(finding): rank for rank, finding in enumerate(URGENCY)}
+
+
+def examine(results: pl.DataFrame) -> pl.DataFrame:
+    """`results`, the most urgent rows first, with three columns more.
+
+    `split` is a `Split` or "", `finding` the split or else the verdict, `attention` whether somebody should look.
+    """
+    split = _split(pairs=_has_pairs(results))
+    finding = pl.when(pl.col("split") != "").then("split").otherwise("verdict")
+    examined = (
+        results.with_columns(split.alias("split"))
+        .with_columns(finding.alias("finding"))
+        .with_columns((pl.col("finding") != Verdict.IN_SYNC).alias("attention"))
+        .sort(pl.col("finding").replace_strict(_RANKS, return_dtype=pl.Int64), "row")
+    )
+    return beside_states(examined)
+
+
+def moves(results: pl.DataFrame) -> pl.DataFrame:
+    """How many rows went from which state to which, and how many of them are in sync; the commonest first."""
+    return (
+        results.group_by("desired", "before", "after")
+        .agg(pl.len().alias("rows"), (pl.col("verdict") == Verdict.IN_SYNC).sum().alias("in_sync"))
+        .sort(["rows", "desired", "before", "after"], descending=[True, False, False, False])
+    )
+
+
+def explanations(examined: pl.DataFrame, verdict: Verdict, most: int = 3) -> list[tuple[str, int]]:
+    """The commonest sentences that explain a verdict, each with how many rows it stands in."""
+    why = pl.when(pl.col("reason") != "").then("reason").otherwise("error").alias("why")
+    told = examined.filter(pl.col("verdict") == verdict).select(why).filter(pl.col("why") != "")
+    # What is said of many devices is said once; of a single one the sentence names it.
+    counts = told.group_by(pl.col("why").str.replace(_DEVICE, "").alias("shared")).agg(pl.len(), pl.col("why").first())
+    words = pl.when(pl.col("len") == 1).then("why").otherwise("shared").alias("words")
+    top = counts.select(words, "len").sort(["len", "words"], descending=[True, False]).head(most)
+    return [(str(sentence), int(count)) for sentence, count in top.iter_rows()]
+
+
+def _has_pairs(results: pl.DataFrame) -> bool:
+    """Whether this carrier's devices have an endpoint at all; without one, a lone Activated SIM is as it should be."""
+    return not results["endpoint_id"].is_null().all()
+
+
+def _split(*, pairs: bool) -> pl.Expr:
+    after = pl.col("after").str
+    charged = after.contains(SimStatus.ACTIVATED, literal=True)
+    enabled = after.contains(EndpointStatus.ENABLED, literal=True)
+    off = after.contains(EndpointStatus.DISABLED, literal=True)
+    gone = after.contains(EndpointStatus.DELETED, literal=True)
+    alone = gone | (pl.col("endpoint_id").is_null() & ~enabled & ~off & pl.lit(pairs))
+    dead = after.contains(SimStatus.SUSPENDED, literal=True) & enabled
+    return (
+        pl.when(charged & off)
+        .then(pl.lit(Split.PAYING_BUT_OFF.value))
+        .when(charged & alone)
+        .then(pl.lit(Split.SIM_WITHOUT_ENDPOINT.value))
+        .when(dead)
+        .then(pl.lit(Split.ON_BUT_DEAD.value))
+        .otherwise(pl.lit(""))
+    )

@@ -1,0 +1,213 @@
+"""What to do after a run, in sentences: made from the counts, the findings and the invalid rows."""
+
+import shlex
+from dataclasses import dataclass
+
+import polars as pl
+
+from schemas.statuses import Outcome, StoppedBy, Verdict
+from simtandem.domain.safety import unlimited
+from simtandem.domain.verdicts import to_retry
+from simtandem.reports.headline import RETRIED, command, parts, stopped
+from simtandem.reports.highlights import Split, explanations
+from simtandem.reports.run_document import Document
+from simtandem.text.formats import named_rows, of
+
+_MOST_INVALID = 10
+_CHARGED = "charged this month (UTC) and every month it stays so"
+_SPLITS = {
+    Split.PAYING_BUT_OFF: (
+        "paying but off",
+        f"The SIM is Activated, its endpoint is Disabled: {{}} {_CHARGED}, and can't work.",
+    ),
+    Split.SIM_WITHOUT_ENDPOINT: (
+        "paying for nothing",
+        f"The SIM is Activated, its endpoint missing or Deleted: {{}} {_CHARGED}. Assign one, or suspend the SIM.",
+    ),
+    Split.ON_BUT_DEAD: (
+        "on but dead",
+        "The endpoint is Enabled, its SIM Suspended: {} not charged, and can't connect although the device looks on.",
+    ),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Advice:
+    """One thing to do: `headline` says what is the matter, `text` what to do, `command` how. `details` are examples."""
+
+    headline: str
+    text: str
+    command: str = ""
+    details: tuple[str, ...] = ()
+    urgent: bool = False
+
+
+def next_steps(document: Document, examined: pl.DataFrame, invalid: pl.DataFrame) -> list[Advice]:
+    """What to do next, the most pressing first; never empty.
+
+    `examined` comes from `findings.examine`, `invalid` is a `schemas.tables.Rejected`.
+    """
+    return [*_steps(document, examined, invalid), *_warnings(document)]
+
+
+def _steps(document: Document, examined: pl.DataFrame, invalid: pl.DataFrame) -> list[Advice]:
+    if document.get("state"):
+        return [*_splits(examined), *_unfinished(document), *_refused(document, examined), *_cells(document, invalid)]
+    if document.get("refusal"):
+        return [_gate(document), *_cells(document, invalid)]
+    steps = [*_splits(examined), *_retry(document, examined), *_moved(document, examined)]
+    steps += [*_refused(document, examined), *_cells(document, invalid)]
+    return [*(steps or [_rest(document)]), *_throttled(document), *_unlimited(document)]
+
+
+def _unfinished(document: Document) -> list[Advice]:
+    """What to do about a run that recorded no end: it goes on, it waits, or its process is gone."""
+    if not document.get("stopped") and not document.get("refusal"):
+        again = f"simtandem report {shlex.quote(document['run_id'])}"
+        return [Advice(f"{stopped(document)}: this is what is known so far", "Write this page again later.", again)]
+    sent = document["outcomes"].get(Outcome.APPLIED, 0) + document["outcomes"].get(Outcome.UNKNOWN, 0)
+    why = document["stopped"]["why"] if document.get("stopped") else document["refusal"]
+    text = f"{why.rstrip('.')}. " if why else ""
+    if sent:
+        text += "Nobody looked at the carrier after the last call: the next run does, and sends only what is missing."
+    else:
+        text += "Nothing was changed. The next run sends what is asked."
+    if not document.get("next"):
+        text += " Start it again where it was started."
+    return [Advice("Go on where the run ended", text, document.get("next", ""))]
+
+
+def _gate(document: Document) -> Advice:
+    text = f"{document['refusal']} It does so only after you have seen that the plan is what you want."
+    return Advice("The plan was refused: look at plan.csv", text)
+
+
+def _splits(examined: pl.DataFrame) -> list[Advice]:
+    found = []
+    for split, (name, text) in _SPLITS.items():
+        rows = examined.filter(pl.col("split") == split)
+        if rows.is_empty():
+            continue
+        one = rows.height == 1
+        headline = f"{of(rows.height, 'device')} {'is' if one else 'are'} {name}"
+        how, command = _repair(rows)
+        details = (named_rows(rows["row"].to_list()),)
+        found.append(
+            Advice(headline, f"{text.format('it is' if one else 'each is')} {how}", command, details, urgent=True)
+        )
+    return found
+
+
+def _repair(rows: pl.DataFrame) -> tuple[str, str]:
+    """How split pairs are put right: by sending what is missing, or, where that was not ours to send, by an audit."""
+    if rows["verdict"].is_in(RETRIED).all():
+        return "Retrying this run, as said below, sends what is missing.", ""
+    return "An audit finds every such pair of the fleet and writes a file that repairs them:", "simtandem audit"
+
+
+def _retry(document: Document, examined: pl.DataFrame) -> list[Advice]:
+    verdicts = document["verdicts"]
+    if not any(verdicts.get(word, 0) for word in RETRIED):
+        return []
+    words = {"half done", "not begun", *RETRIED}
+    open_kinds = [f"{rows:,} {word}" for rows, word in parts(document) if word in words]
+    count = to_retry(examined).height
+    are, them = ("is", "it") if count == 1 else ("are", "them")
+    why = [f"{of(rows, 'row')}: {sentence}" for sentence, rows in _why(examined)]
+    text = f"{', '.join(open_kinds)}. Retrying looks at {them} afresh and sends only what is still missing."
+    stop = document.get("stopped")
+    if stop and stop["by"] in (StoppedBy.STOP_RULE, StoppedBy.ERROR):
+        text = f"Find out first what went wrong ({stop['why']}). {text}"
+    return [Advice(f"{of(count, 'row')} {are} in retry.csv", text, command("retry", document), tuple(why))]
+
+
+def _why(examined: pl.DataFrame) -> list[tuple[str, int]]:
+    return [pair for verdict in RETRIED for pair in explanations(examined, verdict)]
+
+
+def _moved(document: Document, examined: pl.DataFrame) -> list[Advice]:
+    count = document["verdicts"].get(Verdict.CHANGED_BY_OTHERS, 0)
+    if not count:
+        return []
+    text = (
+        "After this run somebody in the portal, another program or an automatic move (as out of Factory Test) changed "
+        f"{'it' if count == 1 else 'them'} again. Find out who before you send the same once more, then compare."
+    )
+    rows = examined.filter(pl.col("verdict") == Verdict.CHANGED_BY_OTHERS)["row"].to_list()
+    compare = _compare(document)
+    verb = "was" if count == 1 else "were"
+    return [Advice(f"{of(count, 'row')} {verb} changed by others", text, compare, (named_rows(rows),))]
+
+
+def _compare(document: Document) -> str:
+    """The command that compares the list of the run with the carrier; empty where that list is in no file."""
+    known = document.get("compare")
+    return f"simtandem reconcile {shlex.quote(document['input']['file'])}" if known is None else known
+
+
+def _refused(document: Document, examined: pl.DataFrame) -> list[Advice]:
+    count = document["verdicts"].get(Verdict.REFUSED, 0)
+    if not count:
+        return []
+    planned = examined.filter(pl.col("desired").is_not_null())
+    why = [f"{of(rows, 'row')}: {sentence}" for sentence, rows in explanations(planned, Verdict.REFUSED, 5)]
+    text = "The carrier has no allowed way from the state they are in to the one asked for; nothing was sent for them."
+    return [Advice(f"{of(count, 'row')} {'was' if count == 1 else 'were'} refused", text, details=tuple(why))]
+
+
+def _cells(document: Document, invalid: pl.DataFrame) -> list[Advice]:
+    count = document["input"]["invalid"]
+    if not count:
+        return []
+    details = [
+        f"Row {row}, column {column}: “{value}”: {reason}"
+        for row, column, value, reason in invalid.select("row", "column", "value", "reason")
+        .head(_MOST_INVALID)
+        .iter_rows()
+    ]
+    if count > len(details):
+        details.append(f"and {count - len(details):,} more in invalid.csv")
+    text = "Correct these cells in your file and run it again; what is right already costs nothing."
+    return [Advice(f"{of(count, 'row')} {'is' if count == 1 else 'are'} invalid", text, details=tuple(details))]
+
+
+def _warnings(document: Document) -> list[Advice]:
+    return [Advice("How this run was made", warning, urgent=True) for warning in document.get("warnings", [])]
+
+
+def _unlimited(document: Document) -> list[Advice]:
+    """That nothing held the number of newly billed SIMs."""
+    billing = document.get("billing")
+    note = unlimited(document["plan"]["newly_billed"], billing["limit"]) if billing else ""
+    return [Advice("Nothing limits what a run may bill", note)] if note else []
+
+
+def _throttled(document: Document) -> list[Advice]:
+    count = document["calls"]["throttled"]
+    if not count:
+        return []
+    text = (
+        "Other programs or the portal spend from the same call limit. If this happens often, leave them a larger share "
+        "with SIMTANDEM_CALLS_RESERVE. Nothing was lost: these calls were sent again later."
+    )
+    return [Advice(f"The carrier asked for a slower pace {of(count, 'time')}", text)]
+
+
+def _rest(document: Document) -> Advice:
+    """What is left to say where nothing above applies."""
+    rows = document["input"]["rows"]
+    others = rows - document["verdicts"].get(Verdict.IN_SYNC, 0)
+    if others:
+        text = (
+            "They were not compared with the carrier afterwards, or the record does not say why they differ. Compare:"
+        )
+        compare = _compare(document)
+        return Advice(f"{of(others, 'row')} {'is' if others == 1 else 'are'} not known to be in sync", text, compare)
+    if not rows:
+        return Advice("Nothing to do", "The file names no devices.")
+    if not document["outcomes"].get(Outcome.APPLIED, 0):
+        return Advice("Nothing to do", "Every device is as asked, and nothing had to be changed for it.")
+    text = (
+        "Every device is as asked. Should it have been a mistake, this takes it back, after showing what it would do:"
+    )
+    return Advice("Nothing to do", text, command("undo", document))

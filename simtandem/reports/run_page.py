@@ -1,0 +1,206 @@
+"""The report of a run as one self-contained page: nothing is fetched, everything from outside is shown as text."""
+
+import base64
+import hashlib
+from collections.abc import Mapping
+from datetime import datetime
+from functools import cache
+from importlib.resources import files
+from pathlib import Path, PurePath
+from typing import cast
+from urllib.parse import quote
+
+import polars as pl
+from jinja2 import Environment, FunctionLoader, StrictUndefined
+from markupsafe import Markup
+
+from schemas.statuses import Cause, Target, Verdict
+from simtandem.host.atomic_file import replace_file
+from simtandem.ledger.explanations import Explanation
+from simtandem.reports import charts, highlights, page_rows
+from simtandem.reports.counts import NEWLY_BILLED, figures
+from simtandem.reports.headline import headline, parts, stopped
+from simtandem.reports.next_steps import next_steps
+from simtandem.reports.run_document import Document
+from simtandem.text import escaping, formats
+
+PRINTED_ROWS = 200
+"""How many rows that need attention stand in the page for print and for browsers without scripts."""
+
+_SHOWN_MOVES = 30
+_CAUSES = {
+    Cause.OURS: "by our own runs",
+    Cause.SOMEBODY: "by somebody, through API or Portal",
+    Cause.AUTOMATIC: "by the carrier itself",
+    Cause.UNEXPLAINED: "no event says by whom",
+    Cause.AWAITED: "the event may still come",
+}
+_MARKS = {
+    Verdict.IN_SYNC: "✓",
+    Verdict.CHANGED_BY_OTHERS: "⇄",
+    Verdict.FAILED: "✕",
+    Verdict.UNKNOWN: "?",
+    Verdict.REFUSED: "⊘",
+    Verdict.INVALID: "⊘",
+    Verdict.SKIPPED: "–",  # noqa: RUF001 - a dash is what is meant
+}
+
+
+def render(
+    document: Mapping[str, object],
+    results: pl.DataFrame,
+    *,
+    rejected: pl.DataFrame,
+    calls: pl.DataFrame | None,
+    explanation: Explanation | None = None,
+    title: str,
+    started: datetime | None,
+    finished: datetime | None,
+) -> str:
+    """The page as HTML.
+
+    `document` is what `reports.document.document` makes, perhaps with `who` added; `results` and `rejected` are tables
+    as in `schemas.tables`; `calls` has `at` (UTC), `method`, `path`, `purpose`, `attempt`, `status`, `seconds` and
+    `fault`; `explanation` tells who changed what, where that is known.
+    """
+    run = cast("Document", document)
+    template = _environment().get_template("report.html.j2")
+    return template.render(
+        title=title,
+        run=run,
+        who=document.get("who"),
+        started=started,
+        finished=finished,
+        timeline=None if calls is None else charts.timeline(calls),
+        purposes=[] if calls is None else charts.purposes(calls),
+        causes=None if explanation is None else _causes(explanation),
+        cause_words=_CAUSES,
+        shown_moves=_SHOWN_MOVES,
+        marks=_MARKS,
+        **_judged(run, results, rejected),
+        **_inline(),
+    )
+
+
+def _judged(run: Document, results: pl.DataFrame, rejected: pl.DataFrame) -> dict[str, object]:
+    """What the page tells of the rows."""
+    examined = highlights.examine(results)
+    return {
+        "headline": _headline(run, examined),
+        "figures": figures(results),
+        "newly_billed": NEWLY_BILLED,
+        "asked": _counts(results, "desired", list(Target)),
+        "funnel": charts.funnel(run),
+        "moves": highlights.moves(results),
+        "advice": next_steps(run, examined, rejected),
+        "attention": int(examined["attention"].sum()),
+        "printed": examined.filter("attention").head(PRINTED_ROWS).to_dicts(),
+        "findings": _counts(examined, "finding", list(highlights.URGENCY)),
+        "embedded": min(examined.height, page_rows.LIMIT),
+        "rows": examined.height,
+        "data": page_rows.embed(examined),
+    }
+
+
+def write_report(path: Path, html: str) -> None:
+    """Write the page, all or nothing; a `LedgerError` names the file if it can't be written."""
+    replace_file(path, [html.encode()])
+
+
+def _causes(explanation: Explanation) -> dict[str, object]:
+    """Who changed what: counts of each cause, and the changes that were not ours."""
+    changes = explanation.changes
+    others = changes.filter(pl.col("cause") != Cause.OURS).sort("seen", "half", "ident")
+    ours = changes.filter(pl.col("cause") == Cause.OURS)
+    return {
+        "read_at": explanation.read_at,
+        "counts": [(word, changes.filter(pl.col("cause") == word).height) for word in Cause],
+        "confirmed": ours["event_id"].count(),
+        "others": others.head(PRINTED_ROWS).to_dicts(),
+        "more": max(0, others.height - PRINTED_ROWS),
+    }
+
+
+def _headline(run: Document, examined: pl.DataFrame) -> dict[str, str]:
+    """The verdict on the whole run in a sentence, how good it is, and what is wrong in a few words."""
+    text, who = headline(run), stopped(run)
+    idle = examined["split"].is_in([highlights.Split.PAYING_BUT_OFF, highlights.Split.SIM_WITHOUT_ENDPOINT]).sum()
+    charged = [f"{formats.of(int(idle), 'SIM')} charged without working"] if idle else []
+    if run.get("refusal"):
+        return {"level": "mixed", "word": "Nothing was sent", "text": text, "detail": run["refusal"]}
+    if who:
+        stop = run.get("stopped")
+        why = [stop["why"]] if stop and stop["why"] else []
+        if stop and run.get("state"):
+            why.append("nobody looked at the carrier after the last call")
+        level, word = "bad" if charged else "mixed", "Stopped" if stop else "Under way"
+        return {"level": level, "word": word, "text": text, "detail": "; ".join(charged + why)}
+    wrong = charged + [f"{number:,} {words}" for number, words in parts(run)[1:]]
+    if missing := run["input"]["rows"] - sum(run["verdicts"].values()):
+        wrong.append(f"{missing:,} not compared")
+    if not wrong:
+        return {"level": "good", "word": "All in sync", "text": text, "detail": ""}
+    serious = charged or not run["verdicts"].get(Verdict.IN_SYNC, 0)
+    word = "Act now" if serious else "Needs attention"
+    return {"level": "bad" if serious else "mixed", "word": word, "text": text, "detail": ", ".join(wrong)}
+
+
+def _counts(table: pl.DataFrame, column: str, order: list[str]) -> list[tuple[str, int]]:
+    """How often each word stands in a column, words that don't left out."""
+    counts = dict(table.group_by(column).len().iter_rows())
+    return [(str(word), counts[word]) for word in order if word in counts]
+
+
+def _inline() -> dict[str, str]:
+    """Style and script, and a policy that lets the browser use these two and fetch nothing."""
+    style, script = _part("report.css"), _part("report.js")
+    policy = "; ".join(
+        (
+            "default-src 'none'",
+            "img-src data:",
+            f"style-src {_hash(style)}",
+            f"script-src {_hash(script)}",
+            "base-uri 'none'",
+            "form-action 'none'",
+        )
+    )
+    return {
+        "style": Markup(style),  # noqa: S704 - our own file, trusted as the code is
+        "script": Markup(script),  # noqa: S704 - the same
+        "policy": policy,
+    }
+
+
+def _hash(text: str) -> str:
+    return f"'sha256-{base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()}'"
+
+
+def _part(name: str) -> str:
+    return (files("simtandem.reports") / "templates" / name).read_text(encoding="utf-8")
+
+
+@cache
+def _environment() -> Environment:
+    """Everything is escaped, and a name the template misspells is an error."""
+    environment = Environment(
+        autoescape=True,
+        finalize=escaping.html,
+        undefined=StrictUndefined,
+        loader=FunctionLoader(_part),
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters.update(
+        number="{:,}".format,
+        of=formats.of,
+        spoken=formats.spoken,
+        duration=formats.duration,
+        stamp=formats.stamp,
+        link=_link,
+    )
+    return environment
+
+
+def _link(path: str) -> str:
+    """A file of the run from the page's own folder; never a scheme or another place."""
+    return f"./{quote(PurePath(path).name)}"

@@ -1,0 +1,100 @@
+"""What an audit leaves behind: its files, its result in the ledger, the document `simtandem audit --json` prints."""
+
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+
+from schemas.statuses import Cause, Finding
+from simtandem.domain import findings as auditing
+from simtandem.runs.fleet_audit import Audit
+from simtandem.ledger.records import RunState
+from simtandem.reports import audit_page
+from simtandem.reports.result_files import write_changes, write_findings, write_retry
+
+
+def finish(audit: Audit, findings: pl.DataFrame) -> dict[str, Any]:
+    """Write the files, record the result; returns the document.
+
+    `told.json` in the run's `work` folder, and the ledger, keep more than the document holds: trend, cost and the rest.
+    """
+    folder = audit.folder
+    explained = folder.table("explained.parquet")
+    files = _write_tables(folder.path, findings, explained)
+    told = _told(audit, findings, explained)
+    report = folder.file("audit.html")
+    audit_page.write(report, told, findings, explained, files)
+    files["report"] = report
+    document = {
+        "run_id": audit.run_id,
+        "sims": told["sims"],
+        "endpoints": told["endpoints"],
+        "findings": told["findings"],
+        "without_status": told["without_status"],
+        "files": {name: str(path) for name, path in files.items()},
+        **({"warnings": told["warnings"]} if told["warnings"] else {}),
+    }
+    folder.save("told.json", told)
+    folder.save("document.json", document)
+    audit.ledger.record_state(audit.run_id, RunState.FINISHED, {"audit": told}, sealed=True)
+    return document
+
+
+def exit_code(document: dict[str, Any]) -> int:
+    """0 where nothing was found, else 1."""
+    return 1 if any(document["findings"].values()) else 0
+
+
+def _write_tables(folder: Path, findings: pl.DataFrame, explained: pl.DataFrame) -> dict[str, Path]:
+    files = {"findings": folder / "findings.csv", "changes": folder / "changes.csv"}
+    write_findings(findings, files["findings"])
+    write_changes(explained, files["changes"])
+    for finding, rows in auditing.repairs(findings).items():
+        files[f"repair-{finding}"] = folder / f"repair-{finding}.csv"
+        write_retry(rows, files[f"repair-{finding}"])
+    return files
+
+
+def _told(audit: Audit, findings: pl.DataFrame, explained: pl.DataFrame) -> dict[str, Any]:
+    """Everything an audit has to say in numbers, ready for JSON."""
+    folder, settings = audit.folder, audit.settings
+    inventory, managed = folder.table("inventory.parquet"), folder.table("managed.parquet")
+    counts = auditing.counts(findings)
+    before = None if audit.before is None else audit.before.told["findings"]
+    never_managed, no_longer_listed = auditing.strangers(inventory, managed)
+    calls = audit.ledger.call_counts(audit.run_id)
+    return {
+        **folder.data("fleet.json"),
+        "findings": counts,
+        "without_status": auditing.without_status(inventory),
+        "run_id": audit.run_id,
+        "carrier_host": settings.carrier_host,
+        "warnings": [settings.unencrypted] if settings.unencrypted else [],
+        "repairable": {finding.value: rows.height for finding, rows in auditing.repairs(findings).items()},
+        "trend": auditing.trend(counts, before),
+        "trend_since": None if audit.before is None else audit.before.started.isoformat(),
+        "causes": _causes(explained),
+        "never_managed": never_managed,
+        "no_longer_listed": no_longer_listed,
+        "cost": _cost(auditing.cost(findings, settings.monthly_rate, settings.currency)),
+        "calls": {"total": calls.total, "retried": calls.retried, "throttled": calls.throttled},
+        "seconds": round((datetime.now(UTC) - audit.started).total_seconds(), 1),
+    }
+
+
+def _causes(explained: pl.DataFrame) -> dict[str, int]:
+    found = dict(explained.group_by("cause").len().iter_rows())
+    return {cause.value: int(found.get(cause.value, 0)) for cause in Cause}
+
+
+def _cost(cost: auditing.Cost | None) -> dict[str, Any] | None:
+    if cost is None:
+        return None
+    return {
+        "sims": cost.sims,
+        "per_month": str(cost.per_month),
+        "currency": cost.currency,
+        "by_finding": {finding.value: str(cost.by_finding[finding]) for finding in Finding},
+        "basis": cost.basis,
+    }

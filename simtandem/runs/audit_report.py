@@ -1,0 +1,205 @@
+"""Audit reports of a run or of a period, in any format, from the ledger: what `simtandem report` writes."""
+
+import asyncio
+import os
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from datetime import UTC, date, datetime, time, timedelta
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+
+from schemas.parameters import ReportFormat
+from simtandem.errors import InputError, LedgerError
+from simtandem.runs.finish import report_again
+from simtandem.runs.change_evidence import explain_run
+from simtandem.runs.run import RunFolder
+from simtandem.ledger.records import REPORTED, SENDING, RunKind, RunSummary
+from simtandem.ledger.store import Ledger
+from simtandem.reports import exports
+from simtandem.reports import period_page
+from simtandem.reports.report_data import Account, Money, account
+from simtandem.reports.unfinished_run import recorded
+from simtandem.reports.workbook import write_workbook
+from simtandem.settings import Settings, load
+from simtandem.text.terminal import print_json
+from simtandem.text.terminal import results as stdout
+
+_EVERY_RUN = 1_000_000_000
+
+
+def last_month(today: date) -> tuple[date, date]:
+    """The first and the last day of the calendar month before."""
+    last = today.replace(day=1) - timedelta(days=1)
+    return last.replace(day=1), last
+
+
+def parse_format(word: str) -> ReportFormat:
+    """The format of that name. Raises `InputError` where there is none."""
+    try:
+        return ReportFormat(word.lower())
+    except ValueError as error:
+        raise InputError(f"--format {word}: not a format. Use one of {', '.join(ReportFormat)}.") from error
+
+
+def show_run(run_id: str, form: ReportFormat, *, as_json: bool) -> None:
+    """Write a run's report in a format other than HTML, and say where it is."""
+    settings = load()
+    with _ledger(settings) as ledger:
+        path = export_run(ledger, settings, run_id, form)
+    _tell({"run_id": path.parent.name, "files": {str(form): str(path)}}, as_json=as_json)
+
+
+def read_events(run_id: str) -> str:
+    """Read the carrier's events of the time in which a run was at work, and keep them for its reports.
+
+    Returns the full id of that run: the reading is a run as well, so the latest is another one by now.
+    """
+    settings = load()
+    settings.token()
+    with _ledger(settings) as ledger:
+        found = ledger.run(run_id, kinds=SENDING).record.run_id
+        asyncio.run(explain_run(ledger, settings, found))
+    return found
+
+
+def show_period(since: str | None, until: str | None, form: ReportFormat, *, as_json: bool) -> None:
+    """Write the report of a period, given as days, and say where it is."""
+    today = datetime.now(UTC).date()
+    first, last = _day(since, "--since"), _day(until, "--until") or today
+    if first is None:
+        raise InputError("--until needs --since: the first day of the period.")
+    settings = load()
+    with _ledger(settings) as ledger:
+        told = export_period(ledger, settings, first, last, [form])
+    _tell(told, as_json=as_json)
+
+
+def export_run(ledger: Ledger, settings: Settings, run_id: str, form: ReportFormat) -> Path:
+    """Write a run's report beside its other files; returns where. Raises `InputError` for a run that was pruned."""
+    run = ledger.run(run_id, kinds=REPORTED)
+    if ledger.pruning(run.record.run_id):
+        ledger.results(run.record.run_id)  # raises, naming the archive
+    folder = settings.runs_folder / run.record.run_id
+    about = {"run_id": run.record.run_id, "made_at": _now()}
+    return _export(account(ledger, [run], _money(settings)), about, folder, "report", form)
+
+
+def export_period(
+    ledger: Ledger, settings: Settings, since: date, until: date, forms: Sequence[ReportFormat]
+) -> dict[str, Any]:
+    """Write reports on all runs begun from `since` to the end of `until`, in UTC.
+
+    Returns what was written: the period, the number of runs, and a file or folder for each format.
+    """
+    if since > until:
+        raise InputError(f"The period ends before it begins: {since} to {until}.")
+    runs = runs_between(ledger, since, until)
+    folder = settings.home / "reports" / f"{since}_{until}"
+    told = account(ledger, runs, _money(settings))
+    about = {"since": str(since), "until": str(until), "made_at": _now()}
+    files = {}
+    for form in forms:
+        if form is ReportFormat.HTML:
+            files[str(form)] = str(_write_index(ledger, settings, told, runs, (since, until), folder / "index.html"))
+        else:
+            files[str(form)] = str(_export(told, about, folder, "report", form))
+    return {**about, "runs": len(runs), "files": files}
+
+
+def runs_between(ledger: Ledger, since: date, until: date) -> list[RunSummary]:
+    """The runs begun from the first moment of `since` to the last of `until`, in UTC, oldest first."""
+    begin = datetime.combine(since, time(), UTC)
+    end = datetime.combine(until, time(), UTC) + timedelta(days=1)
+    return [run for run in reversed(ledger.runs(_EVERY_RUN)) if begin <= run.record.started_at < end]
+
+
+def _export(told: Account, about: Mapping[str, object], folder: Path, name: str, form: ReportFormat) -> Path:
+    with _writing(folder):
+        folder.mkdir(parents=True, exist_ok=True)
+        if form is ReportFormat.XLSX:
+            path = folder / f"{name}.xlsx"
+            write_workbook(told.parts, path)
+        elif form is ReportFormat.JSON:
+            path = folder / f"{name}.json"
+            exports.write_json(about, told.parts, path)
+        elif form is ReportFormat.CSV:
+            path = folder / f"{name}-csv"
+            exports.write_csv(told.parts, path)
+        else:
+            path = folder / f"{name}-parquet"
+            exports.write_parquet(told.parts, path)
+    return path
+
+
+def _write_index(
+    ledger: Ledger,
+    settings: Settings,
+    told: Account,
+    runs: Sequence[RunSummary],
+    days: tuple[date, date],
+    path: Path,
+) -> Path:
+    """The page of a period, and the pages of its runs where they are missing: those of another machine, for one."""
+    links = {}
+    for run in runs:
+        folder = RunFolder(settings.runs_folder / run.record.run_id)
+        page = folder.file("report.html")
+        told_already = page.exists() and recorded(ledger, run) is not None
+        if told_already or _write_page(ledger, folder, run):
+            links[run.record.run_id] = os.path.relpath(page, path.parent)
+    with _writing(path.parent):
+        path.parent.mkdir(parents=True, exist_ok=True)
+    period_page.write(path, told.runs, links, days)
+    return path
+
+
+def _write_page(ledger: Ledger, folder: RunFolder, run: RunSummary) -> bool:
+    if run.record.kind in (RunKind.PLAN, RunKind.AUDIT, RunKind.EVENTS) or ledger.pruning(run.record.run_id):
+        return False
+    report_again(ledger, folder, run)
+    return True
+
+
+def _money(settings: Settings) -> Money:
+    return Money(settings.monthly_rate, settings.currency)
+
+
+def _day(text: str | None, option: str) -> date | None:
+    try:
+        return None if text is None else date.fromisoformat(text)
+    except ValueError as error:
+        raise InputError(f"{option} {text}: not a day. Write it as 2026-03-31.") from error
+
+
+def _now() -> str:
+    return datetime.now(UTC).isoformat(timespec="seconds")
+
+
+def _tell(told: Mapping[str, Any], *, as_json: bool) -> None:
+    if as_json:
+        print_json(told)
+    else:
+        for path in told["files"].values():
+            stdout().print(path, markup=False, soft_wrap=True)
+
+
+@contextmanager
+def _ledger(settings: Settings) -> Iterator[Ledger]:
+    ledger = Ledger.open(settings.ledger())
+    try:
+        yield ledger
+    finally:
+        ledger.close()
+
+
+@contextmanager
+def _writing(folder: Path) -> Iterator[None]:
+    """Says in an operator's words that a file could not be written."""
+    try:
+        yield
+    except (OSError, pl.exceptions.ComputeError) as error:
+        raise LedgerError(
+            f"The report can't be written to {folder} ({error}). Make room or allow access, then write it again."
+        ) from error

@@ -1,0 +1,220 @@
+"""Before anything is sent: read the file, list the carrier, plan the difference, ask the safety gate.
+
+Each step leaves its result in the run's folder and is not done again where that is there already.
+"""
+
+import dataclasses
+from typing import Any
+
+import polars as pl
+
+from schemas.statuses import Action
+from simtandem.domain import safety
+from simtandem import progress
+from simtandem.carriers.protocol import Carrier
+from simtandem.carriers.registry import lifecycle
+from simtandem.errors import PlanRefused
+from simtandem.intake import Intake
+from simtandem.intake import read_devices as read_file
+from simtandem.runs import retry
+from simtandem.runs import undo
+from simtandem.runs.origin import AskedOn
+from simtandem.runs.finish import finish
+from simtandem.runs.input_file import bounds, local_file
+from simtandem.runs.look_plan import LookCost, costly
+from simtandem.runs.run import CARRIER, Run, RunFolder
+from simtandem.ledger.records import SENDING, RunKind, RunState
+from simtandem.domain.plan import calls_needed, counts, digest, eta_seconds, make_plan
+from simtandem.reports.result_files import write_invalid, write_plan
+from simtandem.domain.device_lookup import resolve
+
+OWNERS = "owners.parquet"
+_FOUR_EYES = (
+    "Another person has to approve what is sent (SIMTANDEM_FOUR_EYES), and this run has no approval. "
+    "Nothing was sent.\nStart it from the form of bulk-update in Prefect, where it waits for one."
+)
+_LATENCY_S = 0.1  # assumed for the ETA; what counts is the call budget
+
+
+def read_devices(run: Run) -> dict[str, Any]:
+    """Read and validate the run's file, and begin its record. Raises `InputError`."""
+    if not run.folder.has("intake.json"):
+        named = run.request.file if run.asked_on is AskedOn.TERMINAL else run.request.list_name
+        progress.current().begins(f"reading {'the pasted list' if run.request.pasted else named}")
+        take_devices(run, _devices(run))
+    return run.folder.intake()
+
+
+def _devices(run: Run) -> Intake:
+    if run.request.undo_of:
+        return undo.read_run(run)
+    if run.request.retry_of:
+        return retry.read_run(run)
+    quoting = run.asked_on is AskedOn.TERMINAL  # elsewhere an error is shown to people who may not read that file
+    return read_file(local_file(run), run.request.target, bounds(run.settings), quoting=quoting)
+
+
+def take_devices(run: Run, intake: Intake) -> None:
+    """Begin the run's record with devices that were read already."""
+    kept = _keep(run, intake)
+    run.ledger.start_run(run.record(kept))
+    run.ledger.record_rejected(run.run_id, intake.rejected)
+
+
+def _keep(run: Run, intake: Intake) -> dict[str, Any]:
+    for name in ("devices", "rejected", "repeats"):
+        run.folder.save_table(f"{name}.parquet", getattr(intake, name))
+    write_invalid(intake.rejected, run.folder.file("invalid.csv"))
+    kept = {
+        "file": intake.file,
+        "sha256": intake.sha256,
+        "rows": intake.rows,
+        "invalid": intake.rejected.height,
+        "notes": [*intake.notes, *filter(None, [run.settings.unencrypted])],
+    }
+    run.folder.save("intake.json", kept)
+    return kept
+
+
+async def list_inventory(run: Run, carrier: Carrier) -> dict[str, Any]:
+    """Read the devices asked for from the carrier. Raises `CarrierError`."""
+    if not run.folder.has("listing.json"):
+        progress.current().begins(f"listing the fleet at {run.settings.carrier_host}")
+        devices, begun = run.folder.table("devices.parquet"), run.ledger.clock().isoformat()
+        listing = await carrier.find(devices)
+        run.folder.save_table("inventory.parquet", listing.inventory)
+        asked = devices.filter(pl.col("owners").is_not_null())
+        if asked.height:
+            sims = resolve(asked, listing.inventory).filter(pl.col("reason") == "")["sim_id"]
+            run.folder.save_table(OWNERS, await carrier.read_owners(sims.drop_nulls().unique().to_list()))
+        kept = {"begun": begun, "whole": listing.whole, "sims": listing.sims, "activated": listing.activated}
+        kept["pages"] = listing.pages
+        kept["refused"] = [[*which, why] for which, why in listing.refused.items()]
+        run.folder.save("listing.json", {"devices": listing.inventory.height, **kept})
+    return run.folder.data("listing.json")
+
+
+def plan_changes(run: Run) -> dict[str, Any]:
+    """Plan the difference between file and inventory, and record the plan."""
+    if not run.folder.has("plan.json"):
+        progress.current().begins("planning")
+        folder = run.folder
+        plan = make_plan(
+            folder.table("devices.parquet"),
+            folder.table("repeats.parquet"),
+            folder.table("inventory.parquet"),
+            lifecycle(),
+            folder.table(OWNERS) if folder.has(OWNERS) else None,
+            {(kind, ident): why for kind, ident, why in folder.data("listing.json").get("refused", [])},
+        )
+        if run.request.undo_of:
+            plan = undo.turn_around(run, plan)
+        write_plan(plan, folder.file("plan.csv"))
+        folder.save_table("plan.parquet", plan)
+        kept = _describe(run, plan)
+        if run.kind is not RunKind.PLAN:
+            run.ledger.record_plan(run.run_id, plan)
+        run.ledger.record_state(run.run_id, RunState.PLANNED, kept)
+        folder.save("plan.json", kept)
+    return run.folder.plan_counts()
+
+
+def _describe(run: Run, plan: pl.DataFrame) -> dict[str, Any]:
+    counted = counts(plan)
+    changes = counted.sim_changes + counted.endpoint_changes
+    calls = calls_needed(plan, run.request.batch_size, lifecycle())
+    if changes:  # and what looking at devices again takes, before and after
+        cost = LookCost.of(run.folder, run.settings)
+        calls += cost.calls(counted.devices)
+        calls += cost.planned(costly(plan).height, calls - run.settings.capacity, run.request.batch_size)
+    settings = run.settings
+    eta = eta_seconds(
+        calls, settings.capacity, settings.calls_window_s, counted.sim_changes, settings.sim_concurrency, _LATENCY_S
+    )
+    told = {"digest": digest(plan, CARRIER), "calls": calls, "eta_s": eta}
+    return {**told, "newly_billed_limit": settings.max_newly_billed, **dataclasses.asdict(counted)}
+
+
+async def check_safety(run: Run, carrier: Carrier) -> None:
+    """Let the plan pass, or end the run and raise `PlanRefused`.
+
+    Where four eyes are demanded, only an approval lets a plan pass that changes something, whatever else it is.
+    """
+    try:
+        await ask_gate(run, carrier)
+        if run.approval is None and run.settings.four_eyes and run.kind in SENDING and changes_something(run):
+            raise PlanRefused(_FOUR_EYES, "Not approved")
+    except PlanRefused as refusal:
+        finish(run, RunState.REFUSED, why=str(refusal))
+        raise
+
+
+def changes_something(run: Run) -> bool:
+    """Whether anything would be sent for the plan."""
+    plan = run.folder.data("plan.json")
+    return bool(plan["sim_changes"] + plan["endpoint_changes"])
+
+
+def check_digest(run: Run) -> None:
+    """Let the plan that the run is pinned to pass, or end the run and raise `PlanRefused`. No approval helps."""
+    pinned, digest = run.request.plan_digest or None, run.folder.data("plan.json")["digest"]
+    try:
+        safety.check_digest(CARRIER, expected=pinned, digest=digest)
+    except PlanRefused as refusal:
+        finish(run, RunState.REFUSED, why=str(refusal))
+        raise
+
+
+async def foreseen_refusal(run: Run, carrier: Carrier) -> str:
+    """What the safety gate would say to carrying the plan out; empty where it would let it pass."""
+    try:
+        await ask_gate(run, carrier)
+    except PlanRefused as refusal:
+        return str(refusal)
+    return ""
+
+
+async def ask_gate(run: Run, carrier: Carrier) -> None:
+    """Let the plan pass or raise `PlanRefused`."""
+    plan = run.folder.table("plan.parquet")
+    sims, activated = await _count_fleet(run, carrier, plan)
+    _check(run, plan, sims, activated)
+
+
+async def _count_fleet(run: Run, carrier: Carrier, plan: pl.DataFrame) -> tuple[int | None, int | None]:
+    """SIMs of the fleet and Activated ones; the carrier is asked only where what was listed can't tell enough."""
+    listing, suspending = run.folder.data("listing.json"), safety.suspending(plan)
+    sims, activated = listing["sims"], listing["activated"]
+    limits = _limits(run)
+    enough = sims and sims >= limits.suspend_fleet_min and suspending <= limits.suspend_share * activated
+    if listing["whole"] or not suspending or enough or run.request.accept_large:
+        return sims, activated
+    return await carrier.count_fleet()
+
+
+def _limits(run: Run) -> safety.Limits:
+    settings = run.settings
+    return safety.Limits(suspend_share=settings.max_suspend_share, newly_billed=settings.max_newly_billed)
+
+
+def _check(run: Run, plan: pl.DataFrame, sims: int | None, activated: int | None) -> None:
+    request = run.request
+    safety.check(
+        plan,
+        carrier=CARRIER,
+        fleet_sims=sims,
+        fleet_activated=activated,
+        limits=_limits(run),
+        accept_large=request.accept_large,
+        change_owners=request.change_owners,
+        expected_digest=request.plan_digest or None,
+        digest=run.folder.data("plan.json")["digest"],
+    )
+
+
+def problems(folder: RunFolder) -> list[tuple[int, str]]:
+    """Row and reason of everything invalid or refused, in the file's order."""
+    rejected = folder.table("rejected.parquet")
+    refused = folder.table("plan.parquet").filter(pl.col("action") == Action.REFUSED)
+    told = [(row, f"{column} {value!r}: {reason}") for row, column, value, reason in rejected.iter_rows()]
+    return sorted(told + list(refused.select("row", "reason").iter_rows()))

@@ -1,0 +1,307 @@
+"""A run: what is asked, where its files are, and where it is recorded."""
+
+import asyncio
+import getpass
+import json
+import logging
+import os
+import secrets
+import socket
+from collections.abc import AsyncIterator, Iterator, Mapping
+from contextlib import asynccontextmanager, contextmanager
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+
+from schemas.hosts import plain_host
+from schemas.parameters import BulkUpdate, Mode
+from schemas.statuses import StoppedBy
+from simtandem.carriers.protocol import Carrier
+from simtandem.carriers.registry import open_carrier
+from simtandem.errors import InputError, Interrupted, LedgerError, PlanRefused, SimtandemError
+from simtandem.runs.origin import AskedOn
+from simtandem.runs.handover import PreparedRun
+from simtandem.ledger.processes import process_mark
+from simtandem.ledger.records import RunKind, RunRecord, RunState
+from simtandem.ledger.store import Ledger
+from simtandem.ledger.journal import CallWriter
+from simtandem.text.redaction import redacted_data, redacted_frame
+from simtandem.settings import Settings
+
+log = logging.getLogger(__name__)
+
+CARRIER = "emnify"
+ACCOUNT = "default"
+"""The account's name: settings hold one account."""
+
+
+@dataclass(frozen=True, slots=True)
+class RunFolder:
+    """The files of a run. Those for people are named in the operator's interface; those in `work` are between steps."""
+
+    path: Path
+
+    def file(self, name: str) -> Path:
+        """One of the files for people: `plan.csv`, `invalid.csv`, `results.csv` and so on."""
+        return self.path / name
+
+    def has(self, name: str) -> bool:
+        """Whether a step left `name` here already."""
+        return (self.path / "work" / name).exists()
+
+    def save_table(self, name: str, table: pl.DataFrame) -> None:
+        """Keep a table for a later step."""
+        with _kept(self.path):
+            partial = self._place(name + ".partial")  # a kill on the way leaves no half of a table
+            redacted_frame(table).write_parquet(partial)
+            partial.replace(self._place(name))
+
+    def make(self) -> None:
+        """Make the folder, where somebody took it away."""
+        with _kept(self.path):
+            self.path.mkdir(parents=True, exist_ok=True)
+
+    def save_bytes(self, name: str, data: bytes) -> Path:
+        """Keep a file that somebody gave; returns where."""
+        path = self.path / name
+        with _kept(self.path):
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_bytes(data)
+        return path
+
+    def table(self, name: str) -> pl.DataFrame:
+        """A table an earlier step kept. Raises `LedgerError` where it is gone or damaged."""
+        path = self.path / "work" / name
+        with _found(path):
+            return pl.read_parquet(path)
+
+    def save(self, name: str, data: Mapping[str, object]) -> None:
+        """Keep plain data for a later step."""
+        with _kept(self.path):
+            partial = self._place(name + ".partial")
+            partial.write_text(json.dumps(redacted_data(data), indent=1), encoding="utf-8")
+            partial.replace(self._place(name))
+
+    def data(self, name: str) -> dict[str, Any]:
+        """Plain data an earlier step kept. Raises `LedgerError` where it is gone or damaged."""
+        path = self.path / "work" / name
+        with _found(path):
+            loaded = json.loads(path.read_text(encoding="utf-8"))
+            if not isinstance(loaded, dict):
+                raise TypeError("it holds no data of a run")
+            return loaded
+
+    def intake(self) -> dict[str, Any]:
+        """What reading the file left, also where an older version of simtandem did that."""
+        kept = self.data("intake.json")
+        return {"invalid": kept.get("rejected", 0), **kept}
+
+    def plan_counts(self) -> dict[str, Any]:
+        """What planning left, also where an older version of simtandem did that."""
+        return {"targets": {}, "billed_for_good": 0, "newly_billed_limit": 0, **self.data("plan.json")}
+
+    def _place(self, name: str) -> Path:
+        folder = self.path / "work"
+        folder.mkdir(parents=True, exist_ok=True)
+        return folder / name
+
+
+class _kept:  # noqa: N801 - reads as a word: with _kept(folder)
+    """Says in an operator's words what keeping a file failed of."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+
+    def __enter__(self) -> None:
+        pass
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: object) -> None:
+        if isinstance(error, OSError | pl.exceptions.ComputeError):
+            raise LedgerError(
+                f"The run's files can't be written to {self._folder} ({error}).\n"
+                "Check the disk's free space and permissions, then run again: what was done is not done twice."
+            ) from error
+
+
+@contextmanager
+def _found(path: Path) -> Iterator[None]:
+    """Says in an operator's words that a file of a run is gone, was cut short, or was changed."""
+    try:
+        yield
+    except (OSError, ValueError, TypeError, pl.exceptions.PolarsError, pl.exceptions.PanicException) as error:
+        first = (str(error).splitlines() or [type(error).__name__])[0]
+        raise LedgerError(
+            f"The run's files in {path.parent.parent} are gone or damaged: {path.name} ({first}).\n"
+            "Nothing more is sent in this run; what was sent is recorded. Run the same again: what was done is not "
+            "done twice. A plan that waits for approval has to be made again."
+        ) from error
+
+
+def require_carrier(record: RunRecord, carrier_host: str) -> None:
+    """Raise `InputError` where a run was at another carrier: its ids mean other devices here, or none."""
+    if plain_host(record.carrier_host) != carrier_host:
+        raise InputError(
+            f"Run {record.run_id} was at {record.carrier_host}, and the settings name {carrier_host}. "
+            "Nothing was sent. Set SIMTANDEM_EMNIFY_URL to the carrier of that run."
+        )
+
+
+def kind_of(request: BulkUpdate) -> RunKind:
+    """What a run with these parameters is for."""
+    if request.mode is Mode.PLAN:
+        return RunKind.PLAN
+    if request.undo_of:
+        return RunKind.UNDO
+    return RunKind.RETRY if request.retry_of else RunKind.APPLY
+
+
+@dataclass(slots=True)
+class Run:
+    """One run. `kind` tells what it may do; only `apply` and its like send changes."""
+
+    run_id: str
+    kind: RunKind
+    request: BulkUpdate
+    settings: Settings
+    ledger: Ledger
+    folder: RunFolder
+    started: datetime
+    asked_on: AskedOn = AskedOn.FORM
+    approval: Mapping[str, str] | None = None
+    origin: Mapping[str, str] | None = None
+
+    @classmethod
+    def begin(
+        cls,
+        request: BulkUpdate,
+        kind: RunKind,
+        settings: Settings,
+        prepared: PreparedRun | None = None,
+        *,
+        asked_on: AskedOn = AskedOn.FORM,
+    ) -> "Run":
+        """Open the ledger and name the run: a new one, or the prepared one. Raises `InputError` where that is no more.
+
+        Only what holds the prepared run can name it (see `prepared`): no parameter does.
+        """
+        started = datetime.now(UTC)
+        run_id = prepared.run_id if prepared else new_run_id(started)
+        folder, ledger = RunFolder(settings.runs_folder / run_id), Ledger.open(settings.ledger())
+        try:
+            if prepared is not None:
+                replace(prepared, kind=kind, request=request).require_as_recorded(ledger, folder)
+        except SimtandemError:
+            ledger.close()
+            raise
+        return cls(run_id, kind, request, settings, ledger, folder, started, asked_on)
+
+    def record(self, intake: Mapping[str, Any]) -> RunRecord:
+        """What the ledger keeps of this run from its start."""
+        return RunRecord(
+            run_id=self.run_id,
+            kind=self.kind,
+            carrier=CARRIER,
+            carrier_host=self.settings.carrier_host,
+            file=str(intake["file"]),
+            sha256=str(intake["sha256"]),
+            rows=int(intake["rows"]),
+            rejected=int(intake["invalid"]),
+            parameters=self.request.model_dump(mode="json"),
+            os_user=os_user(),
+            host=socket.gethostname(),
+            pid=os.getpid(),
+            started_at=self.started,
+            process=process_mark(os.getpid()),
+        )
+
+    @asynccontextmanager
+    async def carrier(self) -> AsyncIterator[tuple[Carrier, CallWriter]]:
+        """The carrier, and the writer that records what is sent to it."""
+        async with recorded_carrier(self.settings, self.ledger, self.run_id) as (carrier, journal):
+            yield carrier, journal
+
+    @contextmanager
+    def failing(self) -> Iterator[None]:
+        """Record what ends the run in this block, if it can be recorded at all, and raise it on."""
+        try:
+            yield
+        except PlanRefused:  # recorded where it was refused
+            raise
+        except (asyncio.CancelledError, Interrupted) as stop:
+            self.stopped(StoppedBy.OPERATOR, str(stop))
+            raise
+        except SimtandemError as error:
+            self._last_state(RunState.FAILED, str(error), error.exit_code)
+            raise
+
+    def stopped(self, by: StoppedBy, why: str = "") -> None:
+        """Somebody stopped the run before it came to its report, which else tells of that."""
+        if not self.folder.has("document.json"):
+            self._last_state(RunState.INTERRUPTED, why, Interrupted.exit_code, by)
+
+    def decline(self) -> None:
+        """The operator looked at the plan and said no."""
+        self._last_state(RunState.REFUSED, "not confirmed on the terminal", Interrupted.exit_code)
+
+    def _last_state(self, state: RunState, error: str, exit_code: int, by: StoppedBy | None = None) -> None:
+        detail = {"error": error, "exit_code": exit_code, **({"stopped_by": str(by)} if by else {})}
+        if self.folder.has("intake.json"):
+            try:
+                self.ledger.record_state(self.run_id, state, detail, sealed=True)
+            except LedgerError as second:
+                log.warning("The run's end could not be recorded: %s", second)
+
+    def close(self) -> None:
+        """Let go of the ledger."""
+        self.ledger.close()
+
+
+@asynccontextmanager
+async def recorded_carrier(
+    settings: Settings, ledger: Ledger, run_id: str
+) -> AsyncIterator[tuple[Carrier, CallWriter]]:
+    """The carrier, every call to it recorded as that run's, and the writer that does so."""
+    async with CallWriter(ledger, run_id) as journal:
+        carrier = open_carrier(settings, journal)
+        try:
+            yield carrier, journal
+        finally:
+            await carrier.aclose()
+
+
+def new_run_id(started: datetime) -> str:
+    """A name that sorts by time and that no other run has."""
+    return f"{started:%Y%m%dT%H%M%S}-{secrets.token_hex(3)}"
+
+
+def looking_run(
+    run_id: str, kind: RunKind, settings: Settings, started: datetime, parameters: Mapping[str, object]
+) -> RunRecord:
+    """What the ledger keeps, from its start, of a run that reads no file and changes nothing."""
+    return RunRecord(
+        run_id=run_id,
+        kind=kind,
+        carrier=CARRIER,
+        carrier_host=settings.carrier_host,
+        file="",
+        sha256="",
+        rows=0,
+        rejected=0,
+        parameters=parameters,
+        os_user=os_user(),
+        host=socket.gethostname(),
+        pid=os.getpid(),
+        started_at=started,
+        process=process_mark(os.getpid()),
+    )
+
+
+def os_user() -> str:
+    """Who runs this process, by name where there is one."""
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):  # no name for this user id, as in some containers
+        return str(os.getuid())

@@ -1,0 +1,84 @@
+"""What became of a run, in one sentence or two, for whoever is told of it: the state in Prefect's UI, a message."""
+
+from typing import Any
+
+import polars as pl
+
+from schemas.parameters import Mode
+from schemas.statuses import Verdict
+from simtandem.runs.prepare import problems
+from simtandem.runs.run import Run
+from simtandem.reports.headline import headline, parts, retry_command, stopped
+from simtandem.domain.safety import for_good, unlimited
+
+_LONGEST = 240
+
+
+def ending(document: dict[str, Any], trouble: str = "") -> str:
+    """Counts, the first row that is not as asked, the plan's digest, and the run's id."""
+    told = _planned(document) if only_planned(document) else _done(document)
+    note = unlimited(document["plan"]["newly_billed"], document.get("billing", {"limit": 0})["limit"])
+    first = f" First: {trouble}" if trouble else ""
+    notes = " ".join(["", *filter(None, [note]), *document.get("warnings", [])])
+    return f"{told}{first} Plan {document['digest']}, run {document['run_id']}.{notes}"
+
+
+def only_planned(document: dict[str, Any]) -> bool:
+    """Whether nothing was to be sent."""
+    return "results" not in document["files"]
+
+
+def waiting(plan: dict[str, Any], excess: str) -> str:
+    """What a run waits for, and what it would do; first of all what can't be undone."""
+    first = for_good(plan.get("billed_for_good", 0))
+    note = unlimited(plan["newly_billed"], plan.get("newly_billed_limit", 0))
+    why = " ".join(each for each in (first, excess or "Approval was asked for.") if each)
+    return (
+        f"{why} Plan {plan['digest']}: {_changes(plan)}, {plan['newly_billed']} newly billed, "
+        f"{plan['refused']} refused. Nothing is sent before somebody approves it."
+        f"{note and ' '}{note}"
+    )
+
+
+def first_trouble(run: Run) -> str:
+    """The first row that is not as asked, and why; empty where all are."""
+    if run.request.mode is Mode.PLAN:
+        found = problems(run.folder)[:1]
+    else:
+        found = [(int(str(row["row"])), str(row["why"])) for row in open_rows(run)[:1]]
+    return "".join(f"row {row}: {_short(why)}" for row, why in found)
+
+
+def open_rows(run: Run) -> list[dict[str, object]]:
+    """The rows that did not become as asked: which, what became of each, and why."""
+    results = run.ledger.results(run.run_id).filter(pl.col("verdict") != Verdict.IN_SYNC)
+    told = pl.when(pl.col("error") != "").then("error").otherwise("reason")
+    return results.select("row", "sim_id", "endpoint_id", "verdict", why=told).to_dicts()
+
+
+def _planned(document: dict[str, Any]) -> str:
+    plan, invalid = document["plan"], document["input"]["invalid"]
+    refusal = document.get("refusal", "").partition("\n")[0]
+    return (
+        f"{_changes(plan)}, {plan['unchanged']} unchanged, {plan['refused']} refused, {invalid} rows invalid. "
+        f"Only planned: nothing was sent.{' As it stands it would be refused: ' if refusal else ''}{refusal}"
+    )
+
+
+def _done(document: dict[str, Any]) -> str:
+    if stopped(document):
+        go_on = retry_command(document)
+        return f"{headline(document)}. What was done is recorded{f'; to go on: {go_on}' if go_on else ''}."
+    counts = [f"{count:,} {words}" for count, words in parts(document)[1:]]
+    return ", ".join([f"{document['verdicts']['in_sync']} of {document['input']['rows']} rows in sync", *counts]) + "."
+
+
+def _changes(plan: dict[str, Any]) -> str:
+    told = f"{plan['sim_changes']} SIMs and {plan['endpoint_changes']} endpoints to change"
+    return f"{told}, {plan['owner_changes']} owners among them" if plan["owner_changes"] else told
+
+
+def _short(text: str) -> str:
+    line = " ".join(text.split())
+    line = line if len(line) <= _LONGEST else line[: _LONGEST - 1] + "…"
+    return line if line.endswith((".", "…")) else f"{line}."

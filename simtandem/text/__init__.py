@@ -1,0 +1,1 @@
+"""Text that people read: escaped per medium, redacted, formatted."""

@@ -1,0 +1,59 @@
+"""What is printed: the one way to a terminal, or to whatever stands in its place.
+
+Everything else that wants to say something takes a `Terminal` from here, or prints a document with `print_json`; a test
+of the architecture says so. Text that is printed is text: no markup, no escape sequence, no secret.
+"""
+
+import json
+from collections.abc import Iterable
+from typing import Any
+
+from rich.console import Console, ConsoleOptions, RenderableType
+from rich.segment import Segment
+from rich.text import Text
+
+from simtandem.text.escaping import terminal
+from simtandem.text.redaction import redacted_data
+
+_UNFOLDED = 240
+
+
+class Terminal(Console):
+    """A console that shows what would move a cursor, or not be seen, as an escape. Styles come from `Text` alone."""
+
+    def __init__(self, **settings: Any) -> None:
+        super().__init__(**{"highlight": False, "markup": False, "emoji": False, **settings})
+
+    def print(self, *objects: Any, **how: Any) -> None:
+        """As rich prints, after escaping: what is laid out is what is seen."""
+        super().print(*map(_escaped, objects), **how)
+
+    def render(self, renderable: RenderableType, options: ConsoleOptions | None = None) -> Iterable[Segment]:
+        """The segments of anything, tables and progress bars included; rich's own control codes stay."""
+        for text, style, control in super().render(renderable, options):
+            yield Segment(text if control else terminal(text), style, control)
+
+
+def _escaped(printed: Any) -> Any:
+    if isinstance(printed, str):
+        return terminal(printed)
+    if isinstance(printed, Text) and (plain := terminal(printed.plain)) != printed.plain:
+        return Text(plain, style=printed.style)
+    return printed
+
+
+def results() -> Terminal:
+    """Stdout, as wide as the terminal; where it is none, wide enough that nothing is folded."""
+    console = Terminal()
+    return console if console.is_terminal else Terminal(width=_UNFOLDED)
+
+
+def messages() -> Terminal:
+    """Stderr: progress, notes, questions, errors."""
+    return Terminal(stderr=True)
+
+
+def print_json(document: object, *, indent: int | None = 2) -> None:
+    """One JSON document on stdout. All of it is ASCII: a terminal that shows it is not steered by it."""
+    text = json.dumps(redacted_data(document), indent=indent)
+    print(text.replace("\x7f", "\\u007f"))

@@ -1,0 +1,65 @@
+"""Tasks of an audit of the whole fleet. None of them changes anything at the carrier."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from typing import Any
+
+from prefect import task
+from prefect.cache_policies import NO_CACHE
+from prefect.client.schemas.objects import State
+from prefect.states import Completed
+
+from simtandem.carriers.protocol import Carrier
+from simtandem.runs import audit_output, change_evidence, fleet_audit
+from simtandem.text import escaping
+from tasks.run_settings import settings_of_run
+from tasks.session import origin
+
+
+@dataclass(frozen=True, slots=True)
+class AuditSession:
+    """An audit and the connection to its carrier. A plain object, handed from task to task untouched."""
+
+    audit: fleet_audit.Audit
+    carrier: Carrier
+
+
+@asynccontextmanager
+async def open_audit() -> AsyncIterator[AuditSession]:
+    """An audit by the settings of this process. What ends it is recorded and raised on."""
+    with fleet_audit.auditing_of(await settings_of_run(), origin()) as audit:
+        async with audit.carrier() as carrier:
+            yield AuditSession(audit, carrier)
+
+
+@task(name="list fleet", cache_policy=NO_CACHE)
+async def list_fleet(session: AuditSession) -> None:
+    """Read every SIM and every endpoint."""
+    await fleet_audit.list_fleet(session.audit, session.carrier)
+
+
+@task(name="explain changes", cache_policy=NO_CACHE)
+async def explain_changes(session: AuditSession) -> None:
+    """Find out who changed what, from the ledger and the carrier's events."""
+    await fleet_audit.explain_changes(session.audit, session.carrier)
+
+
+@task(name="explain runs", cache_policy=NO_CACHE)
+async def explain_runs(session: AuditSession) -> int:
+    """Read and keep the carrier's events of runs that ended since: it forgets them after a month."""
+    return await change_evidence.explain_runs(session.audit.ledger, session.audit.settings, origin())
+
+
+@task(name="write audit", cache_policy=NO_CACHE)
+async def write_audit(session: AuditSession) -> dict[str, Any]:
+    """Judge every pair; write findings, repairs and page."""
+    return audit_output.finish(session.audit, fleet_audit.judge(session.audit))
+
+
+def audited_state(document: dict[str, Any]) -> State[Any]:
+    """How the flow run ends: an audit that found something has done its work, and says what it found in its name."""
+    found = {name.replace("_", " "): count for name, count in document["findings"].items() if count}
+    told = ", ".join(f"{count} {name}" for name, count in found.items()) or "nothing found"
+    message = f"{document['sims']} SIMs, {document['endpoints']} endpoints: {told}. Run {document['run_id']}."
+    return Completed(name="Findings" if found else "Completed", message=escaping.state(message))

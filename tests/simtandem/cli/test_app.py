@@ -1,0 +1,132 @@
+import json
+import re
+import sys
+from pathlib import Path
+
+import pytest
+import typer
+from typer.testing import CliRunner
+
+from simtandem import __version__
+from simtandem.cli import app
+from simtandem.errors import (
+    AuthenticationFailed,
+    CarrierRefused,
+    CarrierUnavailable,
+    InputError,
+    Interrupted,
+    LedgerError,
+    OrchestrationError,
+    PlanRefused,
+)
+
+README = Path(__file__).parents[2] / "README.md"
+COMMANDS = {
+    str(command.name or command.callback.__name__) for command in app.app.registered_commands if command.callback
+}
+OPERATORS = {"demo", "plan", "apply", "reconcile", "runs", "report", "retry", "undo", "emulator", "audit", "verify"}
+
+
+def test_the_operators_commands_are_all_there() -> None:
+    assert COMMANDS >= OPERATORS
+
+
+@pytest.mark.parametrize("command", sorted(COMMANDS))
+def test_every_command_explains_itself_and_each_of_its_options(command: str) -> None:
+    done = CliRunner().invoke(app.app, [command, "--help"], env={"COLUMNS": "200", "TERM": "dumb"})
+    assert done.exit_code == 0
+    assert re.search(rf"Usage: .*{command}", done.stdout)
+    described = cli_command(command)
+    assert described.help
+    for parameter in described.params:
+        assert getattr(parameter, "help", None), f"{parameter.name} is not explained"
+
+
+def cli_command(name: str) -> typer.core.TyperCommand:
+    group = typer.main.get_command(app.app)
+    assert isinstance(group, typer.core.TyperGroup)
+    command = group.commands[name]
+    assert isinstance(command, typer.core.TyperCommand)
+    return command
+
+
+@pytest.mark.parametrize("command", sorted(COMMANDS))
+def test_every_command_is_named_in_the_readme(command: str) -> None:
+    assert re.search(rf"`?simtandem {command}\b", README.read_text(encoding="utf-8"))
+
+
+def run_main(monkeypatch: pytest.MonkeyPatch, *arguments: str) -> int:
+    monkeypatch.setattr(sys, "argv", ["simtandem", *arguments])
+    with pytest.raises(SystemExit) as end:
+        app.main()
+    assert isinstance(end.value.code, int)
+    return end.value.code
+
+
+@pytest.mark.parametrize("asking", ["--help", "-h"])
+def test_help_is_found_with_either_spelling(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], asking: str
+) -> None:
+    assert run_main(monkeypatch, asking) == 0
+    assert "Exit codes" in capsys.readouterr().out
+
+
+def test_the_version_is_told(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run_main(monkeypatch, "--version") == 0
+    assert capsys.readouterr().out == f"simtandem {__version__}\n"
+
+
+@pytest.mark.parametrize(
+    ("error", "code"),
+    [
+        (InputError("what"), 2),
+        (PlanRefused("what"), 3),
+        (CarrierRefused("what"), 1),
+        (CarrierUnavailable("what"), 4),
+        (AuthenticationFailed("what"), 4),
+        (LedgerError("what"), 1),
+        (OrchestrationError("what"), 1),
+        (Interrupted("what"), 130),
+        (KeyboardInterrupt(), 130),
+        (ZeroDivisionError("what"), 1),
+    ],
+)
+def test_every_error_is_a_message_and_an_exit_code(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], error: BaseException, code: int
+) -> None:
+    def ends(*, standalone_mode: bool) -> int:
+        raise error
+
+    monkeypatch.setattr(app, "app", ends)
+    assert run_main(monkeypatch, "plan", "file.csv") == code
+    said = capsys.readouterr()
+    assert said.out == ""
+    assert "Traceback" not in said.err
+    assert "what" in said.err or isinstance(error, KeyboardInterrupt)
+
+    assert run_main(monkeypatch, "plan", "file.csv", "--json") == code
+    told = json.loads(capsys.readouterr().out)
+    assert told["exit_code"] == code
+    assert told["message"]
+
+
+def test_what_a_message_quotes_is_no_markup(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def ends(*, standalone_mode: bool) -> int:
+        raise InputError("column [bold]x[/bold] [/] is unknown")
+
+    monkeypatch.setattr(app, "app", ends)
+    run_main(monkeypatch)
+    assert "[bold]x[/bold] [/] is unknown" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("asking", ["-v", "--verbose"])
+def test_whoever_asks_for_it_sees_where_a_mistake_of_ours_is(monkeypatch: pytest.MonkeyPatch, asking: str) -> None:
+    def ends(*, standalone_mode: bool) -> int:
+        raise ZeroDivisionError
+
+    monkeypatch.setattr(app, "app", ends)
+    monkeypatch.setattr(sys, "argv", ["simtandem", "plan", asking])
+    with pytest.raises(ZeroDivisionError):
+        app.main()

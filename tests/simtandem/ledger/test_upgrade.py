@@ -1,0 +1,178 @@
+import logging
+import subprocess
+import sys
+from collections.abc import Callable
+from contextlib import closing
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+from alembic import command
+from alembic.config import Config
+from alembic.script import ScriptDirectory
+from sqlalchemy import insert, inspect
+
+from simtandem.errors import LedgerError
+from simtandem.ledger import inserts
+from simtandem.ledger.database import Database
+from simtandem.ledger.integrity.archive import Archived
+from simtandem.ledger.integrity.canonical import canonical
+from simtandem.ledger.integrity.proof import Proof, Standing
+from simtandem.ledger.integrity.prune import prune
+from simtandem.ledger.integrity.recorded import Recorded
+from simtandem.ledger.integrity.verify import verify
+from simtandem.ledger.records import RunRecord, RunState
+from simtandem.ledger.store import Ledger
+from simtandem.ledger.tables import REVISION, metadata, runs
+from simtandem.ledger.upgrade import upgrade
+
+RUN = "20260131-a"
+MakeRun = Callable[..., RunRecord]
+
+OPEN_WHEN_TOLD = """
+import sys
+from simtandem.ledger import upgrading
+from simtandem.ledger.store import Ledger
+print("ready", flush=True)
+sys.stdin.readline()
+ledger = Ledger.open(sys.argv[1])
+print(len(ledger.runs()), flush=True)
+ledger.close()
+"""
+
+
+def tables_of(database: Database) -> set[str]:
+    with database.read() as connection:
+        return set(inspect(connection).get_table_names())
+
+
+def test_the_code_knows_the_newest_revision() -> None:
+    config = Config()
+    config.set_main_option("script_location", "simtandem.ledger:migrations")
+    assert ScriptDirectory.from_config(config).get_heads() == [REVISION]
+
+
+def test_an_upgrade_needs_nothing_from_the_working_directory_and_leaves_logging_alone(
+    url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    empty = tmp_path / "empty"
+    empty.mkdir()
+    monkeypatch.chdir(empty)
+    loggers = [
+        logging.getLogger(),
+        logging.getLogger("alembic"),
+        logging.getLogger("sqlalchemy"),
+        logging.getLogger("ours"),
+    ]
+    before = [(each.level, each.disabled, list(each.handlers)) for each in loggers]
+    Ledger.open(url).close()
+    assert [(each.level, each.disabled, list(each.handlers)) for each in loggers] == before
+    assert list(empty.iterdir()) == []
+
+
+def test_an_upgrade_that_fails_leaves_nothing_behind(url: str) -> None:
+    with closing(Database(url, 5)) as database:
+        with database.write() as connection:
+            connection.exec_driver_sql("CREATE TABLE verdicts (run_id TEXT)")
+        with pytest.raises(LedgerError, match="already exists"):
+            Ledger.open(url)
+        assert tables_of(database) == {"verdicts"}
+        with database.write() as connection:
+            connection.exec_driver_sql("DROP TABLE verdicts")
+        Ledger.open(url).close()
+        assert tables_of(database) == {*metadata.tables, "alembic_version"}
+
+
+def test_an_upgrade_of_a_ledger_that_is_up_to_date_changes_nothing(url: str) -> None:
+    Ledger.open(url).close()
+    with closing(Database(url, 5)) as database:
+        upgrade(database)
+        assert tables_of(database) == {*metadata.tables, "alembic_version"}
+
+
+def test_a_ledger_of_a_newer_version_is_refused(url: str) -> None:
+    with closing(Ledger.open(url)) as ledger, ledger.database.write() as connection:
+        connection.exec_driver_sql("UPDATE alembic_version SET version_num = '9999'")
+    with pytest.raises(LedgerError, match=r"was written by a newer version of simtandem\. Use that version"):
+        Ledger.open(url)
+
+
+def test_programs_that_open_a_new_ledger_at_the_same_time_all_succeed(url: str) -> None:
+    command = [sys.executable, "-c", OPEN_WHEN_TOLD, url]
+    children = [
+        subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+        for _ in range(3)
+    ]
+    for child in children:
+        assert child.stdout is not None
+        assert child.stdout.readline() == "ready\n"
+    for child in children:
+        assert child.stdin is not None
+        child.stdin.write("go\n")
+        child.stdin.flush()
+    for child in children:
+        out, err = child.communicate(timeout=60)
+        assert (out, err, child.returncode) == ("0\n", "", 0)
+
+
+def make_one_of_before_chains(url: str, a_run: MakeRun) -> None:
+    """A ledger of the first revision, with a run that recorded a little."""
+    config = Config()
+    config.set_main_option("script_location", "simtandem.ledger:migrations")
+    with closing(Database(url, 5)) as database, database.write() as connection:
+        config.attributes["connection"] = connection
+        command.upgrade(config, "0001")
+        row = inserts.run_row(a_run()) | {"started_at": datetime(2026, 1, 1, tzinfo=UTC)}
+        connection.execute(insert(runs), {name: value for name, value in row.items() if name != "process"})
+        connection.exec_driver_sql(f"INSERT INTO rejections VALUES ('{RUN}', 5, 'iccid', '', 'empty')")  # noqa: S608
+
+
+def proof_of(ledger: Ledger) -> Proof:
+    with ledger.database.snapshot() as connection:
+        return verify(RUN, Recorded(connection, RUN))
+
+
+def test_runs_recorded_before_processes_were_keep_their_hashes(a_run: MakeRun) -> None:
+    row = inserts.run_row(a_run(RUN, process=None))
+    assert canonical(row) == canonical({name: value for name, value in row.items() if name != "process"})
+    assert canonical(row) != canonical(inserts.run_row(a_run(RUN, process="boot/1")))
+
+
+def test_a_run_of_before_chains_is_told_from_one_whose_chain_is_gone(url: str, a_run: MakeRun) -> None:
+    make_one_of_before_chains(url, a_run)
+    with closing(Ledger.open(url)) as ledger:
+        proof = proof_of(ledger)
+        assert (proof.standing, proof.uncovered, proof.facts) == (Standing.UNCHAINED, 2, 0)
+        assert proof.standing.value == "recorded before chains existed"
+        with ledger.database.write() as connection:
+            connection.exec_driver_sql("DELETE FROM links")
+        assert proof_of(ledger).standing is Standing.BROKEN
+
+
+@pytest.mark.parametrize("new_url", ["sqlite"], indirect=True)  # PostgreSQL lets only bytes stand among bytes
+def test_a_first_link_that_covers_nothing_can_not_be_changed_either(url: str, a_run: MakeRun) -> None:
+    make_one_of_before_chains(url, a_run)
+    with closing(Ledger.open(url)) as ledger:
+        with ledger.database.write() as connection:
+            connection.exec_driver_sql("UPDATE links SET digests = 'x'")
+        assert [(each.kind, each.ref) for each in proof_of(ledger).findings] == [("link", "1")]
+
+
+def test_what_a_run_of_before_chains_records_from_now_on_is_covered(url: str, a_run: MakeRun, tmp_path: Path) -> None:
+    make_one_of_before_chains(url, a_run)
+    with closing(Ledger.open(url)) as ledger:
+        ledger.record_state(RUN, RunState.FAILED, {}, sealed=True)
+        proof = proof_of(ledger)
+        assert (proof.standing, proof.uncovered, proof.counts) == (Standing.UNCHAINED, 2, {"state": 1})
+        with ledger.database.write() as connection:
+            connection.exec_driver_sql("UPDATE run_states SET detail = '{}'")
+        assert [str(each) for each in proof_of(ledger).findings] == ["state 1 (failed) was changed"]
+
+
+def test_a_run_of_before_chains_is_archived_with_all_it_recorded(url: str, a_run: MakeRun, tmp_path: Path) -> None:
+    make_one_of_before_chains(url, a_run)
+    with closing(Ledger.open(url)) as ledger:
+        prune(ledger, RUN, tmp_path, "ada")
+        archived = verify(RUN, Archived(tmp_path / f"{RUN}.jsonl.gz"))
+        assert (archived.findings, archived.uncovered) == ([], 2)
+        assert proof_of(ledger).standing is Standing.PRUNED

@@ -1,0 +1,132 @@
+from collections.abc import Callable, Mapping, Sequence
+from typing import cast
+
+import polars as pl
+import pytest
+
+from schemas.tables import Rejected, empty
+from simtandem.reports.highlights import examine
+from simtandem.reports.next_steps import Advice, next_steps
+from simtandem.reports.run_document import Document
+
+Make = Callable[[Sequence[Mapping[str, object]]], pl.DataFrame]
+MakeDocument = Callable[..., dict[str, object]]
+Advise = Callable[..., list[Advice]]
+
+
+@pytest.fixture
+def advise(make_results: Make, make_document: MakeDocument) -> Advise:
+    def make(
+        rows: Sequence[Mapping[str, object]], rejected: pl.DataFrame | None = None, **facts: object
+    ) -> list[Advice]:
+        results = make_results(rows)
+        document = cast("Document", make_document(results, **facts))
+        return next_steps(document, examine(results), empty(Rejected) if rejected is None else rejected)
+
+    return make
+
+
+def test_there_is_nothing_to_do_when_all_is_in_sync(advise: Advise) -> None:
+    (only,) = advise([{}, {}])
+
+    assert (only.headline, only.command) == ("Nothing to do", "simtandem undo run-1")
+
+
+def test_there_is_nothing_to_do_for_an_empty_file(advise: Advise) -> None:
+    (only,) = advise([])
+
+    assert (only.headline, only.text, only.command) == ("Nothing to do", "The file names no devices.", "")
+
+
+def test_rows_worth_another_try_name_the_command_and_why_they_failed(advise: Advise) -> None:
+    (only,) = advise(
+        [
+            {"verdict": "failed", "after": "Suspended+Disabled", "error": "HTTP 503"},
+            {"verdict": "failed", "after": "Suspended+Disabled", "error": "HTTP 503"},
+            {"verdict": "unknown", "after": "", "error": "no answer"},
+            {"verdict": "skipped", "after": "Suspended+Disabled"},
+            {},
+        ],
+        run_id="run 1",
+    )
+
+    assert only.headline == "4 rows are in retry.csv"
+    assert only.text.startswith("1 skipped, 2 failed, 1 unknown.")
+    assert only.command == "simtandem retry 'run 1'"
+    assert only.details == ("2 rows: HTTP 503", "1 row: no answer")
+
+
+def test_the_retry_count_is_the_rows_of_the_retry_file(advise: Advise) -> None:
+    failed = {"verdict": "failed", "after": "Suspended+Disabled"}
+    refused = {"verdict": "refused", "after": "Issued+Disabled"}
+    same = {"sim_id": "1", "endpoint_id": "2"}
+
+    first, *_ = advise([{**failed, **same}, {**failed, **same}, refused, {"verdict": "invalid", "desired": None}])
+
+    assert first.headline == "1 row is in retry.csv"
+    assert first.text.startswith("2 failed. ")
+
+
+def test_pairs_that_cost_money_come_first_and_name_their_rows(advise: Advise) -> None:
+    split = {"verdict": "failed", "after": "Activated+Disabled"}
+
+    first, second = advise([{"verdict": "unknown", "after": ""}, split, split])
+
+    assert (first.headline, first.urgent) == ("2 devices are paying but off", True)
+    assert "each is charged this month (UTC) and every month it stays so" in first.text
+    assert "Retrying this run" in first.text
+    assert first.details == ("Rows 3 and 4.",)
+    assert second.headline == "3 rows are in retry.csv"
+
+
+def test_a_split_pair_that_was_not_ours_to_change_is_left_to_an_audit(advise: Advise) -> None:
+    first, *_ = advise([{"verdict": "changed_by_others", "after": "Suspended+Enabled"}])
+
+    assert (first.headline, first.command) == ("1 device is on but dead", "simtandem audit")
+
+
+def test_a_device_changed_by_others_is_to_be_compared_first(advise: Advise) -> None:
+    (only,) = advise([{"verdict": "changed_by_others", "after": "Suspended+Disabled"}], file="my fleet.csv")
+
+    assert only.headline == "1 row was changed by others"
+    assert only.command == "simtandem reconcile 'my fleet.csv'"
+    assert only.details == ("Row 2.",)
+
+
+def test_refused_moves_tell_their_reasons(advise: Advise) -> None:
+    refused = {"verdict": "refused", "after": "Issued+Disabled", "reason": "activate it first"}
+
+    (only,) = advise([refused, refused])
+
+    assert (only.headline, only.details) == ("2 rows were refused", ("2 rows: activate it first",))
+
+
+def test_rejected_rows_name_the_cells_to_correct_and_how_many_more_there_are(advise: Advise) -> None:
+    lines = [(n, "iccid", "8.98E+18", "rounded by a spreadsheet") for n in range(2, 14)]
+    rejected = pl.DataFrame(lines, schema=empty(Rejected).schema, orient="row")
+
+    (only,) = advise([{"verdict": "invalid", "desired": None, "after": ""}] * 12, rejected)
+
+    assert only.headline == "12 rows are invalid"
+    assert only.details[0] == "Row 2, column iccid: “8.98E+18”: rounded by a spreadsheet"
+    assert len(only.details) == 11
+    assert only.details[-1] == "and 2 more in invalid.csv"
+
+
+def test_throttling_is_explained_after_all_else(advise: Advise) -> None:
+    first, second = advise([{}], throttled=3)
+
+    assert first.headline == "Nothing to do"
+    assert second.headline == "The carrier asked for a slower pace 3 times"
+
+
+def test_rows_without_a_verdict_are_never_called_right(make_results: Make, make_document: MakeDocument) -> None:
+    document = make_document(make_results([{}, {}]))
+    document["verdicts"] = {"in_sync": 0}
+
+    (only,) = next_steps(cast("Document", document), examine(make_results([])), empty(Rejected))
+
+    assert (only.headline, only.command) == (
+        "2 rows are not known to be in sync",
+        "simtandem reconcile fleet.csv",
+    )

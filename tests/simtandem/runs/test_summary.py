@@ -1,0 +1,90 @@
+from typing import Any
+
+import pytest
+
+from simtandem.runs.summary import ending, waiting
+
+PLAN = {
+    "digest": "d1",
+    "sim_changes": 3,
+    "endpoint_changes": 2,
+    "unchanged": 1,
+    "refused": 4,
+    "newly_billed": 3,
+    "owner_changes": 0,
+}
+CHANGES = "3 SIMs and 2 endpoints to change"
+NOTHING = "Only planned: nothing was sent."
+RECORDED = "What was done is recorded; to go on: simtandem retry r1."
+ROW_7 = "First: row 7: no id."
+
+
+def told(exit_code: int, *, sent: bool = True, **verdicts: int) -> dict[str, Any]:
+    files = {"plan": "plan.csv", "results": "results.csv"} if sent else {"plan": "plan.csv"}
+    return {
+        "run_id": "r1",
+        "digest": "d1",
+        "exit_code": exit_code,
+        "input": {"rows": 10, "invalid": 2},
+        "plan": PLAN,
+        "verdicts": {"in_sync": 0, **verdicts},
+        "files": files,
+    }
+
+
+@pytest.mark.parametrize(
+    ("document", "trouble", "sentence"),
+    [
+        (told(0, in_sync=10, failed=0), "", "10 of 10 rows in sync. Plan d1, run r1."),
+        (
+            told(1, in_sync=8, changed_by_others=2),
+            "row 3: locked.",
+            "8 of 10 rows in sync, 2 changed by others. First: row 3: locked. Plan d1, run r1.",
+        ),
+        (
+            told(130, in_sync=4, skipped=6)
+            | {"stopped": {"by": "prefect", "why": ""}, "not_sent": {"half_done": 4, "not_begun": 2}},
+            "",
+            f"Cancelled in Prefect: 4 in sync, 4 half done, 2 not begun. {RECORDED} Plan d1, run r1.",
+        ),
+        (
+            told(1, sent=False, skipped=8, invalid=2),
+            "row 7: no id.",
+            f"{CHANGES}, 1 unchanged, 4 refused, 2 rows invalid. {NOTHING} {ROW_7} Plan d1, run r1.",
+        ),
+    ],
+)
+def test_an_ending_has_counts_first_trouble_digest_and_run(
+    document: dict[str, Any], trouble: str, sentence: str
+) -> None:
+    assert ending(document, trouble) == sentence
+
+
+@pytest.mark.parametrize(("excess", "begins"), [("", "Approval was asked for."), ("Too many.", "Too many.")])
+def test_what_waits_says_why_and_what_for(excess: str, begins: str) -> None:
+    assert waiting(PLAN, excess) == (
+        f"{begins} Plan d1: 3 SIMs and 2 endpoints to change, 3 newly billed, 4 refused. "
+        "Nothing is sent before somebody approves it."
+    )
+
+
+def test_owners_are_counted_where_some_change() -> None:
+    assert "3 SIMs and 2 endpoints to change, 2 owners among them, 3 newly billed" in waiting(
+        {**PLAN, "owner_changes": 2}, ""
+    )
+
+
+UNLIMITED = "No limit is set for newly billed SIMs (SIMTANDEM_MAX_NEWLY_BILLED)"
+
+
+def test_an_approval_is_asked_for_what_can_not_be_undone_first() -> None:
+    message = waiting({**PLAN, "billed_for_good": 3, "newly_billed_limit": None}, "emnify: too many.")
+    assert message.startswith("3 SIMs would be newly billed for good")
+    assert UNLIMITED in message
+    assert UNLIMITED not in waiting({**PLAN, "billed_for_good": 3, "newly_billed_limit": 10}, "")
+
+
+@pytest.mark.parametrize(("limit", "says"), [(None, True), (3, False)])
+def test_an_ending_says_that_no_limit_is_set(limit: int | None, says: bool) -> None:
+    document = told(0, in_sync=10) | {"billing": {"for_good": 3, "limit": limit}}
+    assert (UNLIMITED in ending(document)) is says
