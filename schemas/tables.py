@@ -77,7 +77,7 @@ class Plan(_Table):
 
     `sim_step` and `endpoint_step` say which halves get a call, `first` which of the two halves goes first. `*_after` is
     where the halves should be in the end (null where the row is refused or that half does not exist). `owners_*` are
-    texts as in `simtandem.domain.ownership`, null where the row asks for no owner; owners are changed in the SIM's step.
+    texts as in `simtandem.domain.ownership`, null where no owner is asked for; owners change in the SIM's step.
     `desired` is null where the row asks for owners alone.
     """
 
@@ -141,7 +141,7 @@ class Results(_Table):
 class Events(_Table):
     """Events of the carrier, one line each, those of types nobody knows as well. `name` is the type in words.
 
-    `at` is null where the carrier's text for it can't be read; `source` is a `schemas.event_types.EventSource` where known.
+    `at` is null where the carrier's text for it can't be read; `source` is one of `schemas.event_types.EventSource`.
     """
 
     event_id: Series[pl.String] = pa.Field(unique=True)

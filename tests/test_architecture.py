@@ -71,10 +71,7 @@ def emulator_and_carriers_know_each_other(module: Module) -> list[str]:
     return []
 
 
-PURE = {
-    *(f"simtandem/{name}.py" for name in ("planning", "resolving", "safety", "batching", "reconciling", "explaining")),
-    *(module.path for module in read("simtandem/intake")),
-}
+PURE = {module.path for folder in ("simtandem/domain", "simtandem/intake") for module in read(folder)}
 IMPURE = {
     "time",
     "random",
@@ -110,8 +107,40 @@ def clock_network_or_chance_in_pure_modules(module: Module) -> list[str]:
     return module.imports_from(*IMPURE) + calls
 
 
+BELOW = ("errors", "settings", "progress", "text", "host")
+RECORD = ("ledger", "carriers", "intake", "domain", *BELOW)
+MAY_IMPORT_FOLDER: dict[str, tuple[str, ...]] = {
+    "cli": ("prefect_server", "inbox", "runs", "reports", "emulator", *RECORD),
+    "prefect_server": ("inbox", "runs", "reports", *RECORD),
+    "inbox": ("runs", "reports", *RECORD),
+    "runs": ("reports", *RECORD),
+    "reports": RECORD,
+    "ledger": ("carriers", "domain", *BELOW),
+    "carriers": ("domain", *BELOW),
+    "intake": ("domain", *BELOW),
+    "domain": ("errors", "text"),
+    "host": ("errors", "settings", "text"),
+    "settings": ("errors", "text"),
+    "progress": (),
+    "errors": ("text",),
+    "text": (),
+    "emulator": (),
+}
+
+
+def imports_against_the_order_of_folders(module: Module) -> list[str]:
+    """Inside simtandem a folder imports only from folders below it."""
+    if module.room != "simtandem" or module.path == "simtandem/__init__.py":
+        return []
+    own = module.path.removesuffix(".py").split("/")[1]
+    allowed = {own, "__version__", *MAY_IMPORT_FOLDER.get(own, ())}
+    imported = (name.split(".")[1] for name in module.imports_from("simtandem") if "." in name)
+    return sorted({f"simtandem.{folder}" for folder in imported} - {f"simtandem.{folder}" for folder in allowed})
+
+
 RULES: list[Rule] = [
     imports_against_the_direction,
+    imports_against_the_order_of_folders,
     libraries_away_from_home,
     environment_outside_settings,
     emulator_and_carriers_know_each_other,
@@ -134,6 +163,11 @@ BREACHES: list[tuple[Rule, str, str]] = [
     (imports_against_the_direction, "simtandem/prefect_server/flow_start.py", "from tasks.session import Session"),
     (imports_against_the_direction, "schemas/a.py", "if TYPE_CHECKING:\n    from simtandem.errors import InputError"),
     (imports_against_the_direction, "simtandem/a.py", "import importlib\nimportlib.import_module('flows.bulk_update')"),
+    (imports_against_the_order_of_folders, "simtandem/domain/a.py", "from simtandem.runs.run import Run"),
+    (imports_against_the_order_of_folders, "simtandem/domain/a.py", "from simtandem import settings"),
+    (imports_against_the_order_of_folders, "simtandem/ledger/a.py", "def f():\n    import simtandem.reports.charts"),
+    (imports_against_the_order_of_folders, "simtandem/runs/a.py", "from simtandem.cli.console import show"),
+    (imports_against_the_order_of_folders, "simtandem/new/a.py", "from simtandem.errors import InputError"),
     (libraries_away_from_home, "simtandem/a.py", "def f():\n    import prefect"),
     (libraries_away_from_home, "simtandem/a.py", "from prefect.states import Completed"),
     (libraries_away_from_home, "simtandem/runs/a.py", "import httpx"),
@@ -149,8 +183,8 @@ BREACHES: list[tuple[Rule, str, str]] = [
         "simtandem/emulator/a.py",
         "from simtandem.carriers.emnify import lifecycle",
     ),
-    (emulator_and_carriers_know_each_other, "simtandem/emulator/a.py", "from simtandem import planning"),
-    (emulator_and_carriers_know_each_other, "simtandem/emulator/a.py", "from ..carriers import base"),
+    (emulator_and_carriers_know_each_other, "simtandem/emulator/a.py", "from simtandem.domain import plan"),
+    (emulator_and_carriers_know_each_other, "simtandem/emulator/a.py", "from ..carriers import protocol"),
     (emulator_and_carriers_know_each_other, "simtandem/carriers/a.py", "from simtandem import emulator"),
     (clock_network_or_chance_in_pure_modules, "simtandem/domain/plan.py", "import time"),
     (

@@ -14,7 +14,7 @@ PRINTS = ("simtandem/text/terminal.py",)
 
 
 def prints_around_the_terminal(module: Module) -> list[str]:
-    """What people read is printed by `simtandem.text.terminal`, which takes out what would steer a terminal, and secrets."""
+    """What people read is printed by `simtandem.text.terminal`, without control characters and secrets."""
     if is_in(module, *PRINTS) or is_in(module, "simtandem/emulator/", "simtandem/ledger/migrations/"):
         return []
     calls = [ast.unparse(node.func) for node in ast.walk(module.tree) if isinstance(node, ast.Call)]

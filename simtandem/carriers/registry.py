@@ -8,7 +8,8 @@ from simtandem.carriers.emnify.client import Account, Emnify
 from simtandem.carriers.emnify.lifecycle import EmnifyLifecycle
 from simtandem.carriers.emnify.recorded_calls import changed_devices
 from simtandem.carriers.emnify.refused_tokens import refused_tokens
-from simtandem.carriers.protocol import Carrier, Journal, Lifecycle
+from simtandem.carriers.protocol import Carrier, Journal
+from simtandem.domain.lifecycle import Lifecycle
 from simtandem.settings import Settings
 
 log = logging.getLogger(__name__)

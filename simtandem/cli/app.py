@@ -2,13 +2,29 @@
 
 import sys
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 from typer.core import TyperCommand
 
 from simtandem import __version__
-from simtandem.cli.options import AsJson, Commands, File, To, target_of
+from simtandem.cli.options import (
+    AcceptLarge,
+    AsJson,
+    BatchSize,
+    ChangeOwners,
+    Commands,
+    Digest,
+    File,
+    Quiet,
+    RunId,
+    To,
+    Verbose,
+    Yes,
+    end,
+    output_for,
+    request_for,
+)
 from simtandem.cli.schedule import schedule
 from simtandem.errors import SimtandemError
 from simtandem.host import standard_streams
@@ -25,17 +41,6 @@ app = Commands(
 )
 
 app.add_typer(schedule, name="schedule")
-
-BatchSize = Annotated[int, typer.Option("--batch-size", min=1, max=2000, help="Pairs in a batch.")]
-Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="No progress, only the result.")]
-Verbose = Annotated[bool, typer.Option("--verbose", "-v", help="Log what happens, and show tracebacks.")]
-RunId = Annotated[str, typer.Argument(metavar="RUN", help="A run's id, or its beginning.", show_default=False)]
-Yes = Annotated[bool, typer.Option("--yes", "-y", help="Don't ask. Needed where there is no terminal.")]
-AcceptLarge = Annotated[bool, typer.Option("--accept-large", help="Go on beyond the safety limits.")]
-ChangeOwners = Annotated[
-    bool, typer.Option("--change-owners", help="Let the file's *_org_id columns give SIMs other owners.")
-]
-Digest = Annotated[str | None, typer.Option("--plan", metavar="DIGEST", help="Apply only the plan with this digest.")]
 
 
 @app.command()
@@ -68,8 +73,8 @@ def plan(
 
     del yes
     allowed = {"accept_large": accept_large, "change_owners": change_owners}
-    request = _request(file, to, batch_size, plan_digest=digest, **allowed)
-    _end(bulk_commands.look("plan", request, _output(as_json, quiet, verbose)))
+    request = request_for(file, to, batch_size, plan_digest=digest, **allowed)
+    end(bulk_commands.look("plan", request, output_for(as_json, quiet, verbose)))
 
 
 @app.command()
@@ -90,8 +95,8 @@ def apply(
     from simtandem.cli import bulk_commands
 
     allowed = {"accept_large": accept_large, "change_owners": change_owners}
-    request = _request(file, to, batch_size, plan_digest=digest, **allowed)
-    _end(bulk_commands.apply(request, _output(as_json, quiet, verbose), yes=yes))
+    request = request_for(file, to, batch_size, plan_digest=digest, **allowed)
+    end(bulk_commands.apply(request, output_for(as_json, quiet, verbose), yes=yes))
 
 
 @app.command()
@@ -101,7 +106,7 @@ def reconcile(
     """Compare FILE with the carrier's listing. Changes nothing; exit code 0 if nothing differs."""
     from simtandem.cli import bulk_commands
 
-    _end(bulk_commands.look("reconcile", _request(file, to), _output(as_json, quiet, verbose)))
+    end(bulk_commands.look("reconcile", request_for(file, to), output_for(as_json, quiet, verbose)))
 
 
 @app.command()
@@ -163,8 +168,8 @@ def retry(
 
     run_id, file = history.open_rows(run)
     allowed = {"accept_large": accept_large, "change_owners": change_owners}
-    request = _request(file, None, batch_size, retry_of=run_id, **allowed)
-    _end(bulk_commands.apply(request, _output(as_json, quiet, verbose), yes=yes))
+    request = request_for(file, None, batch_size, retry_of=run_id, **allowed)
+    end(bulk_commands.apply(request, output_for(as_json, quiet, verbose), yes=yes))
 
 
 @app.command()
@@ -172,7 +177,7 @@ def audit(*, as_json: AsJson = False, quiet: Quiet = False, verbose: Verbose = F
     """Look at the whole fleet: split pairs, what costs money for nothing, drift. Changes nothing; exit 0 if clean."""
     from simtandem.cli import audit as fleet_audit
 
-    _end(fleet_audit.audit(_output(as_json, quiet, verbose)))
+    end(fleet_audit.audit(output_for(as_json, quiet, verbose)))
 
 
 @app.command()
@@ -195,9 +200,9 @@ def undo(
     run_id = named(run)
     file = Path(f"undo of {run_id}")
     allowed = {"accept_large": accept_large, "change_owners": change_owners}
-    request = _request(file, None, batch_size, plan_digest=digest, undo_of=run_id, **allowed)
-    output = _output(as_json, quiet, verbose)
-    _end(bulk_commands.apply(request, output, yes=True) if yes else bulk_commands.look("plan", request, output))
+    request = request_for(file, None, batch_size, plan_digest=digest, undo_of=run_id, **allowed)
+    output = output_for(as_json, quiet, verbose)
+    end(bulk_commands.apply(request, output, yes=True) if yes else bulk_commands.look("plan", request, output))
 
 
 @app.command()
@@ -205,7 +210,7 @@ def compare(first: RunId, second: RunId, *, as_json: AsJson = False) -> None:
     """Say which devices differ between two runs: in what was asked, in where they ended, in the verdict."""
     from simtandem.cli.compare import show_differences
 
-    _end(show_differences(first, second, as_json=as_json))
+    end(show_differences(first, second, as_json=as_json))
 
 
 @app.command()
@@ -225,7 +230,7 @@ def verify(
     """Say whether the record is untouched, and if not, which fact was changed, taken away or added."""
     from simtandem.cli.verify import show_proof
 
-    _end(show_proof(run, head, as_json=as_json, rebuild=rebuild))
+    end(show_proof(run, head, as_json=as_json, rebuild=rebuild))
 
 
 @app.command()
@@ -238,7 +243,7 @@ def prune(
     """Archive the details of old runs and take them out of the ledger; heads, states and counts stay."""
     from simtandem.cli.prune import prune_before
 
-    _end(prune_before(before, yes=yes, as_json=as_json))
+    end(prune_before(before, yes=yes, as_json=as_json))
 
 
 @app.command("retry-token")
@@ -246,7 +251,7 @@ def retry_token(*, as_json: AsJson = False) -> None:
     """Let an application token that the carrier refused be tried once more. Sends nothing itself."""
     from simtandem.cli.retry_token import forget_refusals
 
-    _end(forget_refusals(as_json=as_json))
+    end(forget_refusals(as_json=as_json))
 
 
 @app.command(cls=TyperCommand)
@@ -292,25 +297,6 @@ def _common(
     *, version: Annotated[bool, typer.Option("--version", callback=_version, is_eager=True, help="Show it.")] = False
 ) -> None:
     """Options that stand before a command."""
-
-
-def _request(file: Path, to: str | None, batch_size: int = 500, **others: Any) -> Any:
-    from schemas.parameters import BulkUpdate, Mode, Wish
-    from simtandem.runs.input_file import address
-
-    target = target_of(to)
-    wish = Wish(target.value) if target else Wish.AS_IN_FILE
-    return BulkUpdate(file=address(file), to=wish, mode=Mode.APPLY, batch_size=batch_size, **others)
-
-
-def _output(as_json: bool, quiet: bool, verbose: bool) -> Any:  # noqa: FBT001 - see commands.Output
-    from simtandem.cli.bulk_commands import Output
-
-    return Output(as_json=as_json, quiet=quiet, verbose=verbose)
-
-
-def _end(exit_code: int) -> None:
-    raise typer.Exit(exit_code)
 
 
 def main() -> None:

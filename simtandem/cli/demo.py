@@ -73,7 +73,7 @@ def run_emulator(port: int, devices: int) -> None:
 
 def _file() -> Path:
     """The sample, in a checkout or as installed."""
-    for folder in (Path(__file__).parents[1] / "data", Path(str(resources.files("simtandem"))) / "samples"):
+    for folder in (Path(__file__).parents[2] / "data", Path(str(resources.files("simtandem"))) / "samples"):
         if (folder / _FILE).is_file():
             return folder / _FILE
     raise InputError(f"The sample {_FILE} was not installed. Run the demonstration from a checkout.")

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from schemas.statuses import EndpointStatus, Finding, SimStatus, Target
-from simtandem.carriers.protocol import Lifecycle
+from simtandem.domain.lifecycle import Lifecycle
 
 _SAFE: Mapping[Finding, tuple[Target, ...]] = {
     Finding.PAYING_BUT_OFF: (Target.ACTIVATED, Target.SUSPENDED),  # charged already: switching it on costs nothing new

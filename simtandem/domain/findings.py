@@ -13,8 +13,8 @@ import polars as pl
 
 from schemas.statuses import EndpointStatus, Finding, Half, SimStatus, Target
 from schemas.tables import PAIR, Findings
-from simtandem.carriers.protocol import Lifecycle
 from simtandem.domain.audit_rules import State, judge
+from simtandem.domain.lifecycle import Lifecycle
 
 _COLUMNS = list(Findings.to_schema().columns)
 _STATE = ["has_sim", "sim_status", "has_endpoint", "endpoint_status", "desired", "expected_sim", "expected_endpoint"]

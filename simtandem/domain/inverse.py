@@ -12,8 +12,8 @@ import polars as pl
 
 from schemas.statuses import Action, EndpointStatus, Half, Outcome, SimStatus, Target, Verdict
 from schemas.tables import Devices, Plan
-from simtandem.carriers.protocol import Lifecycle
 from simtandem.domain.last_sender import LATER, SENT, add_claims
+from simtandem.domain.lifecycle import Lifecycle
 from simtandem.domain.messages import pair
 from simtandem.domain.verdicts import as_input
 

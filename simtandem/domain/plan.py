@@ -14,10 +14,10 @@ import polars as pl
 
 from schemas.statuses import Action, EndpointStatus, Half, SimStatus, Target
 from schemas.tables import Plan
-from simtandem.carriers.protocol import Lifecycle
 from simtandem.domain import ownership
 from simtandem.domain.batches import split
 from simtandem.domain.device_lookup import resolve
+from simtandem.domain.lifecycle import Lifecycle
 
 _COLUMNS = list(Plan.to_schema().columns)
 _STATES = _COLUMNS[: _COLUMNS.index("owners_after") + 1]  # row, device, where it is, and where it should be

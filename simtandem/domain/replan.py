@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import polars as pl
 
 from schemas.statuses import Action, EndpointStatus, Half, Outcome, SimStatus, Target
-from simtandem.carriers.protocol import Lifecycle
+from simtandem.domain.lifecycle import Lifecycle
 from simtandem.domain.messages import pair, with_owners
 from simtandem.domain.verdicts import is_now, look
 

@@ -33,7 +33,7 @@ def keep_private() -> None:
 def import_nothing_from_here() -> None:
     """Have no module taken from the folder where the command was typed, unless this program lies there."""
     with suppress(OSError):
-        here, ours = Path.cwd(), Path(__file__).parents[1]
+        here, ours = Path.cwd(), Path(__file__).parents[2]
         if here != ours:
             sys.path[:] = [place for place in sys.path if place and Path(place) != here]
 

@@ -8,7 +8,12 @@ import polars as pl
 from sqlalchemy import Connection
 
 from simtandem.errors import InputError
-from simtandem.ledger import inserts, last_known, queries, schedule_tables
+from simtandem.ledger import (
+    inserts,
+    last_known,
+    queries,
+    schedule_tables,  # noqa: F401 - so that the tables' metadata is whole wherever a ledger is opened
+)
 from simtandem.ledger.commit import commit
 from simtandem.ledger.database import Database
 from simtandem.ledger.integrity.chain import Chain

@@ -1,8 +1,8 @@
 """Text from outside in the cells of CSV files and workbooks, as expressions over columns. Pure.
 
-As in `simtandem.text.escaping`: what is not seen becomes an escape, and secrets are taken out. In a CSV, nothing may run as
-a formula: not at the beginning of a cell, and not behind a separator either, because a spreadsheet of another language
-splits the same line elsewhere.
+As in `simtandem.text.escaping`: what is not seen becomes an escape, and secrets are taken out. In a CSV, nothing may
+run as a formula: not at the beginning of a cell, and not behind a separator either, because a spreadsheet of another
+language splits the same line elsewhere.
 """
 
 import polars as pl

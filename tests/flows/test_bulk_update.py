@@ -169,7 +169,7 @@ async def patch(session: "Session", monkeypatch: pytest.MonkeyPatch, *, quickly:
     from prefect import flow  # noqa: PLC0415
 
     import flows.bulk_update as module  # noqa: PLC0415
-    from tasks import patch as patching
+    from tasks import patch as patching  # noqa: PLC0415
 
     if quickly:
         monkeypatch.setattr(patching, "RETRY_AFTER_S", (0.0, 0.0, 0.0))
@@ -210,7 +210,7 @@ async def test_an_outage_that_does_not_end_is_given_up(tmp_path: Path, monkeypat
 async def test_a_run_that_is_to_stop_does_not_wait_before_trying_again(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from tasks import patch as patching
+    from tasks import patch as patching  # noqa: PLC0415
 
     carrier = ActingCarrier(fleet_of(2, *RUNNING), acts={"1": [Unreached()] * 99})
     async with session_with(tmp_path, carrier) as session:

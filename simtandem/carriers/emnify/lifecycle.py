@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from typing import Final
 
 from schemas.statuses import EndpointStatus, Half, SimStatus, Target
-from simtandem.carriers.protocol import Move, Pair
+from simtandem.domain.lifecycle import Move, Pair
 
 SIM_STATUS_IDS: Final[Mapping[SimStatus, int]] = {
     SimStatus.ISSUED: 0,

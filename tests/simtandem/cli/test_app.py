@@ -20,7 +20,7 @@ from simtandem.errors import (
     PlanRefused,
 )
 
-README = Path(__file__).parents[2] / "README.md"
+README = Path(__file__).parents[3] / "README.md"
 COMMANDS = {
     str(command.name or command.callback.__name__) for command in app.app.registered_commands if command.callback
 }

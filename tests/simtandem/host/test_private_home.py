@@ -161,7 +161,7 @@ def test_a_process_stands_in_its_home(home: Path, tmp_path: Path) -> None:
 
 
 def test_no_module_comes_from_where_a_command_was_typed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    ours = str(Path(homes.__file__).parents[1])
+    ours = str(Path(homes.__file__).parents[2])
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(sys, "path", ["", str(tmp_path), "/somewhere", ours, f"{tmp_path}/"])
     import_nothing_from_here()

@@ -31,7 +31,7 @@ MakeRun = Callable[..., RunRecord]
 
 OPEN_WHEN_TOLD = """
 import sys
-from simtandem.ledger import upgrading
+from simtandem.ledger import upgrade
 from simtandem.ledger.store import Ledger
 print("ready", flush=True)
 sys.stdin.readline()

@@ -58,7 +58,7 @@ async def test_a_server_that_is_named_and_does_not_answer_ends_the_run(
 def test_words_before_and_after_the_flow_are_not_sent_to_a_run() -> None:
     """Else Prefect warns about each of them on stderr."""
     assert CLIENT["PREFECT_LOGGING_TO_API_WHEN_MISSING_FLOW"] == "ignore"
-    told = tomllib.loads((Path(__file__).parents[2] / "prefect.toml").read_text())
+    told = tomllib.loads((Path(__file__).parents[3] / "prefect.toml").read_text())
     assert told["logging"]["to_api"]["when_missing_flow"] == "ignore"
 
 

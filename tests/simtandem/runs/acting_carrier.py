@@ -11,20 +11,8 @@ import polars as pl
 from schemas.organisations import NOBODY, OwnerField
 from schemas.statuses import EndpointStatus, Half, Outcome, SimStatus
 from schemas.tables import Inventory, Owners, empty
-from simtandem.carriers.protocol import (
-    Answer,
-    Call,
-    Change,
-    Fresh,
-    Journal,
-    Lifecycle,
-    Listing,
-    Outdated,
-    StepResult,
-    Stops,
-    always_fresh,
-    never_stops,
-)
+from simtandem.carriers.protocol import Answer, Call, Change, Fresh, Journal, Listing, Outdated, StepResult, Stops, always_fresh, never_stops
+from simtandem.domain.lifecycle import Lifecycle
 from simtandem.carriers.emnify.lifecycle import EmnifyLifecycle
 from simtandem.errors import CarrierRefused, CarrierUnavailable, Interrupted
 from tests.simtandem.model_fleet import ModelFleet

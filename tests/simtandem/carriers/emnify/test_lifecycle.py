@@ -8,7 +8,7 @@ from simtandem.carriers.emnify.lifecycle import (
     SIM_STATUS_IDS,
     EmnifyLifecycle,
 )
-from simtandem.carriers.protocol import Lifecycle, Move
+from simtandem.domain.lifecycle import Lifecycle, Move
 
 ISSUED, ACTIVE, SUSPENDED, DELETED, TESTING = (
     SimStatus.ISSUED,
