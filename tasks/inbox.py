@@ -110,13 +110,9 @@ class Desk:
 async def open_desk() -> AsyncIterator[Desk]:
     """A desk for the inbox of the settings: no parameter leads elsewhere."""
     settings = await settings_of_run()
-    ledger = Ledger.open(settings.ledger())
-    try:
-        with ExitStack() as stack:
-            schedules = Schedules(ledger)
-            yield Desk(open_inbox(settings, schedules), schedules, stack, settings)
-    finally:
-        ledger.close()
+    with Ledger.open(settings.ledger()) as ledger, ExitStack() as stack:
+        schedules = Schedules(ledger)
+        yield Desk(open_inbox(settings, schedules), schedules, stack, settings)
 
 
 @task(name="take new files", cache_policy=NO_CACHE)

@@ -19,12 +19,9 @@ _SHOWN = 20
 
 def show_differences(first: str, second: str, *, as_json: bool) -> int:
     """Compare two runs on stdout, counts first. Returns the exit code: 0 if no device differs, else 1."""
-    ledger = Ledger.open(load().ledger())
-    try:
+    with Ledger.open(load().ledger()) as ledger:
         runs = (ledger.run(first), ledger.run(second))
         one, other = (_results(ledger, run) for run in runs)
-    finally:
-        ledger.close()
     found = differences(one, other)
     if as_json:
         print_json(_document(runs, found))

@@ -20,8 +20,7 @@ def prune_before(date: str, *, yes: bool, as_json: bool) -> int:
     Without `yes` nothing is written or taken. Returns the exit code: 1 where a run had to be left alone.
     """
     before, settings = _moment(date), load()
-    ledger = Ledger.open(settings.ledger())
-    try:
+    with Ledger.open(settings.ledger()) as ledger:
         runs = prunable(ledger, before)
         told = [_told(each, str(settings.archive_folder / each.archive)) for each in runs]
         for each in told if yes else []:
@@ -30,8 +29,6 @@ def prune_before(date: str, *, yes: bool, as_json: bool) -> int:
                 each["pruned"] = True
             except LedgerError as error:
                 each["error"] = str(error)
-    finally:
-        ledger.close()
     failed = [each for each in told if each["error"]]
     if as_json:
         print_json({"exit_code": 1 if failed else 0, "before": before.isoformat(), "runs": told})

@@ -23,13 +23,10 @@ from simtandem.text.terminal import results as stdout
 
 def show_runs(limit: int, *, as_json: bool) -> None:
     """The latest runs, newest first, on stdout."""
-    ledger = Ledger.open(load().ledger())
-    try:
+    with Ledger.open(load().ledger()) as ledger:
         runs = ledger.runs(limit)
         heads = ledger.heads([run.record.run_id for run in runs])
         lines = [_told(run, recorded(ledger, run)) for run in runs]
-    finally:
-        ledger.close()
     if as_json:
         print_json([told | {"ledger_head": heads.get(told["run_id"])} for told in lines])
         return
@@ -69,15 +66,12 @@ def _told(run: RunSummary, document: Document | None) -> dict[str, Any]:
 def show_report(run_id: str, *, as_json: bool) -> None:
     """Write a run's report again from the ledger alone, and say where it is."""
     settings = load()
-    ledger = Ledger.open(settings.ledger())
-    try:
+    with Ledger.open(settings.ledger()) as ledger:
         run = ledger.run(run_id, kinds=REPORTED)
         if run.record.kind in (RunKind.PLAN, RunKind.AUDIT, RunKind.EVENTS):
             raise InputError(_nothing_to_report(run))
         folder = RunFolder(settings.runs_folder / run.record.run_id)
         document = report_again(ledger, folder, run)
-    finally:
-        ledger.close()
     path = folder.file("report.html")
     if as_json:
         print_json(document)
@@ -99,11 +93,8 @@ def _nothing_to_report(run: RunSummary) -> str:
 def open_rows(run_id: str) -> tuple[str, Path]:
     """The run's full id, and what it left open as a device CSV. Raises `InputError` where that is nothing."""
     settings = load()
-    ledger = Ledger.open(settings.ledger())
-    try:
+    with Ledger.open(settings.ledger()) as ledger:
         left = retry.left_by(ledger, run_id, settings.carrier_host)
-    finally:
-        ledger.close()
     folder = RunFolder(settings.runs_folder / left.record.run_id)
     left.write(folder)
     return left.record.run_id, folder.file(retry.FILE)

@@ -96,11 +96,8 @@ def cancel(prefix: str, *, as_json: bool) -> int:
 
 @contextmanager
 def _schedules(settings: Settings) -> Iterator[Schedules]:
-    ledger = Ledger.open(settings.ledger())
-    try:
+    with Ledger.open(settings.ledger()) as ledger:
         yield Schedules(ledger)
-    finally:
-        ledger.close()
 
 
 def _moment(at: str | None, settings: Settings, now: datetime) -> datetime | None:

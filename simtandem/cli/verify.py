@@ -30,8 +30,7 @@ def show_proof(prefix: str | None, head: str | None, *, as_json: bool, rebuild: 
         raise InputError("--rebuild makes one table from all runs: name none. Nothing was changed.")
     given = None if head is None else _head(head, prefix)
     settings = load()
-    ledger = Ledger.open(settings.ledger())
-    try:
+    with Ledger.open(settings.ledger()) as ledger:
         ids, strays = _asked(ledger, settings, prefix)
         told = []
         for run_id in ids:
@@ -42,8 +41,6 @@ def show_proof(prefix: str | None, head: str | None, *, as_json: bool, rebuild: 
             [] if prefix else [f"the ledger's file is damaged: {printable(each)}" for each in ledger.database.damage()]
         )
         strays += [] if prefix else _last_known(ledger, rebuild=rebuild and not any(each["findings"] for each in told))
-    finally:
-        ledger.close()
     exit_code = 1 if strays or any(each["findings"] for each in told) else 0
     if as_json:
         print_json({"exit_code": exit_code, "runs": told, "strays": strays})

@@ -78,6 +78,12 @@ class Ledger:
         """Close every connection."""
         self.database.close()
 
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
     def start_run(self, run: RunRecord) -> None:
         """Record that a run begins. Everything else about it refers to this."""
         commit(self.database, run.run_id, _adding(Kind.RUN, lambda: [inserts.run_row(run)]))

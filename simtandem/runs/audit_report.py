@@ -187,11 +187,8 @@ def _tell(told: Mapping[str, Any], *, as_json: bool) -> None:
 
 @contextmanager
 def _ledger(settings: Settings) -> Iterator[Ledger]:
-    ledger = Ledger.open(settings.ledger())
-    try:
+    with Ledger.open(settings.ledger()) as ledger:
         yield ledger
-    finally:
-        ledger.close()
 
 
 @contextmanager

@@ -6,7 +6,7 @@ Its files are in a run's folder, its calls and its result in the ledger, like th
 
 import asyncio
 from collections.abc import AsyncIterator, Iterator, Mapping
-from contextlib import asynccontextmanager, contextmanager
+from contextlib import ExitStack, asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
@@ -47,14 +47,12 @@ class Audit:
         """Open the ledger and record that an audit begins."""
         started = datetime.now(UTC)
         run_id = new_run_id(started)
-        ledger = Ledger.open(settings.ledger())
-        try:
+        with ExitStack() as until_begun:
+            ledger = until_begun.enter_context(Ledger.open(settings.ledger()))
             before = fleet_history.last_audit(ledger, settings.carrier_host)
             parameters = {"prefect": dict(origin)} if origin else {}
             ledger.start_run(looking_run(run_id, RunKind.AUDIT, settings, started, parameters))
-        except BaseException:
-            ledger.close()
-            raise
+            until_begun.pop_all()
         return cls(run_id, settings, ledger, RunFolder(settings.runs_folder / run_id), started, before)
 
     def earlier(self, name: str) -> pl.DataFrame | None:

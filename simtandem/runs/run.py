@@ -8,7 +8,7 @@ import os
 import secrets
 import socket
 from collections.abc import AsyncIterator, Iterator, Mapping
-from contextlib import asynccontextmanager, contextmanager
+from contextlib import ExitStack, asynccontextmanager, contextmanager
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -189,13 +189,12 @@ class Run:
         """
         started = datetime.now(UTC)
         run_id = prepared.run_id if prepared else new_run_id(started)
-        folder, ledger = RunFolder(settings.runs_folder / run_id), Ledger.open(settings.ledger())
-        try:
+        folder = RunFolder(settings.runs_folder / run_id)
+        with ExitStack() as until_begun:
+            ledger = until_begun.enter_context(Ledger.open(settings.ledger()))
             if prepared is not None:
                 replace(prepared, kind=kind, request=request).require_as_recorded(ledger, folder)
-        except SimtandemError:
-            ledger.close()
-            raise
+            until_begun.pop_all()
         return cls(run_id, kind, request, settings, ledger, folder, started, asked_on)
 
     def record(self, intake: Mapping[str, Any]) -> RunRecord:

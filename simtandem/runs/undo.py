@@ -41,11 +41,8 @@ def find(ledger: Ledger, run_id: str, carrier_host: str, *, runs_here: ProcessPr
 def named(run_id: str) -> str:
     """The full id of the run to undo, as `find` finds it with the settings as they stand."""
     settings = load()
-    ledger = Ledger.open(settings.ledger())
-    try:
+    with Ledger.open(settings.ledger()) as ledger:
         return find(ledger, run_id, settings.carrier_host).record.run_id
-    finally:
-        ledger.close()
 
 
 def read_run(run: Run) -> Intake:

@@ -53,6 +53,15 @@ def test_what_was_recorded_is_there_when_opened_again(url: str, a_run: MakeRun, 
         assert_frame_equal(ledger.plan(RUN), plan)
 
 
+def test_a_ledger_is_closed_at_the_end_of_its_block_even_by_an_error(url: str) -> None:
+    closed: list[object] = []
+    ledger = Ledger.open(url)
+    event.listen(ledger.database._engine, "close", lambda connection, _: closed.append(connection))
+    with pytest.raises(InputError), ledger:
+        ledger.run("of no run")
+    assert closed
+
+
 def test_opening_a_ledger_that_is_up_to_date_does_not_load_alembic(sqlite_url: str) -> None:
     Ledger.open(sqlite_url).close()
     program = (
