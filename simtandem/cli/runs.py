@@ -9,10 +9,10 @@ from rich.text import Text
 from simtandem.errors import InputError
 from simtandem.ledger.records import REPORTED, RunKind, RunSummary
 from simtandem.ledger.store import Ledger
-from simtandem.reports.command_line import again
 from simtandem.reports.headline import headline
+from simtandem.reports.run_commands import again
 from simtandem.reports.run_document import Document
-from simtandem.reports.unfinished_run import recorded
+from simtandem.reports.run_from_ledger import recorded
 from simtandem.runs import retry
 from simtandem.runs.finish import report_again
 from simtandem.runs.run import RunFolder

@@ -8,7 +8,7 @@ from pathlib import Path
 import polars as pl
 
 from simtandem.host.atomic_file import replace_file
-from simtandem.reports.report_data import Part
+from simtandem.reports.report_tables import Part
 from simtandem.reports.result_files import write_frames
 
 _ROWS_AT_A_TIME = 50_000

@@ -9,8 +9,8 @@ from schemas.statuses import Outcome, StoppedBy, Verdict
 from simtandem.domain.safety import unlimited
 from simtandem.domain.verdicts import to_retry
 from simtandem.reports.headline import RETRIED, command, parts, stopped
-from simtandem.reports.highlights import Split, explanations
 from simtandem.reports.run_document import Document
+from simtandem.reports.urgency import Split, explanations
 from simtandem.text.formats import named_rows, of
 
 _MOST_INVALID = 10
@@ -45,7 +45,7 @@ class Advice:
 def next_steps(document: Document, examined: pl.DataFrame, invalid: pl.DataFrame) -> list[Advice]:
     """What to do next, the most pressing first; never empty.
 
-    `examined` comes from `findings.examine`, `invalid` is a `schemas.tables.Rejected`.
+    `examined` comes from `urgency.examine`, `invalid` is a `schemas.tables.Rejected`.
     """
     return [*_steps(document, examined, invalid), *_warnings(document)]
 

@@ -15,7 +15,7 @@ from markupsafe import Markup
 
 from schemas.statuses import StoppedBy, Verdict
 from simtandem.host.atomic_file import replace_file
-from simtandem.reports.counts import NEWLY_BILLED
+from simtandem.reports.run_counts import NEWLY_BILLED
 from simtandem.text import escaping, formats
 
 SENT = ("apply", "retry", "undo")
@@ -46,7 +46,7 @@ _STOPPERS = {
 
 
 def render(runs: pl.DataFrame, links: Mapping[str, str], days: tuple[date, date]) -> str:
-    """The page as HTML. `runs` is `account.RUNS`, oldest first; `links` leads from some runs to their own pages."""
+    """The page as HTML. `runs` is `report_tables.RUNS`, oldest first; `links` leads from some runs to their pages."""
     style = _part("report.css")
     sent = runs.filter(pl.col("kind").is_in(SENT))
     verdicts = {word: int(sent[f"verdict_{word}"].sum()) for word in Verdict}

@@ -6,7 +6,7 @@ from typing import Any, NotRequired, TypedDict, cast
 
 from schemas.statuses import Outcome, Target, Verdict
 from simtandem.domain.stop_reason import Stop
-from simtandem.reports.counts import Figures
+from simtandem.reports.run_counts import Figures
 
 SCHEMA = 2
 """The form of the document. 2: unusable input rows are `invalid`, moves that no rule allows are `refused`."""
@@ -59,7 +59,7 @@ class CallCounts(TypedDict):
 
 
 class ChangedCounts(TypedDict):
-    """What the run changed, by the carrier's answers and the fresh look: see `reports.figures.Figures`."""
+    """What the run changed, by the carrier's answers and the fresh look: see `reports.run_counts.Figures`."""
 
     devices: int
     sims: int

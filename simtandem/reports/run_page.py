@@ -17,10 +17,10 @@ from markupsafe import Markup
 from schemas.statuses import Cause, Target, Verdict
 from simtandem.host.atomic_file import replace_file
 from simtandem.ledger.explanations import Explanation
-from simtandem.reports import charts, highlights, page_rows
-from simtandem.reports.counts import NEWLY_BILLED, figures
+from simtandem.reports import embedded_rows, run_charts, urgency
 from simtandem.reports.headline import headline, parts, stopped
 from simtandem.reports.next_steps import next_steps
+from simtandem.reports.run_counts import NEWLY_BILLED, figures
 from simtandem.reports.run_document import Document
 from simtandem.text import escaping, formats
 
@@ -59,7 +59,7 @@ def render(
 ) -> str:
     """The page as HTML.
 
-    `document` is what `reports.document.document` makes, perhaps with `who` added; `results` and `rejected` are tables
+    `document` is what `run_document.document` makes, perhaps with `who` added; `results` and `rejected` are tables
     as in `schemas.tables`; `calls` has `at` (UTC), `method`, `path`, `purpose`, `attempt`, `status`, `seconds` and
     `fault`; `explanation` tells who changed what, where that is known.
     """
@@ -71,8 +71,8 @@ def render(
         who=document.get("who"),
         started=started,
         finished=finished,
-        timeline=None if calls is None else charts.timeline(calls),
-        purposes=[] if calls is None else charts.purposes(calls),
+        timeline=None if calls is None else run_charts.timeline(calls),
+        purposes=[] if calls is None else run_charts.purposes(calls),
         causes=None if explanation is None else _causes(explanation),
         cause_words=_CAUSES,
         shown_moves=_SHOWN_MOVES,
@@ -84,21 +84,21 @@ def render(
 
 def _judged(run: Document, results: pl.DataFrame, rejected: pl.DataFrame) -> dict[str, object]:
     """What the page tells of the rows."""
-    examined = highlights.examine(results)
+    examined = urgency.examine(results)
     return {
         "headline": _headline(run, examined),
         "figures": figures(results),
         "newly_billed": NEWLY_BILLED,
         "asked": _counts(results, "desired", list(Target)),
-        "funnel": charts.funnel(run),
-        "moves": highlights.moves(results),
+        "funnel": run_charts.funnel(run),
+        "moves": urgency.moves(results),
         "advice": next_steps(run, examined, rejected),
         "attention": int(examined["attention"].sum()),
         "printed": examined.filter("attention").head(PRINTED_ROWS).to_dicts(),
-        "findings": _counts(examined, "finding", list(highlights.URGENCY)),
-        "embedded": min(examined.height, page_rows.LIMIT),
+        "findings": _counts(examined, "finding", list(urgency.URGENCY)),
+        "embedded": min(examined.height, embedded_rows.LIMIT),
         "rows": examined.height,
-        "data": page_rows.embed(examined),
+        "data": embedded_rows.embed(examined),
     }
 
 
@@ -124,7 +124,7 @@ def _causes(explanation: Explanation) -> dict[str, object]:
 def _headline(run: Document, examined: pl.DataFrame) -> dict[str, str]:
     """The verdict on the whole run in a sentence, how good it is, and what is wrong in a few words."""
     text, who = headline(run), stopped(run)
-    idle = examined["split"].is_in([highlights.Split.PAYING_BUT_OFF, highlights.Split.SIM_WITHOUT_ENDPOINT]).sum()
+    idle = examined["split"].is_in([urgency.Split.PAYING_BUT_OFF, urgency.Split.SIM_WITHOUT_ENDPOINT]).sum()
     charged = [f"{formats.of(int(idle), 'SIM')} charged without working"] if idle else []
     if run.get("refusal"):
         return {"level": "mixed", "word": "Nothing was sent", "text": text, "detail": run["refusal"]}

@@ -18,7 +18,7 @@ from xml.sax.saxutils import escape, quoteattr
 import polars as pl
 
 from simtandem.host.atomic_file import replace_file
-from simtandem.reports.report_data import Part
+from simtandem.reports.report_tables import Part
 from simtandem.reports.spreadsheet_cells import sheet_text
 
 ROWS_OF_A_SHEET = 1_048_575

@@ -19,8 +19,8 @@ from simtandem.ledger.records import REPORTED, SENDING, RunKind, RunSummary
 from simtandem.ledger.store import Ledger
 from simtandem.reports import exports
 from simtandem.reports import period_page
-from simtandem.reports.report_data import Account, Money, account
-from simtandem.reports.unfinished_run import recorded
+from simtandem.reports.report_tables import Account, Money, account
+from simtandem.reports.run_from_ledger import recorded
 from simtandem.reports.workbook import write_workbook
 from simtandem.settings import Settings, load
 from simtandem.text.terminal import print_json

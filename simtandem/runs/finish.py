@@ -22,11 +22,11 @@ from simtandem.ledger.store import Ledger
 from simtandem.reports import run_document
 from simtandem.reports import run_page
 from simtandem.reports import result_files
-from simtandem.reports import unfinished_run
-from simtandem.reports.report_data import who
-from simtandem.reports.counts import figures
+from simtandem.reports import run_from_ledger
+from simtandem.reports.report_tables import who
+from simtandem.reports.run_counts import figures
 from simtandem.reports.headline import retry_command
-from simtandem.reports.command_line import comparing
+from simtandem.reports.run_commands import comparing
 from simtandem.domain.stop_reason import Stop
 
 _EXIT_CODES = {RunState.INTERRUPTED: Interrupted.exit_code, RunState.REFUSED: PlanRefused.exit_code}
@@ -175,8 +175,8 @@ def finish(run: Run, ended: RunState = RunState.FINISHED, *, why: str = "", stop
 def report_again(ledger: Ledger, folder: RunFolder, run: RunSummary) -> run_document.Document:
     """Write a run's `report.html` from the ledger, also of one that was killed at any step; returns its document."""
     run_id = run.record.run_id
-    results = unfinished_run.known_results(ledger, run_id)
-    told = unfinished_run.recorded(ledger, run) or unfinished_run.known_document(ledger, run, results)
+    results = run_from_ledger.known_results(ledger, run_id)
+    told = run_from_ledger.recorded(ledger, run) or run_from_ledger.known_document(ledger, run, results)
     folder.make()
     if not told["files"]:
         told["files"] = {Path(name).stem: str(folder.file(name)) for name in _FILES if folder.file(name).exists()}

@@ -13,7 +13,7 @@ from simtandem.intake import Intake
 from simtandem.runs.run import Run, RunFolder, require_carrier
 from simtandem.ledger.records import REPORTED, RunKind, RunRecord
 from simtandem.ledger.store import Ledger
-from simtandem.reports.command_line import again
+from simtandem.reports.run_commands import again
 from simtandem.reports.result_files import write_retry
 
 FILE = "retry.csv"

@@ -9,7 +9,7 @@ import pytest
 
 from simtandem.errors import PlanRefused
 from simtandem.ledger.records import RunState
-from simtandem.reports.report_data import who
+from simtandem.reports.report_tables import who
 from simtandem.runs import prepare
 from simtandem.runs.four_eyes import Identity
 from tasks import approval

@@ -7,7 +7,7 @@ import polars as pl
 from polars.testing import assert_frame_equal
 
 from simtandem.reports.exports import write_csv, write_json, write_parquet
-from simtandem.reports.report_data import Part
+from simtandem.reports.report_tables import Part
 
 SCHEMA = pl.Schema(
     {

@@ -5,9 +5,9 @@ import polars as pl
 import pytest
 
 from schemas.tables import Rejected, empty
-from simtandem.reports.highlights import examine
 from simtandem.reports.next_steps import Advice, next_steps
 from simtandem.reports.run_document import Document
+from simtandem.reports.urgency import examine
 
 Make = Callable[[Sequence[Mapping[str, object]]], pl.DataFrame]
 MakeDocument = Callable[..., dict[str, object]]

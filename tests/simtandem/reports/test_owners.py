@@ -16,9 +16,9 @@ from simtandem.cli import runs
 from simtandem.emulator.seeding import Group
 from simtandem.emulator.server import Emulator
 from simtandem.ledger.store import Ledger
-from simtandem.reports.highlights import examine
 from simtandem.reports.result_files import write_plan
 from simtandem.reports.run_page import render
+from simtandem.reports.urgency import examine
 from simtandem.runs import audit_report
 from simtandem.settings import load
 from tests.simtandem.reports.reading_back import read_workbook

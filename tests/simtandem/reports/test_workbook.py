@@ -5,7 +5,7 @@ import polars as pl
 import pytest
 
 from simtandem.errors import LedgerError
-from simtandem.reports.report_data import Part
+from simtandem.reports.report_tables import Part
 from simtandem.reports.workbook import write_workbook
 from simtandem.text.escaping import lines
 from tests.simtandem.reports.reading_back import Cell, Sheet, read_workbook

@@ -23,10 +23,10 @@ from simtandem.ledger.records import OutcomeRecord, RunKind, RunState
 from simtandem.ledger.store import Ledger
 from simtandem.ledger.journal import CallWriter
 from simtandem.domain.plan import make_plan
-from simtandem.reports.report_data import Money, account
+from simtandem.reports.report_tables import Money, account
 from tests.simtandem.runs.sending import ENDPOINT, SIM, fleet_of
 from tests.simtandem.model_fleet import wishes
-from tests.simtandem.reports.test_report_data import RECORD
+from tests.simtandem.reports.test_report_tables import RECORD
 
 APPLIED = Outcome.APPLIED
 ASKED = {"file": "depot 7.csv", "to": "activated", "change_owners": False}

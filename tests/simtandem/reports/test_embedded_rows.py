@@ -4,8 +4,8 @@ from collections.abc import Callable, Mapping, Sequence
 import polars as pl
 
 from schemas.tables import Results, empty
-from simtandem.reports.highlights import examine
-from simtandem.reports.page_rows import LIMIT, embed
+from simtandem.reports.embedded_rows import LIMIT, embed
+from simtandem.reports.urgency import examine
 
 MakeResults = Callable[[Sequence[Mapping[str, object]]], pl.DataFrame]
 

@@ -15,8 +15,8 @@ from simtandem.domain.stop_reason import Stop
 from simtandem.ledger.records import RunKind, RunRecord, RunState, RunSummary, has_ended
 from simtandem.ledger.store import Ledger
 from simtandem.reports import run_document
-from simtandem.reports.command_line import command_of
-from simtandem.reports.counts import figures
+from simtandem.reports.run_commands import command_of
+from simtandem.reports.run_counts import figures
 from simtandem.reports.run_document import Document, recorded_document
 
 _TOLD = {"put_back": "put back, as the carrier confirmed", "change": "sent; the end was not recorded"}

@@ -4,7 +4,7 @@ from typing import cast
 import polars as pl
 import pytest
 
-from simtandem.reports.charts import FUNNEL_WIDTH, TIMELINE_HEIGHT, TIMELINE_WIDTH, funnel, purposes, timeline
+from simtandem.reports.run_charts import FUNNEL_WIDTH, TIMELINE_HEIGHT, TIMELINE_WIDTH, funnel, purposes, timeline
 from simtandem.reports.run_document import Document
 
 Make = Callable[[Sequence[Mapping[str, object]]], pl.DataFrame]

@@ -5,7 +5,7 @@ import pytest
 
 from schemas.statuses import Verdict
 from schemas.tables import Results, empty
-from simtandem.reports.highlights import examine, explanations, moves
+from simtandem.reports.urgency import examine, explanations, moves
 
 MakeResults = Callable[[Sequence[Mapping[str, object]]], pl.DataFrame]
 

@@ -16,7 +16,7 @@ from simtandem.ledger.integrity.prune import prune
 from simtandem.ledger.journal import CallWriter
 from simtandem.ledger.records import RunKind, RunRecord, RunState
 from simtandem.ledger.store import Ledger
-from simtandem.reports.report_data import CALLS, DEVICES, RUNS, Money, account, who
+from simtandem.reports.report_tables import CALLS, DEVICES, RUNS, Money, account, who
 
 RECORD = RunRecord(
     "run",

@@ -29,7 +29,7 @@ _ESCAPES = {ord(character): f"\\u{ord(character):04x}" for character in "<>&\u20
 
 
 def embed(examined: pl.DataFrame) -> Markup:
-    """The first `LIMIT` rows of what `findings.examine` made, most urgent first, as JSON for a script element.
+    """The first `LIMIT` rows of what `urgency.examine` made, most urgent first, as JSON for a script element.
 
     `plain` columns are lists; `coded` ones repeat themselves, so each is a list of words and, per row, the word's place
     in it. The first `attention` rows are those that need some.

@@ -19,8 +19,8 @@ from simtandem.domain import verdicts as reconciling
 from simtandem.ledger import explanations
 from simtandem.ledger.records import SENDING, RunKind, RunRecord, RunSummary, has_ended
 from simtandem.ledger.store import Ledger
-from simtandem.reports.counts import figures
-from simtandem.reports.unfinished_run import known_document, known_results, planned, recorded
+from simtandem.reports.run_counts import figures
+from simtandem.reports.run_from_ledger import known_document, known_results, planned, recorded
 
 _TEXT, _COUNT, _MOMENT = pl.String(), pl.Int64(), pl.Datetime("ms", "UTC")
 _OUTCOMES = [f"outcome_{word}" for word in Outcome]
@@ -53,7 +53,7 @@ RUNS = pl.Schema(
     }
 )
 """One line a run. A number is null where the run did not get so far. `devices` to `owner_changes` are the plan's.
-What was done is counted from the results, as in `reports.figures`: `*_changed`, `newly_charged` and
+What was done is counted from the results, as in `reports.run_counts`: `*_changed`, `newly_charged` and
 `no_longer_charged` (SIMs that this run billed newly or no longer). `half_done` and `not_begun` are the rows that are
 skipped. Verdicts of a run that was killed are by its record: nobody looked. `monthly_change` is the difference of the
 charged times the rate: an estimate, as a SIM is charged for every month in which it was active at any time. The

@@ -3,7 +3,7 @@
 import pytest
 
 from schemas.statuses import Verdict
-from simtandem.reports.counts import figures
+from simtandem.reports.run_counts import figures
 from tests.simtandem.reports.conftest import MakeResults
 
 NOT_SENT = {"sim_outcome": "held", "after": "Suspended+Enabled", "verdict": "skipped"}
