@@ -5,14 +5,27 @@ import math
 
 import polars as pl
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from polars.testing import assert_frame_equal
 
 from schemas.statuses import Action, EndpointStatus, Half, SimStatus, Target
 from schemas.tables import Devices, Inventory, Plan, empty
 from simtandem.domain.plan import PlanCounts, calls_needed, counts, digest, eta_seconds, make_plan
-from tests.simtandem.model_fleet import ACTIVE, ISSUED, OFF, ON, SUSPENDED, TESTING, Job, device, jobs, wishes
+from tests.simtandem.model_fleet import (
+    ACTIVE,
+    ISSUED,
+    OFF,
+    ON,
+    SUSPENDED,
+    TESTING,
+    Job,
+    ModelFleet,
+    device,
+    jobs,
+    repeats,
+    wishes,
+)
 from tests.simtandem.planned_rows import LIFECYCLE, NO_REPEATS, only, plan_for
 
 HALVES = [["sim_id", "iccid", "sim_status"], ["endpoint_id", "endpoint_status"]]
@@ -25,7 +38,15 @@ def plan_of(job: Job) -> pl.DataFrame:
 # What must hold for any fleet and any wish
 
 
+DELETED_BESIDE_SUSPENDED = Job(
+    ModelFleet([device(1, SUSPENDED, EndpointStatus.DELETED)]),
+    wishes((2, "1", None, None, Target.SUSPENDED)),
+    repeats(),
+)
+
+
 @settings(max_examples=60, deadline=None)
+@example(DELETED_BESIDE_SUSPENDED)
 @given(jobs())
 def test_applying_a_plan_reaches_what_was_asked_and_leaves_nothing_to_do(job: Job) -> None:
     plan = Plan.validate(plan_of(job))
@@ -37,7 +58,8 @@ def test_applying_a_plan_reaches_what_was_asked_and_leaves_nothing_to_do(job: Jo
     for row in plan.filter(pl.col("action").is_in(["change", "unchanged"])).iter_rows(named=True):
         target, one = Target(row["desired"]), now[row["sim_id"]]
         assert one.sim is target.sim
-        assert one.endpoint is (target.endpoint if one.endpoint_id else None)
+        kept = one.endpoint if one.endpoint in (None, EndpointStatus.DELETED) else target.endpoint  # Deleted is final
+        assert one.endpoint is kept
     again = make_plan(job.devices, job.repeats, fleet.inventory(), LIFECYCLE)
     assert again.filter(pl.col("action") == Action.CHANGE).is_empty()
     assert counts(again).refused == counts(plan).refused
