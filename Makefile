@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 MINUTES ?= 10
 
 .DEFAULT_GOAL := help
-.PHONY: help install dev demo up test operation soak check format bench screenshots lock licences sbom advisories clean
+.PHONY: help install dev demo up test operation soak check format bench docs screenshots lock licences sbom advisories clean
 
 help:  ## show this list
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## (.*)/  make \1\t\2/' | expand -t 18
@@ -74,6 +74,14 @@ format: dev  ## put the code into its standard form
 bench: dev  ## measure what is claimed in bench/README.md, again
 	$(BIN)/python -m bench
 
+$(VENV)/docs/.installed: requirements-docs.txt
+	@$(PYTHON) -m venv $(VENV)/docs
+	@$(VENV)/docs/bin/python -m pip $(PINNED) -r requirements-docs.txt
+	@touch $@
+
+docs: $(VENV)/docs/.installed  ## build the documentation site into build/site; a broken link is an error
+	@NO_MKDOCS_2_WARNING=1 $(VENV)/docs/bin/mkdocs build --strict
+
 screenshots: dev  ## renew the pictures in docs/images/ from the browser tests
 	SIMTANDEM_TEST_DOCS=1 $(BIN)/python -m pytest tests/operation/test_browser.py
 
@@ -84,6 +92,7 @@ lock: dev  ## renew the pinned requirements from pyproject.toml; then `make lice
 	$(COMPILE) --extra dev --constraint requirements.txt --output-file requirements-dev.txt pyproject.toml
 	@printf 'editables\nhatchling\n' | $(COMPILE) --no-annotate --output-file requirements-build.txt -
 	@printf 'pip-audit\ncyclonedx-bom\n' | $(COMPILE) --no-annotate --output-file requirements-audit.txt -
+	@echo "mkdocs-material" | $(COMPILE) --no-annotate --output-file requirements-docs.txt -
 	@echo "emnify-sdk" | $(COMPILE) --no-annotate --output-file $(SDK) -
 
 licences: dev  ## write docs/licences.md: the licence of every package that is installed with simtandem

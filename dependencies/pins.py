@@ -9,8 +9,9 @@ RUNTIME = ROOT / "requirements.txt"
 BUILD = ROOT / "requirements-build.txt"
 DEVELOPMENT = ROOT / "requirements-dev.txt"
 AUDIT = ROOT / "requirements-audit.txt"
+DOCUMENTATION = ROOT / "requirements-docs.txt"
 SDK = ROOT / "tests/simtandem/emulator/requirements-sdk.txt"
-EVERY_FILE = (RUNTIME, BUILD, DEVELOPMENT, AUDIT, SDK)
+EVERY_FILE = (RUNTIME, BUILD, DEVELOPMENT, AUDIT, DOCUMENTATION, SDK)
 
 _PIN = re.compile(r"(?P<name>[\w.-]+)==(?P<version>\S+)(?P<hashes>(?: --hash=sha256:[0-9a-f]{64})*)")
 

@@ -25,10 +25,14 @@ from simtandem.text.redaction import redacted
 class SimtandemError(Exception):
     """The root: catch this to catch everything that is meant for an operator's eyes.
 
-    Its text is redacted when it is made: errors are recorded, logged, pickled and shown in many places.
+    Its text is redacted when it is made: errors are recorded, logged, pickled and shown in many places. `remedy` is
+    what the operator does next; the documentation lists it.
     """
 
     exit_code: ClassVar[int] = 1
+    remedy: ClassVar[str] = (
+        "Read the message; if it says nothing you can act on, run the command again with `--verbose`."
+    )
 
     def __init__(self, *args: object) -> None:
         super().__init__(*(redacted(each) if isinstance(each, str) else each for each in args))
@@ -38,6 +42,9 @@ class InputError(SimtandemError):
     """The file or an argument can't be used. Nothing was sent."""
 
     exit_code = 2
+    remedy: ClassVar[str] = (
+        "Correct what the message names (row, column, argument or setting), then run the command again."
+    )
 
 
 class UnrecognisedInput(InputError):
@@ -45,6 +52,10 @@ class UnrecognisedInput(InputError):
 
     `plain` says the same without a word of it, for everybody else: what a form named may be anybody's secret.
     """
+
+    remedy: ClassVar[str] = (
+        "Check that the file is the device CSV that you meant; export workbooks and PDFs as CSV first."
+    )
 
     def __init__(self, message: str, plain: str = "") -> None:
         super().__init__(message)
@@ -58,6 +69,9 @@ class PlanRefused(SimtandemError):
     """
 
     exit_code = 3
+    remedy: ClassVar[str] = (
+        "Read `plan.csv`. If it is what you want, use the option that the message names, or have the run approved."
+    )
 
     def __init__(self, message: str, refusal: str = "Plan refused") -> None:
         super().__init__(message)
@@ -67,6 +81,8 @@ class PlanRefused(SimtandemError):
 class CarrierError(SimtandemError):
     """Something between us and the carrier."""
 
+    remedy: ClassVar[str] = "Run the command again: it compares with the carrier first and sends only what is left."
+
 
 class CarrierRefused(CarrierError):
     """The carrier answered, and the answer is no.
@@ -74,6 +90,10 @@ class CarrierRefused(CarrierError):
     `kind` is one of the words in the adapter's answer table, `status` the HTTP status, `code` the carrier's own
     error code where it gave one.
     """
+
+    remedy: ClassVar[str] = (
+        "Read the reason of each row in `results.csv`; correct the rows, then `simtandem retry RUN`."
+    )
 
     def __init__(
         self, message: str, kind: str = "rejected", status: int | None = None, code: int | None = None
@@ -95,6 +115,7 @@ class CarrierUnavailable(CarrierError):
     """
 
     exit_code = 4
+    remedy: ClassVar[str] = "Wait until the carrier answers, then run the command again: only what is left is sent."
 
     def __init__(self, message: str, *, maybe_processed: bool = False, status: int | None = None) -> None:
         super().__init__(message)
@@ -114,21 +135,35 @@ class AuthenticationFailed(CarrierError):
     """The carrier won't let us in: the token is wrong, revoked, or the account is locked for some minutes."""
 
     exit_code = 4
+    remedy: ClassVar[str] = (
+        "Set a valid application token. If the carrier accepts the refused one again, run `simtandem retry-token`."
+    )
 
 
 class LedgerError(SimtandemError):
     """The record can't be read or written. Without a record nothing is sent."""
 
+    remedy: ClassVar[str] = (
+        "Free disk space, or give the run's user access to `SIMTANDEM_HOME` and the database; then run it again."
+    )
+
 
 class LedgerUnavailable(LedgerError):
     """The ledger's database is away, restarting, or the connection to it was lost. It may answer again in a moment."""
 
+    remedy: ClassVar[str] = "Wait until the database answers, then run the command again."
+
 
 class OrchestrationError(SimtandemError):
     """The Prefect server can't be started or reached."""
+
+    remedy: ClassVar[str] = (
+        "Read `prefect/server.log` in `SIMTANDEM_HOME`; check `PREFECT_API_URL` if it is set. Then run it again."
+    )
 
 
 class Interrupted(SimtandemError):
     """The operator stopped the run. What was sent is recorded; run it again to go on."""
 
     exit_code = 130
+    remedy: ClassVar[str] = "Nothing has to be repaired. Run the command again: only what is left is sent."

@@ -1,0 +1,93 @@
+"""Writes the pages of docs/reference/, the list of errors and the README's table of settings from the program itself.
+
+    .venv/bin/python docs/generate.py
+
+A test compares what stands there with what would be written.
+"""
+
+import re
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+from pydantic_core import PydanticUndefined
+
+from simtandem.errors import SimtandemError
+from simtandem.settings import PREFIX, Settings
+
+ROOT = Path(__file__).parents[1]
+COMMANDS = ROOT / "docs" / "reference" / "commands.md"
+SETTINGS = ROOT / "docs" / "reference" / "settings.md"
+TROUBLESHOOTING = ROOT / "docs" / "troubleshooting.md"
+README = ROOT / "README.md"
+
+
+def commands_page() -> str:
+    """Every command with its arguments and options, as `--help` says them."""
+    program = [sys.executable, "-m", "typer", "simtandem.cli.app", "utils", "docs", "--name", "simtandem"]
+    written = subprocess.run(program, cwd=ROOT, capture_output=True, text=True, check=True).stdout
+    text = re.sub(r"^#", "##", written, flags=re.MULTILINE).replace("&#x27;", "'")
+    return "# Commands\n\nWritten from the program's `--help`.\n\n" + text.strip() + "\n"
+
+
+def settings_table() -> str:
+    """Every setting with its default and what it is, as a Markdown table."""
+    return "\n".join(["| name | default | what it is |", "|---|---|---|", *_rows()]) + "\n"
+
+
+def _rows() -> Iterator[str]:
+    for name, field in Settings.model_fields.items():
+        default = "" if field.default in (None, PydanticUndefined, "") else f"`{_shown(field.default)}`"
+        about = (field.description or "").replace("|", "\\|")
+        yield f"| `{PREFIX}{name.upper()}` | {default} | {about} |"
+
+
+def _shown(value: object) -> str:
+    if isinstance(value, bool):
+        return "1" if value else "0"
+    return f"{value:g}" if isinstance(value, float) else str(value)
+
+
+def settings_page() -> str:
+    """The page about settings."""
+    return f"# Settings\n\nRead from the environment. All are optional but the carrier's token.\n\n{settings_table()}"
+
+
+def errors_table() -> str:
+    """Every error of the tree with its exit code, what it means, and its remedy, as a Markdown table."""
+    rows = [f"| `{error.__name__}` | {error.exit_code} | {_meaning(error)} | {error.remedy} |" for error in _errors()]
+    return "\n".join(["| error | exit code | what happened | what to do |", "|---|---|---|---|", *rows]) + "\n"
+
+
+def _errors(root: type[SimtandemError] = SimtandemError) -> Iterator[type[SimtandemError]]:
+    for error in root.__subclasses__():
+        if error.__module__ == SimtandemError.__module__:
+            yield error
+            yield from _errors(error)
+
+
+def _meaning(error: type[SimtandemError]) -> str:
+    return " ".join((error.__doc__ or "").split("\n\n")[0].split())
+
+
+def renewed(path: Path, name: str, table: str) -> str:
+    """The page with the table between its two marks renewed."""
+    begin, end = f"<!-- {name}: written by docs/generate.py -->\n", f"<!-- end of {name} -->\n"
+    text = path.read_text(encoding="utf-8")
+    return text[: text.index(begin) + len(begin)] + "\n" + table + "\n" + text[text.index(end) :]
+
+
+def pages() -> dict[Path, str]:
+    """What is generated, by the file it stands in."""
+    return {
+        COMMANDS: commands_page(),
+        SETTINGS: settings_page(),
+        TROUBLESHOOTING: renewed(TROUBLESHOOTING, "errors", errors_table()),
+        README: renewed(README, "settings", settings_table()),
+    }
+
+
+if __name__ == "__main__":
+    for path, text in pages().items():
+        path.write_text(text, encoding="utf-8")
