@@ -43,7 +43,12 @@ def aeradmin(started: AerAdminEmulator, hand_clock: HandClock) -> AerAdminEmulat
     return started
 
 
+@pytest.fixture(scope="session")
+def connected(started: AerAdminEmulator) -> Iterator[httpx.Client]:
+    with httpx.Client(base_url=started.url, timeout=5) as client:
+        yield client
+
+
 @pytest.fixture
-def asking(aeradmin: AerAdminEmulator) -> Iterator[Asking]:
-    with httpx.Client(base_url=aeradmin.url, timeout=5) as client:
-        yield Asking(client, API_KEY)
+def asking(aeradmin: AerAdminEmulator, connected: httpx.Client) -> Asking:
+    return Asking(connected, API_KEY)
