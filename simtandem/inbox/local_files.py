@@ -10,6 +10,8 @@ from contextlib import contextmanager, suppress
 from hashlib import sha256
 from pathlib import Path
 
+from filelock import lock_descriptor
+
 LONGEST_NAME = 150
 """Bytes; file systems allow 255, and result files have longer names than their file."""
 
@@ -32,12 +34,9 @@ def hold(folder: Path) -> Iterator[bool]:
 
 def _locked(descriptor: int) -> bool:
     try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return False
+        return lock_descriptor(descriptor, blocking=False)
     except OSError:
         return True
-    return True
 
 
 def being_written(path: Path) -> bool:

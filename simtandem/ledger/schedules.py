@@ -14,7 +14,6 @@ from sqlalchemy import Connection, Select, func, insert, select
 from simtandem.errors import InputError
 from simtandem.ledger import manual_runs
 from simtandem.ledger import schedule_queries as queries
-from simtandem.ledger.locking import only_one
 from simtandem.ledger.queries import read_frame
 from simtandem.ledger.schedule_records import (
     SCHEDULE_ROWS,
@@ -35,6 +34,7 @@ from simtandem.ledger.schedule_tables import (
     schedules,
 )
 from simtandem.ledger.store import Ledger
+from simtandem.ledger.work_lock import work_lock
 
 Skip = tuple[str, int, str]
 """A row left out for good: schedule id, row, reason."""
@@ -53,7 +53,7 @@ class Schedules:
     @contextmanager
     def alone(self, work: str) -> Iterator[bool]:
         """Whether nobody else does `work` on this ledger; nobody begins it before the block ends, or the process."""
-        with only_one(self.ledger.database, work) as free:
+        with work_lock(self.ledger.database, work) as free:
             yield free
 
     def record(self, arrival: Arrival, new: Sequence[NewSchedule], rejected: pl.DataFrame) -> bool:

@@ -1,7 +1,7 @@
 """E-mail as a Prefect notification block.
 
-Prefect has none for a plain mail server. The package is named among `prefect.collections` in pyproject.toml, so every
-Prefect server that is installed beside simtandem knows the block.
+Prefect's own mail block sends passwords without TLS (docs/decisions.md). `prefect.collections` in pyproject.toml names
+this module, so that every Prefect server installed with simtandem knows the block.
 """
 
 import asyncio
@@ -17,22 +17,22 @@ from simtandem.prefect_server.webhook_block import Webhook
 from simtandem.text import escaping
 from simtandem.text.redaction import learn_address
 
-__all__ = ["MailServer", "Webhook"]  # the package names this module to Prefect: who knows one block knows both
+__all__ = ["MailServer", "Webhook"]  # Prefect loads both blocks from this module
 
-_PATIENCE_S, _LONGEST_ANSWER = 30, 300
+_TIMEOUT_S, _LONGEST_ANSWER = 30, 300
 
 
 class MailServer(NotificationBlock):
     """Sends notifications by e-mail.
 
-    `address` is `smtp://user:password@host:587/?from=a@example.org&to=b@example.org`, with several `to` if need be;
-    `smtps://` speaks TLS from the start, `smtp://` starts it where the server offers to; without TLS no password is
-    sent. User and password may be left out.
+    `address` is `smtp://user:password@host:587/?from=a@example.org&to=b@example.org`; `to` may occur several times.
+    `smtps://` uses TLS from the start, `smtp://` uses STARTTLS if the server offers it. A password is sent over TLS
+    only. User and password are optional.
     """
 
     _block_type_name = "Simtandem mail server"
     _block_type_slug = "simtandem-mail-server"
-    _description = "Tells people how runs went, by e-mail."
+    _description = "Sends notifications about runs by e-mail."
 
     address: SecretStr = Field(title="Address", description="smtp://user:password@host:587/?from=…&to=…")
 
@@ -43,20 +43,20 @@ class MailServer(NotificationBlock):
             await asyncio.to_thread(self._send, escaping.mail(body), escaping.subject(subject or "simtandem"))
         except NotificationError:
             raise
-        except Exception as error:  # noqa: BLE001 - a mail server's answer may repeat what it was sent
-            told = escaping.terminal(str(error))[:_LONGEST_ANSWER]
-            failure = NotificationError(f"The mail server did not take the message: {type(error).__name__} {told}")
+        except Exception as error:  # noqa: BLE001 - a server's answer may quote the login
+            answer = escaping.terminal(str(error))[:_LONGEST_ANSWER]
+            failure = NotificationError(f"The mail server did not accept the message: {type(error).__name__} {answer}")
         else:
             return
         raise failure
 
     def _send(self, body: str, subject: str) -> None:
         parts = urlsplit(self.address.get_secret_value())
-        asked = parse_qs(parts.query)
+        query = parse_qs(parts.query)
         message = EmailMessage()
         message["Subject"] = subject
-        message["From"] = asked["from"][0]
-        message["To"] = ", ".join(asked["to"])
+        message["From"] = query["from"][0]
+        message["To"] = ", ".join(query["to"])
         message.set_content(body)
         host, secure = parts.hostname or "localhost", parts.scheme == "smtps"
         with _connected(host, parts.port, secure=secure) as server:
@@ -76,5 +76,5 @@ class MailServer(NotificationBlock):
 
 def _connected(host: str, port: int | None, *, secure: bool) -> smtplib.SMTP:
     if secure:
-        return smtplib.SMTP_SSL(host, port or 465, timeout=_PATIENCE_S, context=ssl.create_default_context())
-    return smtplib.SMTP(host, port or 25, timeout=_PATIENCE_S)
+        return smtplib.SMTP_SSL(host, port or 465, timeout=_TIMEOUT_S, context=ssl.create_default_context())
+    return smtplib.SMTP(host, port or 25, timeout=_TIMEOUT_S)

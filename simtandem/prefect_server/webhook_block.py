@@ -1,8 +1,7 @@
 """A Slack-compatible webhook as a Prefect notification block.
 
-Prefect's own blocks name the address in their errors and logs, and whoever knows that address may post to it. This one
-says what went wrong and never where. The package is named among `prefect.collections` in pyproject.toml, so every
-Prefect server that is installed beside simtandem knows the block.
+Prefect's own blocks write the address to errors and logs, and anyone who knows the address can post to it. This block
+never shows it. `email_block` makes it known to Prefect.
 """
 
 import asyncio
@@ -17,7 +16,7 @@ from pydantic import Field, SecretStr
 from simtandem.text import escaping
 from simtandem.text.redaction import learn_address
 
-_PATIENCE_S = 30
+_TIMEOUT_S = 30
 
 
 class Webhook(NotificationBlock):
@@ -25,9 +24,9 @@ class Webhook(NotificationBlock):
 
     _block_type_name = "Simtandem webhook"
     _block_type_slug = "simtandem-webhook"
-    _description = "Tells people how runs went, in a chat."
+    _description = "Sends notifications about runs to a chat."
 
-    address: SecretStr = Field(title="Address", description="The URL that the chat gave for this webhook.")
+    address: SecretStr = Field(title="Address", description="URL of the incoming webhook, from the chat.")
 
     async def notify(self, body: str, subject: str | None = None) -> None:
         """Post one message. Raises `NotificationError`, which does not name the address."""
@@ -35,17 +34,17 @@ class Webhook(NotificationBlock):
         text = f"*{escaping.notification(escaping.subject(subject or 'simtandem'))}*\n{escaping.notification(body)}"
         failure = await asyncio.to_thread(self._post, json.dumps({"text": text}).encode())
         if failure:
-            raise NotificationError(f"The webhook did not take the message: {failure}.")
+            raise NotificationError(f"The webhook did not accept the message: {failure}.")
 
     def _post(self, data: bytes) -> str:
-        """What went wrong; nothing where all went well."""
+        """The failure in a few words; empty on success."""
         try:
             request = urllib.request.Request(  # noqa: S310 - http(s): see _NoRedirects
                 self.address.get_secret_value(), data, {"Content-Type": "application/json"}
             )
             if request.type not in ("http", "https"):
-                return "its address is no http(s) address"
-            with urllib.request.build_opener(_NoRedirects).open(request, timeout=_PATIENCE_S):
+                return "its address is not an http(s) URL"
+            with urllib.request.build_opener(_NoRedirects).open(request, timeout=_TIMEOUT_S):
                 return ""
         except urllib.error.HTTPError as error:
             error.close()
@@ -55,7 +54,7 @@ class Webhook(NotificationBlock):
 
 
 class _NoRedirects(urllib.request.HTTPRedirectHandler):
-    """What is meant for one place is not taken to another."""
+    """Never sends a message on to another address."""
 
     def redirect_request(self, *_: Any) -> None:
         return None

@@ -10,11 +10,10 @@ from contextlib import asynccontextmanager
 from datetime import timedelta
 
 import polars as pl
-from filelock import FileLock
 
 from schemas.statuses import Action
 from simtandem import progress
-from simtandem.host.file_lock import taken
+from simtandem.host.file_lock import lock_file, taken
 from simtandem.runs.fresh_look import FreshLook
 from simtandem.runs.look_plan import costly
 from simtandem.runs.run import Run
@@ -38,7 +37,7 @@ async def one_at_a_time(settings: Settings, given_up: Callable[[], bool]) -> Asy
     The lock is a file's: it is let go of when its process ends, however that ends.
     """
     name = settings.carrier_host.replace(":", "_")
-    lock, told = FileLock(settings.home / f"sending-{name}.lock", thread_local=False), False
+    lock, told = lock_file(settings.home / f"sending-{name}.lock"), False
     while not given_up() and not taken(lock):
         if not told:
             told = True

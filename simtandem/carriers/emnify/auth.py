@@ -10,12 +10,10 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-from filelock import FileLock
-
 from simtandem.carriers.emnify.refused_tokens import LOCKED_S, Refusal, RefusedTokens
 from simtandem.carriers.emnify.response_mapping import Kind, Reply
 from simtandem.errors import AuthenticationFailed, CarrierUnavailable, Interrupted
-from simtandem.host.file_lock import taken
+from simtandem.host.file_lock import lock_file, taken
 
 _LOCKED = 1105  # too many requests: what an account answers that is locked after failed attempts
 _LOOK_S = 0.1
@@ -34,7 +32,7 @@ class Gate:
 
     async def log_in(self, once_let_through: LogIn) -> str:
         """What the login returns. Raises `AuthenticationFailed` without a call where this token is known as refused."""
-        lock = FileLock(self.refused.lock_file, thread_local=False)
+        lock = lock_file(self.refused.lock_file)
         try:
             while not taken(lock):
                 if self.halted():
