@@ -10,9 +10,9 @@ from rich.text import Text
 
 from schemas.statuses import Cause, Finding
 from simtandem.cli.bulk_commands import Output
-from simtandem.cli.console import duration
 from simtandem.runs import audit_output, fleet_audit
 from simtandem.settings import load
+from simtandem.text.formats import duration
 from simtandem.text.terminal import print_json
 
 _NAMES = {

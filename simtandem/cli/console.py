@@ -16,6 +16,7 @@ from schemas.statuses import Half, Outcome, Verdict
 from simtandem.domain.safety import unlimited
 from simtandem.progress import Watcher, watch
 from simtandem.reports.headline import headline, retry_command, stopped
+from simtandem.text.formats import duration
 
 _GOOD = (Outcome.APPLIED, Outcome.UNCHANGED)
 _ENDED = {Outcome.HELD: "not sent"}
@@ -229,12 +230,3 @@ def show_files(console: Console, document: Mapping[str, Any]) -> None:
     }
     for name in (name for name in told if name in files):
         console.print(Text.assemble(("  ", ""), (files[name], "cyan"), (f"  {told[name]}", "dim")), soft_wrap=True)
-
-
-def duration(seconds: float) -> str:
-    """Seconds as a person says them: `40 s`, `25 min`, `4.2 h`."""
-    if seconds < 90:
-        return f"{max(1, round(seconds))} s"
-    if seconds < 5400:
-        return f"{round(seconds / 60)} min"
-    return f"{seconds / 3600:.1f} h"

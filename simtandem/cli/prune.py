@@ -1,13 +1,12 @@
 """How long the ledger keeps the details of its runs. What `simtandem prune` does, and what it tells."""
 
-import getpass
-import os
 from datetime import UTC, datetime
 from typing import Any
 
 from rich.table import Table
 
 from simtandem.errors import InputError, LedgerError
+from simtandem.host.user_name import user_name
 from simtandem.ledger.integrity.prune import Prunable, prunable, prune
 from simtandem.ledger.store import Ledger
 from simtandem.settings import load
@@ -25,7 +24,7 @@ def prune_before(date: str, *, yes: bool, as_json: bool) -> int:
         told = [_told(each, str(settings.archive_folder / each.archive)) for each in runs]
         for each in told if yes else []:
             try:
-                prune(ledger, each["run_id"], settings.archive_folder, _user())
+                prune(ledger, each["run_id"], settings.archive_folder, user_name())
                 each["pruned"] = True
             except LedgerError as error:
                 each["error"] = str(error)
@@ -82,10 +81,3 @@ def _show(told: list[dict[str, Any]], *, yes: bool) -> None:
 def _runs(told: list[dict[str, Any]]) -> str:
     count, facts = len(told), sum(each["facts"] for each in told)
     return f"{count:,} run{'' if count == 1 else 's'} with {facts:,} facts"
-
-
-def _user() -> str:
-    try:
-        return getpass.getuser()
-    except (KeyError, OSError):  # no name for this user id, as in some containers
-        return str(os.getuid())

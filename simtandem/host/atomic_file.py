@@ -3,35 +3,44 @@
 import contextlib
 import os
 import secrets
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from pathlib import Path
+from typing import BinaryIO
 
 from simtandem.errors import LedgerError
 
 
-def replace_file(path: Path, chunks: Iterable[bytes]) -> None:
-    """Write `chunks` to `path`, all or nothing, and return once they are on the disk.
+@contextlib.contextmanager
+def replacing(path: Path, *, private: bool = False) -> Iterator[BinaryIO]:
+    """A new file that takes the place of `path` once this block has ended, and is on the disk by then.
 
-    They go to a new file in the same folder, which then takes the old one's place. If that fails, `path` is as it was
-    and a `LedgerError` names it.
+    It is in the same folder. If the block or the writing fails, `path` is as it was and no other file is left. Only
+    this user may read a `private` one. Raises `OSError`.
     """
     draft = path.with_name(f".{path.name}.{secrets.token_hex(4)}.tmp")
     try:
-        with draft.open("xb") as file:
-            for chunk in chunks:
-                file.write(chunk)
+        with os.fdopen(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600 if private else 0o666), "wb") as file:
+            yield file
             file.flush()
             os.fsync(file.fileno())
         draft.replace(path)
         _sync_folder(path.parent)
+    finally:
+        with contextlib.suppress(OSError):
+            draft.unlink(missing_ok=True)
+
+
+def replace_file(path: Path, chunks: Iterable[bytes]) -> None:
+    """Write `chunks` to `path` as `replacing` does; a `LedgerError` names the file if that fails."""
+    try:
+        with replacing(path) as file:
+            for chunk in chunks:
+                file.write(chunk)
     except OSError as error:
         cause = error.strerror or str(error)
         raise LedgerError(
             f"{path} can't be written: {cause}. Make room or allow access, then write it again."
         ) from error
-    finally:
-        with contextlib.suppress(OSError):
-            draft.unlink(missing_ok=True)
 
 
 def _sync_folder(folder: Path) -> None:

@@ -1,6 +1,5 @@
 """The ledger's part about schedules: files that arrived, what they schedule, and what became of it."""
 
-import getpass
 import os
 import socket
 from collections.abc import Iterator, Mapping, Sequence
@@ -12,6 +11,7 @@ import polars as pl
 from sqlalchemy import Connection, Select, func, insert, select
 
 from simtandem.errors import InputError
+from simtandem.host.user_name import user_name
 from simtandem.ledger import manual_runs
 from simtandem.ledger import schedule_queries as queries
 from simtandem.ledger.queries import read_frame
@@ -69,7 +69,7 @@ class Schedules:
             "rows": arrival.rows,
             "rejected": arrival.rejected,
             "reason": arrival.reason,
-            "os_user": _user(),
+            "os_user": user_name(),
             "host": socket.gethostname(),
             "pid": os.getpid(),
         }
@@ -254,10 +254,3 @@ class Schedules:
     def _read(self, query: Select[Any]) -> list[Schedule]:
         with self.ledger.database.read() as connection:
             return [queries.schedule(found) for found in connection.execute(query)]
-
-
-def _user() -> str:
-    try:
-        return getpass.getuser()
-    except (KeyError, OSError):  # no name for this user id, as in some containers
-        return str(os.getuid())

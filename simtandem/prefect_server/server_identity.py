@@ -10,7 +10,6 @@ import hashlib
 import hmac
 import http.client
 import json
-import os
 import secrets
 import urllib.error
 import urllib.request
@@ -21,6 +20,7 @@ from typing import Self
 from urllib.parse import urlsplit
 
 from simtandem import __version__
+from simtandem.host.atomic_file import replacing
 
 PROOF_PATH = "/api/simtandem/proof"
 ANSWERS_WITHIN_S = 5.0
@@ -64,10 +64,8 @@ class ServerNote:
 
     def write(self, file: Path) -> None:
         """Keep it there, whole or not at all, for this user alone."""
-        partial = file.with_name(f"{file.name}.{os.getpid()}")
-        with os.fdopen(os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w", encoding="utf-8") as kept:
-            json.dump(asdict(self), kept)
-        partial.replace(file)
+        with replacing(file, private=True) as kept:
+            kept.write(json.dumps(asdict(self)).encode())
 
     def ask(self, home: Path, within_s: float = ANSWERS_WITHIN_S) -> Answer:
         """Ask the server who it is. Never raises; waits so long at most."""

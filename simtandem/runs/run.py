@@ -1,7 +1,7 @@
 """A run: what is asked, where its files are, and where it is recorded."""
 
 import asyncio
-import getpass
+from simtandem.host.user_name import user_name
 import json
 import logging
 import os
@@ -209,7 +209,7 @@ class Run:
             rows=int(intake["rows"]),
             rejected=int(intake["invalid"]),
             parameters=self.request.model_dump(mode="json"),
-            os_user=os_user(),
+            os_user=user_name(),
             host=socket.gethostname(),
             pid=os.getpid(),
             started_at=self.started,
@@ -290,17 +290,9 @@ def looking_run(
         rows=0,
         rejected=0,
         parameters=parameters,
-        os_user=os_user(),
+        os_user=user_name(),
         host=socket.gethostname(),
         pid=os.getpid(),
         started_at=started,
         process=process_mark(os.getpid()),
     )
-
-
-def os_user() -> str:
-    """Who runs this process, by name where there is one."""
-    try:
-        return getpass.getuser()
-    except (KeyError, OSError):  # no name for this user id, as in some containers
-        return str(os.getuid())

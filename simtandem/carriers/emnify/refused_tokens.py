@@ -9,15 +9,14 @@ import hashlib
 import hmac
 import json
 import logging
-import os
 import secrets
 import time
 from collections.abc import Callable
-from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from schemas.hosts import host_of
+from simtandem.host.atomic_file import replacing
 
 log = logging.getLogger(__name__)
 
@@ -98,18 +97,11 @@ class RefusedTokens:
         return _Kept(secrets.token_hex(16), [])
 
     def _write(self, kept: _Kept) -> None:
-        partial = self._file.with_name(f"{self._file.name}.{os.getpid()}.{secrets.token_hex(4)}")
         try:
             self._file.parent.mkdir(parents=True, exist_ok=True)
-            descriptor = os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-            with os.fdopen(descriptor, "w", encoding="utf-8") as file:
-                json.dump(asdict(kept), file, indent=1)
-                file.flush()
-                os.fsync(file.fileno())
-            partial.replace(self._file)
+            with replacing(self._file, private=True) as file:
+                file.write(json.dumps(asdict(kept), indent=1).encode())
         except OSError as error:
-            with suppress(OSError):
-                partial.unlink(missing_ok=True)
             log.warning("The refused token can't be remembered in %s (%s): later runs try it again", self._file, error)
 
 

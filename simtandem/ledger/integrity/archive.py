@@ -7,7 +7,6 @@ The first line says what it is. Then come the links of the chain, `{"link": {…
 import base64
 import gzip
 import json
-import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict
@@ -17,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from simtandem.errors import LedgerError
+from simtandem.host.atomic_file import replacing
 from simtandem.ledger.integrity.canonical import canonical
 from simtandem.ledger.integrity.chain import Link
 from simtandem.ledger.integrity.facts import FACTS, FactTable, Kind
@@ -34,16 +34,13 @@ def archive_name(run_id: str) -> str:
 
 def write_archive(path: Path, source: Source, proof: Proof) -> str:
     """Write all of a run, durably and all or nothing; returns the file's SHA-256. `proof` is what is known of it."""
-    partial = path.with_name(path.name + ".partial")
     with _files(path):
         path.parent.mkdir(parents=True, exist_ok=True)
-        with partial.open("wb") as file:
-            with gzip.GzipFile(filename="", fileobj=file, mode="wb", compresslevel=6, mtime=0) as packed:
-                _write_lines(packed, source, proof)
-            file.flush()
-            os.fsync(file.fileno())
-        partial.replace(path)
-        _sync_folder(path.parent)
+        with (
+            replacing(path) as file,
+            gzip.GzipFile(filename="", fileobj=file, mode="wb", compresslevel=6, mtime=0) as packed,
+        ):
+            _write_lines(packed, source, proof)
         return archive_hash(path)
 
 
@@ -103,15 +100,6 @@ def _write_lines(file: gzip.GzipFile, source: Source, proof: Proof) -> None:
 
 def _write_line(file: gzip.GzipFile, line: str) -> None:
     file.write(line.encode("utf-8", "backslashreplace") + b"\n")
-
-
-def _sync_folder(folder: Path) -> None:
-    """Make a new name in a folder survive a power cut."""
-    handle = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
 
 
 @contextmanager

@@ -7,7 +7,7 @@ from rich.console import Console
 from schemas.statuses import Half, Outcome, Verdict
 from simtandem import progress
 from simtandem.cli import console
-from simtandem.cli.console import QuietWatcher, TerminalWatcher, duration, show_files, show_plan, show_result
+from simtandem.cli.console import QuietWatcher, TerminalWatcher, show_files, show_plan, show_result
 
 
 def paper(*, terminal: bool = False) -> tuple[Console, io.StringIO]:
@@ -114,7 +114,7 @@ def test_a_plan_is_shown_with_its_counts_notes_and_what_the_gate_says() -> None:
     out, printed = paper()
     show_plan(out, document(refused=2), ["read as text"], [(7, "no such device")], "too many")
     shown = printed.getvalue()
-    for words in ("d1g3st", "fleet.csv", "1,234  rows", "2  refused", "3  SIMs to change", "10 min at least"):
+    for words in ("d1g3st", "fleet.csv", "1,234  rows", "2  refused", "3  SIMs to change", "10 min 00 s at least"):
         assert words in shown
     for words in ("read as text", "row 7  no such device", "too many"):
         assert words in shown
@@ -153,7 +153,7 @@ def test_a_result_names_the_verdicts_that_occurred() -> None:
     assert "1,230 of 1,234 rows are in sync." in shown
     assert "4  failed" in shown
     assert "unknown" not in shown
-    assert "2,345  calls (6 retried, 7 throttled) in 2 min" in shown
+    assert "2,345  calls (6 retried, 7 throttled) in 1 min 35 s" in shown
     assert "2  SIMs newly billed (3 planned)" in shown
     assert "emnify at cdn.emnify.net, account default" in shown
     assert "To go on: simtandem retry r1" in shown
@@ -192,19 +192,3 @@ def test_files_are_named_on_a_line_each_that_can_be_copied_whole() -> None:
     show_files(out, {"files": {"report": long, "unheard_of": "/x"}})
     assert any(long in line for line in printed.getvalue().splitlines())
     assert "/x" not in printed.getvalue()
-
-
-@pytest.mark.parametrize(
-    ("seconds", "said"),
-    [
-        (0.2, "1 s"),
-        (40.4, "40 s"),
-        (89.0, "89 s"),
-        (90.0, "2 min"),
-        (1500.0, "25 min"),
-        (5400.0, "1.5 h"),
-        (15120.0, "4.2 h"),
-    ],
-)
-def test_a_duration_is_said_as_a_person_says_it(seconds: float, said: str) -> None:
-    assert duration(seconds) == said

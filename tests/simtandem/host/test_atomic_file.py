@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from simtandem.errors import LedgerError
-from simtandem.host.atomic_file import replace_file
+from simtandem.host.atomic_file import replace_file, replacing
 
 
 @pytest.fixture
@@ -65,3 +65,19 @@ def test_others_may_read_the_file_as_the_umask_says(tmp_path: Path) -> None:
     replace_file(path, [b""])
 
     assert path.stat().st_mode == plain.stat().st_mode
+
+
+def test_a_private_file_is_for_its_user_alone_whatever_the_old_one_was(tmp_path: Path) -> None:
+    path = tmp_path / "key"
+    path.touch(mode=0o644)
+
+    with replacing(path, private=True) as file:
+        file.write(b"secret")
+
+    assert path.stat().st_mode & 0o777 == 0o600
+    assert path.read_bytes() == b"secret"
+
+
+def test_an_error_of_the_system_is_the_callers_to_translate(tmp_path: Path) -> None:
+    with pytest.raises(FileNotFoundError), replacing(tmp_path / "gone" / "key"):
+        pass
