@@ -24,11 +24,11 @@ from simtandem.carriers.emnify.fleet_listing import list_fleet
 from simtandem.carriers.emnify.lifecycle import EmnifyLifecycle
 from simtandem.carriers.emnify.reader import Reader
 from simtandem.carriers.emnify.refused_tokens import refused_tokens
-from simtandem.carriers.emnify.response_body import ACCEPT_ENCODING
 from simtandem.carriers.emnify.sim_writer import change_sim
 from simtandem.carriers.emnify.transport import Limits, Transport
 from simtandem.carriers.protocol import Change, Fresh, Journal, Listing, StepResult, Stops, always_fresh, never_stops
 from simtandem.carriers.rate_limit import CallBudget, Window
+from simtandem.carriers.response_body import ACCEPT_ENCODING
 from simtandem.domain.lifecycle import Lifecycle
 from simtandem.host.other_homes import OtherHomes, shared_folder
 

@@ -12,7 +12,7 @@ from enum import StrEnum
 import httpx
 
 from simtandem.carriers.emnify.item_mapping import number, words
-from simtandem.carriers.emnify.response_body import Unusable, parse
+from simtandem.carriers.response_body import Unusable, parse
 from simtandem.text.redaction import redacted
 
 _LONGEST_MESSAGE = 2000

@@ -21,10 +21,10 @@ import httpx
 from simtandem.carriers.emnify.auth import Gate, unreachable
 from simtandem.carriers.emnify.bearer_token import Tokens
 from simtandem.carriers.emnify.refused_tokens import RefusedTokens
-from simtandem.carriers.emnify.response_body import OF_A_PAGE, OF_AN_ITEM, Unusable, read_body
 from simtandem.carriers.emnify.response_mapping import REDIRECTS, Kind, Reply, read, unusable_reply
 from simtandem.carriers.protocol import Answer, Call, Journal, Outdated
 from simtandem.carriers.rate_limit import LONGEST_CALL_S, CallBudget, Spacing, Window
+from simtandem.carriers.response_body import OF_A_PAGE, OF_AN_ITEM, Unusable, read_body
 from simtandem.errors import AuthenticationFailed, CarrierRefused, CarrierUnavailable
 from simtandem.text.redaction import learn, learn_passing, redacted
 

@@ -20,9 +20,9 @@ from simtandem.carriers.emnify import paging
 from simtandem.carriers.emnify import transport as wire
 from simtandem.carriers.emnify.client import Account, Emnify, Wire
 from simtandem.carriers.emnify.paging import ENDPOINTS, Route, read_page, read_rest
-from simtandem.carriers.emnify.response_body import OF_AN_ITEM, Unusable, parse
 from simtandem.carriers.emnify.response_mapping import Kind
 from simtandem.carriers.emnify.transport import retry_after
+from simtandem.carriers.response_body import OF_AN_ITEM, Unusable, parse
 from simtandem.errors import AuthenticationFailed, CarrierUnavailable
 from tests.simtandem.carriers.emnify.rig import (
     APPLICATION_TOKEN,
