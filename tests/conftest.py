@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from hypothesis import HealthCheck, settings
 
-from simtandem.cli import app, bulk_commands
+from simtandem.cli import app, apply
 from simtandem.prefect_server.embedded_server import EmbeddedServer
 
 # How fast examples are made says something of the machine and its load, nothing of what is tested.
@@ -26,7 +26,7 @@ def _process_as_it_was(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """No test leaves the process in another folder, or with another umask, or ends it with a command."""
     monkeypatch.chdir(Path.cwd())
     monkeypatch.setattr(app, "leave", sys.exit)
-    monkeypatch.setattr(bulk_commands, "run_and_leave", asyncio.run)
+    monkeypatch.setattr(apply, "run_and_leave", asyncio.run)
     before = os.umask(0o022)
     yield
     os.umask(before)

@@ -1,15 +1,17 @@
-"""What `simtandem audit` does and shows."""
+"""`simtandem audit`."""
 
 import asyncio
 from collections.abc import Mapping
 from typing import Any
 
+import typer
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
 from schemas.statuses import Cause, Finding
-from simtandem.cli.bulk_commands import Output
+from simtandem.cli.console import Output
+from simtandem.cli.options import AsJson, Quiet, Verbose
 from simtandem.runs import audit_output, fleet_audit
 from simtandem.settings import load
 from simtandem.text.formats import duration
@@ -24,15 +26,20 @@ _NAMES = {
     Finding.DRIFTED: "drifted: left the state simtandem last put them in",
 }
 _CAUSES = {
-    Cause.SOMEBODY: "changed by somebody, through API or Portal",
-    Cause.AUTOMATIC: "changed by the carrier itself",
-    Cause.UNEXPLAINED: "changed, and no event says by whom",
-    Cause.AWAITED: "changed, and the event may still come",
+    Cause.SOMEBODY: "changed by someone else (API or Portal)",
+    Cause.AUTOMATIC: "changed by the carrier",
+    Cause.UNEXPLAINED: "changed, no event found",
+    Cause.AWAITED: "changed, the event may still arrive",
 }
 
 
-def audit(output: Output) -> int:
-    """Audit the whole fleet; show what was found. Returns the exit code."""
+def audit(*, as_json: AsJson = False, quiet: Quiet = False, verbose: Verbose = False) -> None:
+    """Check the whole fleet: split pairs, wasted cost, drift. Sends no change; exit code 0 if nothing was found."""
+    raise typer.Exit(audit_fleet(Output(as_json, quiet, verbose)))
+
+
+def audit_fleet(output: Output) -> int:
+    """Audit the whole fleet; show the findings. Returns the exit code."""
     output.log()
     settings = load()
     settings.token()
@@ -78,11 +85,9 @@ def show(console: Console, document: Mapping[str, Any], told: Mapping[str, Any])
         )
     )
     if told["without_status"]:
-        console.print(
-            Text(f"  {told['without_status']:,} devices in a status not known here: not judged", style="yellow")
-        )
+        console.print(Text(f"  {told['without_status']:,} devices in an unknown status: not judged", style="yellow"))
     if not told["whole"]:
-        console.print(Text("  The fleet kept changing while it was listed: audit again to be sure.", style="yellow"))
+        console.print(Text("  The fleet kept changing while it was listed: run the audit again.", style="yellow"))
     for warning in told.get("warnings", []):
         console.print(Text(f"  {warning}", style="yellow"), soft_wrap=True)
     console.print()
@@ -107,5 +112,5 @@ def _findings(told: Mapping[str, Any]) -> Table:
 
 
 def _about(name: str) -> str:
-    told = {"report": "to look at, in a browser", "findings": "every finding", "changes": "who changed what"}
-    return told.get(name) or "repairs these: plan it, look at the plan, apply it"
+    told = {"report": "HTML report", "findings": "every finding", "changes": "who changed what"}
+    return told.get(name) or "device CSV that repairs these: plan it, then apply it"

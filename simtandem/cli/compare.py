@@ -1,9 +1,11 @@
-"""What `simtandem compare` shows of two runs."""
+"""`simtandem compare`."""
 
 import polars as pl
+import typer
 from rich.console import Console
 from rich.table import Table
 
+from simtandem.cli.options import AsJson, RunId
 from simtandem.domain.run_diff import COMPARED, Differences, differences
 from simtandem.errors import InputError
 from simtandem.ledger.records import RunSummary
@@ -11,10 +13,14 @@ from simtandem.ledger.store import Ledger
 from simtandem.runs.retry import next_step
 from simtandem.settings import load
 from simtandem.text.formats import of, spoken
-from simtandem.text.terminal import print_json
-from simtandem.text.terminal import results as stdout
+from simtandem.text.terminal import print_json, results
 
 _SHOWN = 20
+
+
+def compare(first: RunId, second: RunId, *, as_json: AsJson = False) -> None:
+    """Show which devices differ between two runs: in the requested status, the final status, or the verdict."""
+    raise typer.Exit(show_differences(first, second, as_json=as_json))
 
 
 def show_differences(first: str, second: str, *, as_json: bool) -> int:
@@ -26,18 +32,18 @@ def show_differences(first: str, second: str, *, as_json: bool) -> int:
     if as_json:
         print_json(_document(runs, found))
     else:
-        _show(stdout(), runs, found)
+        _show(results(), runs, found)
     return 1 if found.rows.height else 0
 
 
 def _results(ledger: Ledger, run: RunSummary) -> pl.DataFrame:
-    results = ledger.results(run.record.run_id)
-    if results.is_empty():
+    judged = ledger.results(run.record.run_id)
+    if judged.is_empty():
         raise InputError(
-            f"Run {run.record.run_id} ({run.record.kind}, {run.state or 'begun'}) judged no device, so it can't be "
+            f"Run {run.record.run_id} ({run.record.kind}, {run.state or 'begun'}) has no verdicts, so it can't be "
             f"compared.{next_step(ledger, run.record)}"
         )
-    return results
+    return judged
 
 
 def _document(runs: tuple[RunSummary, RunSummary], found: Differences) -> dict[str, object]:
@@ -52,8 +58,8 @@ def _document(runs: tuple[RunSummary, RunSummary], found: Differences) -> dict[s
 
 def _show(console: Console, runs: tuple[RunSummary, RunSummary], found: Differences) -> None:
     for name, run in zip(("first", "second"), runs, strict=True):
-        told = f"{name}: {run.record.run_id}  {run.record.kind}  {run.record.file}"
-        console.print(told, markup=False, soft_wrap=True)
+        about = f"{name}: {run.record.run_id}  {run.record.kind}  {run.record.file}"
+        console.print(about, markup=False, soft_wrap=True)
     counts = Table(box=None, show_header=False, padding=(0, 1))
     counts.add_column(justify="right", style="bold")
     counts.add_column()
@@ -70,4 +76,4 @@ def _show(console: Console, runs: tuple[RunSummary, RunSummary], found: Differen
         rows.add_row(line["sim_id"] or "", line["endpoint_id"] or "", line["differs"], *ends)
     console.print(rows)
     if found.rows.height > _SHOWN:
-        console.print(f"and {of(found.rows.height - _SHOWN, 'device')} more: --json has all of them")
+        console.print(f"and {of(found.rows.height - _SHOWN, 'device')} more: --json lists all of them")

@@ -1,16 +1,29 @@
-"""How long the ledger keeps the details of its runs. What `simtandem prune` does, and what it tells."""
+"""`simtandem prune`: how long the ledger keeps the details of its runs."""
 
 from datetime import UTC, datetime
-from typing import Any
+from typing import Annotated, Any
 
+import typer
 from rich.table import Table
 
+from simtandem.cli.options import AsJson
 from simtandem.errors import InputError, LedgerError
 from simtandem.host.user_name import user_name
-from simtandem.ledger.integrity.prune import Prunable, prunable, prune
+from simtandem.ledger.integrity import prune as pruning
+from simtandem.ledger.integrity.prune import Prunable, prunable
 from simtandem.ledger.store import Ledger
 from simtandem.settings import load
 from simtandem.text.terminal import print_json, results
+
+
+def prune(
+    before: Annotated[str, typer.Option("--before", metavar="DATE", help="Runs that ended before this day (UTC).")],
+    *,
+    yes: Annotated[bool, typer.Option("--yes", "-y", help="Do it; otherwise only list what would be pruned.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Archive the details of old runs and remove them from the ledger; heads, states and counts stay."""
+    raise typer.Exit(prune_before(before, yes=yes, as_json=as_json))
 
 
 def prune_before(date: str, *, yes: bool, as_json: bool) -> int:
@@ -24,7 +37,7 @@ def prune_before(date: str, *, yes: bool, as_json: bool) -> int:
         told = [_told(each, str(settings.archive_folder / each.archive)) for each in runs]
         for each in told if yes else []:
             try:
-                prune(ledger, each["run_id"], settings.archive_folder, user_name())
+                pruning.prune(ledger, each["run_id"], settings.archive_folder, user_name())
                 each["pruned"] = True
             except LedgerError as error:
                 each["error"] = str(error)

@@ -1,27 +1,50 @@
-"""The commands `simtandem schedule ...`."""
+"""`simtandem schedule list`, `add` and `cancel`. They use the ledger only and send nothing."""
 
-from typing import Annotated
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import datetime
+from hashlib import sha256
+from pathlib import Path
+from secrets import token_hex
+from typing import Annotated, Any
+from zoneinfo import ZoneInfo
 
 import typer
+from rich.table import Table
+from rich.text import Text
 
-from simtandem.cli.options import AsJson, Commands, File, To, target_of
+from schemas.statuses import Target
+from simtandem.cli.commands import HomeCommand
+from simtandem.cli.options import AsJson, File, To
+from simtandem.cli.request import target_of
+from simtandem.errors import InputError
+from simtandem.inbox import effective_at
+from simtandem.inbox.file_request import Offer, make_offer
+from simtandem.inbox.upcoming_conflicts import warnings
+from simtandem.intake.device_file import read_file, shown
+from simtandem.ledger.schedule_records import FileVersion, Schedule, ScheduleState
+from simtandem.ledger.schedules import Schedules
+from simtandem.ledger.store import Ledger
+from simtandem.runs.input_file import bounds
+from simtandem.settings import Settings, load
+from simtandem.text.terminal import print_json, results
 
-schedule = Commands(help="What is to happen later: list, add, cancel.", no_args_is_help=True)
+_SHOWN = 10
+
+schedule = typer.Typer(help="List, add and cancel scheduled changes.", no_args_is_help=True)
 
 
-@schedule.command("list")
+@schedule.command("list", cls=HomeCommand)
 def schedule_list(
     *,
-    everything: Annotated[bool, typer.Option("--all", help="Those that are done, too.")] = False,
+    everything: Annotated[bool, typer.Option("--all", help="Also those that are applied or cancelled.")] = False,
     as_json: AsJson = False,
 ) -> None:
-    """List what is scheduled and not done yet."""
-    from simtandem.cli import schedule_commands
-
-    raise typer.Exit(schedule_commands.show_schedules(everything=everything, as_json=as_json))
+    """List what is scheduled and not applied yet."""
+    raise typer.Exit(show_schedules(everything=everything, as_json=as_json))
 
 
-@schedule.command("add")
+@schedule.command("add", cls=HomeCommand)
 def schedule_add(
     file: File,
     at: Annotated[
@@ -32,19 +55,140 @@ def schedule_add(
     *,
     as_json: AsJson = False,
 ) -> None:
-    """Validate FILE and schedule it; the flow scheduled-updates carries it out when it is due."""
-    from simtandem.cli import schedule_commands
-
-    raise typer.Exit(schedule_commands.add(file, at, target_of(to), as_json=as_json))
+    """Validate FILE and schedule its changes; the flow scheduled-updates applies them when they are due."""
+    raise typer.Exit(add(file, at, target_of(to), as_json=as_json))
 
 
-@schedule.command("cancel")
+@schedule.command("cancel", cls=HomeCommand)
 def schedule_cancel(
-    ident: Annotated[str, typer.Argument(metavar="ID", help="A schedule's id, or its beginning.", show_default=False)],
+    ident: Annotated[
+        str, typer.Argument(metavar="ID", help="The id of a schedule, or the beginning of one.", show_default=False)
+    ],
     *,
     as_json: AsJson = False,
 ) -> None:
-    """Cancel what is scheduled and not applied yet."""
-    from simtandem.cli import schedule_commands
+    """Cancel a schedule that is not applied yet."""
+    raise typer.Exit(cancel(ident, as_json=as_json))
 
-    raise typer.Exit(schedule_commands.cancel(ident, as_json=as_json))
+
+def show_schedules(*, everything: bool, as_json: bool) -> int:
+    """What is still to be done, or with `everything` what was done as well. Returns the exit code."""
+    settings = load()
+    with _schedules(settings) as schedules:
+        found = schedules.all(open_only=not everything)
+    if as_json:
+        print_json([_told(each, settings.zone) for each in found])
+        return 0
+    console = results()
+    if not found:
+        console.print("Nothing is scheduled.")
+        return 0
+    table = Table(box=None, padding=(0, 2, 0, 0))
+    for heading in ("schedule", f"effective ({settings.timezone})", "devices", "file", "state", "run"):
+        table.add_column(heading, overflow="fold")
+    for each in found:
+        at = f"{each.effective_at.astimezone(settings.zone):%Y-%m-%d %H:%M:%S}"
+        state = f"{each.state}".replace("_", " ")
+        table.add_row(each.schedule_id, at, Text(each.told), Text(each.file), state, each.run_id or "")
+    console.print(table)
+    return 0
+
+
+def add(file: Path, at: str | None, to: Target | None, *, as_json: bool) -> int:
+    """Schedule what a file asks for; rows without a time of their own get `at`. Returns the exit code."""
+    settings = load()
+    with _schedules(settings) as schedules:
+        now = schedules.ledger.clock()
+        when = effective_at.reader(settings.zone, now)
+        data, otherwise = _bytes(file, settings), _moment(at, settings, now)
+        offer = make_offer(data, _version(file, data), now, when, otherwise=otherwise, to=to, allowed=bounds(settings))
+        if offer.arrival.reason:
+            raise InputError(offer.arrival.reason.replace("Nothing was sent.", "Nothing was scheduled."))
+        schedules.record(offer.arrival, offer.schedules, offer.rejected)
+        warned = warnings(schedules, offer.arrival.arrival_id)
+        made = schedules.of_arrival(offer.arrival.arrival_id)
+    exit_code = 1 if offer.arrival.rejected else 0
+    if as_json:
+        rejected = offer.rejected.to_dicts()
+        told = [_told(each, settings.zone) for each in made]
+        print_json({"schedules": told, "rejected": rejected, "warnings": warned, "exit_code": exit_code})
+    else:
+        _show_added(offer, made, warned, settings)
+    return exit_code
+
+
+def cancel(prefix: str, *, as_json: bool) -> int:
+    """Cancel a schedule that is not applied yet. Returns the exit code."""
+    settings = load()
+    with _schedules(settings) as schedules:
+        found = schedules.find(prefix)
+        with schedules.alone("due") as nobody_applies:
+            if found.state is ScheduleState.DUE and not nobody_applies:
+                raise InputError(f"Schedule {found.schedule_id} is being applied by run {found.run_id}. Stop that run.")
+            if not found.state.open:
+                raise InputError(f"Schedule {found.schedule_id} is {found.state} already. Nothing was changed.")
+            if not schedules.move([found], ScheduleState.CANCELLED, found.run_id):
+                raise InputError(f"Schedule {found.schedule_id} has just moved on. Look at it again with --all.")
+        told = _told(schedules.find(found.schedule_id), settings.zone)
+    if as_json:
+        print_json(told)
+    else:
+        results().print(f"Cancelled {told['schedule']}: {found.told}, {found.file}.", markup=False)
+    return 0
+
+
+@contextmanager
+def _schedules(settings: Settings) -> Iterator[Schedules]:
+    with Ledger.open(settings.ledger()) as ledger:
+        yield Schedules(ledger)
+
+
+def _moment(at: str | None, settings: Settings, now: datetime) -> datetime | None:
+    if at is None:
+        return None
+    if at.strip().casefold() == "now":
+        return now
+    try:
+        return effective_at.reader(settings.zone, now)(at.strip())
+    except ValueError as error:
+        raise InputError(f"--at {at}: {error}. Nothing was scheduled.") from error
+
+
+def _bytes(file: Path, settings: Settings) -> bytes:
+    try:
+        return read_file(file, bounds(settings))
+    except InputError as error:
+        told = str(error).replace("Nothing was sent.", "Nothing was scheduled.").replace("there is no", "No", 1)
+        raise InputError(f"{shown(str(file))}: {told}") from error
+
+
+def _version(file: Path, data: bytes) -> FileVersion:
+    """Given twice it is meant twice, so each giving is a version of its own."""
+    return FileVersion("", shown(file.name), len(data), token_hex(8), sha256(data).hexdigest())
+
+
+def _told(schedule: Schedule, zone: ZoneInfo) -> dict[str, Any]:
+    return {
+        "schedule": schedule.schedule_id,
+        "effective_at": schedule.effective_at.astimezone(zone).isoformat(timespec="seconds"),
+        "file": schedule.file,
+        "rows": schedule.rows,
+        "devices": dict(schedule.wishes),
+        "state": str(schedule.state),
+        "since": schedule.state_at.isoformat(timespec="seconds"),
+        "run_id": schedule.run_id,
+        "detail": schedule.detail,
+    }
+
+
+def _show_added(offer: Offer, made: list[Schedule], warned: list[str], settings: Settings) -> None:
+    console = results()
+    for each in made:
+        at = f"{each.effective_at.astimezone(settings.zone):%Y-%m-%d %H:%M:%S}"
+        console.print(f"{each.schedule_id}  {at} {settings.timezone}  {each.told}", markup=False)
+    if offer.arrival.rejected:
+        console.print(f"Invalid rows: {offer.arrival.rejected:,}", markup=False)
+    for row, column, value, reason in offer.rejected.head(_SHOWN).iter_rows():
+        console.print(f"  row {row}, {column} {value!r}: {reason}", markup=False)
+    for sentence in (*offer.notes, *warned):
+        console.print(sentence, markup=False)

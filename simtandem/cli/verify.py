@@ -1,16 +1,19 @@
-"""Is the record untouched? What `simtandem verify` compares, and how it tells."""
+"""`simtandem verify`: whether the record of the runs is intact."""
 
 import re
 from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
+import typer
+
+from simtandem.cli.options import AsJson
 from simtandem.errors import InputError, LedgerError
 from simtandem.ledger import last_known_rebuild
 from simtandem.ledger.integrity.archive import archive_hash
 from simtandem.ledger.integrity.proof import Finding, Proof, Standing, Witness, printable, spoken_counts
 from simtandem.ledger.integrity.recorded import Recorded, answers_to_nothing, run_ids
-from simtandem.ledger.integrity.verify import verify
+from simtandem.ledger.integrity.verify import verify as verify_run
 from simtandem.ledger.store import Ledger
 from simtandem.runs.run import RunFolder
 from simtandem.settings import Settings, load
@@ -18,6 +21,24 @@ from simtandem.text.terminal import print_json, results
 
 _HEAD = re.compile(r"[0-9a-f]{64}")
 _IN_REPORT = re.compile(r'id="ledger-head"[^>]*>([0-9a-f]{64})<')
+
+
+def verify(
+    run: Annotated[
+        str | None,
+        typer.Argument(metavar="RUN", help="The id of a run, or the beginning of one.", show_default="all runs"),
+    ] = None,
+    head: Annotated[
+        str | None, typer.Option("--head", metavar="HASH", help="A head of RUN's chain that you kept: is it in there?")
+    ] = None,
+    *,
+    rebuild: Annotated[
+        bool, typer.Option("--rebuild", help="First rebuild the table of last known statuses from the runs.")
+    ] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Check that the record is intact; if not, name each fact that was changed, removed or added."""
+    raise typer.Exit(show_proof(run, head, as_json=as_json, rebuild=rebuild))
 
 
 def show_proof(prefix: str | None, head: str | None, *, as_json: bool, rebuild: bool = False) -> int:
@@ -91,7 +112,7 @@ def _prove(ledger: Ledger, settings: Settings, run_id: str, given: str | None) -
     outside = bool(witnesses)
     with ledger.database.snapshot() as connection:
         source = Recorded(connection, run_id)
-        proof = verify(run_id, source, [*source.witness(), *witnesses])
+        proof = verify_run(run_id, source, [*source.witness(), *witnesses])
     notes = [] if outside or proof.unchained else ["nothing outside the ledger remembers its head: see --head"]
     if proof.pruned and not proof.found:
         notes.append(_look_at_archive(ledger, proof, settings.archive_folder))

@@ -1,6 +1,5 @@
-"""Audit reports of a run or of a period, in any format, from the ledger: what `simtandem report` writes."""
+"""Audit reports of a run or of a period, in any format, written from the ledger."""
 
-import asyncio
 import os
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -12,19 +11,15 @@ import polars as pl
 
 from schemas.parameters import ReportFormat
 from simtandem.errors import InputError, LedgerError
-from simtandem.runs.finish import report_again
-from simtandem.runs.change_evidence import explain_run
-from simtandem.runs.run import RunFolder
-from simtandem.ledger.records import REPORTED, SENDING, RunKind, RunSummary
+from simtandem.ledger.records import REPORTED, RunKind, RunSummary
 from simtandem.ledger.store import Ledger
-from simtandem.reports import exports
-from simtandem.reports import period_page
+from simtandem.reports import exports, period_page
 from simtandem.reports.report_tables import Account, Money, account
 from simtandem.reports.run_from_ledger import recorded
 from simtandem.reports.workbook import write_workbook
-from simtandem.settings import Settings, load
-from simtandem.text.terminal import print_json
-from simtandem.text.terminal import results as stdout
+from simtandem.runs.finish import report_again
+from simtandem.runs.run import RunFolder
+from simtandem.settings import Settings
 
 _EVERY_RUN = 1_000_000_000
 
@@ -33,47 +28,6 @@ def last_month(today: date) -> tuple[date, date]:
     """The first and the last day of the calendar month before."""
     last = today.replace(day=1) - timedelta(days=1)
     return last.replace(day=1), last
-
-
-def parse_format(word: str) -> ReportFormat:
-    """The format of that name. Raises `InputError` where there is none."""
-    try:
-        return ReportFormat(word.lower())
-    except ValueError as error:
-        raise InputError(f"--format {word}: not a format. Use one of {', '.join(ReportFormat)}.") from error
-
-
-def show_run(run_id: str, form: ReportFormat, *, as_json: bool) -> None:
-    """Write a run's report in a format other than HTML, and say where it is."""
-    settings = load()
-    with _ledger(settings) as ledger:
-        path = export_run(ledger, settings, run_id, form)
-    _tell({"run_id": path.parent.name, "files": {str(form): str(path)}}, as_json=as_json)
-
-
-def read_events(run_id: str) -> str:
-    """Read the carrier's events of the time in which a run was at work, and keep them for its reports.
-
-    Returns the full id of that run: the reading is a run as well, so the latest is another one by now.
-    """
-    settings = load()
-    settings.token()
-    with _ledger(settings) as ledger:
-        found = ledger.run(run_id, kinds=SENDING).record.run_id
-        asyncio.run(explain_run(ledger, settings, found))
-    return found
-
-
-def show_period(since: str | None, until: str | None, form: ReportFormat, *, as_json: bool) -> None:
-    """Write the report of a period, given as days, and say where it is."""
-    today = datetime.now(UTC).date()
-    first, last = _day(since, "--since"), _day(until, "--until") or today
-    if first is None:
-        raise InputError("--until needs --since: the first day of the period.")
-    settings = load()
-    with _ledger(settings) as ledger:
-        told = export_period(ledger, settings, first, last, [form])
-    _tell(told, as_json=as_json)
 
 
 def export_run(ledger: Ledger, settings: Settings, run_id: str, form: ReportFormat) -> Path:
@@ -166,29 +120,8 @@ def _money(settings: Settings) -> Money:
     return Money(settings.monthly_rate, settings.currency)
 
 
-def _day(text: str | None, option: str) -> date | None:
-    try:
-        return None if text is None else date.fromisoformat(text)
-    except ValueError as error:
-        raise InputError(f"{option} {text}: not a day. Write it as 2026-03-31.") from error
-
-
 def _now() -> str:
     return datetime.now(UTC).isoformat(timespec="seconds")
-
-
-def _tell(told: Mapping[str, Any], *, as_json: bool) -> None:
-    if as_json:
-        print_json(told)
-    else:
-        for path in told["files"].values():
-            stdout().print(path, markup=False, soft_wrap=True)
-
-
-@contextmanager
-def _ledger(settings: Settings) -> Iterator[Ledger]:
-    with Ledger.open(settings.ledger()) as ledger:
-        yield ledger
 
 
 @contextmanager

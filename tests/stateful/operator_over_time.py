@@ -18,7 +18,7 @@ from typing import Any
 from schemas.parameters import BulkUpdate, Mode
 from simtandem import progress
 from simtandem.carriers.emnify.client import Account, Emnify, Wire
-from simtandem.cli import runs
+from simtandem.cli import retry
 from simtandem.errors import CarrierError, CarrierUnavailable, InputError, PlanRefused
 from simtandem.ledger import fleet_history
 from simtandem.ledger.integrity.prune import prunable, prune
@@ -127,7 +127,7 @@ class Operator:
 
     def open_rows(self, run_id: str) -> str:
         """The file that `retry` would apply."""
-        return str(runs.open_rows(run_id)[1])
+        return str(retry.open_rows(run_id)[1])
 
     def audit(self) -> dict[str, Any]:
         """The document of an audit."""

@@ -59,5 +59,5 @@ def test_a_run_does_not_differ_from_itself(capsys: pytest.CaptureFixture[str]) -
 
 
 def test_a_run_that_judged_nothing_can_not_be_compared() -> None:
-    with pytest.raises(InputError, match="judged no device"):
+    with pytest.raises(InputError, match="has no verdicts"):
         show_differences("one", "plan", as_json=True)

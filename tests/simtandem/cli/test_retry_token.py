@@ -20,12 +20,12 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def test_refused_tokens_may_be_tried_again_without_knowing_them(home: Path, capsys: pytest.CaptureFixture[str]) -> None:
     refused_tokens(home, URL).remember("token", "HTTP 401")
     assert forget_refusals(as_json=False) == 0
-    assert "tries the application token at 127.0.0.1:1 again, once" in capsys.readouterr().out
+    assert "tries the application token at 127.0.0.1:1 once more" in capsys.readouterr().out
     assert refused_tokens(home, URL).refusal_of("token") is None
 
 
 def test_nothing_to_forget_is_said(home: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert forget_refusals(as_json=False) == 0
-    assert f"No token is remembered as refused by 127.0.0.1:1 in {home}" in capsys.readouterr().out
+    assert f"{home} has no record of a token refused by 127.0.0.1:1" in capsys.readouterr().out
     assert forget_refusals(as_json=True) == 0
     assert json.loads(capsys.readouterr().out)["forgotten"] == 0

@@ -9,7 +9,8 @@ import pytest
 
 from schemas.parameters import BulkUpdate
 from schemas.statuses import EndpointStatus, Half, Outcome, SimStatus
-from simtandem.cli.bulk_commands import Output, look
+from simtandem.cli.console import Output
+from simtandem.cli.plan import look
 from simtandem.cli.runs import show_runs
 from simtandem.cli.verify import show_proof
 from simtandem.emulator.seeding import Group

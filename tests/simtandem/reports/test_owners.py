@@ -12,7 +12,7 @@ import pytest
 
 from schemas.parameters import ReportFormat
 from schemas.tables import Plan, Rejected, empty
-from simtandem.cli import runs
+from simtandem.cli import report
 from simtandem.emulator.seeding import Group
 from simtandem.emulator.server import Emulator
 from simtandem.ledger.store import Ledger
@@ -153,5 +153,5 @@ def test_the_page_written_again_from_the_record_still_shows_them(run: str) -> No
     path = load().runs_folder / run / "report.html"
     assert "customer_org_id=42" in path.read_text()
     path.unlink()
-    runs.show_report(run, as_json=True)
+    report.write_page(run, as_json=True)
     assert "Issued+Disabled, customer_org_id=none" in path.read_text()

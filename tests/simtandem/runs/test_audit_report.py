@@ -287,16 +287,3 @@ def test_a_period_that_ends_before_it_begins_is_refused(days: Ledger, tmp_path: 
 )
 def test_the_last_calendar_month(today: date, first: date, last: date) -> None:
     assert audit_report.last_month(today) == (first, last)
-
-
-@pytest.mark.parametrize(("word", "message"), [("pdf", "not a format"), ("", "not a format")])
-def test_an_unknown_format_is_an_input_error(word: str, message: str) -> None:
-    with pytest.raises(InputError, match=message):
-        audit_report.parse_format(word)
-
-
-def test_a_day_that_is_none_is_an_input_error() -> None:
-    with pytest.raises(InputError, match=r"--since 31\.3\.2026"):
-        audit_report.show_period("31.3.2026", None, ReportFormat.JSON, as_json=True)
-    with pytest.raises(InputError, match="--until needs --since"):
-        audit_report.show_period(None, "2026-03-31", ReportFormat.JSON, as_json=True)

@@ -13,7 +13,7 @@ import pytest
 
 from schemas.parameters import BulkUpdate, Mode
 from schemas.statuses import EndpointStatus, SimStatus, Target
-from simtandem.cli import runs
+from simtandem.cli import retry
 from simtandem.emulator.devices import OWN_ORGANISATION
 from simtandem.emulator.faults import FaultKind, FaultRule
 from simtandem.emulator.seeding import Group
@@ -174,7 +174,7 @@ def test_what_a_run_left_open_can_be_fed_back_and_retried(desk: Desk, monkeypatc
     desk.emulator.inject()
     monkeypatch.setenv("SIMTANDEM_HOME", str(desk.home))
     monkeypatch.setenv("SIMTANDEM_EMNIFY_URL", desk.emulator.url)
-    _, file = runs.open_rows(first["run_id"])
+    _, file = retry.open_rows(first["run_id"])
     refused = desk.request(str(file), retry_of=first["run_id"])
     assert refused["exit_code"] == 3, "a retry asks for the word again"
     retried = desk.request(str(file), retry_of=first["run_id"], change_owners=True)
@@ -202,7 +202,7 @@ def test_a_run_that_was_killed_before_sending_is_gone_on_with(desk: Desk, monkey
     killed = apply(desk, *ALL, killed_when_sending=True)
     monkeypatch.setenv("SIMTANDEM_HOME", str(desk.home))
     monkeypatch.setenv("SIMTANDEM_EMNIFY_URL", desk.emulator.url)
-    _, file = runs.open_rows(killed["run_id"])
+    _, file = retry.open_rows(killed["run_id"])
     done = desk.request(str(file), retry_of=killed["run_id"], change_owners=True)
     assert (done["exit_code"], done["plan"]["owner_changes"]) == (0, 4)
     assert sim(desk, LONE) == (SimStatus.SUSPENDED, OWN, 7)

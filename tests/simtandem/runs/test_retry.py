@@ -9,7 +9,7 @@ import pytest
 
 from schemas.parameters import BulkUpdate, Mode
 from schemas.statuses import EndpointStatus, SimStatus, Target
-from simtandem.cli import runs
+from simtandem.cli import report, retry
 from simtandem.emulator.faults import FaultKind, FaultRule
 from simtandem.emulator.seeding import Group
 from simtandem.emulator.server import Emulator
@@ -61,7 +61,7 @@ def failing(desk: Desk, **options: Any) -> dict[str, Any]:
 
 
 def retried(desk: Desk, run_id: str, **options: Any) -> dict[str, Any]:
-    full_id, file = runs.open_rows(run_id)
+    full_id, file = retry.open_rows(run_id)
     return desk.request(str(file), retry_of=full_id, **options)
 
 
@@ -76,7 +76,7 @@ def test_a_run_at_another_carrier_is_not_retried_here(desk: Desk, monkeypatch: p
     run = failing(desk)
     monkeypatch.setenv("SIMTANDEM_EMNIFY_URL", "https://other.example")
     with pytest.raises(InputError, match=r"settings name other\.example"):
-        runs.open_rows(run["run_id"])
+        retry.open_rows(run["run_id"])
 
 
 def test_the_file_of_a_retry_loads_as_input_with_every_row(desk: Desk) -> None:
@@ -88,7 +88,7 @@ def test_the_file_of_a_retry_loads_as_input_with_every_row(desk: Desk) -> None:
 @pytest.mark.parametrize("edited", ["sim_id,status\n12,suspended\n", "ruined by a spreadsheet", None])
 def test_what_became_of_the_file_of_a_retry_changes_nothing(desk: Desk, edited: str | None) -> None:
     run = failing(desk)
-    full_id, file = runs.open_rows(run["run_id"])
+    full_id, file = retry.open_rows(run["run_id"])
     if edited is None:
         file.unlink()
     else:
@@ -139,9 +139,9 @@ def test_a_run_that_ended_while_listing_is_to_be_run_again_by_its_own_command(
     run_id = ended_while_listing(desk)
     command = f"simtandem apply {desk.home}/devices.csv --to activated"
     with pytest.raises(InputError, match=command):
-        runs.open_rows(run_id)
+        retry.open_rows(run_id)
     capsys.readouterr()
-    runs.show_report(run_id, as_json=False)
+    report.write_page(run_id, as_json=False)
     told = capsys.readouterr()
     assert f"To go on: {command}" in told.err
     assert command in Path(told.out.strip()).read_text()
@@ -150,11 +150,11 @@ def test_a_run_that_ended_while_listing_is_to_be_run_again_by_its_own_command(
 def test_an_undo_or_a_retry_that_ended_while_listing_names_the_run_it_was_of(desk: Desk) -> None:
     first = failing(desk)["run_id"]
     undo = ended_while_listing(desk, undo_of=desk.apply({PLAIN: Target.ACTIVATED})["run_id"])
-    retry = ended_while_listing(desk, retry_of=first)
+    retried = ended_while_listing(desk, retry_of=first)
     with pytest.raises(InputError, match=r"simtandem undo \S+ --yes"):
-        runs.open_rows(undo)
+        retry.open_rows(undo)
     with pytest.raises(InputError, match=f"simtandem retry {first}"):
-        runs.open_rows(retry)
+        retry.open_rows(retried)
 
 
 def test_a_run_that_was_killed_once_planned_goes_on_with_a_retry(
@@ -162,7 +162,7 @@ def test_a_run_that_was_killed_once_planned_goes_on_with_a_retry(
 ) -> None:
     killed = desk.request(desk.file("sim_id", "11"), to="activated", killed_once_planned=True)
     capsys.readouterr()
-    runs.show_report(killed["run_id"], as_json=False)
+    report.write_page(killed["run_id"], as_json=False)
     assert f"To go on: simtandem retry {killed['run_id']}" in capsys.readouterr().err
     assert retried(desk, killed["run_id"])["exit_code"] == 0
     with closing(Ledger.open(desk.settings.ledger())) as ledger:
@@ -180,7 +180,7 @@ def test_refused_moves_are_left_out_so_that_a_retry_can_end_well(desk: Desk) -> 
     assert (done["exit_code"], done["input"]["rows"]) == (0, 1)
     refused = desk.request(desk.file("sim_id,status", wishes[0]))
     with pytest.raises(InputError, match="left nothing open"):
-        runs.open_rows(refused["run_id"])
+        retry.open_rows(refused["run_id"])
     killed = desk.request(desk.file("sim_id,status", wishes[0]), killed_once_planned=True)
     with pytest.raises(InputError, match="left nothing open"):
-        runs.open_rows(killed["run_id"])
+        retry.open_rows(killed["run_id"])

@@ -10,7 +10,7 @@ import pytest
 
 from schemas.parameters import Mode
 from schemas.statuses import EndpointStatus, SimStatus, Target
-from simtandem.cli import runs
+from simtandem.cli import retry
 from simtandem.emulator.seeding import Group
 from simtandem.emulator.server import Emulator
 from simtandem.errors import InputError
@@ -317,7 +317,7 @@ def test_retry_of_an_undo_sends_only_what_it_had_to_send(desk: Desk, monkeypatch
     monkeypatch.setenv("SIMTANDEM_HOME", str(desk.home))
     monkeypatch.setenv("SIMTANDEM_EMNIFY_URL", desk.emulator.url)
     with pytest.raises(InputError, match="left nothing open"):
-        runs.open_rows(undone["run_id"])
+        retry.open_rows(undone["run_id"])
 
 
 def test_a_retry_of_a_killed_undo_asks_only_for_what_the_undo_was_to_send_and_a_status_asks_for(
@@ -327,7 +327,7 @@ def test_a_retry_of_a_killed_undo_asks_only_for_what_the_undo_was_to_send_and_a_
     killed = desk.undo(run["run_id"], killed_when_sending=True)
     monkeypatch.setenv("SIMTANDEM_HOME", str(desk.home))
     monkeypatch.setenv("SIMTANDEM_EMNIFY_URL", desk.emulator.url)
-    _, file = runs.open_rows(killed["run_id"])
+    _, file = retry.open_rows(killed["run_id"])
     assert read_devices(file).devices.select("sim_id", "desired").rows() == [
         (str(RESTING), "suspended"),
         (str(WORKING), "activated"),

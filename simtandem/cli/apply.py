@@ -1,0 +1,134 @@
+"""`simtandem apply`, and what `apply`, `retry` and `undo --yes` share: plan, ask, send, show the result."""
+
+import sys
+from typing import cast
+
+import typer
+
+from schemas.parameters import BulkUpdate
+from simtandem import progress
+from simtandem.cli import run_output
+from simtandem.cli.confirmation import confirmed
+from simtandem.cli.console import Output
+from simtandem.cli.interruption import listening_again, stoppable
+from simtandem.cli.options import (
+    AcceptLarge,
+    AsJson,
+    BatchSize,
+    ChangeOwners,
+    Digest,
+    File,
+    Quiet,
+    To,
+    Verbose,
+    Yes,
+)
+from simtandem.cli.request import request_for
+from simtandem.cli.run_output import PlanView
+from simtandem.errors import InputError, Interrupted, PlanRefused, SimtandemError
+from simtandem.prefect_server.flow_start import Orchestration, run_and_leave
+from simtandem.reports.run_document import Document
+from simtandem.runs import prepare, reconcile
+from simtandem.runs.handover import PreparedRun, handing_on
+from simtandem.runs.origin import AskedOn
+from simtandem.runs.run import Run, kind_of
+from simtandem.settings import Settings, load
+from simtandem.text.terminal import print_json
+
+
+def apply(
+    file: File,
+    to: To = None,
+    batch_size: BatchSize = 500,
+    digest: Digest = "",
+    *,
+    yes: Yes = False,
+    accept_large: AcceptLarge = False,
+    change_owners: ChangeOwners = False,
+    as_json: AsJson = False,
+    quiet: Quiet = False,
+    verbose: Verbose = False,
+) -> None:
+    """Plan, check the safety limits, send the changes in batches of pairs, reconcile, report."""
+    request = request_for(file, to, batch_size, digest=digest, accept_large=accept_large, change_owners=change_owners)
+    raise typer.Exit(carry_out(request, Output(as_json, quiet, verbose), yes=yes))
+
+
+def carry_out(request: BulkUpdate, output: Output, *, yes: bool) -> int:
+    """Change the devices of a file, or of a run to retry or undo; show the result. Returns the exit code."""
+    ask = not yes and sys.stdin.isatty() and sys.stderr.isatty()
+    if not yes and not ask:
+        raise InputError("There is no terminal to ask on, so --yes is required. Nothing was sent.")
+    output.log()
+    with output.watcher() as watcher:
+        settings = load()
+        settings.token()
+        document = run_and_leave(stoppable(_run(request, settings, output, ask=ask), watcher))
+    if document is None:
+        raise Interrupted("Not confirmed. Nothing was sent.")
+    if output.as_json:
+        print_json(document)
+    else:
+        _show(document, output)
+    return int(document["exit_code"] or 0)
+
+
+def _show(document: Document, output: Output) -> None:
+    run_output.show_result(output.out, document)
+    run_output.show_files(output.out, document["files"])
+
+
+async def _run(request: BulkUpdate, settings: Settings, output: Output, *, ask: bool) -> Document | None:
+    """The run's document, or None where the operator said no."""
+    run = Run.begin(request, kind_of(request), settings, asked_on=AskedOn.TERMINAL)
+    try:
+        with run.failing():
+            if not await _send(run, output, ask=ask):
+                return None
+    except SimtandemError as error:
+        if not run.folder.has("document.json"):
+            raise
+        return _ended_by(error, run, output)
+    finally:
+        run.close()
+    return _document(run)
+
+
+def _document(run: Run) -> Document:
+    return cast("Document", run.folder.data("document.json"))
+
+
+def _ended_by(error: SimtandemError, run: Run, output: Output) -> Document:
+    """The document of a run that an error ended after it was planned, with that error, for --json.
+
+    On a terminal the document is shown; then the error is raised on.
+    """
+    document = _document(run)
+    if output.as_json:
+        output.err.print(f"{type(error).__name__}: {error}", markup=False, soft_wrap=True)
+        ended = {**document, "exit_code": error.exit_code, "error": type(error).__name__, "message": str(error)}
+        return cast("Document", ended)
+    if isinstance(error, PlanRefused):
+        run_output.show_plan(output.out, PlanView.of_document(run, document, refusal=""))
+        run_output.show_files(output.out, {"plan": document["files"]["plan"]})
+    else:
+        _show(document, output)
+    raise error
+
+
+async def _send(run: Run, output: Output, *, ask: bool) -> bool:
+    """Run the flow, after the question if there is one. False where the answer was no; raises what ended the run."""
+    prepare.read_devices(run)
+    async with Orchestration(run.settings) as prefect:
+        if ask:
+            await reconcile.prepare(run)
+            if not await confirmed(run, output.err):
+                run.decline()
+                return False
+        progress.current().begins("starting Prefect" if prefect.own else "reporting to Prefect")
+        await prefect.ready()
+        with handing_on(PreparedRun.of(run)):
+            error = await prefect.run(run.request, begins=listening_again())
+    if error is not None:
+        raise error
+    return True

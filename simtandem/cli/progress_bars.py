@@ -1,0 +1,124 @@
+"""The progress of a run on stderr: live bars on a terminal, a line now and then elsewhere."""
+
+import math
+import time
+from collections import Counter
+from collections.abc import Callable
+from types import TracebackType
+from typing import Self
+
+from rich.console import Console
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    SpinnerColumn,
+    Task,
+    TaskID,
+    TextColumn,
+    TimeElapsedColumn,
+)
+from rich.text import Text
+
+from schemas.statuses import Half, Outcome
+from simtandem.progress import Watcher, watch
+
+_GOOD = (Outcome.APPLIED, Outcome.UNCHANGED)
+_ENDED = {Outcome.HELD: "not sent"}
+_PLAIN_EVERY_S = 10.0
+
+
+class TerminalWatcher(Watcher):
+    """Live bars where stderr is a terminal, a line now and then where it isn't. Use as a context manager."""
+
+    def __init__(self, console: Console) -> None:
+        super().__init__()
+        self._console = console
+        self._progress = Progress(
+            SpinnerColumn(finished_text="✓"),
+            TextColumn("{task.description}"),
+            BarColumn(bar_width=32),
+            MofNCompleteColumn(),
+            TimeElapsedColumn(),
+            _Note(self),
+            console=console,
+            transient=False,
+            disable=not console.is_terminal,
+        )
+        self._bars: dict[Half, TaskID] = {}
+        self._steps = Counter[Half]()
+        self._done = Counter[Half]()
+        self._ended = Counter[Outcome]()
+        self._waiting_s: Callable[[], float] = lambda: 0.0
+        self._told_at = time.monotonic()
+
+    def __enter__(self) -> Self:
+        watch(self)
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._progress.stop()
+
+    def begins(self, what: str) -> None:
+        """A line for each stage."""
+        self._progress.console.print(Text("  " + what, style="dim"))
+
+    def notes(self, sentence: str) -> None:
+        """A line that stands out."""
+        self._progress.console.print(Text("! " + sentence, style="yellow"))
+
+    def applies(self, sim_steps: int, endpoint_steps: int, waiting_s: Callable[[], float]) -> None:
+        """Two bars, one for each half."""
+        self._steps.update({Half.ENDPOINT: endpoint_steps, Half.SIM: sim_steps})
+        self._waiting_s = waiting_s
+        self.begins(f"sending {sim_steps:,} SIM and {endpoint_steps:,} endpoint changes")
+        self._told_at = time.monotonic()
+        if self._console.is_terminal:
+            for half, name in ((Half.ENDPOINT, "endpoints"), (Half.SIM, "SIMs")):
+                if self._steps[half]:
+                    self._bars[half] = self._progress.add_task(f"  {name:<9}", total=self._steps[half])
+            self._progress.start()
+
+    def ended(self, half: Half, outcome: Outcome, count: int = 1) -> None:
+        """Move the half's bar on. What was not sent leaves it where it is."""
+        self._ended[outcome] += count
+        if outcome is Outcome.HELD:
+            return
+        self._done[half] += count
+        if half in self._bars:
+            self._progress.advance(self._bars[half], count)
+        elif time.monotonic() - self._told_at > _PLAIN_EVERY_S and not self._console.is_terminal:
+            self._told_at = time.monotonic()
+            self.begins(f"{self._done.total()} of {self._steps.total()} changes{self.note()}")
+
+    def note(self) -> str:
+        """What stands behind the bars: steps that went wrong, and how long the call budget makes us wait."""
+        bad = {outcome: count for outcome, count in self._ended.items() if outcome not in _GOOD}
+        parts = [f"{count} {_ENDED.get(outcome, outcome)}" for outcome, count in bad.items()]
+        if (wait := self._waiting_s()) >= 1:
+            parts.append(f"call budget used up, next call in {math.ceil(wait)} s")
+        if self.stop_requested:
+            parts.append("stopping")
+        return "  " + ", ".join(parts) if parts else ""
+
+
+class _Note(TextColumn):
+    def __init__(self, watcher: TerminalWatcher) -> None:
+        super().__init__("")
+        self._watcher = watcher
+
+    def render(self, task: Task) -> Text:
+        return Text(self._watcher.note(), style="yellow") if task.id == 0 else Text("")
+
+
+class QuietWatcher(Watcher):
+    """Looks on without a word; lets a Ctrl-C through."""
+
+    def __enter__(self) -> Self:
+        watch(self)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        pass

@@ -1,0 +1,136 @@
+"""`simtandem report`: reports of a run or of a period, written from the ledger."""
+
+import asyncio
+from collections.abc import Mapping
+from datetime import UTC, date, datetime
+from typing import Annotated
+
+import typer
+
+from schemas.parameters import ReportFormat
+from simtandem.cli.options import AsJson
+from simtandem.errors import InputError
+from simtandem.ledger.records import REPORTED, SENDING, RunKind, RunSummary
+from simtandem.ledger.store import Ledger
+from simtandem.reports.headline import headline
+from simtandem.reports.run_commands import again
+from simtandem.runs.audit_report import export_period, export_run
+from simtandem.runs.change_evidence import explain_run
+from simtandem.runs.finish import report_again
+from simtandem.runs.run import RunFolder
+from simtandem.settings import load
+from simtandem.text.terminal import messages, print_json, results
+
+_FORMATS = "html, xlsx, csv, parquet or json"
+_SENDS_NOTHING = (RunKind.PLAN, RunKind.AUDIT, RunKind.EVENTS)
+
+
+def report(
+    run: Annotated[
+        str | None,
+        typer.Argument(metavar="RUN", help="The id of a run, the beginning of one, or: latest.", show_default=False),
+    ] = None,
+    form: Annotated[str, typer.Option("--format", metavar="FORMAT", help=f"{_FORMATS}.")] = "html",
+    since: Annotated[str | None, typer.Option(metavar="DATE", help="First day (UTC) of a period.")] = None,
+    until: Annotated[str | None, typer.Option(metavar="DATE", help="Last day (UTC) of the period; else today.")] = None,
+    *,
+    events: Annotated[bool, typer.Option("--events", help="First read from the carrier who changed what.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Write the report of RUN, or of all runs of a period, from the ledger, and print its path."""
+    wanted = format_of(form)
+    if (run is None) == (since is None and until is None):
+        raise typer.BadParameter("Give a run, or a period with --since and --until.")
+    if run is None:
+        if events:
+            raise typer.BadParameter("--events reads the events of one run: give its id.")
+        write_period(since, until, wanted, as_json=as_json)
+        return
+    if events:
+        run = read_events(run)
+    if wanted is ReportFormat.HTML:
+        write_page(run, as_json=as_json)
+    else:
+        write_run(run, wanted, as_json=as_json)
+
+
+def format_of(word: str) -> ReportFormat:
+    """The format of that name. Raises `InputError` where there is none."""
+    try:
+        return ReportFormat(word.lower())
+    except ValueError as error:
+        raise InputError(f"--format {word}: not a format. Use {_FORMATS}.") from error
+
+
+def write_page(run_id: str, *, as_json: bool) -> None:
+    """Write the HTML report of a run again, from the ledger alone, and print its path."""
+    settings = load()
+    with Ledger.open(settings.ledger()) as ledger:
+        run = ledger.run(run_id, kinds=REPORTED)
+        if run.record.kind in _SENDS_NOTHING:
+            raise InputError(_nothing_to_report(run))
+        folder = RunFolder(settings.runs_folder / run.record.run_id)
+        document = report_again(ledger, folder, run)
+    if as_json:
+        print_json(document)
+        return
+    results().print(str(folder.file("report.html")), soft_wrap=True)
+    if document.get("state"):  # the run has no recorded end: say how far it came, and how to go on
+        lines = [f"{headline(document)}.", f"To go on: {document['next']}" if document.get("next") else ""]
+        messages().print("\n".join(filter(None, lines)), markup=False, soft_wrap=True)
+
+
+def _nothing_to_report(run: RunSummary) -> str:
+    record = run.record
+    subject = f"Run {record.run_id} ({record.kind}, {run.state or 'begun'}) has nothing to report"
+    if record.kind is RunKind.PLAN:
+        return f"{subject}: a plan sends nothing.{again(record)}"
+    return f"{subject}: it sends nothing. Its files are in its folder.{again(record)}"
+
+
+def write_run(run_id: str, form: ReportFormat, *, as_json: bool) -> None:
+    """Write the report of a run in a format other than HTML, and print its path."""
+    settings = load()
+    with Ledger.open(settings.ledger()) as ledger:
+        path = export_run(ledger, settings, run_id, form)
+    _show({"run_id": path.parent.name, "files": {str(form): str(path)}}, {str(form): str(path)}, as_json=as_json)
+
+
+def read_events(run_id: str) -> str:
+    """Read the carrier's events of the time in which a run sent changes, and record them for its reports.
+
+    Returns the full id of that run: reading events is a run as well, so `latest` means another one by now.
+    """
+    settings = load()
+    settings.token()
+    with Ledger.open(settings.ledger()) as ledger:
+        found = ledger.run(run_id, kinds=SENDING).record.run_id
+        asyncio.run(explain_run(ledger, settings, found))
+    return found
+
+
+def write_period(since: str | None, until: str | None, form: ReportFormat, *, as_json: bool) -> None:
+    """Write the report of a period, given as days, and print its path."""
+    today = datetime.now(UTC).date()
+    first, last = _day(since, "--since"), _day(until, "--until") or today
+    if first is None:
+        raise InputError("--until needs --since: the first day of the period.")
+    settings = load()
+    with Ledger.open(settings.ledger()) as ledger:
+        written = export_period(ledger, settings, first, last, [form])
+    _show(written, written["files"], as_json=as_json)
+
+
+def _day(text: str | None, option: str) -> date | None:
+    try:
+        return None if text is None else date.fromisoformat(text)
+    except ValueError as error:
+        raise InputError(f"{option} {text}: not a day. Write it as 2026-03-31.") from error
+
+
+def _show(document: Mapping[str, object], files: Mapping[str, str], *, as_json: bool) -> None:
+    if as_json:
+        print_json(document)
+        return
+    for path in files.values():
+        results().print(path, markup=False, soft_wrap=True)

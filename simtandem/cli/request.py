@@ -1,0 +1,43 @@
+"""What a command asks for, from its arguments and options."""
+
+from pathlib import Path
+
+from schemas.parameters import BulkUpdate, Mode, Wish
+from schemas.statuses import Target
+from simtandem.errors import InputError
+from simtandem.intake import parse_target
+from simtandem.runs.input_file import address
+
+
+def target_of(to: str | None) -> Target | None:
+    """The status that --to names; None where it is not given. Raises `InputError`."""
+    target = parse_target(to) if to is not None else None
+    if to is not None and target is None:
+        raise InputError(f"--to {to}: not a status. Use activated, suspended or factory_test. Nothing was sent.")
+    return target
+
+
+def request_for(
+    file: Path,
+    to: str | None = None,
+    batch_size: int = 500,
+    *,
+    digest: str = "",
+    retry_of: str = "",
+    undo_of: str = "",
+    accept_large: bool = False,
+    change_owners: bool = False,
+) -> BulkUpdate:
+    """The request of a command that reads FILE, or RUN."""
+    target = target_of(to)
+    return BulkUpdate(
+        file=address(file),
+        to=Wish(target.value) if target else Wish.AS_IN_FILE,
+        mode=Mode.APPLY,
+        batch_size=batch_size,
+        plan_digest=digest,
+        retry_of=retry_of,
+        undo_of=undo_of,
+        accept_large=accept_large,
+        change_owners=change_owners,
+    )

@@ -1,0 +1,46 @@
+"""`simtandem retry`."""
+
+from pathlib import Path
+
+import typer
+
+from simtandem.cli.apply import carry_out
+from simtandem.cli.console import Output
+from simtandem.cli.options import AcceptLarge, AsJson, BatchSize, ChangeOwners, Quiet, RunId, Verbose, Yes
+from simtandem.cli.request import request_for
+from simtandem.ledger.store import Ledger
+from simtandem.runs.retry import FILE, left_by
+from simtandem.runs.run import RunFolder
+from simtandem.settings import load
+
+
+def retry(
+    run: RunId,
+    batch_size: BatchSize = 500,
+    *,
+    yes: Yes = False,
+    accept_large: AcceptLarge = False,
+    change_owners: ChangeOwners = False,
+    as_json: AsJson = False,
+    quiet: Quiet = False,
+    verbose: Verbose = False,
+) -> None:
+    """Apply the rows that RUN left open: those of its retry.csv, or all of them if it was killed before it wrote one.
+
+    Moves that no rule allows are left out.
+    """
+    run_id, file = open_rows(run)
+    request = request_for(
+        file, None, batch_size, retry_of=run_id, accept_large=accept_large, change_owners=change_owners
+    )
+    raise typer.Exit(carry_out(request, Output(as_json, quiet, verbose), yes=yes))
+
+
+def open_rows(run_id: str) -> tuple[str, Path]:
+    """The run's full id, and the rows that it left open as a device CSV. Raises `InputError` where there are none."""
+    settings = load()
+    with Ledger.open(settings.ledger()) as ledger:
+        left = left_by(ledger, run_id, settings.carrier_host)
+    folder = RunFolder(settings.runs_folder / left.record.run_id)
+    left.write(folder)
+    return left.record.run_id, folder.file(FILE)

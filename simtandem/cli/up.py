@@ -1,0 +1,27 @@
+"""`simtandem up`."""
+
+import asyncio
+from typing import Annotated
+
+import typer
+
+from simtandem.errors import InputError
+from simtandem.prefect_server import up as service
+from simtandem.settings import load, prefect_api_url
+from simtandem.text.terminal import results
+
+
+def up(
+    host: Annotated[
+        str,
+        typer.Option(metavar="ADDRESS", help="Address to listen on. One that other machines reach needs a password."),
+    ] = "127.0.0.1",
+    port: Annotated[int, typer.Option(metavar="PORT", min=1, max=65535, help="Port of the UI and the API.")] = 4200,
+) -> None:
+    """Run a Prefect server, the deployments with their schedules, and a worker on this machine until Ctrl-C."""
+    if prefect_api_url():
+        raise InputError(
+            "PREFECT_API_URL is set, so there is a server already. Use `simtandem deploy` and a worker of the pool "
+            "`simtandem` there, or unset it. Nothing was started."
+        )
+    asyncio.run(service.up(load(), host, port, results()))
