@@ -10,8 +10,9 @@ from enum import StrEnum
 from pathlib import PurePosixPath
 from typing import Any, Self
 
-from pydantic import BaseModel, ConfigDict, Field, JsonValue, model_validator
+from pydantic import ConfigDict, Field, JsonValue, model_validator
 
+from schemas.plain_errors import PlainModel, problem
 from schemas.statuses import Target
 
 LONGEST_PASTE = 200_000
@@ -43,7 +44,7 @@ def _at(position: int) -> dict[str, JsonValue]:
     return {"position": position}
 
 
-class BulkUpdate(BaseModel):
+class BulkUpdate(PlainModel):
     """Bring the devices of a CSV to a status, SIM and endpoint together."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -171,7 +172,7 @@ class ReportFormat(StrEnum):
     JSON = "json"
 
 
-class AuditReport(BaseModel):
+class AuditReport(PlainModel):
     """Report on all runs of a period: by default, of the last calendar month."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -196,6 +197,5 @@ class AuditReport(BaseModel):
     @model_validator(mode="after")
     def _in_order(self) -> Self:
         if self.until and (self.since is None or self.since > self.until):
-            message = "the last day needs a first day, on or before it"
-            raise ValueError(message)
+            raise problem("the last day needs a first day, on or before it")
         return self

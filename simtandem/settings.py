@@ -14,6 +14,7 @@ from pydantic import Field, SecretStr, ValidationError, field_validator, model_v
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from schemas.hosts import host_of, is_loopback
+from schemas.plain_errors import plain
 from simtandem.errors import InputError
 from simtandem.text import redaction
 
@@ -245,7 +246,9 @@ def load(**overrides: Any) -> Settings:
     try:
         return Settings(**overrides)
     except ValidationError as error:
-        problems = [f"{PREFIX}{str(e['loc'][0]).upper()}: {e['msg']}" for e in error.errors(include_input=False)]
+        problems = [
+            f"{PREFIX}{str(each['loc'][0]).upper()}: {plain(each)}" for each in error.errors(include_input=False)
+        ]
         raise InputError("These settings can't be used, nothing was sent:\n  " + "\n  ".join(problems)) from None
 
 

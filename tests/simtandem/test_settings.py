@@ -1,5 +1,6 @@
 import os
 import pickle
+import re
 from pathlib import Path
 
 import pytest
@@ -114,6 +115,7 @@ def test_value_that_cannot_be_used_is_an_input_error_that_names_the_variable_and
     with pytest.raises(InputError, match=f"nothing was sent:\n  SIMTANDEM_{name}: ") as caught:
         load()
     assert value not in str(caught.value) or len(value) < 4  # a bound may stand there
+    assert re.search(r": must be (a whole number|a number|at least|at most|more than|less than)", str(caught.value))
     assert caught.value.__cause__ is None
 
 
@@ -147,7 +149,7 @@ def test_address_that_is_none_or_holds_a_secret_is_refused_without_quoting_it(
     monkeypatch: pytest.MonkeyPatch, url: str
 ) -> None:
     monkeypatch.setenv("SIMTANDEM_EMNIFY_URL", url)
-    with pytest.raises(InputError, match=r"SIMTANDEM_EMNIFY_URL: .* must be an http\(s\) address") as caught:
+    with pytest.raises(InputError, match=r"SIMTANDEM_EMNIFY_URL: must be an http\(s\) address") as caught:
         load()
     assert SECRET not in str(caught.value) + repr(caught.value)
 

@@ -1,0 +1,17 @@
+"""What Prefect says of parameters that can't be used, before a flow runs."""
+
+import pytest
+
+
+def test_parameters_that_can_not_be_used_are_named_in_plain_words_without_their_values() -> None:
+    from prefect.exceptions import ParameterTypeError  # noqa: PLC0415 - Prefect reads its settings when it is imported
+
+    from flows.bulk_update import bulk_update  # noqa: PLC0415 - the same
+
+    with pytest.raises(ParameterTypeError) as caught:
+        bulk_update.validate_parameters({"params": {"file": "", "batch_size": "sheep", "approval_hours": 1000}})
+    assert str(caught.value).splitlines()[1:] == [
+        " - params.file: must not be empty",
+        " - params.approval_hours: must be at most 720",
+        " - params.batch_size: must be a whole number",
+    ]
