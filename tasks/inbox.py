@@ -50,6 +50,8 @@ class Desk:
         except SimtandemError as error:
             self.summary.note(str(error), Concern.TRY_AGAIN)
             return []
+        finally:
+            self.summary.not_taken(self.inbox.not_taken)
 
     def begin(self) -> Began | None:
         """The next run of what is due. The first time, make sure that nobody else is at it."""
@@ -162,7 +164,8 @@ def desk_state(desk: Desk) -> State[Any]:
     """How the flow run ends: completed, or failed under the name of what somebody has to look at."""
     summary = desk.summary
     if not summary.sentences:
-        return Completed(name="Nothing due", message="Nothing new, nothing due.")  # by its name: nobody is told of it
+        message = f"Nothing new, nothing due; {summary.aside}" if summary.aside else "Nothing new, nothing due."
+        return Completed(name="Nothing due", message=escaping.state(message))  # no notification has this name
     if summary.concern is Concern.NOTHING:
         return Completed(message=escaping.state(str(summary)))
     return Failed(name=STATE_NAMES[summary.concern], message=escaping.state(str(summary)))

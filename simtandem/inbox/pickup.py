@@ -70,6 +70,8 @@ class Inbox:
         self._reached = reached
         self.troubles: list[str] = []
         """What was in the way of single files, in words."""
+        self.not_taken: dict[str, str] = {}
+        """Names that end in .csv and stay in the inbox, and why: no regular files, or too large."""
 
     def take_new(self, to: Target | None = None) -> list[Arrival]:
         """Take what is new and lies still; returns what was taken, unusable files included.
@@ -82,7 +84,9 @@ class Inbox:
             if not alone:
                 return []
             self._go_on()
-            before = _candidates(self._store.look())
+            found = self._store.look()
+            before = _candidates(found.files)
+            self.not_taken.update({shown(name): found.others[name] for name in sorted(found.others) if _is_csv(name)})
         if not before:
             return []
         self._sleep(self._settings.inbox_settle_s)
@@ -156,7 +160,7 @@ class Inbox:
 
     def _settled(self, before: dict[str, Version]) -> dict[str, Version]:
         """Files that did not change while we waited. Two looks need no clock that agrees with the store's."""
-        after = _candidates(self._store.look())
+        after = _candidates(self._store.look().files)
         same = {name: version for name, version in after.items() if before.get(name) == version}
         return {name: version for name, version in same.items() if not self._store.being_written(name)}
 
@@ -164,7 +168,9 @@ class Inbox:
         """Take one file, or nothing where it changed, went away, or is taken already."""
         allowed = bounds(self._settings)
         if version.size > allowed.size:
-            log.warning("%s stays in the inbox: %s", shown(given), allowed.too_large(version.size))
+            why = str(allowed.too_large(version.size))
+            log.warning("%s stays in the inbox: %s", shown(given), why)
+            self.not_taken[shown(given)] = why.splitlines()[0].rstrip(".")
             return []
         name = self._store.give_usable_name(given)
         data = None if name is None else self._store.read(name)
@@ -298,14 +304,16 @@ def _beside(place: str, name: str, what: str) -> str:
     return f"{place}/{PurePosixPath(name).stem}.{what}"
 
 
+def _is_csv(name: str) -> bool:
+    """Whether a file of this name is meant to be taken: hidden and temporary names are not."""
+    return Path(name).suffix.casefold() == ".csv" and not name.startswith((".", "~"))
+
+
 def _candidates(found: dict[str, Version]) -> dict[str, Version]:
-    """CSVs that nobody seems to be writing: no hidden or temporary names, none with a partial download beside it."""
+    """CSVs that no program seems to be writing: not empty, and without a partial download beside them."""
     names = {name.casefold() for name in found}
     return {
         name: version
         for name, version in sorted(found.items())
-        if Path(name).suffix.casefold() == ".csv"
-        and not name.startswith((".", "~"))
-        and version.size
-        and not any(f"{name.casefold()}{ending}" in names for ending in _PARTIAL)
+        if _is_csv(name) and version.size and not any(f"{name.casefold()}{ending}" in names for ending in _PARTIAL)
     }

@@ -1,5 +1,6 @@
 """What one look at an inbox has come to, in an operator's words: sentences, and how much they matter."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import IntEnum
 
@@ -42,10 +43,12 @@ class LookSummary:
 
     sentences: list[str] = field(default_factory=list)
     concern: Concern = Concern.NOTHING
+    aside: str = ""
+    """What every look would say again: shown, and no reason to notify anybody."""
 
     def __str__(self) -> str:
         """Everything, in the order it happened."""
-        return "; ".join(self.sentences)
+        return "; ".join(filter(None, [*self.sentences, self.aside]))
 
     def note(self, sentence: str, concern: Concern = Concern.NOTHING) -> None:
         """Add a sentence, on one line."""
@@ -70,6 +73,11 @@ class LookSummary:
         if told:
             many = "1 file" if len(told) == 1 else f"{len(told):,} files"
             self.note(f"{many} could not be moved, the first: {told[0]}", Concern.TRY_AGAIN)
+
+    def not_taken(self, entries: Mapping[str, str]) -> None:
+        """Entries of the inbox that are called .csv and stay there, by name, each with what it is."""
+        if entries:
+            self.aside = f"not taken: {_named([f'{name} ({why})' for name, why in entries.items()])}"
 
     def left_out(self, found: LeftOut) -> None:
         """Rows that are due are not carried out."""
@@ -105,9 +113,12 @@ def _concern(state: ScheduleState, document: Document) -> Concern:
 def _wait(files: list[str]) -> str:
     if not files:
         return "Nothing else is due."
-    named = ", ".join(files[:_NAMED]) + (f" and {len(files) - _NAMED:,} more" if len(files) > _NAMED else "")
     wait = "1 file waits" if len(files) == 1 else f"{len(files):,} files wait"
-    return f"{wait}, nothing is lost: {named}."
+    return f"{wait}, nothing is lost: {_named(files)}."
+
+
+def _named(names: list[str]) -> str:
+    return ", ".join(names[:_NAMED]) + (f" and {len(names) - _NAMED:,} more" if len(names) > _NAMED else "")
 
 
 def _first_line(text: str) -> str:

@@ -5,6 +5,7 @@ removed only once the copy is whole. On a folder of this machine more can be pro
 whichever ledger the others have, and what is removed is what was read, however quickly another file comes there.
 """
 
+import stat
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
@@ -32,6 +33,14 @@ class Version:
 
     size: int
     modified: str
+
+
+@dataclass(frozen=True, slots=True)
+class Entries:
+    """What lies in the inbox itself, by name: regular files, and for everything else a few words on what it is."""
+
+    files: dict[str, Version]
+    others: dict[str, str]
 
 
 class Store:
@@ -83,15 +92,18 @@ class Store:
         with _reached(self.place):
             self._files.makedirs(self._root, exist_ok=True)
 
-    def look(self) -> dict[str, Version]:
-        """The files that lie in the inbox itself, by name. Symbolic links are none: they may lead anywhere."""
+    def look(self) -> Entries:
+        """What lies in the inbox itself. A symbolic link is no file: it may lead anywhere."""
         with _reached(self.place):
             self._files.invalidate_cache()
             try:
                 found = self._files.ls(self._root, detail=True)
             except FileNotFoundError:
-                return {}
-            return {_name(info): _version(info) for info in found if _is_file(info)}
+                found = []
+            return Entries(
+                files={_name(info): _version(info) for info in found if _is_file(info)},
+                others={_name(info): _kind(info) for info in found if not _is_file(info)},
+            )
 
     def version(self, path: str) -> Version | None:
         """The state a file is in now; None where there is none."""
@@ -167,6 +179,14 @@ def _name(info: dict[str, Any]) -> str:
 
 def _is_file(info: dict[str, Any]) -> bool:
     return info["type"] == "file" and not info.get("islink")
+
+
+def _kind(info: dict[str, Any]) -> str:
+    if info.get("islink"):
+        return "a symbolic link"
+    if info["type"] == "directory":
+        return "a folder"
+    return "a named pipe" if stat.S_ISFIFO(int(info.get("mode") or 0)) else "not a regular file"
 
 
 def _version(info: dict[str, Any]) -> Version:

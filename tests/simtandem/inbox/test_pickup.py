@@ -69,19 +69,6 @@ def test_a_file_that_is_no_device_list_is_refused(settings: Settings, ledger: Le
     assert tree(inbox) == ["refused/menu.csv", "refused/menu.reason.txt"]
 
 
-def test_what_is_no_file_that_can_be_read_stays_and_the_others_are_taken(
-    settings: Settings, ledger: Ledger, inbox: Path, drop: Drop, sim: Sim, caplog: pytest.LogCaptureFixture
-) -> None:
-    os.mkfifo(inbox / "pipe.csv")
-    (inbox / "zero.csv").symlink_to("/dev/zero")
-    with (inbox / "huge.csv").open("wb") as huge:
-        huge.truncate(20 << 30)
-    drop("good.csv", f"{sim(11)},activated")
-    assert look_in(settings, ledger) == ["applied"]
-    assert {path.name for path in inbox.glob("*.csv")} == {"pipe.csv", "zero.csv", "huge.csv"}
-    assert "huge.csv stays in the inbox: the file is 20,480 MB large" in caplog.text
-
-
 def test_a_file_that_asks_for_another_owner_is_refused(
     settings: Settings, ledger: Ledger, inbox: Path, drop: Drop, sim: Sim
 ) -> None:

@@ -77,3 +77,21 @@ def test_a_thousand_waiting_files_are_counted_not_listed() -> None:
     summary.out_of_reach("The disk is full", [f"{number}.csv" for number in range(1000)])
     assert str(summary).endswith("4.csv and 995 more.")
     assert str(summary).startswith("The disk is full. 1,000 files wait")
+
+
+def test_entries_that_are_not_taken_are_named_and_concern_nobody() -> None:
+    summary = LookSummary()
+    summary.not_taken({f"{number}.csv": "a named pipe" for number in range(7)})
+    assert str(summary) == (
+        "not taken: 0.csv (a named pipe), 1.csv (a named pipe), 2.csv (a named pipe), 3.csv (a named pipe), "
+        "4.csv (a named pipe) and 2 more"
+    )
+    assert summary.concern is Concern.NOTHING
+    assert summary.sentences == []
+
+
+def test_entries_that_are_not_taken_come_last() -> None:
+    summary = LookSummary()
+    summary.not_taken({"pipe.csv": "a named pipe"})
+    summary.took(arrival(rejected=1), INVALID)
+    assert str(summary).endswith("is no ICCID; not taken: pipe.csv (a named pipe)")
