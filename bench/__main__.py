@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 
 from bench import page
 from bench.auditing import auditing
+from bench.exporting import exporting
 from bench.in_memory import intake, planning
 from bench.listing import listing
 from bench.pacing import pacing
@@ -23,6 +24,7 @@ MEASUREMENTS: dict[str, Callable[[Sizes], Table]] = {
     "run": run,
     "pacing": pacing,
     "ledger": remembering,
+    "workbook": exporting,
 }
 
 
