@@ -1,0 +1,1 @@
+"""The IoT Accelerator: one call to a typed answer."""

@@ -1,0 +1,152 @@
+"""The platform's calls: read subscriptions, ask for changes, poll what became of them, find a request again."""
+
+import json
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
+from types import TracebackType
+from typing import Any, Self
+from urllib.parse import parse_qsl, urlsplit
+
+import httpx
+
+from simtandem import __version__
+from simtandem.carriers.aeris.iot_accelerator.logins import Credentials, Logins
+from simtandem.carriers.aeris.iot_accelerator.rates import Rates
+from simtandem.carriers.aeris.iot_accelerator.response_mapping import (
+    SubscriptionsAnswer,
+    TicketAnswer,
+    TicketsAnswer,
+    TicketState,
+    read_reply,
+    read_subscriptions,
+    read_ticket,
+    read_ticket_state,
+    read_tickets,
+)
+from simtandem.carriers.aeris.iot_accelerator.tokens import Tokens
+from simtandem.carriers.http_call import Content, Kind, Reply, Sender
+from simtandem.carriers.protocol import Call, Fresh, Journal, always_fresh
+from simtandem.carriers.rate_limit import CallBudget
+from simtandem.carriers.response_body import ACCEPT_ENCODING
+from simtandem.errors import CarrierRefused
+
+CHANGES = "/iot/api/sica/subscriptions/requests/state-changes"
+DETAILS = "/iot/api/subscriptions/details"
+REQUESTS = "/dcpapi/rest/subscriptionManagement/v1/subscriptions/requests"
+_CHANGE_STATE = "CHANGE_SUBSCRIPTIONSTATE"
+_TIMEOUT = httpx.Timeout(60.0, connect=10.0, pool=None)
+
+
+class IotAcceleratorClient:
+    """Sends each call once, once more with a new token where its token has ended, and says what the answer means.
+
+    `transport` is there for tests. Use as an async context manager.
+    """
+
+    def __init__(
+        self,
+        credentials: Credentials,
+        budget: CallBudget,
+        journal: Journal,
+        *,
+        rates: Rates | None = None,
+        transport: httpx.AsyncBaseTransport | None = None,
+    ) -> None:
+        self._rates = rates or Rates()
+        self._http = httpx.AsyncClient(
+            base_url=credentials.base_url,
+            transport=transport,
+            follow_redirects=False,  # whoever answers must not choose who gets the token next
+            trust_env=False,
+            timeout=_TIMEOUT,
+            headers={"User-Agent": f"simtandem/{__version__}", "Accept-Encoding": ACCEPT_ENCODING},
+        )
+        self._sender = Sender(self._http, budget, journal)
+        logins = Logins(credentials, self._sender, self._rates)
+        self._bearer, self._access = Tokens(logins.bearer), Tokens(logins.access)
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self.aclose()
+
+    async def aclose(self) -> None:
+        """Close connections."""
+        await self._http.aclose()
+
+    async def details(
+        self, kind: str, idents: Sequence[str], *, purpose: str = "read", attempt: int = 1
+    ) -> SubscriptionsAnswer:
+        """Read subscriptions by `ICC`, `IMSI` or `MSISDN`. Those that the platform does not have may be left out."""
+        body = {"identifierType": kind, "identifierValues": list(idents)}
+        reply = await self._send(Call("POST", DETAILS, purpose, attempt), body)
+        return read_subscriptions(reply, {})
+
+    async def page(
+        self, company: str, cursor: str = "", *, limit: int = 10_000, attempt: int = 1
+    ) -> SubscriptionsAnswer:
+        """A page of all subscriptions of a company, by IMSI. No `cursor`: the first; none in the answer: the last."""
+        query = {"q": f"COMPANY=={company}", "order": "IMSI", "limit": str(limit)} | (
+            {"cursor": cursor} if cursor else {}
+        )
+        reply = await self._send(Call("GET", DETAILS, "list", attempt), query=query)
+        following = reply.data.get("next") if isinstance(reply.data, dict) else None
+        # The address of the next page is taken apart, never called as it stands: it might lead anywhere.
+        parts = dict(parse_qsl(urlsplit(following).query)) if isinstance(following, str) else {}
+        return read_subscriptions(reply, parts)
+
+    async def submit(
+        self, kind: str, idents: Sequence[str], state_word: str, *, attempt: int = 1, fresh: Fresh = always_fresh
+    ) -> TicketAnswer:
+        """Ask for a state. Where that is `UNANSWERED`, look with `find` before it is sent again."""
+        body = {
+            "subscriptions": {"identifier_type": kind, "identifiers": list(idents)},
+            "change": {"state": state_word},
+        }
+        call = Call("POST", CHANGES, "change", attempt, json.dumps(body), fresh)
+        return read_ticket(await self._send(call, body))
+
+    async def poll(self, ticket: str, page: int = 0, *, per_page: int = 1000, attempt: int = 1) -> TicketState:
+        """How far a request is, with a page of its subscriptions, counted from 0."""
+        if not (ticket.isascii() and ticket.isalnum()):
+            raise CarrierRefused(f"{ticket!r} is not the id of a request. Nothing was sent.", "misdirected")
+        query = {"page": str(page), "perPage": str(per_page)}
+        reply = await self._send(Call("GET", f"{REQUESTS}/{ticket}", "read", attempt), query=query)
+        return read_ticket_state(reply, ticket)
+
+    async def find(self, created_by: str, since: datetime, *, limit: int = 1000, attempt: int = 1) -> TicketsAnswer:
+        """Requests for changes of state by this user since then. They can't be found by subscription: poll each."""
+        wanted = {
+            "subscriptionRequestTypes": [_CHANGE_STATE],
+            "createdBy": created_by,
+            "timeCreatedAfter": since.astimezone(UTC).isoformat().replace("+00:00", "Z"),
+            "limit": limit,
+        }
+        return read_tickets(await self._send(Call("POST", f"{REQUESTS}/find", "read", attempt), wanted))
+
+    async def _send(
+        self, call: Call, body: Mapping[str, Any] | None = None, query: Mapping[str, str] | None = None
+    ) -> Reply:
+        dcp = call.path.startswith(REQUESTS)
+        tokens = self._access if dcp else self._bearer
+        token = await tokens.current()
+        reply = await self._once(call, body, query, token, dcp=dcp)
+        if reply.kind is Kind.UNAUTHORIZED:
+            token = await tokens.current(rejected=token)
+            reply = await self._once(call, body, query, token, dcp=dcp)
+        return reply
+
+    async def _once(
+        self, call: Call, body: Mapping[str, Any] | None, query: Mapping[str, str] | None, token: str, *, dcp: bool
+    ) -> Reply:
+        headers = {"X-Access-Token": token} if dcp else {"Authorization": f"Bearer {token}"}
+        headers["Accept"] = "application/vnd.dcp-v1+json, application/json" if dcp else "application/json"
+        content = None if body is None else json.dumps(body).encode()
+        if content is not None:
+            headers["Content-Type"] = "application/json"
+        return await self._sender.send(
+            call, Content(headers, query or {}, content), self._rates.windows(call.path), read_reply
+        )
