@@ -49,7 +49,7 @@ async def bring_to_status(params: BulkUpdate) -> State[Any]:
             document = await write_report(session)
             await show_result(session, document)
         session.raise_if_fatal()
-        return final_state(document, session.trouble())
+        return final_state(document, session.trouble(), session.run.record_head())
 
 
 async def patch_batches(session: Session) -> None:

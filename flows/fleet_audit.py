@@ -19,6 +19,7 @@ async def reconcile_inventory() -> State[Any]:
         await list_fleet(session)
         await explain_changes(session)
         document = await write_audit(session)
+        record = session.record_head()
         await explain_runs(session)
     await show_audit(document)
-    return audited_state(document)
+    return audited_state(document, record)

@@ -33,6 +33,8 @@ class SimtandemError(Exception):
     remedy: ClassVar[str] = (
         "Read the message; if it says nothing you can act on, run the command again with `--verbose`."
     )
+    record: str = ""
+    """The newest head of the ledger when this ended a run, as messages show it; empty where that is not known."""
 
     def __init__(self, *args: object) -> None:
         super().__init__(*(redacted(each) if isinstance(each, str) else each for each in args))

@@ -216,6 +216,11 @@ class Settings(BaseSettings):
         """Where the details of pruned runs go."""
         return self.home / "archive"
 
+    @cached_property
+    def heads_file(self) -> Path:
+        """Where the heads that the ledger is given from here are remembered."""
+        return self.home / "ledger.heads"
+
     def ledger(self) -> str:
         """The ledger's URL. It may hold a password: never show it."""
         if self.ledger_url is not None:

@@ -199,7 +199,7 @@ async def _wait(case: _Case, why: str) -> NoReturn:
             "{}\n\nRun {}; the plan's counts and its refused rows are among its artifacts.", prose(told), run.run_id
         )
     )
-    await ask(form, case.flow_run, key, told, run.request.approval_hours * 3600)
+    await ask(form, case.flow_run, key, f"{told} {run.record_head()}".strip(), run.request.approval_hours * 3600)
 
 
 async def _go_on(case: _Case, answer: Approval) -> None:

@@ -53,10 +53,11 @@ async def concluded(steps: Coroutine[Any, Any, State[Any]]) -> State[Any]:
 
 def state_after(error: SimtandemError) -> State[Any]:
     """The state of a flow run that this ended. Its result is the error."""
+    message = escaping.state(" ".join(filter(None, [str(error), error.record])))
     if isinstance(error, Interrupted):
-        return Cancelled(message=escaping.state(str(error)), data=error)
+        return Cancelled(message=message, data=error)
     name = error.refusal if isinstance(error, PlanRefused) else STATE_NAMES.get(type(error), "Failed")
-    return Failed(name=name, message=escaping.state(str(error)), data=error)
+    return Failed(name=name, message=message, data=error)
 
 
 async def _let_it_stand(state: State[Any]) -> None:

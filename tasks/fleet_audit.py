@@ -12,6 +12,7 @@ from prefect.states import Completed
 
 from simtandem.carriers.protocol import Carrier
 from simtandem.runs import audit_output, change_evidence, fleet_audit
+from simtandem.runs.run import newest_head
 from simtandem.text import escaping
 from tasks.run_settings import settings_of_run
 from tasks.session import origin
@@ -23,6 +24,10 @@ class AuditSession:
 
     audit: fleet_audit.Audit
     carrier: Carrier
+
+    def record_head(self) -> str:
+        """The head of the audit's record, as messages show it."""
+        return newest_head(self.audit.ledger, self.audit.run_id)
 
 
 @asynccontextmanager
@@ -57,9 +62,9 @@ async def write_audit(session: AuditSession) -> dict[str, Any]:
     return audit_output.finish(session.audit, fleet_audit.judge(session.audit))
 
 
-def audited_state(document: dict[str, Any]) -> State[Any]:
+def audited_state(document: dict[str, Any], record: str = "") -> State[Any]:
     """How the flow run ends: an audit that found something has done its work, and says what it found in its name."""
     found = {name.replace("_", " "): count for name, count in document["findings"].items() if count}
     told = ", ".join(f"{count} {name}" for name, count in found.items()) or "nothing found"
-    message = f"{document['sims']} SIMs, {document['endpoints']} endpoints: {told}. Run {document['run_id']}."
-    return Completed(name="Findings" if found else "Completed", message=escaping.state(message))
+    message = f"{document['sims']} SIMs, {document['endpoints']} endpoints: {told}. Run {document['run_id']}. {record}"
+    return Completed(name="Findings" if found else "Completed", message=escaping.state(message.rstrip()))

@@ -22,6 +22,7 @@ from simtandem.ledger.schedule_records import Arrival, ScheduleState
 from simtandem.ledger.schedules import Schedules
 from simtandem.ledger.store import Ledger
 from simtandem.runs.handover import handing_on
+from simtandem.runs.run import newest_head
 from simtandem.settings import Settings
 from simtandem.text import escaping
 from tasks.artifacts import show_arrivals
@@ -35,6 +36,7 @@ class Desk:
         self.inbox = inbox
         self.schedules = schedules
         self.summary = LookSummary()
+        self.record = ""
         self._stack = stack
         self._settings = settings
         self._work: DueWork | None = None
@@ -112,9 +114,12 @@ class Desk:
 async def open_desk() -> AsyncIterator[Desk]:
     """A desk for the inbox of the settings: no parameter leads elsewhere."""
     settings = await settings_of_run()
-    with Ledger.open(settings.ledger()) as ledger, ExitStack() as stack:
-        schedules = Schedules(ledger)
-        yield Desk(open_inbox(settings, schedules), schedules, stack, settings)
+    with Ledger.open(settings.ledger(), heads_file=settings.heads_file) as ledger:
+        with ExitStack() as stack:
+            schedules = Schedules(ledger)
+            desk = Desk(open_inbox(settings, schedules), schedules, stack, settings)
+            yield desk
+        desk.record = newest_head(ledger)
 
 
 @task(name="take new files", cache_policy=NO_CACHE)
@@ -163,9 +168,10 @@ async def put_files_away(desk: Desk) -> None:
 def desk_state(desk: Desk) -> State[Any]:
     """How the flow run ends: completed, or failed under the name of what somebody has to look at."""
     summary = desk.summary
+    message = escaping.state(f"{summary} {desk.record}".rstrip())
     if not summary.sentences:
         message = f"Nothing new, nothing due; {summary.aside}" if summary.aside else "Nothing new, nothing due."
         return Completed(name="Nothing due", message=escaping.state(message))  # no notification has this name
     if summary.concern is Concern.NOTHING:
-        return Completed(message=escaping.state(str(summary)))
-    return Failed(name=STATE_NAMES[summary.concern], message=escaping.state(str(summary)))
+        return Completed(message=message)
+    return Failed(name=STATE_NAMES[summary.concern], message=message)

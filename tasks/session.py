@@ -198,12 +198,12 @@ def _is_part_of_another() -> bool:
     return context is None or context.flow_run is None or context.flow_run.parent_task_run_id is not None
 
 
-def final_state(document: dict[str, Any], trouble: str = "") -> State[Any]:
+def final_state(document: dict[str, Any], trouble: str = "", record: str = "") -> State[Any]:
     """How the flow run ends: completed if all is as asked, failed if something is left to do.
 
-    `trouble` is the first row that is not as asked.
+    `trouble` is the first row that is not as asked, `record` the head of the run's record.
     """
-    message = ending(document, trouble)
+    message = ending(document, trouble, record)
     if document["exit_code"] == Interrupted.exit_code:
         return Cancelled(message=escaping.state(message))
     if document["exit_code"] == 0:

@@ -34,6 +34,7 @@ COMMANDS = {
     "compare": Line(_LOOK, "Show which devices differ between two runs."),
     "audit": Line(_LOOK, "Check the whole fleet: split pairs, wasted cost, drift. Sends no change."),
     "verify": Line(_LOOK, "Check that the record of the runs is intact."),
+    "heads": Line(_LOOK, "Print the heads of the ledger, to keep elsewhere."),
     "prune": Line(_LOOK, "Archive the details of old runs and remove them from the ledger."),
     "up": Line(_SERVICE, "Run a Prefect server, the deployments and a worker on this machine."),
     "deploy": Line(_SERVICE, "Create the deployments on the Prefect server of PREFECT_API_URL."),

@@ -32,7 +32,7 @@ def prune_before(date: str, *, yes: bool, as_json: bool) -> int:
     Without `yes` nothing is written or taken. Returns the exit code: 1 where a run had to be left alone.
     """
     before, settings = _moment(date), load()
-    with Ledger.open(settings.ledger()) as ledger:
+    with Ledger.open(settings.ledger(), heads_file=settings.heads_file) as ledger:
         runs = prunable(ledger, before)
         told = [_told(each, str(settings.archive_folder / each.archive)) for each in runs]
         for each in told if yes else []:

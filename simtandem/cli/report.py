@@ -65,7 +65,7 @@ def format_of(word: str) -> ReportFormat:
 def write_page(run_id: str, *, as_json: bool) -> None:
     """Write the HTML report of a run again, from the ledger alone, and print its path."""
     settings = load()
-    with Ledger.open(settings.ledger()) as ledger:
+    with Ledger.open(settings.ledger(), heads_file=settings.heads_file) as ledger:
         run = ledger.run(run_id, kinds=REPORTED)
         if run.record.kind in _SENDS_NOTHING:
             raise InputError(_nothing_to_report(run))
@@ -91,7 +91,7 @@ def _nothing_to_report(run: RunSummary) -> str:
 def write_run(run_id: str, form: ReportFormat, *, as_json: bool) -> None:
     """Write the report of a run in a format other than HTML, and print its path."""
     settings = load()
-    with Ledger.open(settings.ledger()) as ledger:
+    with Ledger.open(settings.ledger(), heads_file=settings.heads_file) as ledger:
         path = export_run(ledger, settings, run_id, form)
     _show({"run_id": path.parent.name, "files": {str(form): str(path)}}, {str(form): str(path)}, as_json=as_json)
 
@@ -103,7 +103,7 @@ def read_events(run_id: str) -> str:
     """
     settings = load()
     settings.token()
-    with Ledger.open(settings.ledger()) as ledger:
+    with Ledger.open(settings.ledger(), heads_file=settings.heads_file) as ledger:
         found = ledger.run(run_id, kinds=SENDING).record.run_id
         asyncio.run(explain_run(ledger, settings, found))
     return found
@@ -116,7 +116,7 @@ def write_period(since: str | None, until: str | None, form: ReportFormat, *, as
     if first is None:
         raise InputError("--until needs --since: the first day of the period.")
     settings = load()
-    with Ledger.open(settings.ledger()) as ledger:
+    with Ledger.open(settings.ledger(), heads_file=settings.heads_file) as ledger:
         written = export_period(ledger, settings, first, last, [form])
     _show(written, written["files"], as_json=as_json)
 

@@ -39,7 +39,7 @@ def retry(
 def open_rows(run_id: str) -> tuple[str, Path]:
     """The run's full id, and the rows that it left open as a device CSV. Raises `InputError` where there are none."""
     settings = load()
-    with Ledger.open(settings.ledger()) as ledger:
+    with Ledger.open(settings.ledger(), heads_file=settings.heads_file) as ledger:
         left = left_by(ledger, run_id, settings.carrier_host)
     folder = RunFolder(settings.runs_folder / left.record.run_id)
     left.write(folder)

@@ -139,7 +139,7 @@ def cancel(prefix: str, *, as_json: bool) -> int:
 
 @contextmanager
 def _schedules(settings: Settings) -> Iterator[Schedules]:
-    with Ledger.open(settings.ledger()) as ledger:
+    with Ledger.open(settings.ledger(), heads_file=settings.heads_file) as ledger:
         yield Schedules(ledger)
 
 

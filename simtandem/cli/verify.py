@@ -7,10 +7,16 @@ from typing import Annotated, Any
 
 import typer
 
+from simtandem.cli import heads
+from simtandem.cli.heads import kept_heads
 from simtandem.cli.options import AsJson
 from simtandem.errors import InputError, LedgerError
 from simtandem.ledger import last_known_rebuild
+from simtandem.ledger.integrity import head_checks
 from simtandem.ledger.integrity.archive import archive_hash
+from simtandem.ledger.integrity.heads import of_run
+from simtandem.ledger.integrity.heads import run_ids as chained_runs
+from simtandem.ledger.integrity.kept_heads import Kept, by_subject
 from simtandem.ledger.integrity.proof import Finding, Proof, Standing, Witness, printable, spoken_counts
 from simtandem.ledger.integrity.recorded import Recorded, answers_to_nothing, run_ids
 from simtandem.ledger.integrity.verify import verify as verify_run
@@ -31,6 +37,14 @@ def verify(
     head: Annotated[
         str | None, typer.Option("--head", metavar="HASH", help="A head of RUN's chain that you kept: is it in there?")
     ] = None,
+    against: Annotated[
+        Path | None,
+        typer.Option(
+            "--against",
+            metavar="FILE",
+            help="Heads kept elsewhere (lines of `simtandem heads`, messages, a log): are they in the ledger?",
+        ),
+    ] = None,
     *,
     rebuild: Annotated[
         bool, typer.Option("--rebuild", help="First rebuild the table of last known statuses from the runs.")
@@ -38,35 +52,42 @@ def verify(
     as_json: AsJson = False,
 ) -> None:
     """Check that the record is intact; if not, name each fact that was changed, removed or added."""
-    raise typer.Exit(show_proof(run, head, as_json=as_json, rebuild=rebuild))
+    raise typer.Exit(show_proof(run, head, as_json=as_json, rebuild=rebuild, against=against))
 
 
-def show_proof(prefix: str | None, head: str | None, *, as_json: bool, rebuild: bool = False) -> int:
+def show_proof(
+    prefix: str | None, head: str | None, *, as_json: bool, rebuild: bool = False, against: Path | None = None
+) -> int:
     """Verify one run or all, and tell what was found on stdout. Returns the exit code: 0, or 1 where anything was.
 
     With all runs, the table of last known statuses is compared with them; `rebuild` makes it anew first, unless a run's
-    record is broken.
+    record is broken. The heads that this home remembers, and those in the file `against`, are looked for.
     """
     if rebuild and prefix is not None:
         raise InputError("--rebuild makes one table from all runs: name none. Nothing was changed.")
     given = None if head is None else _head(head, prefix)
     settings = load()
-    with Ledger.open(settings.ledger()) as ledger:
-        ids, strays = _asked(ledger, settings, prefix)
+    with Ledger.open(settings.ledger(), heads_file=settings.heads_file) as ledger:
+        kept = kept_heads(ledger, against)
+        ids, strays = _asked(ledger, settings, prefix, kept)
+        about = by_subject(kept)
         told = []
         for run_id in ids:
-            told.append(_told(*_prove(ledger, settings, run_id, given)))
+            told.append(_told(*_prove(ledger, settings, run_id, given, about["run", run_id])))
             if not as_json:
                 _show(told[-1], alone=prefix is not None)
         strays += (
             [] if prefix else [f"the ledger's file is damaged: {printable(each)}" for each in ledger.database.damage()]
         )
         strays += [] if prefix else _last_known(ledger, rebuild=rebuild and not any(each["findings"] for each in told))
-    exit_code = 1 if strays or any(each["findings"] for each in told) else 0
+        chained = None if prefix else heads.told(heads.prove_heads(ledger, kept))
+    exit_code = 1 if strays or any(each["findings"] for each in [*told, chained or {"findings": []}]) else 0
     if as_json:
-        print_json({"exit_code": exit_code, "runs": told, "strays": strays})
+        print_json({"exit_code": exit_code, "runs": told, "strays": strays, "heads": chained})
     else:
         _sum_up(told, strays)
+        for line in heads.spoken(chained) if chained else []:
+            results().print(line, markup=False, soft_wrap=True)
     return exit_code
 
 
@@ -80,13 +101,15 @@ def _head(head: str, prefix: str | None) -> str:
     return head.strip().lower()
 
 
-def _asked(ledger: Ledger, settings: Settings, prefix: str | None) -> tuple[list[str], list[str]]:
+def _asked(ledger: Ledger, settings: Settings, prefix: str | None, kept: list[Kept]) -> tuple[list[str], list[str]]:
     """The runs to verify, and what belongs to no run: looked for where all runs are asked for."""
     with ledger.database.snapshot() as connection:
-        every = run_ids(connection)
+        recorded = set(run_ids(connection))
+        every = sorted(recorded | chained_runs(connection))
         if prefix is None:
             answers = [f"the answer to call {printable(each)}" for each in answers_to_nothing(connection)]
-            return every, answers + list(_lost_runs(settings.runs_folder, set(every)))
+            return every, answers + list(_lost_runs(settings.runs_folder, recorded))
+    every = sorted({*every, *(ident for kind, ident in by_subject(kept) if kind == "run")})
     fitting = [prefix] if prefix in every else [each for each in every if prefix and each.startswith(prefix)]
     if not fitting:
         raise InputError(f"There is no run {prefix!r}. `simtandem runs` lists them.")
@@ -104,15 +127,20 @@ def _last_known(ledger: Ledger, *, rebuild: bool) -> list[str]:
         return [f"{printable(str(each))}: see --rebuild" for each in last_known_rebuild.differences(connection)]
 
 
-def _prove(ledger: Ledger, settings: Settings, run_id: str, given: str | None) -> tuple[Proof, list[str]]:
+def _prove(
+    ledger: Ledger, settings: Settings, run_id: str, given: str | None, kept: list[Kept]
+) -> tuple[Proof, list[str]]:
     """What is known of a run's record, and notes."""
     witnesses = list(_kept_heads(RunFolder(settings.runs_folder / run_id)))
     if given:
         witnesses.append(Witness("the argument --head", given))
-    outside = bool(witnesses)
+    outside = bool(witnesses or kept)
     with ledger.database.snapshot() as connection:
-        source = Recorded(connection, run_id)
-        proof = verify_run(run_id, source, [*source.witness(), *witnesses])
+        source, entries = Recorded(connection, run_id), of_run(connection, run_id)
+        chained = head_checks.witnesses(entries)
+        proof = verify_run(run_id, source, [*source.witness(), *witnesses, *chained])
+        head_checks.check_run(connection, proof, entries, kept)
+    proof.confirmed = [each for each in proof.confirmed if each[0] not in chained[:-1]]  # the newest says it all
     notes = [] if outside or proof.unchained else ["nothing outside the ledger remembers its head: see --head"]
     if proof.pruned and not proof.found:
         notes.append(_look_at_archive(ledger, proof, settings.archive_folder))

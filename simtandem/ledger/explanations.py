@@ -44,7 +44,8 @@ def record(ledger: Ledger, run_id: str, changes: pl.DataFrame) -> None:
     """Record explained changes (`schemas.tables.Explained`) as facts of the run that read the events."""
     kept = changes.rename(RENAMED).with_columns(pl.col(_INSTANTS).dt.strftime(_FORMAT)).with_row_index("number", 1)
     facts = kept.with_columns(pl.col("number").cast(pl.Int64))
-    commit(ledger.database, run_id, lambda chain: inserts.add_frame(chain, Kind.EXPLAINED, facts))
+    entry = commit(ledger.database, run_id, lambda chain: inserts.add_frame(chain, Kind.EXPLAINED, facts))
+    ledger.keep(entry)
 
 
 def of_run(ledger: Ledger, run_id: str) -> Explanation | None:

@@ -1,7 +1,9 @@
 """The ledger as the rest of simtandem sees it."""
 
+import logging
 from collections.abc import Callable, Collection, Mapping, Sequence
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Self, TypeVar
 
 import polars as pl
@@ -16,8 +18,11 @@ from simtandem.ledger import (
 )
 from simtandem.ledger.commit import commit
 from simtandem.ledger.database import Database
+from simtandem.ledger.integrity import heads
 from simtandem.ledger.integrity.chain import Chain
 from simtandem.ledger.integrity.facts import Kind
+from simtandem.ledger.integrity.heads import Entry
+from simtandem.ledger.integrity.kept_heads import HeadsFile
 from simtandem.ledger.processes import process_may_run
 from simtandem.ledger.records import (
     CallCounts,
@@ -32,6 +37,8 @@ from simtandem.ledger.records import (
     StateRecord,
 )
 from simtandem.ledger.tables import REVISION
+
+log = logging.getLogger(__name__)
 
 Result = TypeVar("Result")
 
@@ -53,17 +60,28 @@ class Ledger:
     time is an error.
     """
 
-    def __init__(self, database: Database, clock: Callable[[], datetime] = now) -> None:
+    def __init__(
+        self, database: Database, clock: Callable[[], datetime] = now, heads_file: HeadsFile | None = None
+    ) -> None:
         self.database = database
         self.clock = clock
+        self.heads_file = heads_file
 
     @classmethod
-    def open(cls, url: str, *, busy_timeout: float = PATIENCE_S, clock: Callable[[], datetime] = now) -> Self:
+    def open(
+        cls,
+        url: str,
+        *,
+        busy_timeout: float = PATIENCE_S,
+        clock: Callable[[], datetime] = now,
+        heads_file: Path | None = None,
+    ) -> Self:
         """Open a ledger, making it or bringing it up to date where needed; several programs may do so at once.
 
         `url` is `sqlite:///` and a path (its folder is made), or `postgresql+psycopg://…`. `busy_timeout` is how many
         seconds to wait for a lock, or for a database that is away, before giving up. One that is away when it is opened
-        is an error at once: nothing depends on it yet.
+        is an error at once: nothing depends on it yet. `heads_file` gets a line with each new entry of the ledger's
+        heads.
         """
         database = Database(url, busy_timeout)
         try:
@@ -72,7 +90,7 @@ class Ledger:
             database.close()
             raise
         database.outage_s = busy_timeout
-        return cls(database, clock)
+        return cls(database, clock, None if heads_file is None else HeadsFile(heads_file, database.place))
 
     def close(self) -> None:
         """Close every connection."""
@@ -86,7 +104,12 @@ class Ledger:
 
     def start_run(self, run: RunRecord) -> None:
         """Record that a run begins. Everything else about it refers to this."""
-        commit(self.database, run.run_id, _adding(Kind.RUN, lambda: [inserts.run_row(run)]))
+        self.keep(commit(self.database, run.run_id, _adding(Kind.RUN, lambda: [inserts.run_row(run)])))
+
+    def keep(self, entry: Entry | None) -> None:
+        """Have a new entry of the ledger's heads remembered outside the ledger."""
+        if entry is not None and self.heads_file is not None:
+            self.heads_file.append(entry)
 
     def record_state(self, run_id: str, state: RunState, detail: Mapping[str, object], *, sealed: bool = False) -> None:
         """Record how far a run is. `detail` is kept as JSON; what JSON doesn't know is kept as text.
@@ -101,7 +124,10 @@ class Ledger:
             row = inserts.state_row(run_id, self.clock(), state, {**detail, **seal})
             inserts.add_facts(chain, Kind.STATE, [row])
 
-        commit(self.database, run_id, add)
+        entry = commit(self.database, run_id, add)
+        self.keep(entry)
+        if sealed and entry is not None:
+            log.info(entry.spoken)
 
     def record_plan(self, run_id: str, plan: pl.DataFrame) -> None:
         """Record the plan (`schemas.tables.Plan`), all of it or nothing."""
@@ -204,6 +230,10 @@ class Ledger:
     def heads(self, run_ids: Sequence[str]) -> dict[str, str]:
         """The newest hashes of several runs' chains, by run."""
         return self.database.reading(lambda connection: queries.read_heads(connection, run_ids))
+
+    def entry(self, run_id: str = "") -> Entry | None:
+        """The newest entry of the ledger's heads: of a run, or of all where none is named or that run has none."""
+        return self.database.reading(lambda connection: heads.newest(connection, run_id))
 
     def pruning(self, run_id: str) -> PruningRecord | None:
         """Where the run's details went, None where they are still here."""

@@ -27,7 +27,7 @@ from sqlalchemy import (
 
 from simtandem.text.redaction import redacted
 
-REVISION = "0006"
+REVISION = "0009"
 """The newest revision in `migrations/versions`."""
 
 metadata = MetaData(

@@ -48,7 +48,7 @@ class Audit:
         started = datetime.now(UTC)
         run_id = new_run_id(started)
         with ExitStack() as until_begun:
-            ledger = until_begun.enter_context(Ledger.open(settings.ledger()))
+            ledger = until_begun.enter_context(Ledger.open(settings.ledger(), heads_file=settings.heads_file))
             before = fleet_history.last_audit(ledger, settings.carrier_host)
             parameters = {"prefect": dict(origin)} if origin else {}
             ledger.start_run(looking_run(run_id, RunKind.AUDIT, settings, started, parameters))
@@ -80,7 +80,7 @@ class Audit:
         try:
             yield
         except SimtandemError as error:
-            self.ledger.record_state(self.run_id, RunState.FAILED, {"error": str(error)})
+            self.ledger.record_state(self.run_id, RunState.FAILED, {"error": str(error)}, sealed=True)
             raise
 
     def close(self) -> None:

@@ -191,7 +191,7 @@ class Run:
         run_id = prepared.run_id if prepared else new_run_id(started)
         folder = RunFolder(settings.runs_folder / run_id)
         with ExitStack() as until_begun:
-            ledger = until_begun.enter_context(Ledger.open(settings.ledger()))
+            ledger = until_begun.enter_context(Ledger.open(settings.ledger(), heads_file=settings.heads_file))
             if prepared is not None:
                 replace(prepared, kind=kind, request=request).require_as_recorded(ledger, folder)
             until_begun.pop_all()
@@ -226,6 +226,15 @@ class Run:
     def failing(self) -> Iterator[None]:
         """Record what ends the run in this block, if it can be recorded at all, and raise it on."""
         try:
+            with self._ending():
+                yield
+        except SimtandemError as error:
+            error.record = self.record_head()
+            raise
+
+    @contextmanager
+    def _ending(self) -> Iterator[None]:
+        try:
             yield
         except PlanRefused:  # recorded where it was refused
             raise
@@ -240,6 +249,10 @@ class Run:
         """Somebody stopped the run before it came to its report, which else tells of that."""
         if not self.folder.has("document.json"):
             self._last_state(RunState.INTERRUPTED, why, Interrupted.exit_code, by)
+
+    def record_head(self) -> str:
+        """The newest head of the ledger's that is about this run, as messages show it; empty where there is none."""
+        return newest_head(self.ledger, self.run_id)
 
     def decline(self) -> None:
         """The operator looked at the plan and said no."""
@@ -269,6 +282,15 @@ async def recorded_carrier(
             yield carrier, journal
         finally:
             await carrier.aclose()
+
+
+def newest_head(ledger: Ledger, run_id: str = "") -> str:
+    """The newest of the ledger's heads, of that run where it has one, as messages show it; empty without one."""
+    try:
+        entry = ledger.entry(run_id)
+    except LedgerError:
+        return ""
+    return entry.spoken if entry else ""
 
 
 def new_run_id(started: datetime) -> str:

@@ -14,12 +14,12 @@ from simtandem.domain.safety import for_good, unlimited
 _LONGEST = 240
 
 
-def ending(document: dict[str, Any], trouble: str = "") -> str:
-    """Counts, the first row that is not as asked, the plan's digest, and the run's id."""
+def ending(document: dict[str, Any], trouble: str = "", record: str = "") -> str:
+    """Counts, the first row that is not as asked, the plan's digest, the run's id, and the head of its record."""
     told = _planned(document) if only_planned(document) else _done(document)
     note = unlimited(document["plan"]["newly_billed"], document.get("billing", {"limit": 0})["limit"])
     first = f" First: {trouble}" if trouble else ""
-    notes = " ".join(["", *filter(None, [note]), *document.get("warnings", [])])
+    notes = " ".join(["", *filter(None, [record, note]), *document.get("warnings", [])])
     return f"{told}{first} Plan {document['digest']}, run {document['run_id']}.{notes}"
 
 

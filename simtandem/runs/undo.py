@@ -41,7 +41,7 @@ def find(ledger: Ledger, run_id: str, carrier_host: str, *, runs_here: ProcessPr
 def named(run_id: str) -> str:
     """The full id of the run to undo, as `find` finds it with the settings as they stand."""
     settings = load()
-    with Ledger.open(settings.ledger()) as ledger:
+    with Ledger.open(settings.ledger(), heads_file=settings.heads_file) as ledger:
         return find(ledger, run_id, settings.carrier_host).record.run_id
 
 

@@ -1,1 +1,1 @@
-"""Whether the record is intact: its chain of hashes, its proof, archives and pruning."""
+"""What makes a change of the record visible."""

@@ -13,8 +13,9 @@ from typing import Self
 
 from sqlalchemy import Connection
 
+from simtandem.ledger.integrity import heads
 from simtandem.ledger.integrity.canonical import canonical
-from simtandem.ledger.integrity.facts import Kind
+from simtandem.ledger.integrity.facts import REMEMBERED, Kind
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +34,8 @@ class Link:
 class Chain:
     """A run's chain, growing in a transaction that writes: the links are inserted when it is left without an error.
 
+    Where one of them covers what is remembered, the head becomes an `entry` in the ledger's heads.
+
     Several programs may write to one run: whoever comes second waits here for the first to commit. So it must be made
     before the facts it covers are numbered or inserted.
     """
@@ -41,6 +44,8 @@ class Chain:
         self.connection = connection
         self.run_id = run_id
         self.seq, self.head = 0, ""
+        self.entry: heads.Entry | None = None
+        self._why = ""
         self._new: list[tuple[object, ...]] = []
 
     def __enter__(self) -> Self:
@@ -60,6 +65,7 @@ class Chain:
         """Cover facts with one link. Without facts there is nothing to cover."""
         if not refs:
             return
+        self._why = kind.value if kind in REMEMBERED else self._why
         names, hashes = refs_text(refs), b"".join(digests)
         content = content_hash(names, hashes)
         self.seq += 1
@@ -73,6 +79,8 @@ class Chain:
             places = ", ".join(["%s" if self.connection.dialect.name == "postgresql" else "?"] * 8)
             columns = "run_id, seq, kind, facts, content, hash, refs, digests"
             self.connection.exec_driver_sql(f"INSERT INTO links ({columns}) VALUES ({places})", self._new)  # noqa: S608 - our own names
+            if self._why:
+                self.entry = heads.add(self.connection, self.run_id, self._why, self.seq, self.head)
 
 
 def refs_text(refs: Sequence[str | int]) -> str:

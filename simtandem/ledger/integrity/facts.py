@@ -36,6 +36,9 @@ class Kind(StrEnum):
     PRUNING = "pruning"
 
 
+REMEMBERED = (Kind.RUN, Kind.STATE, Kind.EXPLAINED, Kind.PRUNING)
+"""What gets an entry in the ledger's heads: how a run begins, goes on and ends, and what is recorded later."""
+
 BEFORE = "before"
 """In place of a kind: a link with no facts, at the head of the chain of a run that began before chains existed."""
 

@@ -30,7 +30,7 @@ class Witness:
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """Something that isn't as it was recorded. `kind` is that of a fact, or `link` or `head`."""
+    """Something that isn't as it was recorded. `kind` is that of a fact, or `link`, `head` or `entry`."""
 
     kind: str
     ref: str
@@ -41,6 +41,8 @@ class Finding:
         subject = f"{self.kind} {self.ref}" if fact is None else fact.spoken(self.ref)
         if self.kind == "link":
             subject = f"link {self.ref} of the chain"
+        elif self.kind == "entry":
+            subject = f"entry {self.ref} of the ledger's heads"
         elif self.kind == "head":
             subject = f"the head in {self.ref}"
         return printable(f"{subject} {self.problem}")

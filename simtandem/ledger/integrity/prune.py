@@ -17,6 +17,7 @@ from sqlalchemy import BigInteger, ColumnElement, Connection, Integer, delete, f
 from schemas.statuses import Half
 from simtandem.errors import LedgerError
 from simtandem.ledger import inserts, last_known, last_known_rebuild, queries
+from simtandem.ledger.integrity import head_checks, heads
 from simtandem.ledger.integrity.archive import Archived, archive_hash, archive_name, write_archive
 from simtandem.ledger.integrity.chain import Chain
 from simtandem.ledger.integrity.facts import FACTS, FactTable, Kind
@@ -94,7 +95,9 @@ def prune(
 
 def _proved(connection: Connection, run_id: str) -> Proof:
     source = Recorded(connection, run_id)
-    proof = verify(run_id, source, source.witness())
+    entries = heads.of_run(connection, run_id)
+    proof = verify(run_id, source, [*source.witness(), *head_checks.witnesses(entries)])
+    head_checks.check_run(connection, proof, entries, ())
     if proof.found:
         raise LedgerError(
             f"The record of run {run_id} is not as it was written ({proof.findings[0]}), so it is left alone. "
@@ -164,6 +167,7 @@ def _note(ledger: Ledger, run_id: str, head: str, pruning: tuple[str, str, str])
         _unchanged(chain, head)
         row = inserts.pruning_row(run_id, ledger.clock(), *pruning, _count(connection, run_id))
         inserts.add_facts(chain, Kind.PRUNING, [row])
+    ledger.keep(chain.entry)
 
 
 def _unchanged(chain: Chain, head: str) -> None:

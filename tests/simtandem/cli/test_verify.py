@@ -63,10 +63,14 @@ def keep(tmp_path: Path, document: str | None = None, report: str | None = None)
 
 def test_all_runs_are_verified_where_none_is_named(ledger: Ledger, capsys: pytest.CaptureFixture[str]) -> None:
     assert show_proof(None, None, as_json=False) == 0
-    first, second, sum_up = capsys.readouterr().out.splitlines()
+    first, second, sum_up, heads, none_kept = capsys.readouterr().out.splitlines()
     assert first == f"one-a  untouched: 4 facts in its chain, head {ledger.heads(['one-a'])['one-a']}"
     assert second.startswith("one-b  untouched")
     assert sum_up == "2 runs: 2 untouched"
+    newest = ledger.entry()
+    assert newest is not None
+    assert heads == f"Ledger {newest.ledger}: a chain of 5 heads, untouched; newest {newest.hash}"
+    assert none_kept == "  nothing outside the ledger remembers one of them: see --against"
 
 
 def test_a_changed_fact_is_named_and_the_exit_code_is_1(
@@ -109,12 +113,14 @@ def test_the_document_tells_the_same(ledger: Ledger, tmp_path: Path, capsys: pyt
                         "source": "the run's last state",
                         "head": ledger.states("one-a")[-1].detail["chain"]["head"],  # type: ignore[index]
                         "facts_since": 1,
-                    }
+                    },
+                    {"source": "entry 3 of the ledger's heads", "head": head, "facts_since": 0},
                 ],
                 "notes": ["nothing outside the ledger remembers its head: see --head"],
             }
         ],
         "strays": [],
+        "heads": None,
     }
 
 
@@ -220,7 +226,9 @@ def test_an_empty_ledger_has_nothing_to_prove(
 ) -> None:
     monkeypatch.setenv("SIMTANDEM_HOME", str(tmp_path))
     assert show_proof(None, None, as_json=False) == 0
-    assert capsys.readouterr().out == "No runs yet.\n"
+    first, heads = capsys.readouterr().out.splitlines()
+    assert first == "No runs yet."
+    assert "a chain of 1 head, untouched" in heads
 
 
 def test_a_real_run_s_report_document_and_last_state_witness_the_same_head(
@@ -239,6 +247,7 @@ def test_a_real_run_s_report_document_and_last_state_witness_the_same_head(
         ("the run's last state", document["ledger_head"], 1),
         ("the run's document.json", document["ledger_head"], 1),
         ("the run's report.html", document["ledger_head"], 1),
+        ("entry 4 of the ledger's heads", run["head"], 0),
     ]
     assert (run["standing"], run["notes"]) == ("untouched", [])
 
