@@ -13,11 +13,10 @@ from prefect.states import Completed, Failed
 from schemas.parameters import Wish
 from schemas.statuses import Target
 from simtandem.errors import AuthenticationFailed, InputError, SimtandemError
-from simtandem.inbox.mixed_ids import device_lookup
+from simtandem.inbox.due_rows import device_lookup, warnings
+from simtandem.inbox.due_runs import Began, DueRuns, due_runs
 from simtandem.inbox.pickup import Inbox, open_inbox
 from simtandem.inbox.pickup_summary import STATE_NAMES, Concern, LookSummary
-from simtandem.inbox.run_due import Began, DueWork, due_work
-from simtandem.inbox.upcoming_conflicts import warnings
 from simtandem.ledger.schedule_records import Arrival, ScheduleState
 from simtandem.ledger.schedules import Schedules
 from simtandem.ledger.store import Ledger
@@ -39,7 +38,7 @@ class Desk:
         self.record = ""
         self._stack = stack
         self._settings = settings
-        self._work: DueWork | None = None
+        self._work: DueRuns | None = None
         self._asked = False
         self._over = False
         self._told = 0
@@ -60,7 +59,7 @@ class Desk:
         if not self._asked:
             self._asked = True
             lookup = device_lookup(self._settings, self.schedules.ledger)
-            self._work = self._stack.enter_context(due_work(self.schedules, self._settings, lookup=lookup))
+            self._work = self._stack.enter_context(due_runs(self.schedules, self._settings, lookup=lookup))
             if self._work is None:
                 self.summary.note("another run carries out what is due")
         if self._work is None or self._over:
@@ -101,7 +100,7 @@ class Desk:
             self.summary.note(str(error), Concern.TRY_AGAIN)
         self.summary.could_not_move(self.inbox.troubles)
 
-    def _stop(self, work: DueWork, error: SimtandemError) -> None:
+    def _stop(self, work: DueRuns, error: SimtandemError) -> None:
         """Nothing more can be carried out in this look."""
         self._over = True
         if isinstance(error, AuthenticationFailed):

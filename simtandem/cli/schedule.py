@@ -19,8 +19,8 @@ from simtandem.cli.options import AsJson, File, To
 from simtandem.cli.request import target_of
 from simtandem.errors import InputError
 from simtandem.inbox import effective_at
-from simtandem.inbox.file_request import Offer, make_offer
-from simtandem.inbox.upcoming_conflicts import warnings
+from simtandem.inbox.due_rows import warnings
+from simtandem.inbox.file_request import FileRequest, read_request
 from simtandem.intake.device_file import read_file, shown
 from simtandem.ledger.schedule_records import FileVersion, Schedule, ScheduleState
 from simtandem.ledger.schedules import Schedules
@@ -101,7 +101,9 @@ def add(file: Path, at: str | None, to: Target | None, *, as_json: bool) -> int:
         now = schedules.ledger.clock()
         when = effective_at.reader(settings.zone, now)
         data, otherwise = _bytes(file, settings), _moment(at, settings, now)
-        offer = make_offer(data, _version(file, data), now, when, otherwise=otherwise, to=to, allowed=bounds(settings))
+        offer = read_request(
+            data, _version(file, data), now, when, otherwise=otherwise, to=to, allowed=bounds(settings)
+        )
         if offer.arrival.reason:
             raise InputError(offer.arrival.reason.replace("Nothing was sent.", "Nothing was scheduled."))
         schedules.record(offer.arrival, offer.schedules, offer.rejected)
@@ -181,7 +183,7 @@ def _told(schedule: Schedule, zone: ZoneInfo) -> dict[str, Any]:
     }
 
 
-def _show_added(offer: Offer, made: list[Schedule], warned: list[str], settings: Settings) -> None:
+def _show_added(offer: FileRequest, made: list[Schedule], warned: list[str], settings: Settings) -> None:
     console = results()
     for each in made:
         at = f"{each.effective_at.astimezone(settings.zone):%Y-%m-%d %H:%M:%S}"

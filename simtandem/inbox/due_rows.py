@@ -1,19 +1,25 @@
-"""The rows that are due, looked at anew each time something of them is to begin.
+"""The rows that are due, read again each time a run of them is to begin.
 
-Between two looks time passes: other rows become due, runs that somebody started send, schedules are cancelled. So what
-is left out is decided from all that is due at one moment, and only what stood in that look may begin after it.
+Between two runs other rows become due, people start runs of their own, schedules are cancelled. So the rows that are
+left out are decided from everything that is due at one moment, and a run begins only with rows that were part of it.
 """
 
+import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass
 
 import polars as pl
 
-from simtandem.inbox.conflicts import DUE, NO_RUNS, Why, left_out, unclear
+from simtandem.domain.device_lookup import resolve
+from simtandem.errors import SimtandemError
+from simtandem.inbox.conflicts import DUE, NO_RUNS, Why, contradictions, left_out, unclear
 from simtandem.inbox.effective_at import LATE
 from simtandem.intake.header import IDS
+from simtandem.ledger.records import RunKind, RunState
 from simtandem.ledger.schedule_records import Schedule
 from simtandem.ledger.schedules import Schedules
+from simtandem.ledger.store import Ledger
+from simtandem.runs.run import looking_run, new_run_id, recorded_carrier
 from simtandem.settings import Settings
 
 Lookup = Callable[[pl.DataFrame], pl.DataFrame]
@@ -126,3 +132,58 @@ def _told(due: list[Schedule], found: pl.DataFrame) -> list[LeftOut]:
         rows=pl.len(), row=pl.col("row").first(), reason=pl.col("reason").first()
     )
     return [LeftOut(files[ident], Why(why), rows, row, reason) for ident, why, rows, row, reason in groups.iter_rows()]
+
+
+def warnings(schedules: Schedules, arrival_id: str) -> list[str]:
+    """Sentences for an operator; none where nothing contradicts what this file schedules."""
+    own = {each.schedule_id for each in schedules.of_arrival(arrival_id) if each.state.open}
+    if not own:
+        return []
+    moments = [each.effective_at for each in schedules.of_arrival(arrival_id)]
+    others = schedules.open_at(moments)
+    if {each.schedule_id for each in others} == own:
+        return []
+    found = contradictions(
+        pl.concat([pl.DataFrame(schema=DUE), *(as_due(each, schedules.rows(each.schedule_id)) for each in others)])
+    )
+    clashing = found.filter(pl.col("schedule_id").is_in(list(own)))
+    if clashing.is_empty():
+        return []
+    counter = found.filter(~pl.col("schedule_id").is_in(list(own)))["schedule_id"].unique().sort().to_list()
+    schedule_id, row, reason = clashing.row(0)
+    told = (
+        f"{clashing.height:,} rows contradict other schedules ({', '.join(counter[:5])}), the first: "
+        f"row {row} {reason}. Neither is carried out unless one is cancelled: "
+        f"simtandem schedule cancel {schedule_id}, or the other."
+    )
+    return [told]
+
+
+def device_lookup(settings: Settings, ledger: Ledger) -> Lookup:
+    """Asks the carrier, as a run of its own that only plans. To be called where no event loop runs.
+
+    It raises what keeps the carrier from being asked. A row whose ids lead nowhere keeps those it has.
+    """
+
+    def look_up(rows: pl.DataFrame) -> pl.DataFrame:
+        numbered = rows.with_row_index("number", offset=2).with_columns(pl.col("number").cast(pl.Int64))
+        devices = numbered.select("desired", *IDS, row="number", owners=pl.lit(None, pl.String))
+        started = ledger.clock()
+        run_id = new_run_id(started)
+        what = {"scheduled": "which devices the rows that are due name", "rows": rows.height}
+        ledger.start_run(looking_run(run_id, RunKind.PLAN, settings, started, what))
+        try:
+            inventory = asyncio.run(_find(settings, ledger, run_id, devices))
+        except SimtandemError as error:
+            ledger.record_state(run_id, RunState.FAILED, {"error": str(error)}, sealed=True)
+            raise
+        ledger.record_state(run_id, RunState.PLANNED, what, sealed=True)
+        found = resolve(devices, inventory).select(*IDS, number="row")
+        return numbered.select("schedule_id", "row", "number").join(found, on="number").drop("number")
+
+    return look_up
+
+
+async def _find(settings: Settings, ledger: Ledger, run_id: str, devices: pl.DataFrame) -> pl.DataFrame:
+    async with recorded_carrier(settings, ledger, run_id) as (carrier, _):
+        return (await carrier.find(devices)).inventory

@@ -15,7 +15,7 @@ from simtandem.ledger.schedule_records import SCHEDULE_ROWS, Arrival, FileVersio
 
 
 @dataclass(frozen=True, slots=True)
-class Offer:
+class FileRequest:
     """What a file asks for: an arrival to record, what it schedules, the rows that can't be used, and notes."""
 
     arrival: Arrival
@@ -24,7 +24,7 @@ class Offer:
     notes: tuple[str, ...] = ()
 
 
-def make_offer(
+def read_request(
     data: bytes,
     file: FileVersion,
     taken_at: datetime,
@@ -35,7 +35,7 @@ def make_offer(
     shelf_name: Callable[[str], str] | None = None,
     allowed: Bounds | None = None,
     quoting: bool = True,
-) -> Offer:
+) -> FileRequest:
     """Read a file. Rows that don't say when become effective at `otherwise`; without that they are invalid.
 
     A file of which nothing can be used makes an arrival with a reason, and no schedules. `shelf_name` is asked what
@@ -46,7 +46,7 @@ def make_offer(
     try:
         intake = read_schedule(data, file.name, to, when, allowed or Bounds(), quoting=quoting)
     except InputError as error:
-        return Offer(Arrival(arrival_id, file, taken_at, name, 0, 0, str(error)), [], empty(Rejected))
+        return FileRequest(Arrival(arrival_id, file, taken_at, name, 0, 0, str(error)), [], empty(Rejected))
     rejected, asked = intake.rejected, _asked(intake)
     if otherwise is None:
         timeless = asked.filter(pl.col("effective_at").is_null())
@@ -58,7 +58,7 @@ def make_offer(
         "" if asked.height else f"no row is usable; {_first(rejected)}\nNothing was sent. Correct it and try again."
     )
     arrival = Arrival(arrival_id, file, taken_at, name, intake.rows, rejected.height, reason)
-    return Offer(arrival, _schedules(arrival_id, asked), rejected, intake.notes)
+    return FileRequest(arrival, _schedules(arrival_id, asked), rejected, intake.notes)
 
 
 def _asked(intake: Intake) -> pl.DataFrame:

@@ -27,7 +27,7 @@ from pathlib import Path, PurePosixPath
 from schemas.statuses import Target
 from simtandem.errors import InputError, SimtandemError
 from simtandem.inbox import effective_at
-from simtandem.inbox.file_request import make_offer
+from simtandem.inbox.file_request import read_request
 from simtandem.inbox.file_results import files_beside, something_applied
 from simtandem.inbox.storage import Store, Version
 from simtandem.intake.device_file import shown
@@ -180,7 +180,7 @@ class Inbox:
         if self._schedules.taken_now(file):
             return []
         when = effective_at.reader(self._settings.zone, now)
-        offer = make_offer(
+        request = read_request(
             data,
             file,
             now,
@@ -191,15 +191,15 @@ class Inbox:
             allowed=allowed,
             quoting=False,
         )
-        if not self._schedules.record(offer.arrival, offer.schedules, offer.rejected):
+        if not self._schedules.record(request.arrival, request.schedules, request.rejected):
             return []
         self._reached("recorded")
         with self._told(name):  # it is taken; the next look moves it
-            if offer.arrival.reason:
-                self._put_away(offer.arrival, data)
+            if request.arrival.reason:
+                self._put_away(request.arrival, data)
             else:
-                self._bring_in(offer.arrival, data)
-        return [offer.arrival]
+                self._bring_in(request.arrival, data)
+        return [request.arrival]
 
     def _shelf(self, name: str, arrival_id: str) -> str:
         """Its own name, or where that was there before, the name with the arrival's id in it."""

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 import polars as pl
 
 from simtandem.errors import InputError
+from simtandem.intake.csv_text import MOST_COLUMNS, CsvText, open_text
 from simtandem.intake.device_file import MOST_ROWS
-from simtandem.intake.encoding import MOST_COLUMNS, Document, open_document
 from simtandem.intake.header import Source, find_sources, ignored, listed, recognised, tidy
 
 _TOTAL = re.compile(r"(?i)((grand|sub)[ -]?)?(total|totals|totale|sum|summe|gesamt|gesamtsumme)\s*[:=]?\s*[0-9.,]*")
@@ -29,7 +29,7 @@ class Sheet:
     totals: dict[int, str]
     overflows: dict[int, str]
     blank: int
-    document: Document
+    document: CsvText
 
     def notes(self) -> list[str]:
         """How the file was understood, as far as that was not plain."""
@@ -56,7 +56,7 @@ class Sheet:
 
 def read_sheet(data: bytes, most_rows: int = MOST_ROWS) -> Sheet:
     """Read a file's bytes; raises `InputError` where they are no table of devices, or one of more rows than that."""
-    document = open_document(data, recognised)
+    document = open_text(data, recognised)
     records = document.records()
     header: list[str] = next((record for _, record in records if _filled(record)), [])
     if not header:

@@ -2,18 +2,25 @@
 
 import json
 from collections.abc import Sequence
+from datetime import datetime
 from typing import Any
 
 import polars as pl
-from sqlalchemy import Connection, Row, Select, Table, func, insert, select
+from sqlalchemy import Connection, Row, Select, Table, Text, func, insert, select, type_coerce
 from sqlalchemy.exc import IntegrityError
 
+from schemas.statuses import Action
+from simtandem.ledger.queries import at_host, read_frame
+from simtandem.ledger.records import SENDING, RunKind, RunState
 from simtandem.ledger.schedule_records import Arrival, FileVersion, Schedule, ScheduleState
 from simtandem.ledger.schedule_tables import arrival_ends, arrivals, schedule_events, schedules
+from simtandem.ledger.tables import instant_text, plan_rows, run_states, runs
 from simtandem.text.redaction import redacted_frame
 
 _CHUNK = 20_000
 _IDS_AT_ONCE = 500
+_ASKED = pl.Schema(dict.fromkeys(("run_id", "at", "sim_id", "endpoint_id", "iccid", "desired"), pl.String()))
+_INSTANT = "%Y-%m-%dT%H:%M:%S%.3fZ"
 VERSION = ("inbox", "name", "size", "modified", "sha256")
 
 
@@ -107,3 +114,37 @@ def arrival(found: Row[Any]) -> Arrival:
     """A row of `arrivals`."""
     file = FileVersion(**{name: getattr(found, name) for name in VERSION})
     return Arrival(found.arrival_id, file, found.taken_at, found.shelf_name, found.rows, found.rejected, found.reason)
+
+
+def asked_since(connection: Connection, carrier_host: str, since: datetime) -> pl.DataFrame:
+    """Which devices runs that no schedule began were to bring to which status, when they began to send after `since`.
+
+    Columns `run_id, at, sim_id, endpoint_id, iccid, desired`. What a run found as wished for counts: it was asked for.
+    What it refused does not, nor does a run that was refused, only planned, or ended before it sent. Of an undo only
+    what it takes back counts; its `desired` is null where that is no status that a file can ask for.
+    """
+    began = func.min(run_states.c.at).label("at")
+    sent = select(run_states.c.run_id, began).where(run_states.c.state == RunState.APPLYING.value)
+    sending = sent.group_by(run_states.c.run_id).subquery()
+    of_schedules = select(schedule_events.c.run_id).where(schedule_events.c.run_id.is_not(None))
+    query = (
+        select(
+            plan_rows.c.run_id,
+            type_coerce(sending.c.at, Text),
+            plan_rows.c.sim_id,
+            plan_rows.c.endpoint_id,
+            plan_rows.c.iccid,
+            plan_rows.c.desired,
+        )
+        .select_from(runs.join(sending, runs.c.run_id == sending.c.run_id).join(plan_rows))
+        .where(runs.c.kind.in_([kind.value for kind in SENDING]), at_host(carrier_host))
+        .where(type_coerce(sending.c.at, Text) > instant_text(since), runs.c.run_id.not_in(of_schedules))
+        .where(
+            (plan_rows.c.action == Action.CHANGE.value)
+            | ((plan_rows.c.action == Action.UNCHANGED.value) & (runs.c.kind != RunKind.UNDO.value))
+        )
+        .where(plan_rows.c.desired.is_not(None) | (runs.c.kind == RunKind.UNDO.value))
+    )
+    return read_frame(connection, query, _ASKED).with_columns(
+        pl.col("at").str.to_datetime(_INSTANT, time_unit="ms", time_zone="UTC")
+    )

@@ -12,7 +12,6 @@ from sqlalchemy import Connection, Select, func, insert, select
 
 from simtandem.errors import InputError
 from simtandem.host.user_name import user_name
-from simtandem.ledger import manual_runs
 from simtandem.ledger import schedule_queries as queries
 from simtandem.ledger.queries import read_frame
 from simtandem.ledger.schedule_records import (
@@ -199,9 +198,9 @@ class Schedules:
             return read_frame(connection, query, pl.Schema({"row": pl.Int64(), "reason": pl.String()}))
 
     def asked_by_others(self, carrier_host: str, since: datetime) -> pl.DataFrame:
-        """What runs that no schedule began asked of which devices: see `direct_runs.asked_since`."""
+        """What runs that no schedule began asked of which devices: see `schedule_queries.asked_since`."""
         with self.ledger.database.read() as connection:
-            return manual_runs.asked_since(connection, carrier_host, since)
+            return queries.asked_since(connection, carrier_host, since)
 
     def skip(self, skips: Sequence[Skip], emptied: Mapping[str, str], among: Sequence[Schedule]) -> bool:
         """Leave rows out for good, and end the schedules that have no other rows, with a detail for each.

@@ -10,6 +10,7 @@ import polars as pl
 from sqlalchemy import Connection
 
 from simtandem.errors import InputError
+from simtandem.host.processes import process_may_run
 from simtandem.ledger import (
     inserts,
     last_known,
@@ -23,7 +24,6 @@ from simtandem.ledger.integrity.chain import Chain
 from simtandem.ledger.integrity.facts import Kind
 from simtandem.ledger.integrity.heads import Entry
 from simtandem.ledger.integrity.kept_heads import HeadsFile
-from simtandem.ledger.processes import process_may_run
 from simtandem.ledger.records import (
     CallCounts,
     ChainHead,

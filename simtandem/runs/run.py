@@ -24,7 +24,7 @@ from simtandem.carriers.registry import open_carrier
 from simtandem.errors import InputError, Interrupted, LedgerError, PlanRefused, SimtandemError
 from simtandem.runs.origin import AskedOn
 from simtandem.runs.handover import PreparedRun
-from simtandem.ledger.processes import process_mark
+from simtandem.host.processes import process_mark
 from simtandem.ledger.records import RunKind, RunRecord, RunState
 from simtandem.ledger.store import Ledger
 from simtandem.ledger.journal import CallWriter

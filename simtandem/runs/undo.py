@@ -11,7 +11,7 @@ from simtandem.errors import InputError
 from simtandem.intake import Intake
 from simtandem.runs import sender_history
 from simtandem.runs.run import Run, require_carrier
-from simtandem.ledger.processes import process_may_run
+from simtandem.host.processes import process_may_run
 from simtandem.ledger.records import SENDING, ProcessProbe, RunState, RunSummary
 from simtandem.ledger.store import Ledger
 from simtandem.reports.result_files import write_retry

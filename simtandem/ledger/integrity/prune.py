@@ -16,6 +16,7 @@ from sqlalchemy import BigInteger, ColumnElement, Connection, Integer, delete, f
 
 from schemas.statuses import Half
 from simtandem.errors import LedgerError
+from simtandem.host.processes import process_may_run
 from simtandem.ledger import inserts, last_known, last_known_rebuild, queries
 from simtandem.ledger.integrity import head_checks, heads
 from simtandem.ledger.integrity.archive import Archived, archive_hash, archive_name, write_archive
@@ -24,7 +25,6 @@ from simtandem.ledger.integrity.facts import FACTS, FactTable, Kind
 from simtandem.ledger.integrity.proof import Proof
 from simtandem.ledger.integrity.recorded import Recorded
 from simtandem.ledger.integrity.verify import Source, verify
-from simtandem.ledger.processes import process_may_run
 from simtandem.ledger.records import ProcessProbe, PruningRecord, RunSummary, has_ended
 from simtandem.ledger.store import Ledger
 from simtandem.ledger.tables import baselines, calls, links, prunings, runs

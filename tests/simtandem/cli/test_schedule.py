@@ -8,7 +8,7 @@ import pytest
 from schemas.statuses import Target
 from simtandem.cli import schedule
 from simtandem.errors import InputError
-from simtandem.inbox.run_due import due_work
+from simtandem.inbox.due_runs import due_runs
 from simtandem.ledger.schedule_records import ScheduleState
 from simtandem.ledger.schedules import Schedules
 from simtandem.ledger.store import Ledger
@@ -126,7 +126,7 @@ def test_what_is_cancelled_is_not_listed_any_more_and_never_due(csv: Any, capsys
     with pytest.raises(InputError, match="is cancelled already"):
         schedule.cancel(ident, as_json=False)
     settings = load()
-    with closing(Ledger.open(settings.ledger())) as ledger, due_work(Schedules(ledger), settings) as work:
+    with closing(Ledger.open(settings.ledger())) as ledger, due_runs(Schedules(ledger), settings) as work:
         assert work is not None
         assert work.begin() is None
 
@@ -137,7 +137,7 @@ def test_what_is_being_applied_can_not_be_cancelled_what_was_killed_can(
     schedule.add(csv(f"{ONE},activated"), "now", None, as_json=True)
     ident = said(capsys)["schedules"][0]["schedule"]
     settings = load()
-    with closing(Ledger.open(settings.ledger())) as ledger, due_work(Schedules(ledger), settings) as work:
+    with closing(Ledger.open(settings.ledger())) as ledger, due_runs(Schedules(ledger), settings) as work:
         assert work is not None
         assert work.begin() is not None
         with pytest.raises(InputError, match="is being applied by run"):

@@ -10,8 +10,8 @@ import polars as pl
 from schemas.statuses import Action, Verdict
 from schemas.tables import Plan, Results, empty
 from simtandem.inbox.due_rows import LeftOut, Lookup
+from simtandem.inbox.due_runs import Began, due_runs
 from simtandem.inbox.pickup import Inbox
-from simtandem.inbox.run_due import Began, due_work
 from simtandem.inbox.storage import Store
 from simtandem.ledger.records import RunKind, RunState
 from simtandem.ledger.schedule_records import ScheduleState
@@ -159,7 +159,7 @@ def look_in(
     inbox = Inbox(Store(url or settings.inbox_url), schedules, settings, sleep=sleep, reached=reached)
     inbox.take_new()
     ends = []
-    with due_work(schedules, settings, reached, lookup=lookup) as work:
+    with due_runs(schedules, settings, reached, lookup=lookup) as work:
         while work is not None and (began := work.begin()) is not None:
             (apply or BulkUpdate(settings, reached))(began)
             ends.append(work.end(began))

@@ -10,7 +10,7 @@ from schemas.statuses import Action
 from simtandem.errors import AuthenticationFailed
 from simtandem.inbox.conflicts import Why
 from simtandem.inbox.due_rows import LeftOut
-from simtandem.inbox.run_due import Began, due_work
+from simtandem.inbox.due_runs import Began, due_runs
 from simtandem.ledger.records import RunKind, RunState
 from simtandem.ledger.schedule_records import ScheduleState
 from simtandem.ledger.schedules import Schedules
@@ -343,6 +343,6 @@ def test_what_is_due_and_not_done_is_waiting(
     drop("b.csv", f"{sim(12)},activated")
     bulk_update.ends = [RunState.FAILED]
     look_in(settings, ledger, bulk_update)
-    with due_work(Schedules(ledger), settings) as work:
+    with due_runs(Schedules(ledger), settings) as work:
         assert work is not None
         assert work.waiting() == ["a.csv"]

@@ -15,7 +15,7 @@ from pathlib import Path
 
 import pytest
 
-from simtandem.inbox.run_due import due_work
+from simtandem.inbox.due_runs import due_runs
 from simtandem.ledger.schedules import Schedules
 from simtandem.ledger.store import Ledger
 from simtandem.settings import Settings
@@ -102,7 +102,7 @@ def test_a_process_that_is_killed_in_the_middle_of_a_run_holds_nothing_back(home
     child = subprocess.run([sys.executable, "-c", DIES, str(home)], cwd=root, timeout=100, check=False)
     assert child.returncode == -signal.SIGKILL
     settings = Settings(home=home)
-    with closing(Ledger.open(settings.ledger())) as ledger, due_work(Schedules(ledger), settings) as work:
+    with closing(Ledger.open(settings.ledger())) as ledger, due_runs(Schedules(ledger), settings) as work:
         assert work is not None
         began = work.begin()
         assert began is not None

@@ -18,8 +18,8 @@ from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
+from simtandem.inbox.due_runs import Began
 from simtandem.inbox.effective_at import LATE
-from simtandem.inbox.run_due import Began
 from simtandem.ledger.records import RunState
 from simtandem.ledger.schedule_records import Schedule, ScheduleState
 from simtandem.ledger.schedules import Schedules

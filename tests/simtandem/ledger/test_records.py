@@ -1,8 +1,12 @@
+import os
+import socket
 from collections.abc import Callable
 
 import pytest
 
+from simtandem.host.processes import process_mark
 from simtandem.ledger.records import RunKind, RunRecord, RunState, state_to_show
+from simtandem.ledger.store import Ledger
 
 MakeRun = Callable[..., RunRecord]
 
@@ -35,3 +39,13 @@ def test_a_run_that_only_plans_is_done_when_planned(a_run: MakeRun) -> None:
     record = a_run(kind=RunKind.PLAN, host="here", pid=7)
     assert state_to_show(record, RunState.PLANNED, Probe("here", 7, runs=False)) is RunState.PLANNED
     assert state_to_show(record, None, Probe("here", 7, runs=False)) is RunState.INTERRUPTED
+
+
+def test_a_run_whose_id_was_used_again_shows_as_interrupted(ledger: Ledger, a_run: MakeRun) -> None:
+    mine = process_mark(os.getpid())
+    for run_id, process in (("alive", mine), ("dead", "another-boot/1"), ("older", None)):
+        ledger.start_run(a_run(run_id, kind=RunKind.APPLY, host=socket.gethostname(), pid=os.getpid(), process=process))
+        ledger.record_state(run_id, RunState.APPLYING, {})
+    states = {each.record.run_id: each.state for each in ledger.runs()}
+    assert states == {"alive": RunState.APPLYING, "dead": RunState.INTERRUPTED, "older": RunState.APPLYING}
+    assert ledger.run("alive").record.process == mine

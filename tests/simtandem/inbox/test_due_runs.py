@@ -5,9 +5,9 @@ from zoneinfo import ZoneInfo
 import polars as pl
 import pytest
 
+from simtandem.inbox.due_runs import due_runs
 from simtandem.inbox.effective_at import reader
-from simtandem.inbox.file_request import make_offer
-from simtandem.inbox.run_due import due_work
+from simtandem.inbox.file_request import read_request
 from simtandem.ledger.records import RunState
 from simtandem.ledger.schedule_records import FileVersion, ScheduleState
 from simtandem.ledger.schedules import Schedules
@@ -209,7 +209,7 @@ def test_cancelled_between_choosing_and_beginning_it_is_not_begun(
             return super().move(moved, state, run_id, detail)
 
     look_in(settings, ledger, lambda _began: None)  # taken, and its first run killed
-    with due_work(Meanwhile(ledger), settings) as work:
+    with due_runs(Meanwhile(ledger), settings) as work:
         assert work is not None
         began = work.begin()
         assert began is not None
@@ -220,10 +220,10 @@ def test_cancelled_between_choosing_and_beginning_it_is_not_begun(
 
 
 def test_only_one_at_a_time_carries_out_what_is_due(settings: Settings, schedules: Schedules) -> None:
-    with due_work(schedules, settings) as first, due_work(schedules, settings) as second:
+    with due_runs(schedules, settings) as first, due_runs(schedules, settings) as second:
         assert first is not None
         assert second is None
-    with due_work(schedules, settings) as third:
+    with due_runs(schedules, settings) as third:
         assert third is not None
 
 
@@ -232,7 +232,7 @@ def test_a_file_with_a_name_of_any_length_can_be_scheduled_and_is_carried_out(
 ) -> None:
     name, now = f"{'é' * 125}.csv", ledger.clock()
     data = f"iccid,status\n{sim(11)},activated\n".encode()
-    offer = make_offer(
+    offer = read_request(
         data, FileVersion("", name, len(data), "1", "e3b0"), now, reader(ZoneInfo("UTC"), now), otherwise=now
     )
     Schedules(ledger).record(offer.arrival, offer.schedules, offer.rejected)

@@ -2,11 +2,8 @@ import os
 import socket
 import subprocess
 import sys
-from collections.abc import Callable
 
-from simtandem.ledger.processes import process_mark, process_may_run
-from simtandem.ledger.records import RunKind, RunRecord, RunState
-from simtandem.ledger.store import Ledger
+from simtandem.host.processes import process_mark, process_may_run
 
 HERE = socket.gethostname()
 
@@ -38,13 +35,3 @@ def test_a_process_that_got_the_id_of_a_dead_one_is_not_taken_for_it() -> None:
 def test_a_number_that_is_no_process_id_is_no_process() -> None:
     assert not process_may_run(HERE, 2**70)
     assert process_mark(2**70) is None
-
-
-def test_a_run_whose_id_was_used_again_shows_as_interrupted(ledger: Ledger, a_run: Callable[..., RunRecord]) -> None:
-    mine = process_mark(os.getpid())
-    for run_id, process in (("alive", mine), ("dead", "another-boot/1"), ("older", None)):
-        ledger.start_run(a_run(run_id, kind=RunKind.APPLY, host=HERE, pid=os.getpid(), process=process))
-        ledger.record_state(run_id, RunState.APPLYING, {})
-    states = {each.record.run_id: each.state for each in ledger.runs()}
-    assert states == {"alive": RunState.APPLYING, "dead": RunState.INTERRUPTED, "older": RunState.APPLYING}
-    assert ledger.run("alive").record.process == mine

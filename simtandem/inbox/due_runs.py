@@ -68,10 +68,10 @@ class Began:
         return self.schedules[0].file
 
 
-class DueWork:
+class DueRuns:
     """What is due, to be carried out one after the other: `begin`, apply, `end`, until `begin` has nothing more.
 
-    Made by `due_work`, for whoever is alone with it. What fails stays due, and is tried once in the life of this.
+    Made by `due_runs`, for whoever is alone with it. What fails stays due, and is tried once in the life of this.
     """
 
     def __init__(
@@ -177,20 +177,20 @@ class DueWork:
 
 
 @contextmanager
-def due_work(
+def due_runs(
     schedules: Schedules,
     settings: Settings,
     reached: Callable[[str], None] = _nothing,
     *,
     lookup: Lookup | None = None,
-) -> Iterator[DueWork | None]:
+) -> Iterator[DueRuns | None]:
     """What is due; None while another program is at it.
 
     `lookup` asks the carrier which devices are meant; without it, rows that name one device by different kinds of id
     are taken for two.
     """
     with schedules.alone("due") as alone:
-        yield DueWork(schedules, settings, lookup, reached) if alone else None
+        yield DueRuns(schedules, settings, lookup, reached) if alone else None
 
 
 def _short(name: str) -> str:

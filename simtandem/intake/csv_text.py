@@ -39,7 +39,7 @@ MOST_COLUMNS = 16_384
 
 
 @dataclass(frozen=True, slots=True)
-class Document:
+class CsvText:
     """A text file of records. `declared` is true where its first line names the separator."""
 
     data: bytes
@@ -93,14 +93,14 @@ def _unreadable(row: int, error: csv.Error) -> str:
     )
 
 
-def open_document(data: bytes, recognised: Callable[[list[str]], int]) -> Document:
+def open_text(data: bytes, recognised: Callable[[list[str]], int]) -> CsvText:
     """Find out the encoding and the separator.
 
     `recognised` says how many cells of a header are known column names: the separator that yields the most wins, then
     the one that yields the most cells. A single column has no separator; `;` then stands in for it, so that a comma
     stays in its cell.
     """
-    document = Document(data, _encoding(data))
+    document = CsvText(data, _encoding(data))
     declared = _SEPARATOR_LINE.fullmatch(_stream(data, document.encoding).readline())
     if declared:
         return replace(document, separator=declared[1], declared=True)
@@ -116,7 +116,7 @@ def _stream(data: bytes, encoding: str) -> io.TextIOWrapper:
     return io.TextIOWrapper(io.BytesIO(data), encoding=encoding, newline="")
 
 
-def _first_record(document: Document) -> list[str]:
+def _first_record(document: CsvText) -> list[str]:
     try:
         return next((record for _, record in document.records() if any(cell.strip() for cell in record)), [])
     except InputError:  # broken under this separator; another may do

@@ -1,12 +1,12 @@
 import pytest
 
 from simtandem.errors import InputError
-from simtandem.intake.encoding import Document, open_document
+from simtandem.intake.csv_text import CsvText, open_text
 from simtandem.intake.header import recognised
 
 
 def records(data: bytes) -> list[tuple[int, list[str]]]:
-    return list(open_document(data, recognised).records())
+    return list(open_text(data, recognised).records())
 
 
 @pytest.mark.parametrize(
@@ -20,14 +20,14 @@ def records(data: bytes) -> list[tuple[int, list[str]]]:
     ],
 )
 def test_the_encoding_is_found_out_and_a_byte_order_mark_is_no_text(data: bytes, encoding: str) -> None:
-    document = open_document(data, recognised)
+    document = open_text(data, recognised)
     assert document.encoding == encoding
     assert list(document.records()) == [(1, ["iccid", "ö"])]
 
 
 @pytest.mark.parametrize("separator", [",", ";", "\t", "|"])
 def test_the_separator_is_found_out_from_the_header(separator: str) -> None:
-    assert open_document(f"iccid{separator}status\n".encode(), recognised).separator == separator
+    assert open_text(f"iccid{separator}status\n".encode(), recognised).separator == separator
 
 
 def test_the_separator_that_yields_known_columns_wins_over_the_one_that_yields_more_cells() -> None:
@@ -58,7 +58,7 @@ def test_a_quoted_cell_may_hold_line_ends_and_separators_and_stays_one_row() -> 
 )
 def test_a_first_line_that_names_the_separator_is_obeyed_and_is_no_row(line: bytes, separator: str) -> None:
     data = line + b"\r\niccid" + separator.encode() + b"status\r\n"
-    document = open_document(data, recognised)
+    document = open_text(data, recognised)
     assert document.declared
     assert list(document.records()) == [(1, ["iccid", "status"])]
 
@@ -78,12 +78,12 @@ def test_a_first_line_that_names_the_separator_is_obeyed_and_is_no_row(line: byt
 )
 def test_what_is_no_text_is_refused_with_what_to_do(data: bytes, words: str) -> None:
     with pytest.raises(InputError, match=words) as caught:
-        open_document(data, recognised)
+        open_text(data, recognised)
     assert "Save it as CSV UTF-8" in str(caught.value)
 
 
 @pytest.mark.parametrize("tail", [b'"3;activated\n4;activated\n', b'"3"4;activated\n', b"1" * 131_073 + b"\n"])
 def test_rows_that_quotes_make_uncertain_are_refused_with_the_row(tail: bytes) -> None:
-    document = Document(b"sim_id;status\n2;activated\n" + tail, "utf-8")
+    document = CsvText(b"sim_id;status\n2;activated\n" + tail, "utf-8")
     with pytest.raises(InputError, match=r"row 3 can't be read"):
         list(document.records())
