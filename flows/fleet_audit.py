@@ -9,8 +9,8 @@ from tasks.artifacts import show_audit
 from tasks.fleet_audit import audited_state, explain_changes, explain_runs, list_fleet, open_audit, write_audit
 
 
-@flow(name="reconcile-inventory")
-async def reconcile_inventory() -> State[Any]:
+@flow(name="fleet-audit")
+async def fleet_audit() -> State[Any]:
     """List the whole fleet and report what is split, what costs money for nothing, and what drifted.
 
     It also keeps what the carrier's events say of the runs since, because the carrier forgets them.

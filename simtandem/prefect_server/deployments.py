@@ -1,7 +1,8 @@
 """Everything a Prefect server needs to know of simtandem, put there by one command, again and again without harm.
 
 Pool and queues come first, because deploying to a missing pool only warns. What an operator has changed about the
-schedules in the UI (switched on or off, another time, added) outlives the next deploying.
+schedules in the UI (switched on or off, another time, added) or about default parameters outlives the next deploying,
+also where this version calls the deployment otherwise.
 """
 
 import contextlib
@@ -14,13 +15,15 @@ from pathlib import Path
 from uuid import UUID
 
 from prefect.client.orchestration import PrefectClient, get_client
-from prefect.client.schemas.actions import DeploymentScheduleCreate, WorkPoolCreate
+from prefect.client.schemas.actions import DeploymentScheduleCreate, DeploymentUpdate, WorkPoolCreate
 from prefect.client.schemas.objects import DeploymentSchedule
+from prefect.client.schemas.responses import DeploymentResponse
 from prefect.exceptions import ObjectAlreadyExists, ObjectNotFound
 
 from simtandem.errors import OrchestrationError
 from simtandem.prefect_server.automations import all_automations
 from simtandem.prefect_server.email_block import MailServer
+from simtandem.prefect_server.renamed_deployments import find_renamed, read, replace
 from simtandem.prefect_server.webhook_block import Webhook
 from simtandem.settings import Settings, child_environment
 
@@ -30,7 +33,7 @@ POOL = "simtandem"
 QUEUES = {"changes": 1, "reading": None}
 """Work queues and how many of their runs may go at a time: changes share one carrier account."""
 
-FLOWS = ("bulk-update", "scheduled-updates", "reconcile-inventory", "audit-report")
+FLOWS = ("bulk-update", "scheduled-updates", "fleet-audit", "audit-report")
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,20 +51,24 @@ async def deploy(settings: Settings) -> Deployed:
     """
     async with get_client() as client:
         await _make_pool(client)
-        schedules = {name: await _schedules(client, name) for name in FLOWS}
+        renamed = await find_renamed(client)
+        existing = {name: await read(client, name) for name in FLOWS} | {each.name: each.former for each in renamed}
         _deploy_all(settings.home)
-        for name, before in schedules.items():
-            await _restore(client, name, before)
+        for name, before in existing.items():
+            if before is not None:
+                await _restore(client, name, before)
         blocks = [block for block in (await _make_webhook(settings), await _make_mail(settings)) if block is not None]
         names = []
         for automation in all_automations(blocks):
-            existing = await client.read_automations_by_name(automation.name)
-            if existing:
-                await client.update_automation(existing[0].id, automation)
+            same = await client.read_automations_by_name(automation.name)
+            if same:
+                await client.update_automation(same[0].id, automation)
             else:
                 await client.create_automation(automation)
             names.append(automation.name)
         await _forget_former_webhook(client)
+        for each in renamed:
+            await replace(client, each)
     return Deployed(tuple(f"{name}/{name}" for name in FLOWS), tuple(names))
 
 
@@ -104,19 +111,19 @@ def definition() -> Path:
     raise OrchestrationError("prefect.yaml was not installed with simtandem. Install it again from its checkout.")
 
 
-async def _schedules(client: PrefectClient, name: str) -> list[DeploymentSchedule]:
-    try:
-        deployment = await client.read_deployment_by_name(f"{name}/{name}")
-    except ObjectNotFound:
-        return []
-    return deployment.schedules
-
-
-async def _restore(client: PrefectClient, name: str, before: list[DeploymentSchedule]) -> None:
-    """Switch and time schedules as they were, and add those again that only the operator knows of."""
-    if not before:
-        return
+async def _restore(client: PrefectClient, name: str, before: DeploymentResponse) -> None:
+    """Give a deployment the schedules, default parameters and paused state that it had before, or its former name."""
     deployment = await client.read_deployment_by_name(f"{name}/{name}")
+    parameters = {**deployment.parameters, **before.parameters}
+    if (parameters, before.paused) != (deployment.parameters, deployment.paused):
+        await client.update_deployment(deployment.id, DeploymentUpdate(parameters=parameters, paused=before.paused))
+    await _restore_schedules(client, deployment, before.schedules)
+
+
+async def _restore_schedules(
+    client: PrefectClient, deployment: DeploymentResponse, before: list[DeploymentSchedule]
+) -> None:
+    """Switch and time schedules as they were, and add those again that only the operator knows of."""
     now = {schedule.slug or str(schedule.schedule): schedule for schedule in deployment.schedules}
     for old in before:
         new = now.get(old.slug or str(old.schedule))

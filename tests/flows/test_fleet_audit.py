@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from flows.fleet_audit import reconcile_inventory
+from flows.fleet_audit import fleet_audit
 from schemas.statuses import EndpointStatus, SimStatus
 from simtandem.emulator.server import Emulator, Group
 from simtandem.ledger.store import Ledger
@@ -23,7 +23,7 @@ FLEET = (
 async def test_an_audit_as_a_flow_completes_and_tells_what_it_found(emulator: Emulator, tmp_path: Path) -> None:
     emulator.refill(FLEET)
 
-    state = await reconcile_inventory(return_state=True)
+    state = await fleet_audit(return_state=True)
 
     assert (state.type.value, state.name) == ("COMPLETED", "Findings")
     assert str(state.message).startswith("7 SIMs, 7 endpoints: 2 paying but off, 1 factory test. Run ")
@@ -37,7 +37,7 @@ async def test_an_audit_as_a_flow_completes_and_tells_what_it_found(emulator: Em
 async def test_an_audit_of_a_clean_fleet_is_plainly_completed(emulator: Emulator) -> None:
     emulator.refill(FLEET[:1])
 
-    state = await reconcile_inventory(return_state=True)
+    state = await fleet_audit(return_state=True)
 
     assert (state.type.value, state.name) == ("COMPLETED", "Completed")
     assert "nothing found" in str(state.message)
@@ -47,7 +47,7 @@ async def test_an_audit_that_can_not_get_in_fails(emulator: Emulator) -> None:
     emulator.refill(FLEET)
     emulator.configure(calls=0, retry_after=True, calls_window_s=100_000)
 
-    state = await reconcile_inventory(return_state=True)
+    state = await fleet_audit(return_state=True)
 
     assert state.type.value == "FAILED"
     assert "CarrierUnavailable" in str(state.message)

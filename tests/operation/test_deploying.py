@@ -12,7 +12,7 @@ pytestmark = pytest.mark.timeout(600)
 
 def test_everything_is_there(site: Site) -> None:
     names = {each["name"] for each in site.post("/deployments/filter")}
-    assert names == {"bulk-update", "scheduled-updates", "reconcile-inventory", "audit-report"}
+    assert names == {"bulk-update", "scheduled-updates", "fleet-audit", "audit-report"}
     assert site.get("/work_pools/simtandem")["type"] == "process"
     queues = site.post("/work_pools/simtandem/queues/filter")
     assert {queue["name"]: queue["concurrency_limit"] for queue in queues if queue["name"] != "default"} == {
@@ -41,7 +41,7 @@ def test_everything_is_there(site: Site) -> None:
 
 def test_the_scheduler_makes_runs_ahead_of_their_time(site: Site) -> None:
     """Beside a SQLAlchemy that Prefect does not know it makes none, and says so only in the server's log."""
-    nightly = site.deployment("reconcile-inventory")
+    nightly = site.deployment("fleet-audit")
     [schedule] = nightly["schedules"]
     assert (schedule["active"], schedule["schedule"]["timezone"]) == (True, "UTC")
 
@@ -65,16 +65,7 @@ def test_deploying_again_keeps_what_was_changed_about_schedules(site: Site) -> N
         answer = site.answer("POST", f"/deployments/{before['bulk-update']['id']}/schedules", [schedule])
         assert answer.status_code == 201, answer.text
 
-    deployed = subprocess.run(
-        [COMMAND, "deploy"],
-        env={**site.variables, "PREFECT_API_URL": f"{site.address}/api"},
-        capture_output=True,
-        text=True,
-        timeout=PATIENCE_S,
-        check=False,
-    )
-    assert deployed.returncode == 0, deployed.stderr
-    assert "bulk-update/bulk-update" in deployed.stdout
+    assert "bulk-update/bulk-update" in deploy(site)
 
     [monthly] = site.deployment("audit-report")["schedules"]
     assert (monthly["active"], monthly["schedule"]["cron"]) == (False, "0 7 2 * *")
@@ -86,6 +77,68 @@ def test_deploying_again_keeps_what_was_changed_about_schedules(site: Site) -> N
     assert mondays["schedule"]["timezone"] == "Europe/Berlin"
     assert len(site.post("/automations/filter")) == 8, "none of them twice"
     switch(site, before["scheduled-updates"], site.deployment("scheduled-updates")["schedules"][0], active=False)
+
+
+def test_a_deployment_under_its_former_name_is_taken_over_with_all_that_was_made_of_it(site: Site) -> None:
+    """As an earlier version left it and an operator changed it: schedules, parameters, paused, an automation."""
+    flow = site.post("/flows/", name="reconcile-inventory")["id"]
+    schedules = [
+        {"slug": "nightly", "active": False, "schedule": {"cron": "15 4 * * *", "timezone": "Europe/Berlin"}},
+        {"slug": "noon", "active": True, "schedule": {"cron": "0 12 * * *", "timezone": "UTC"}},
+    ]
+    former = site.post(
+        "/deployments/",
+        name="reconcile-inventory",
+        flow_id=flow,
+        schedules=schedules,
+        parameters={"depot": "7"},
+        paused=True,
+    )["id"]
+    made = site.post(
+        "/automations/",
+        name="audit after a crash",
+        trigger={
+            "type": "event",
+            "posture": "Reactive",
+            "expect": ["prefect.flow-run.Crashed"],
+            "match_related": {"prefect.resource.id": [f"prefect.deployment.{former}", f"prefect.flow.{flow}"]},
+            "threshold": 1,
+            "within": 0,
+        },
+        actions=[{"type": "run-deployment", "source": "selected", "deployment_id": former, "parameters": {}}],
+    )["id"]
+    try:
+        for _ in range(2):  # the second one finds nothing to take over, and changes nothing
+            deploy(site)
+            audit = site.deployment("fleet-audit")
+            found = {each["slug"]: (each["active"], each["schedule"]["cron"]) for each in audit["schedules"]}
+            assert found == {"nightly": (False, "15 4 * * *"), "noon": (True, "0 12 * * *")}
+            assert (audit["parameters"], audit["paused"]) == ({"depot": "7"}, True)
+            assert site.answer("GET", "/deployments/name/reconcile-inventory/reconcile-inventory").status_code == 404
+            automation = site.get(f"/automations/{made}")
+            assert automation["actions"][0]["deployment_id"] == audit["id"]
+            assert automation["trigger"]["match_related"]["prefect.resource.id"] == [
+                f"prefect.deployment.{audit['id']}",
+                f"prefect.flow.{audit['flow_id']}",
+            ]
+    finally:
+        site.answer("DELETE", f"/automations/{made}")
+        site.answer("DELETE", f"/deployments/{site.deployment('fleet-audit')['id']}")
+        deploy(site)
+
+
+def deploy(site: Site) -> str:
+    """`simtandem deploy`, on the server of the site; what it prints."""
+    deployed = subprocess.run(
+        [COMMAND, "deploy"],
+        env={**site.variables, "PREFECT_API_URL": f"{site.address}/api"},
+        capture_output=True,
+        text=True,
+        timeout=PATIENCE_S,
+        check=False,
+    )
+    assert deployed.returncode == 0, deployed.stderr
+    return deployed.stdout
 
 
 def switch(site: Site, deployment: dict[str, Any], which: dict[str, Any], **change: object) -> None:

@@ -60,10 +60,10 @@ def test_what_was_killed_is_run_again_from_where_it_stood(site: Site, fleet: Fil
 
     second = site.begin(file=file, mode="apply", batch_size=25)  # Retry may overtake the worker's own word of the crash
     sends(emulator, first + 4)
-    nightly = site.deployment("reconcile-inventory")["schedules"]
+    nightly = site.deployment("fleet-audit")["schedules"]
     site.kill("up")
     site.start()
-    assert [each["active"] for each in site.deployment("reconcile-inventory")["schedules"]] == [
+    assert [each["active"] for each in site.deployment("fleet-audit")["schedules"]] == [
         each["active"] for each in nightly
     ]
     emulator.configure(latency_s=0.0)
