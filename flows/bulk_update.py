@@ -12,7 +12,7 @@ from tasks.approval import obtain_approval
 from tasks.artifacts import Progress, name_of_run, show_plan, show_result
 from tasks.final_state import concluded
 from tasks.finish import reconcile, write_report
-from tasks.patch import patch_first_half, patch_second_half
+from tasks.patch import PATCHES
 from tasks.prepare import check_safety, list_inventory, plan_changes, read_devices
 from tasks.session import Session, final_state, open_session, stopping_in_good_order
 
@@ -69,8 +69,8 @@ async def patch_batches(session: Session) -> None:
 
 async def patch_pair(session: Session, number: int, progress: Progress) -> None:
     """One batch: its first halves, then the second halves that may follow."""
-    first, second = session.halves(number)  # the ignores: Prefect's types forget that these are awaited
-    await session.stop_if_fatal(await patch_first_half(session, number, first, return_state=True))  # type: ignore[misc]
-    await session.stop_if_fatal(await patch_second_half(session, number, second, return_state=True))  # type: ignore[misc]
+    for half, batch in session.halves(number):  # the ignore: Prefect's types forget that this is awaited
+        patch = PATCHES[half](session, number, batch, return_state=True)
+        await session.stop_if_fatal(await patch)  # type: ignore[misc]
     if await session.settle(number):
         await progress.batch_done()

@@ -10,6 +10,7 @@ from prefect.cache_policies import NO_CACHE
 from prefect.client.schemas.objects import State, TaskRun
 from prefect.tasks import Task
 
+from schemas.statuses import Half
 from simtandem.errors import CarrierUnavailable
 from tasks.session import Session
 
@@ -23,26 +24,30 @@ def is_outage(task: Task[Any, Any], run: TaskRun, state: State[Any]) -> bool:  #
 
 
 @task(
-    name="patch first halves",
-    task_run_name="batch {number}: {what}",
+    name="patch SIMs",
+    task_run_name="patch SIMs, {batch}",
     retries=len(RETRY_AFTER_S),
     retry_condition_fn=is_outage,
     cache_policy=NO_CACHE,
 )
-async def patch_first_half(session: Session, number: int, what: str) -> str:  # noqa: ARG001 - `what` is in the name
-    """Change the half of each pair that has to go first."""
-    await session.wait_before_trying_again(number, 1, RETRY_AFTER_S)
-    return await session.applying.apply_first_half(session.work(number))
+async def patch_sims(session: Session, number: int, batch: str) -> str:  # noqa: ARG001 - `batch` is in the name
+    """Change the SIMs of a batch: all of them where they go first, else those whose endpoint is known to be applied."""
+    await session.wait_before_trying_again(number, Half.SIM, RETRY_AFTER_S)
+    return await session.applying.apply(session.work(number), Half.SIM)
 
 
 @task(
-    name="patch second halves",
-    task_run_name="batch {number}: {what}",
+    name="patch endpoints",
+    task_run_name="patch endpoints, {batch}",
     retries=len(RETRY_AFTER_S),
     retry_condition_fn=is_outage,
     cache_policy=NO_CACHE,
 )
-async def patch_second_half(session: Session, number: int, what: str) -> str:  # noqa: ARG001 - `what` is in the name
-    """Change the other half of the pairs whose first is known to be applied; hold the others."""
-    await session.wait_before_trying_again(number, 2, RETRY_AFTER_S)
-    return await session.applying.apply_second_half(session.work(number))
+async def patch_endpoints(session: Session, number: int, batch: str) -> str:  # noqa: ARG001 - `batch` is in the name
+    """Change the endpoints of a batch: all of them where they go first, else those whose SIM is known to be applied."""
+    await session.wait_before_trying_again(number, Half.ENDPOINT, RETRY_AFTER_S)
+    return await session.applying.apply(session.work(number), Half.ENDPOINT)
+
+
+PATCHES = {Half.SIM: patch_sims, Half.ENDPOINT: patch_endpoints}
+"""The task of each half."""

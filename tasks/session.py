@@ -39,7 +39,7 @@ class Session:
         self._journal = journal
         self._applying: Applying | None = None
         self._work: dict[int, BatchWork] = {}
-        self._tries: Counter[tuple[int, int]] = Counter()
+        self._tries: Counter[tuple[int, Half]] = Counter()
         self._stops = asyncio.Event()
         self._all_sent = False
         self._fatal: BaseException | None = None
@@ -74,13 +74,13 @@ class Session:
         """The batch of that number."""
         return self._work[number]
 
-    def halves(self, number: int) -> tuple[str, str]:
-        """What a batch's two tasks do, in order, as a person reads it."""
-        names = {Half.SIM: "SIMs", Half.ENDPOINT: "endpoints"}
-        first = self.work(number).first
-        return names[first], names[other(first)]
+    def halves(self, number: int) -> list[tuple[Half, str]]:
+        """The halves of a batch in the order they go, each with what people read: `batch 3 of 12 (500)`."""
+        work = self.work(number)
+        name = f"batch {number} of {self.applying.batch_count}"
+        return [(half, f"{name} ({len(work.changes[half]):,})") for half in (work.first, other(work.first))]
 
-    async def wait_before_trying_again(self, number: int, half: int, pauses: Sequence[float]) -> None:
+    async def wait_before_trying_again(self, number: int, half: Half, pauses: Sequence[float]) -> None:
         """Called at each try of a batch's half: return at once at the first, later after a pause, or when all stops."""
         before = self._tries[number, half]
         self._tries[number, half] += 1
@@ -97,7 +97,7 @@ class Session:
         """
         work = self._work.pop(number)
         await self.applying.finish(work)
-        for half in (1, 2):
+        for half in Half:
             self._tries.pop((number, half), None)
         return self.applying.stop is None or not work.held()
 

@@ -1,23 +1,26 @@
 """Doing the same for many, side by side, a few at a time."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterable
-from typing import TypeVar
+from collections.abc import Callable, Coroutine, Iterable
+from typing import Any, TypeVar
 
 Asked = TypeVar("Asked")
 Got = TypeVar("Got")
 
 
 async def together(
-    asked: Iterable[Asked], work: Callable[[Asked], Awaitable[Got]], at_once: asyncio.Semaphore
+    asked: Iterable[Asked], work: Callable[[Asked], Coroutine[Any, Any, Got]], at_once: asyncio.Semaphore | None = None
 ) -> list[Got]:
-    """What `work` makes of each, in order. The first error ends the others and is raised as it is, not in a group."""
+    """What `work` makes of each, in order. The first error ends the others and is raised as it is, not in a group.
 
-    async def one(each: Asked) -> Got:
-        async with at_once:
+    Without `at_once`, all of them run side by side: then `work` itself has a limit, or they are few.
+    """
+
+    async def limited(each: Asked, limit: asyncio.Semaphore) -> Got:
+        async with limit:
             return await work(each)
 
-    tasks = [asyncio.create_task(one(each)) for each in asked]
+    tasks = [asyncio.create_task(limited(each, at_once) if at_once else work(each)) for each in asked]
     try:
         return await asyncio.gather(*tasks)
     except BaseException:

@@ -178,7 +178,7 @@ class Carrier(Protocol):
         ...
 
     async def change_sim(self, change: Change, *, fresh: Fresh = always_fresh) -> StepResult:
-        """Change one SIM, its status or owners or both, in one call.
+        """Change one SIM, its status or owners or both, in one call. The caller limits how many go at a time.
 
         Unanswered attempts are read back before they are sent again.
 

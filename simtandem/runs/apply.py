@@ -5,7 +5,7 @@ import logging
 import time
 from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Sequence
 from contextlib import asynccontextmanager, suppress
-from enum import Enum, auto
+from dataclasses import dataclass, field
 from functools import partial
 
 import polars as pl
@@ -17,7 +17,7 @@ from simtandem.domain.batches import split
 from simtandem.carriers.protocol import Carrier, Change, Outdated, StepResult
 from simtandem.carriers.concurrency import together
 from simtandem.errors import CarrierError, CarrierUnavailable, Interrupted
-from simtandem.runs.batch import BatchWork, other
+from simtandem.runs.batch import BatchWork
 from simtandem.runs.fresh_look import FreshLook
 from simtandem.runs.run import Run
 from simtandem.runs.run_lock import changed_meanwhile, one_at_a_time
@@ -32,13 +32,18 @@ _OUTAGE = 8
 """So many SIMs in a row without any answer are an outage, not bad luck: the rest waits for the task's retry."""
 
 
-class _Went(Enum):
-    """What became of the sending of one change."""
+@dataclass(slots=True)
+class _SimSending:
+    """How it goes with some changes of SIMs: SIMs in a row without an answer, and rows whose look was too old."""
 
-    ENDED = auto()
-    SILENT = auto()
-    LATE = auto()
-    HALTED = auto()
+    silent: int = 0
+    late: set[int] = field(default_factory=set)
+    halted: bool = False
+
+    @property
+    def over(self) -> bool:
+        """Whether nothing else may go."""
+        return self.halted or self.silent >= _OUTAGE
 
 
 class Applying:
@@ -53,7 +58,7 @@ class Applying:
         self._run = run
         self._carrier = carrier
         self._journal = journal
-        self._width = run.settings.sim_concurrency
+        self._sims_at_once = asyncio.Semaphore(run.settings.sim_concurrency)  # of all batches under way
         self._rule = StopRule(run.settings.stop_share, run.settings.stop_at_least)
         self._watcher = progress.current()
         self._look = FreshLook(run, carrier, steady=steady)
@@ -81,7 +86,7 @@ class Applying:
 
     @asynccontextmanager
     async def turn(self) -> AsyncIterator[None]:
-        """In this block this run alone sends to its carrier. What others did since the plan was made is taken in first.
+        """In this block this run alone sends to its carrier. It plans again first, where others changed devices.
 
         Where the waiting for it is interrupted, the block is entered all the same, and sends nothing.
         """
@@ -91,10 +96,10 @@ class Applying:
         async with one_at_a_time(self._run.settings, lambda: self.interrupted) as ours:
             if ours:
                 with suppress(Interrupted):
-                    await self._take_in_others()
+                    await self._replan()
             yield
 
-    async def _take_in_others(self) -> None:
+    async def _replan(self) -> None:
         rows = await changed_meanwhile(self._run, self._look, lambda: self.interrupted)
         if rows.is_empty():
             return
@@ -115,25 +120,48 @@ class Applying:
         self.interrupted = True
         self._carrier.halt()
 
-    async def apply_first_half(self, work: BatchWork) -> str:
-        """Send the first halves that are still open; says in words what became of them.
+    async def apply(self, work: BatchWork, half: Half) -> str:
+        """Send the changes of one half that are still open, each on a look that is good enough.
 
-        Raises `CarrierUnavailable` while some stay open: call again later.
+        Of second halves those are sent whose first is applied; the others are held, and endpoints are put back that
+        must not stay half done. Returns how many ended how, in words. Raises `CarrierUnavailable` while some stay open:
+        call again later.
         """
-        return await self._apply(work, work.first)
+        if half is work.second:
+            await self._hold_blocked(work)
+        if work.attempted[half]:
+            with suppress(Interrupted):
+                await self._read_what_happened(work, half)
+        change = self._change_sims if half is Half.SIM else self._change_endpoints
+        tried: set[int] = set()
+        with suppress(Interrupted):
+            while not self._ending() and (left := [each for each in work.open(half) if each.row not in tried]):
+                async with self._look.part(work, half, left, self._end) as ready:
+                    late = await change(work, ready) if ready else set()
+                if late is None:
+                    break
+                tried |= {each.row for each in ready} - late
+        await self._require_all_sent(work, half)
+        if half is work.second:
+            await self._put_back(work)
+        return _counted(work.results[half].values())
 
-    async def apply_second_half(self, work: BatchWork) -> str:
-        """Send the second halves whose first is applied, hold the others, put back what must not stay half done."""
-        await self._hold_blocked(work)
-        told = await self._apply(work, other(work.first))
-        await self._put_back(work)
-        return told
+    async def _require_all_sent(self, work: BatchWork, half: Half) -> None:
+        """Raise `CarrierUnavailable` where changes are open; where nothing more is to be changed, they end instead."""
+        left = work.open(half)
+        if left and self._ending():
+            await self._give_up(work, half)
+        elif left:
+            total = len(work.changes[half])
+            raise CarrierUnavailable(
+                f"{len(left)} of {total} {half} changes of batch {work.batch.number} are still open."
+            )
 
     async def finish(self, work: BatchWork) -> None:
         """Nothing more can be done for this batch: steps without a result get theirs."""
-        if work.open(other(work.first)):  # its task ended before it came to this
+        if work.open(work.second):  # its task ended before it came to this
             await self._put_back(work)
-        for half in (work.first, other(work.first)):
+        for half in (work.first, work.second):
             await self._give_up(work, half)
         await self._hold_blocked(work)
         if self.stopped:
@@ -143,67 +171,39 @@ class Applying:
         """Whether nothing more is to be changed."""
         return self.interrupted or bool(self.stopped)
 
-    async def _apply(self, work: BatchWork, half: Half) -> str:
-        if work.attempted[half]:
-            with suppress(Interrupted):
-                await self._take_in_what_happened(work, half)
-        with suppress(Interrupted):
-            send = self._change_sims if half is Half.SIM else self._change_endpoints
-            await self._look.send(work, half, send, self._end, self._ending)
-        left = work.open(half)
-        if left and self._ending():
-            await self._give_up(work, half)
-        elif left:
-            total = len(work.changes[half])
-            raise CarrierUnavailable(
-                f"{len(left)} of {total} {half} changes of batch {work.batch.number} are still open."
-            )
-        return _told(work.results[half].values())
-
     async def _change_sims(self, work: BatchWork, ready: Sequence[Change]) -> set[int] | None:
         """Send these. Returns the rows whose turn came when their look was too old; None where nothing else may go."""
-        changes, silent, late, halted = iter(ready), 0, set[int](), False
+        sending = _SimSending()
+        await together(ready, partial(self._change_sim, work, sending))
+        return None if sending.over else sending.late
 
-        async def send() -> None:
-            nonlocal silent, halted
-            for change in changes:
-                if silent >= _OUTAGE or self._ending():
-                    return
-                went = await self._change_sim(work, change)
-                silent = silent + 1 if went is _Went.SILENT else 0 if went is _Went.ENDED else silent
-                if went is _Went.LATE:
-                    late.add(change.row)
-                elif went is _Went.HALTED:
-                    halted = True
-                    return
-
-        await together(range(self._width), lambda _: send(), asyncio.Semaphore(self._width))
-        return None if silent >= _OUTAGE or halted else late
-
-    async def _change_sim(self, work: BatchWork, change: Change) -> _Went:
+    async def _change_sim(self, work: BatchWork, sending: _SimSending, change: Change) -> None:
         attempted, doubtful = work.attempted[Half.SIM], work.doubtful[Half.SIM]
-        first, sent = change.row not in attempted, True
-        attempted.add(change.row)
-        try:
-            result = await self._carrier.change_sim(change, fresh=partial(self._look.good, work, change.row))
-        except CarrierUnavailable as error:
-            if error.maybe_processed:
+        async with self._sims_at_once:
+            if sending.over or self._ending():
+                return
+            first, sent = change.row not in attempted, True
+            attempted.add(change.row)
+            try:
+                result = await self._carrier.change_sim(change, fresh=partial(self._look.good, work, change.row))
+            except CarrierUnavailable as error:
+                sending.silent += 1
+                if error.maybe_processed:
+                    doubtful.add(change.row)
+                log.warning("%s", error)
+            except Interrupted:
+                sending.halted, sent = True, False
+            except Outdated as outdated:
+                sending.late.add(change.row)
+                sent = outdated.sent
+            except BaseException:  # it may be on its way, and nobody will learn what became of it
                 doubtful.add(change.row)
-            log.warning("%s", error)
-            return _Went.SILENT
-        except Interrupted:
-            went, sent = _Went.HALTED, False
-        except Outdated as late:
-            went, sent = _Went.LATE, late.sent
-        except BaseException:  # it may be on its way, and nobody will learn what became of it
-            doubtful.add(change.row)
-            raise
-        else:
-            await self._end(work, Half.SIM, [result])
-            return _Went.ENDED
-        if first and not sent:
-            attempted.discard(change.row)
-        return went
+                raise
+            else:
+                sending.silent = 0
+                await self._end(work, Half.SIM, [result])
+            if first and not sent:
+                attempted.discard(change.row)
 
     async def _change_endpoints(self, work: BatchWork, changes: Sequence[Change]) -> set[int] | None:
         """As `_change_sims`. Raises `CarrierUnavailable`."""
@@ -224,7 +224,7 @@ class Applying:
             return None
         except Outdated as late:
             if late.sent:
-                await self._take_in_what_happened(work, Half.ENDPOINT)
+                await self._read_what_happened(work, Half.ENDPOINT)
             else:
                 work.attempted[Half.ENDPOINT] = attempted
             return rows
@@ -238,7 +238,7 @@ class Applying:
         await self._end(work, Half.ENDPOINT, results)
         return set()
 
-    async def _take_in_what_happened(self, work: BatchWork, half: Half) -> None:
+    async def _read_what_happened(self, work: BatchWork, half: Half) -> None:
         """Before trying again after an outage: whatever got through without an answer is not sent again."""
         changes = work.open(half)
         rows = work.batch.rows.filter(pl.col("row").is_in([change.row for change in changes]))
@@ -296,13 +296,13 @@ class Applying:
         """End what is open. Where the stop rule left calls in doubt, the carrier is read once more before that."""
         if self.stopped and work.doubtful[half]:
             with suppress(CarrierError, Interrupted):
-                await self._take_in_what_happened(work, half)
+                await self._read_what_happened(work, half)
                 work.forget(half, [change.row for change in work.open(half)])
         await self._end(work, half, [self._given_up(work, half, change) for change in work.open(half)])
 
     async def _hold_blocked(self, work: BatchWork) -> None:
         held = [StepResult(change.row, Outcome.HELD, 0, error=why) for change, why in work.blocked()]
-        await self._end(work, other(work.first), held)
+        await self._end(work, work.second, held)
 
     async def _end(self, work: BatchWork, half: Half, results: Sequence[StepResult], *, again: bool = False) -> None:
         """Steps have ended: in the record, for the watcher, for the stop rule. `again`: they had ended before."""
@@ -332,7 +332,7 @@ class Applying:
             self._watcher.ended(half, end.outcome)
 
 
-def _told(results: Iterable[StepResult]) -> str:
+def _counted(results: Iterable[StepResult]) -> str:
     counted: dict[str, int] = {}
     for result in results:
         counted[result.outcome] = counted.get(result.outcome, 0) + 1

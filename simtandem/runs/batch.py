@@ -66,6 +66,11 @@ class BatchWork:
         """The half that goes first in this batch."""
         return self.batch.first
 
+    @property
+    def second(self) -> Half:
+        """The half that goes second, where its first is known to be applied."""
+        return other(self.batch.first)
+
     def open(self, half: Half) -> list[Change]:
         """What is still to be sent: no result yet, and the first half, where there is one, is known to be applied."""
         return [

@@ -8,8 +8,8 @@ somebody has answered, on one that is younger than the answer.
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable, Sequence
-from contextlib import nullcontext
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from contextlib import asynccontextmanager
 from datetime import datetime, timedelta
 from typing import Protocol
 
@@ -25,13 +25,6 @@ from simtandem.domain.replan import settle
 _CONFIRMED = "confirmed.json"
 _MOST_LOOKS = 10
 _TOO_SLOW = "the call budget leaves no time to send it while a look at it is fresh"
-
-
-class Send(Protocol):
-    """Sends these changes. Returns the rows whose turn came when their look was too old; None: nothing else may go."""
-
-    async def __call__(self, work: BatchWork, ready: Sequence[Change], /) -> set[int] | None:
-        """See there."""
 
 
 class End(Protocol):
@@ -84,24 +77,19 @@ class FreshLook:
         """Whether what is known of a device is good enough to change it."""
         return row not in work.costly or not self.stale(work.looked.get(row, self.of_plan))
 
-    async def send(self, work: BatchWork, half: Half, send: Send, end: End, ending: Callable[[], bool]) -> None:
-        """Send what is open and was not tried yet, all of it on a look that is good enough. What moved is held.
+    @asynccontextmanager
+    async def part(self, work: BatchWork, half: Half, left: Sequence[Change], end: End) -> AsyncIterator[list[Change]]:
+        """Those of these changes that may be sent now, in the block. Where there are none, some are read again first.
 
-        One part at a time is looked at and sent, whatever batch it is of: else looks alone could use up the budget.
+        One part at a time is read and sent, whatever batch it is of: else reading alone could use up the budget. What
+        moved is held.
         """
-        tried: set[int] = set()
-        while not ending():
-            left = [change for change in work.open(half) if change.row not in tried]
-            ready = [change for change in left if self.good(work, change.row)]
-            if not left:
-                return
-            async with nullcontext() if ready else self._one_part:
-                if not ready:
-                    ready = await self._look_again(work, half, left, end)
-                late = await send(work, ready) if ready else set()
-            if late is None:
-                return
-            tried |= {change.row for change in ready} - late
+        ready = [change for change in left if self.good(work, change.row)]
+        if ready:
+            yield ready
+            return
+        async with self._one_part:
+            yield await self._look_again(work, half, left, end)
 
     async def _look_again(self, work: BatchWork, half: Half, left: Sequence[Change], end: End) -> list[Change]:
         """Read some of these changes' devices; what has moved, or is there already, ends. Returns what may be sent."""

@@ -78,19 +78,19 @@ async def test_a_run_is_a_flow_run_with_two_tasks_a_batch(tmp_path: Path, emulat
         flow_run = await client.read_flow_run(state.state_details.flow_run_id)  # type: ignore[arg-type]
         for _ in range(120):  # the server stores task runs a little later than it is told of them
             task_runs = await client.read_task_runs(flow_run_filter=FlowRunFilter(id={"any_": [flow_run.id]}))  # type: ignore[arg-type]
-            if sum(run.name.startswith("batch ") for run in task_runs) == 6:
+            if sum(run.name.startswith("patch ") for run in task_runs) == 6:
                 break
             await asyncio.sleep(0.5)
     assert flow_run.name.endswith("devices.csv")
-    batches = sorted(run.name for run in task_runs if run.name.startswith("batch "))
+    batches = sorted(run.name for run in task_runs if run.name.startswith("patch "))
     assert batches == sorted(
         [
-            "batch 1: SIMs",
-            "batch 1: endpoints",
-            "batch 2: SIMs",
-            "batch 2: endpoints",
-            "batch 3: endpoints",
-            "batch 3: SIMs",
+            "patch SIMs, batch 1 of 3 (2)",
+            "patch endpoints, batch 1 of 3 (0)",
+            "patch SIMs, batch 2 of 3 (2)",
+            "patch endpoints, batch 2 of 3 (2)",
+            "patch endpoints, batch 3 of 3 (1)",
+            "patch SIMs, batch 3 of 3 (1)",
         ]
     )
     assert "hush" not in str(flow_run.parameters)
@@ -216,7 +216,7 @@ async def test_a_run_that_is_to_stop_does_not_wait_before_trying_again(
     async with session_with(tmp_path, carrier) as session:
         waits = session.wait_before_trying_again
 
-        async def stopped(number: int, half: int, pauses: Sequence[float]) -> None:
+        async def stopped(number: int, half: Half, pauses: Sequence[float]) -> None:
             if session._tries[number, half]:
                 asyncio.get_running_loop().call_later(0.05, progress.current().stop)
             await waits(number, half, pauses)

@@ -211,10 +211,10 @@ class Operator:
             applying = Applying(run, carrier, journal)
             async with applying.turn():
                 for work in applying.batches():
-                    for half in (applying.apply_first_half, applying.apply_second_half):
+                    for half in (work.first, work.second):
                         for _ in range(2):  # as a task is tried again after an outage
                             try:
-                                await half(work)
+                                await applying.apply(work, half)
                                 break
                             except CarrierUnavailable:
                                 continue

@@ -4,7 +4,7 @@ import pytest
 from prefect.states import Completed, Failed
 
 from simtandem.errors import AuthenticationFailed, CarrierRefused, CarrierUnavailable, LedgerError
-from tasks.patch import RETRY_AFTER_S, is_outage, patch_first_half, patch_second_half
+from tasks.patch import RETRY_AFTER_S, is_outage, patch_endpoints, patch_sims
 
 
 @pytest.mark.parametrize(
@@ -18,13 +18,13 @@ from tasks.patch import RETRY_AFTER_S, is_outage, patch_first_half, patch_second
     ],
 )
 def test_only_an_outage_is_tried_again(data: BaseException, again: bool) -> None:
-    task: Any = patch_first_half
+    task: Any = patch_sims
     run: Any = None
     assert is_outage(task, run, Failed(data=data)) is again
     assert not is_outage(task, run, Completed())
 
 
-@pytest.mark.parametrize("task", [patch_first_half, patch_second_half])
+@pytest.mark.parametrize("task", [patch_sims, patch_endpoints])
 def test_both_halves_are_tried_again_a_few_times_later_and_later(task: Any) -> None:
     assert task.retries == len(RETRY_AFTER_S) == 3
     assert task.retry_condition_fn is is_outage

@@ -10,7 +10,7 @@ from prefect.client.schemas.objects import State
 from prefect.states import Cancelled, Completed, Failed
 
 from schemas.parameters import BulkUpdate, Wish
-from schemas.statuses import StoppedBy, Target
+from schemas.statuses import Half, StoppedBy, Target
 from simtandem import progress
 from simtandem.domain.stop_reason import Stop
 from simtandem.errors import AuthenticationFailed, CarrierUnavailable, InputError, Interrupted, LedgerError
@@ -66,12 +66,17 @@ class Rig:
 
 @pytest.mark.parametrize(
     ("before", "to", "halves"),
-    [(RESTING, Target.ACTIVATED, ("endpoints", "SIMs")), (RUNNING, Target.SUSPENDED, ("SIMs", "endpoints"))],
+    [
+        (RESTING, Target.ACTIVATED, (Half.ENDPOINT, Half.SIM)),
+        (RUNNING, Target.SUSPENDED, (Half.SIM, Half.ENDPOINT)),
+    ],
 )
-def test_the_halves_are_named_in_their_order(tmp_path: Path, before: Any, to: Target, halves: tuple[str, str]) -> None:
+def test_the_halves_are_named_in_their_order(
+    tmp_path: Path, before: Any, to: Target, halves: tuple[Half, Half]
+) -> None:
     session = Rig(tmp_path, ActingCarrier(fleet_of(2, *before)), to).session
     number = session.take_up(next(session.applying.batches()))
-    assert session.halves(number) == halves
+    assert session.halves(number) == [(half, "batch 1 of 1 (2)") for half in halves]
     session.run.close()
 
 
@@ -113,8 +118,9 @@ async def test_a_batch_that_was_not_sent_in_full_is_no_progress(tmp_path: Path) 
     async with CallWriter(run.ledger, run.run_id) as journal:
         session = Session(run, carrier, journal)
         first, second = [session.take_up(work) for work in session.applying.batches()]
-        await session.applying.apply_first_half(session.work(first))
-        await session.applying.apply_second_half(session.work(first))
+        work = session.work(first)
+        await session.applying.apply(work, work.first)
+        await session.applying.apply(work, work.second)
         assert session.stop is None
         assert await session.settle(first)
         session.applying.interrupt()

@@ -122,7 +122,6 @@ class Emnify:
         self._endpoints = EndpointWriter(
             self._transport, self._reader, account.home / f"endpoint-writes-{account.state_name}.lock"
         )
-        self._sims_at_once = asyncio.Semaphore(account.sim_concurrency)
 
     async def find(self, devices: pl.DataFrame) -> Listing:
         """See `Carrier.find`."""
@@ -151,9 +150,8 @@ class Emnify:
         return await self._reader.count_fleet()
 
     async def change_sim(self, change: Change, *, fresh: Fresh = always_fresh) -> StepResult:
-        """See `Carrier.change_sim`. At most `sim_concurrency` at a time, however many callers there are."""
-        async with self._sims_at_once:
-            return await change_sim(self._transport, self._reader, change, fresh)
+        """See `Carrier.change_sim`."""
+        return await change_sim(self._transport, self._reader, change, fresh)
 
     async def change_endpoints(
         self, changes: Sequence[Change], *, stops: Stops = never_stops, fresh: Fresh = always_fresh

@@ -246,7 +246,7 @@ class EndpointWriter:
             work.end([StepResult(row, Outcome.UNCHANGED, found.attempts, found.http_status)])
 
     async def _call(self, changes: Sequence[Change], work: _Work, attempt: int) -> Reply:
-        reply = await self.transport.settle(_call(changes, work, attempt))
+        reply = await self.transport.send(_call(changes, work, attempt))
         self._answered = True
         return reply
 

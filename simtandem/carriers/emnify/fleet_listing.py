@@ -5,7 +5,6 @@ are read over the same minutes, so a SIM that was assigned meanwhile can look al
 pair counts, and SIMs whose endpoint no listing showed with them are looked up.
 """
 
-import asyncio
 import logging
 from collections.abc import Awaitable, Callable
 from functools import partial
@@ -28,7 +27,7 @@ Read = Callable[[pl.DataFrame], Awaitable[pl.DataFrame]]
 
 async def list_fleet(transport: Transport, read: Read) -> Listing:
     """See `simtandem.carriers.protocol.Carrier.list_fleet`. `read` reads pairs afresh."""
-    endpoints, sims = await together([ENDPOINTS, SIMS], partial(_read, transport), asyncio.Semaphore(2))
+    endpoints, sims = await together([ENDPOINTS, SIMS], partial(_read, transport))
     rows, unclear = _join(endpoints.rows, sims.rows)
     if 0 < unclear.height <= _MOST_LOOKED_UP:
         fresh = await read(unclear.select("sim_id", "endpoint_id"))

@@ -25,7 +25,7 @@ async def change_sim(transport: Transport, reader: Reader, change: Change, fresh
     path, left = f"{SIMS.path}/{change.ident}", change
     for attempt in range(1, ATTEMPTS + 1):
         try:
-            reply = await transport.settle(Call("PATCH", path, "change", attempt, _sim_body(left), fresh))
+            reply = await transport.send(Call("PATCH", path, "change", attempt, _sim_body(left), fresh))
         except Outdated as late:
             raise Outdated(sent=attempt > 1) from late
         if reply.kind is Kind.OK:

@@ -104,7 +104,7 @@ class Transport:
         """
         call = Call("GET", path, purpose)
         for attempt in range(1, ATTEMPTS + 1):
-            reply = await self.settle(replace(call, attempt=attempt), spacing=SPACINGS[spacing], query=query)
+            reply = await self.send(replace(call, attempt=attempt), spacing=SPACINGS[spacing], query=query)
             if reply.kind is not Kind.UNANSWERED:
                 return reply
             if attempt < ATTEMPTS:
@@ -113,7 +113,7 @@ class Transport:
             f"GET {path}: no answer in {ATTEMPTS} attempts; {reply.sentence}.", status=reply.status
         )
 
-    async def settle(self, call: Call, *, spacing: Spacing | None = None, query: dict[str, str] | None = None) -> Reply:
+    async def send(self, call: Call, *, spacing: Spacing | None = None, query: dict[str, str] | None = None) -> Reply:
         """Send a call until it has a reply of its own: not a 429, a stale token or a connection that never stood.
 
         The reply may be `UNANSWERED`. Raises `CarrierUnavailable` and `AuthenticationFailed`.
@@ -121,7 +121,8 @@ class Transport:
         token, unreached, renewals, throttled, throttled_s = await self.tokens.current(), 0, 0, 0, 0.0
         patience_s = self._limits.every_call.seconds + _PATIENCE_S
         while True:
-            reply = await self._once(call, token, spacing, query)
+            headers = {"Authorization": f"Bearer {token}"}
+            reply = await self._send_once(call, (self._limits.every_call,), spacing, headers=headers, params=query)
             if reply.kind is Kind.UNAUTHORIZED:
                 renewals += 1
                 if renewals > _RENEWALS:
@@ -159,11 +160,7 @@ class Transport:
             await self._sleep(part)
             left -= part
 
-    async def _once(self, call: Call, token: str, spacing: Spacing | None, query: dict[str, str] | None) -> Reply:
-        headers = {"Authorization": f"Bearer {token}"}
-        return await self._send(call, (self._limits.every_call,), spacing, headers=headers, params=query)
-
-    async def _send(
+    async def _send_once(
         self,
         call: Call,
         windows: tuple[Window, ...],
@@ -210,36 +207,28 @@ class Transport:
     async def _exchange(self, request: httpx.Request, *, wants_body: bool, many: bool) -> tuple[Reply, str, str]:
         """The reply, the fault's name where there was one, and the carrier's id of the request.
 
-        Whatever is sent, and however slowly, it ends in time and takes a bounded part of the memory.
+        Whatever is sent, and however slowly, it ends in time and takes a bounded part of the memory. Redirects are not
+        followed: they would take the token somewhere else.
         """
         try:
             async with asyncio.timeout(LONGEST_CALL_S - 5 if many else _ONE_WITHIN_S):
-                response, reply = await self._answered(request, wants_body=wants_body, many=many)
+                response = await self._http.send(request, stream=True, follow_redirects=False)
+                try:
+                    body: bytes | Unusable = await read_body(response, OF_A_PAGE if many else OF_AN_ITEM)
+                except Unusable as unusable:
+                    body = unusable
+                finally:
+                    await response.aclose()
         except (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout) as error:
             return Reply(Kind.UNREACHED, None, f"no connection to {request.url.host}"), type(error).__name__, ""
         except httpx.InvalidURL as error:  # httpx looks where a redirect leads, also where it is not followed
             return Reply(Kind.FORBIDDEN, None, REDIRECTS), type(error).__name__, ""
         except (httpx.HTTPError, TimeoutError) as error:
             return Reply(Kind.UNANSWERED, None, "the connection broke before an answer"), type(error).__name__, ""
-        told = next((response.headers[name] for name in _REQUEST_ID_HEADERS if name in response.headers), "")
-        request_id = redacted(told[:_LONGEST_HEADER])[:64]
+        reply = _reply(response, body, wants_body=wants_body)
+        named = next((response.headers[name] for name in _REQUEST_ID_HEADERS if name in response.headers), "")
+        request_id = redacted(named[:_LONGEST_HEADER])[:64]
         return reply, "" if reply.status and reply.kind is not Kind.UNANSWERED else reply.sentence, request_id
-
-    async def _answered(self, request: httpx.Request, *, wants_body: bool, many: bool) -> tuple[httpx.Response, Reply]:
-        """Send once, and read what comes. Redirects are not followed: they would take the token somewhere else."""
-        response = await self._http.send(request, stream=True, follow_redirects=False)
-        body = b""
-        try:
-            body = await read_body(response, OF_A_PAGE if many else OF_AN_ITEM)
-        except Unusable as unusable:
-            if response.is_success:
-                return response, unusable_reply(response.status_code, str(unusable))
-        finally:
-            await response.aclose()
-        reply = read(response, wants_body=wants_body, body=body)
-        if request.url.path.endswith(_AUTHENTICATE) and isinstance(reply.data, dict):
-            learn_passing(*(each for name, each in reply.data.items() if "token" in name and _is_token(each)))
-        return response, reply
 
     async def _authenticate(self) -> str:
         return await self._gate.log_in(self._log_in)
@@ -248,7 +237,7 @@ class Transport:
         windows = (self._limits.every_call, self._limits.authenticating)
         for attempt in range(1, ATTEMPTS + 1):
             call = Call("POST", _AUTHENTICATE, "authenticate", attempt)
-            reply = await self._send(call, windows, secret_body={"application_token": self._application_token})
+            reply = await self._send_once(call, windows, secret_body={"application_token": self._application_token})
             token = reply.data.get("auth_token") if isinstance(reply.data, dict) else None
             if reply.kind is Kind.OK and _is_token(token):
                 return token
@@ -259,6 +248,18 @@ class Transport:
             else:
                 raise await self._gate.turned_away(reply)
         raise unreachable(reply)
+
+
+def _reply(response: httpx.Response, body: bytes | Unusable, *, wants_body: bool) -> Reply:
+    """What a response means. Tokens in it are noted as secrets."""
+    if isinstance(body, Unusable):
+        if response.is_success:
+            return unusable_reply(response.status_code, str(body))
+        body = b""
+    reply = read(response, wants_body=wants_body, body=body)
+    if response.request.url.path.endswith(_AUTHENTICATE) and isinstance(reply.data, dict):
+        learn_passing(*(each for name, each in reply.data.items() if "token" in name and _is_token(each)))
+    return reply
 
 
 def _is_token(value: object) -> TypeGuard[str]:

@@ -25,7 +25,7 @@ async def test_carrier_keeps_to_the_calls_less_the_reserve(tmp_path: Path) -> No
     assert isinstance(carrier, Emnify)
     window = carrier._transport._limits.every_call
     assert (window.calls, window.seconds) == (15, 60)
-    assert carrier._sims_at_once._value == 3
+    assert carrier._reader._at_once._value == 3
     await carrier.aclose()
 
 

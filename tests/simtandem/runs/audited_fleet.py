@@ -69,8 +69,8 @@ async def apply(
             for number, work in enumerate(sending.batches()):
                 if number == 1:
                     between()
-                await sending.apply_first_half(work)
-                await sending.apply_second_half(work)
+                await sending.apply(work, work.first)
+                await sending.apply(work, work.second)
                 await sending.finish(work)
             await finish.reconcile(run, carrier, sleep=at_once)
         return finish.finish(run)

@@ -91,8 +91,8 @@ async def _whole(run: Run, *, stopped: bool, meanwhile: Callable[[], object] | N
         applying = Applying(run, carrier, journal)
         for work in applying.batches():
             try:
-                await applying.apply_first_half(work)
-                await applying.apply_second_half(work)
+                await applying.apply(work, work.first)
+                await applying.apply(work, work.second)
             except CarrierUnavailable:
                 pass
             await applying.finish(work)

@@ -1,7 +1,5 @@
 """What the flow does with the batches of a run, without Prefect."""
 
-from collections.abc import Awaitable, Callable
-
 from schemas.statuses import EndpointStatus, Half, Outcome, SimStatus
 from simtandem.errors import CarrierUnavailable
 from simtandem.runs.apply import Applying
@@ -21,15 +19,15 @@ async def send_all(applying: Applying, *, retries: int = 0) -> None:
 
 
 async def send(applying: Applying, work: BatchWork, *, retries: int = 0) -> None:
-    await _tried(applying.apply_first_half, work, retries)
-    await _tried(applying.apply_second_half, work, retries)
+    await _tried(applying, work, work.first, retries)
+    await _tried(applying, work, work.second, retries)
     await applying.finish(work)
 
 
-async def _tried(half: Callable[[BatchWork], Awaitable[str]], work: BatchWork, retries: int) -> None:
+async def _tried(applying: Applying, work: BatchWork, half: Half, retries: int) -> None:
     for _ in range(retries + 1):
         try:
-            await half(work)
+            await applying.apply(work, half)
         except CarrierUnavailable:
             continue
         return

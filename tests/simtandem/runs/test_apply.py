@@ -1,5 +1,7 @@
 """Batches are sent: in which order, side by side, and what becomes of the partner of a half that did not change."""
 
+import asyncio
+
 import pytest
 
 from schemas.statuses import EndpointStatus, Half, Outcome, SimStatus, Target
@@ -145,9 +147,9 @@ async def test_an_endpoint_that_was_not_put_back_is_told_as_it_is_known(
     run = make_run(["1"])
     async with begun(run, carrier) as applying:
         work = next(applying.batches())
-        await applying.apply_first_half(work)
+        await applying.apply(work, work.first)
         carrier.acts["101"] = [act]
-        await applying.apply_second_half(work)
+        await applying.apply(work, work.second)
         await applying.finish(work)
     assert outcomes(run) == {(1, ENDPOINT): told, (1, SIM): Outcome.REFUSED}
 
@@ -174,6 +176,14 @@ async def test_sims_are_changed_side_by_side_as_many_as_set(make_run: MakeRun, b
     assert carrier.most_on_the_way == 3
 
 
+async def test_batches_side_by_side_share_the_number_of_sims_at_a_time(make_run: MakeRun, begun: Begun) -> None:
+    carrier = ActingCarrier(fleet_of(12, *RUNNING))
+    run = make_run(sims(12), Target.SUSPENDED, batch_size=4, settings={"sim_concurrency": 2})
+    async with begun(run, carrier) as applying:
+        await asyncio.gather(*(applying.apply(work, Half.SIM) for work in list(applying.batches())))
+    assert (carrier.most_on_the_way, len(carrier.sent)) == (2, 12)
+
+
 async def test_endpoints_of_a_batch_go_in_one_call(make_run: MakeRun, begun: Begun) -> None:
     carrier = ActingCarrier(fleet_of(5))
     async with begun(make_run(sims(5), batch_size=3), carrier) as applying:
@@ -185,14 +195,15 @@ async def test_each_half_tells_what_became_of_it(make_run: MakeRun, begun: Begun
     carrier = ActingCarrier(fleet_of(3), acts={"102": [Refused()], "3": [Refused(SimStatus.ACTIVATED)]})
     async with begun(make_run(sims(3)), carrier) as applying:
         work = next(applying.batches())
-        assert await applying.apply_first_half(work) == "2 applied, 1 refused"
-        assert await applying.apply_second_half(work) == "1 applied, 1 held, 1 refused"
+        assert await applying.apply(work, work.first) == "2 applied, 1 refused"
+        assert await applying.apply(work, work.second) == "1 applied, 1 held, 1 refused"
 
 
 async def test_a_half_without_steps_has_nothing_to_send(make_run: MakeRun, begun: Begun) -> None:
     carrier = ActingCarrier(fleet_of(1, SimStatus.ISSUED, EndpointStatus.ENABLED))
     async with begun(make_run(["1"]), carrier) as applying:
-        assert await applying.apply_first_half(next(applying.batches())) == "nothing to send"
+        work = next(applying.batches())
+        assert await applying.apply(work, work.first) == "nothing to send"
 
 
 async def test_the_record_and_the_watcher_know_what_is_about_to_be_sent(make_run: MakeRun, begun: Begun) -> None:

@@ -91,7 +91,7 @@ async def carry_out(make_run: MakeRun, trial: Trial) -> None:
         applying = Applying(run, carrier, journal)
         carrier.before_change = lambda idents: mishap(trial, carrier, applying, plan, idents)
         for work in applying.batches():
-            for half in (applying.apply_first_half, applying.apply_second_half):
+            for half in (work.first, work.second):
                 await tried(applying, half, work, trial.retries)
             await applying.finish(work)
     judge(plan, outcomes(run), carrier.fleet)
@@ -100,11 +100,11 @@ async def carry_out(make_run: MakeRun, trial: Trial) -> None:
     run.close()
 
 
-async def tried(applying: Applying, half: object, work: BatchWork, retries: int) -> None:
+async def tried(applying: Applying, half: Half, work: BatchWork, retries: int) -> None:
     """As a task would be tried; an error that nobody foresaw ends the run, as in a session."""
     for _ in range(retries + 1):
         try:
-            await half(work)  # type: ignore[operator]
+            await applying.apply(work, half)
         except CarrierUnavailable:
             continue
         except CarrierRefused:

@@ -33,12 +33,12 @@ async def test_an_outage_stops_the_sending_until_it_is_tried_again(make_run: Mak
     run = make_run(sims(40))
     async with begun(run, carrier) as applying:
         work = next(applying.batches())
-        await applying.apply_first_half(work)
+        await applying.apply(work, work.first)
         with pytest.raises(CarrierUnavailable, match="40 of 40 sim changes of batch 1 are still open"):
-            await applying.apply_second_half(work)
+            await applying.apply(work, work.second)
         assert len(tried) <= 8 + 2, "8 in a row are an outage, and two are on their way"
         carrier.acts.clear()
-        assert await applying.apply_second_half(work) == "40 applied"
+        assert await applying.apply(work, work.second) == "40 applied"
 
 
 async def test_single_silent_sims_are_no_outage(make_run: MakeRun, begun: Begun) -> None:
@@ -47,7 +47,7 @@ async def test_single_silent_sims_are_no_outage(make_run: MakeRun, begun: Begun)
     async with begun(run, carrier) as applying:
         work = next(applying.batches())
         with pytest.raises(CarrierUnavailable, match="19 of 40 sim changes"):
-            await applying.apply_first_half(work)
+            await applying.apply(work, work.first)
     assert len(carrier.sent) == 40
 
 
@@ -58,9 +58,9 @@ async def test_after_an_outage_only_what_did_not_happen_is_sent_again(make_run: 
     async with begun(run, carrier) as applying:
         work = next(applying.batches())
         with pytest.raises(CarrierUnavailable):
-            await applying.apply_first_half(work)
+            await applying.apply(work, work.first)
         before = len(carrier.sent)
-        await applying.apply_first_half(work)
+        await applying.apply(work, work.first)
     assert sorted(carrier.sent[before:]) == [(SIM, "3"), (SIM, "4")]
     assert carrier.fleet.illegal == []
     assert {outcomes(run)[number, SIM] for number in range(1, 5)} == {Outcome.APPLIED}
@@ -72,9 +72,9 @@ async def test_after_an_outage_endpoints_that_moved_are_taken_in(make_run: MakeR
     async with begun(run, carrier) as applying:
         work = next(applying.batches())
         with pytest.raises(CarrierUnavailable):
-            await applying.apply_first_half(work)
-        await applying.apply_first_half(work)
-        await applying.apply_second_half(work)
+            await applying.apply(work, work.first)
+        await applying.apply(work, work.first)
+        await applying.apply(work, work.second)
     assert carrier.endpoint_calls == [["101", "102", "103"], ["102", "103"]]
     assert [state(carrier.fleet, number) for number in (1, 2, 3)] == [RUNNING] * 3
     assert set(outcomes(run).values()) == {Outcome.APPLIED}
@@ -85,10 +85,10 @@ async def test_nothing_is_sent_again_while_it_can_not_be_read(make_run: MakeRun,
     async with begun(make_run(sims(2), Target.SUSPENDED), carrier) as applying:
         work = next(applying.batches())
         with pytest.raises(CarrierUnavailable):
-            await applying.apply_first_half(work)
+            await applying.apply(work, work.first)
         before, carrier.away = len(carrier.sent), True
         with pytest.raises(CarrierUnavailable):
-            await applying.apply_first_half(work)
+            await applying.apply(work, work.first)
     assert len(carrier.sent) == before
 
 
@@ -118,8 +118,8 @@ async def test_an_outage_of_the_first_half_does_not_break_the_second(make_run: M
     async with begun(run, carrier) as applying:
         work = next(applying.batches())
         with pytest.raises(CarrierUnavailable):
-            await applying.apply_first_half(work)
-        assert await applying.apply_second_half(work) == "2 held"
+            await applying.apply(work, work.first)
+        assert await applying.apply(work, work.second) == "2 held"
         await applying.finish(work)
     assert {outcomes(run)[number, ENDPOINT] for number in (1, 2)} == {Outcome.FAILED}
     assert {outcomes(run)[number, SIM] for number in (1, 2)} == {Outcome.HELD}
@@ -161,7 +161,7 @@ async def test_an_interrupt_during_an_outage_ends_in_good_order(make_run: MakeRu
     async with begun(run, carrier) as applying:
         work = next(applying.batches())
         with pytest.raises(CarrierUnavailable):
-            await applying.apply_first_half(work)
+            await applying.apply(work, work.first)
         applying.interrupt()
         await send(applying, work)
     ended = outcomes(run)
@@ -174,7 +174,7 @@ async def test_an_interrupt_while_an_outage_is_looked_at_ends_in_good_order(make
     async with begun(run, carrier) as applying:
         work = next(applying.batches())
         with pytest.raises(CarrierUnavailable):
-            await applying.apply_first_half(work)
+            await applying.apply(work, work.first)
         carrier.halt_at_next_turn(applying.interrupt)
         await send(applying, work)
     assert (outcomes(run)[1, SIM], outcomes(run)[2, SIM]) == (Outcome.UNKNOWN, Outcome.FAILED)
@@ -188,7 +188,7 @@ async def test_an_interrupt_before_endpoints_are_tried_again_keeps_what_was_trie
     async with begun(run, carrier) as applying:
         work = next(applying.batches())
         with pytest.raises(CarrierUnavailable):
-            await applying.apply_first_half(work)
+            await applying.apply(work, work.first)
         applying.interrupt()
         await send(applying, work)
     assert outcomes(run) == {(1, ENDPOINT): Outcome.FAILED, (1, SIM): Outcome.HELD}
@@ -200,8 +200,8 @@ async def test_an_interrupt_while_endpoints_are_on_their_way_is_not_an_outage(ma
     async with begun(run, carrier) as applying:
         carrier.before_change = lambda _: setattr(applying, "interrupted", True)
         work = next(applying.batches())
-        assert await applying.apply_first_half(work) == "2 unknown", "nothing that a retry should wait for"
-        await applying.apply_second_half(work)
+        assert await applying.apply(work, work.first) == "2 unknown", "nothing that a retry should wait for"
+        await applying.apply(work, work.second)
         await applying.finish(work)
     assert {outcomes(run)[number, ENDPOINT] for number in (1, 2)} == {Outcome.UNKNOWN}
 
@@ -218,9 +218,9 @@ async def test_what_was_on_its_way_when_an_error_ended_the_sending_is_unknown(
     async with begun(run, carrier) as applying:
         work = next(applying.batches())
         with pytest.raises(CarrierRefused):
-            await applying.apply_first_half(work)
+            await applying.apply(work, work.first)
         applying.interrupt()
-        await applying.apply_second_half(work)
+        await applying.apply(work, work.second)
         await applying.finish(work)
     assert {outcomes(run)[number, half] for number in (1, 2)} == {Outcome.UNKNOWN}
     assert {outcomes(run)[number, SIM if half is ENDPOINT else ENDPOINT] for number in (1, 2)} == {Outcome.HELD}

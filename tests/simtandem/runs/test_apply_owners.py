@@ -74,10 +74,10 @@ async def test_a_status_that_shows_does_not_make_up_for_an_owner_that_does_not(m
     async with applying(run, carrier, Target.SUSPENDED) as sending:
         work = next(sending.batches())
         with pytest.raises(Exception, match="still open"):
-            await sending.apply_first_half(work)
+            await sending.apply(work, work.first)
         carrier.owners["1"][CUSTOMER] = "42"  # the carrier took the status alone
-        await sending.apply_first_half(work)
-        await sending.apply_second_half(work)
+        await sending.apply(work, work.first)
+        await sending.apply(work, work.second)
     assert sent(carrier, "1") == 2
     assert carrier.owners["1"][CUSTOMER] == "43"
     assert carrier.fleet.illegal == [], "the status that shows is not sent again"

@@ -182,10 +182,10 @@ async def test_a_second_half_that_comes_late_is_not_sent_to_a_pair_that_moved(
     desk = await sit_down(make_run(["1"]), fleet_of(1))
     async with desk.sending() as applying:
         for work in applying.batches():
-            await applying.apply_first_half(work)
+            await applying.apply(work, work.first)
             desk.time.passes()
             desk.move(1, *found)
-            await applying.apply_second_half(work)
+            await applying.apply(work, work.second)
             await applying.finish(work)
     assert desk.carrier.sent == [(ENDPOINT, "101")]
     assert state(desk.fleet, 1) == left
@@ -196,9 +196,9 @@ async def test_a_second_half_that_comes_late_is_sent_where_nothing_moved(make_ru
     desk = await sit_down(make_run(["1"]), fleet_of(1))
     async with desk.sending() as applying:
         for work in applying.batches():
-            await applying.apply_first_half(work)
+            await applying.apply(work, work.first)
             desk.time.passes()
-            await applying.apply_second_half(work)
+            await applying.apply(work, work.second)
     assert state(desk.fleet, 1) == RUNNING
     assert desk.carrier.reads == [[("1", "101")]]
 

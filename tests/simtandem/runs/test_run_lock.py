@@ -274,7 +274,7 @@ async def test_the_turn_is_held_from_the_first_batch_to_the_last(make_run: MakeR
             for work in applying.batches():
                 async with one_at_a_time(run.settings, after(1)) as ours:
                     free.append(ours)
-                await applying.apply_first_half(work)
+                await applying.apply(work, work.first)
         async with one_at_a_time(run.settings, never) as ours:
             assert ours
     assert free == [False] * 4

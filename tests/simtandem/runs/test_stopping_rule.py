@@ -69,9 +69,9 @@ async def test_a_batch_begun_before_the_stop_goes_no_further_and_is_put_back(mak
     run = make_run(sims(4), batch_size=2, settings=STOP_EARLY)
     async with begun(run, carrier) as applying:
         bad, good = applying.batches()
-        await applying.apply_first_half(good)
+        await applying.apply(good, good.first)
         await send(applying, bad)
-        assert await applying.apply_second_half(good) == "2 held"
+        assert await applying.apply(good, good.second) == "2 held"
         await applying.finish(good)
     assert not [ident for half, ident in carrier.sent if half is SIM]
     assert carrier.put_back == ["103", "104"]
@@ -156,7 +156,7 @@ async def test_a_task_that_waits_for_its_retry_sends_nothing_after_the_stop(make
     async with begun(run, carrier) as applying:
         bad, waiting = applying.batches()
         with pytest.raises(CarrierUnavailable):
-            await applying.apply_first_half(waiting)
+            await applying.apply(waiting, waiting.first)
         await send(applying, bad)
         await send(applying, waiting)
     assert not {"3", "4", "103", "104"} & {ident for _, ident in carrier.sent}
@@ -168,7 +168,7 @@ async def test_a_batch_whose_task_ended_early_is_put_back_when_it_is_settled(mak
     run = make_run(sims(4), batch_size=2, settings=STOP_EARLY)
     async with begun(run, carrier) as applying:
         bad, other = applying.batches()
-        await applying.apply_first_half(other)
+        await applying.apply(other, other.first)
         await send(applying, bad)
         await applying.finish(other)
     assert carrier.put_back == ["103", "104"]
@@ -180,9 +180,9 @@ async def test_an_endpoint_that_can_not_be_put_back_is_asked_for_once(make_run: 
     run = make_run(sims(3), settings={**STOP_EARLY, "sim_concurrency": 1})
     async with begun(run, carrier) as applying:
         work = next(applying.batches())
-        await applying.apply_first_half(work)
+        await applying.apply(work, work.first)
         carrier.acts["103"] = [Refused()]
-        await applying.apply_second_half(work)
+        await applying.apply(work, work.second)
         await applying.finish(work)
     assert carrier.put_back == ["101", "102", "103"]
     assert outcomes(run)[3, ENDPOINT] is Outcome.APPLIED

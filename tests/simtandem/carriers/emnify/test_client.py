@@ -98,15 +98,6 @@ async def test_token_is_no_part_of_how_an_account_looks(tmp_path: Path, carrier:
     assert "wrong-token" not in repr(shown) + str(shown)
 
 
-async def test_no_more_sims_are_changed_at_a_time_than_allowed(tmp_path: Path, carrier: Emulator) -> None:
-    carrier.refill([Group(20)])
-    carrier.configure(latency_s=0.01)
-    async with Emnify(account(tmp_path, carrier, at_once=3), MemoryJournal()) as emnify:
-        ends = await asyncio.gather(*(emnify.change_sim(change) for change in sim_changes(20)))
-    assert {end.outcome for end in ends} == {Outcome.APPLIED}
-    assert carrier.stats()["most_in_flight"] == 3
-
-
 async def test_endpoint_writes_of_two_clients_of_one_home_never_overlap(tmp_path: Path, carrier: Emulator) -> None:
     carrier.refill([Group(40)])
     carrier.configure(latency_s=0.02, overlapping_writes="refuse")

@@ -70,7 +70,7 @@ async def test_a_path_that_leads_to_another_host_is_not_sent_nor_recorded(tmp_pa
 
     async with scripted(tmp_path, answer) as rig:
         with pytest.raises(CarrierRefused, match=r"would have left carrier\.test"):
-            await rig.transport.settle(Call("GET", path, "read"))
+            await rig.transport.send(Call("GET", path, "read"))
         assert [call.path for call in rig.journal.calls] == ["/api/v1/authenticate"]
     assert hosts == ["carrier.test"]
     assert issubclass(CarrierRefused, CarrierError)

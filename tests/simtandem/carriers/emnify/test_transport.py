@@ -93,7 +93,7 @@ async def test_throttled_call_waits_until_the_date_it_is_told(tmp_path: Path) ->
 async def test_throttled_write_is_sent_again_without_reading_it_back(tmp_path: Path) -> None:
     carrier = ScriptedCarrier(says(429), says(429), says(204))
     async with scripted(tmp_path, carrier) as rig:
-        assert (await rig.transport.settle(ON_CALL)).kind is Kind.OK
+        assert (await rig.transport.send(ON_CALL)).kind is Kind.OK
     assert carrier.lines == [f"PATCH {SIM_PATH}"] * 3
     assert rig.journal.sent("PATCH") == [("change", 1), ("change", 2), ("change", 3)]
 
@@ -112,7 +112,7 @@ async def test_429_holds_back_the_calls_of_everybody(tmp_path: Path) -> None:
 async def test_endless_429s_end_as_unavailable_and_not_as_processed(tmp_path: Path) -> None:
     async with scripted(tmp_path, ScriptedCarrier(says(429, Retry_After="300"))) as rig:
         with pytest.raises(CarrierUnavailable, match="HTTP 429 2 times in 300 s") as caught:
-            await rig.transport.settle(ON_CALL)
+            await rig.transport.send(ON_CALL)
     assert (caught.value.status, caught.value.maybe_processed) == (429, False)
 
 
@@ -209,7 +209,7 @@ async def test_refused_read_is_not_repeated(tmp_path: Path, status: int) -> None
 async def test_redirect_is_refused_and_not_followed(tmp_path: Path) -> None:
     carrier = ScriptedCarrier(says(307, Location="https://elsewhere.test/api/v1/sim/1"), GOOD)
     async with scripted(tmp_path, carrier) as rig:
-        reply = await rig.transport.settle(ON_CALL)
+        reply = await rig.transport.send(ON_CALL)
     assert reply.kind.refused
     assert [request.url.host for request in carrier.requests] == ["carrier.test"]
 
@@ -218,7 +218,7 @@ async def test_redirect_is_refused_and_not_followed(tmp_path: Path) -> None:
 async def test_write_that_never_left_is_sent_again(tmp_path: Path, trouble: object) -> None:
     carrier = ScriptedCarrier(trouble, trouble, says(204))  # type: ignore[arg-type]
     async with scripted(tmp_path, carrier) as rig:
-        assert (await rig.transport.settle(ON_CALL)).kind is Kind.OK
+        assert (await rig.transport.send(ON_CALL)).kind is Kind.OK
     assert len(carrier.requests) == 3
 
 
@@ -226,7 +226,7 @@ async def test_write_that_never_leaves_ends_as_unavailable_and_certainly_not_pro
     carrier = ScriptedCarrier(breaks(httpx.ConnectError))
     async with scripted(tmp_path, carrier) as rig:
         with pytest.raises(CarrierUnavailable, match=r"no connection to carrier\.test, 6 times") as caught:
-            await rig.transport.settle(ON_CALL)
+            await rig.transport.send(ON_CALL)
     assert len(carrier.requests) == ATTEMPTS
     assert not caught.value.maybe_processed
 
@@ -237,7 +237,7 @@ async def test_write_that_never_leaves_ends_as_unavailable_and_certainly_not_pro
 async def test_unanswered_write_is_handed_back_and_not_repeated_here(tmp_path: Path, trouble: object) -> None:
     carrier = ScriptedCarrier(trouble)  # type: ignore[arg-type]
     async with scripted(tmp_path, carrier) as rig:
-        assert (await rig.transport.settle(ON_CALL)).kind is Kind.UNANSWERED
+        assert (await rig.transport.send(ON_CALL)).kind is Kind.UNANSWERED
     assert len(carrier.requests) == 1
 
 
@@ -255,7 +255,7 @@ async def test_call_that_never_ends_is_given_up(tmp_path: Path, monkeypatch: pyt
     monkeypatch.setattr(transport, "LONGEST_CALL_S", 5.02)
     async with httpx.AsyncClient(base_url="https://carrier.test", transport=Dripping()) as http:
         rig = Rig(tmp_path, http, APPLICATION_TOKEN)
-        reply = await rig.transport.settle(ON_CALL)
+        reply = await rig.transport.send(ON_CALL)
         rig.budget.close()
     assert reply.kind is Kind.UNANSWERED
     assert rig.journal.answers[-1].fault == "TimeoutError"
@@ -264,8 +264,8 @@ async def test_call_that_never_ends_is_given_up(tmp_path: Path, monkeypatch: pyt
 async def test_what_is_large_may_take_longer_but_never_as_long_as_its_place_is_held(tmp_path: Path) -> None:
     carrier = ScriptedCarrier(says(200, []))
     async with scripted(tmp_path, carrier) as rig:
-        await rig.transport.settle(ON_CALL)
-        await rig.transport.settle(Call("PATCH", "/api/v2/endpoint/multi", "change", body="[]"))
+        await rig.transport.send(ON_CALL)
+        await rig.transport.send(Call("PATCH", "/api/v2/endpoint/multi", "change", body="[]"))
         await rig.transport.get("/api/v1/sim", spacing="sim", purpose="list")
     one, bulk, page = [request.extensions["timeout"] for request in carrier.requests]
     assert one["read"] < bulk["read"] == page["read"] < LONGEST_CALL_S - one["connect"]
@@ -291,11 +291,11 @@ async def test_halt_ends_calls_that_wait_for_their_turn_and_sends_nothing(tmp_pa
         await get(rig)
         rig.budget.halt()
         with pytest.raises(Interrupted):
-            await rig.transport.settle(ON_CALL)
+            await rig.transport.send(ON_CALL)
         assert len(carrier.requests) == 1
         assert [call.method for call in rig.journal.calls] == ["POST", "GET"]
         rig.budget.resume()
-        await rig.transport.settle(ON_CALL)
+        await rig.transport.send(ON_CALL)
     assert len(carrier.requests) == 2
 
 
@@ -303,7 +303,7 @@ async def test_call_on_its_way_is_finished_and_recorded_after_halt(carrier: Emul
     carrier.refill([Group(1)])
     await get(rig)
     carrier.configure(latency_s=0.05)
-    call = asyncio.create_task(rig.transport.settle(ON_CALL))
+    call = asyncio.create_task(rig.transport.send(ON_CALL))
     await rig.journal.writing.wait()
     rig.budget.halt()
     assert (await call).kind is Kind.OK

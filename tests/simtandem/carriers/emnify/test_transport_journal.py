@@ -48,7 +48,7 @@ async def test_intent_is_written_before_the_call_leaves_and_the_answer_after(tmp
         return logged_in() if request.url.path.endswith("authenticate") else says(204)(request)
 
     async with scripted(tmp_path, carrier) as rig:
-        await rig.transport.settle(ON_CALL)
+        await rig.transport.send(ON_CALL)
     assert seen == [("/api/v1/authenticate", 0), (SIM_PATH, 1)]
     assert len(rig.journal.answers) == 2
     assert rig.journal.unanswered() == []
@@ -56,7 +56,7 @@ async def test_intent_is_written_before_the_call_leaves_and_the_answer_after(tmp
 
 async def test_every_call_is_journalled_with_method_path_purpose_attempt_and_body(carrier: Emulator, rig: Rig) -> None:
     carrier.refill([Group(1)])
-    await rig.transport.settle(ON_CALL)
+    await rig.transport.send(ON_CALL)
     await rig.transport.get("/api/v1/sim", spacing="sim", purpose="list", query={"q": "status:1", "page": "1"})
     assert rig.journal.calls == [
         Call("POST", "/api/v1/authenticate", "authenticate"),
@@ -76,7 +76,7 @@ async def test_answer_is_journalled_with_status_code_fault_and_the_carriers_id_o
     )
     async with scripted(tmp_path, carrier) as rig:
         for _ in range(4):
-            await rig.transport.settle(ON_CALL)
+            await rig.transport.send(ON_CALL)
     refused, silent, unreached, page, good = [
         Answer(each.status, 0, each.error_code, each.fault, each.request_id) for each in rig.journal.answers[1:]
     ]
@@ -94,7 +94,7 @@ async def test_nothing_is_sent_where_the_intent_cannot_be_written(tmp_path: Path
         await rig.transport.tokens.current()
         rig.transport._journal = FullDisk()
         with pytest.raises(LedgerError, match="disk full"):
-            await rig.transport.settle(ON_CALL)
+            await rig.transport.send(ON_CALL)
     assert carrier.requests == []
 
 
@@ -102,7 +102,7 @@ async def test_call_that_is_cancelled_leaves_its_intent_without_an_answer(carrie
     carrier.refill([Group(1)])
     await get(rig)
     carrier.configure(latency_s=30)
-    call = asyncio.create_task(rig.transport.settle(ON_CALL))
+    call = asyncio.create_task(rig.transport.send(ON_CALL))
     await rig.journal.writing.wait()
     call.cancel()
     with pytest.raises(asyncio.CancelledError):
@@ -135,7 +135,7 @@ async def test_no_secret_in_journal_exceptions_replies_or_logs(
     caplog.set_level(logging.DEBUG)
     told: list[str] = []
     async with scripted(tmp_path, Parrot(204, 409, 401, 422, *[500] * ATTEMPTS)) as rig:
-        told += [repr(await rig.transport.settle(ON_CALL)) for _ in range(3)]
+        told += [repr(await rig.transport.send(ON_CALL)) for _ in range(3)]
         with pytest.raises(CarrierUnavailable) as caught:
             await get(rig)
     told += [repr(caught.value), repr(pickle.dumps(caught.value)), repr(rig.journal.lines), caplog.text]
@@ -149,7 +149,7 @@ async def test_no_secret_in_the_logs_of_real_connections(
 ) -> None:
     caplog.set_level(logging.DEBUG)
     carrier.refill([Group(1)])
-    await rig.transport.settle(ON_CALL)
+    await rig.transport.send(ON_CALL)
     token = await rig.transport.tokens.current()
     assert "HTTP Request" in caplog.text
     assert carrier.token not in caplog.text + repr(rig.journal.lines)

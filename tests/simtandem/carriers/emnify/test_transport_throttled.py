@@ -19,7 +19,7 @@ async def test_429s_that_ask_for_no_pause_are_few_and_end_soon_after_a_whole_win
     carrier = ScriptedCarrier(says(429, **told))
     async with scripted(tmp_path, carrier) as rig:
         with pytest.raises(CarrierUnavailable):
-            await rig.transport.settle(ON_CALL)
+            await rig.transport.send(ON_CALL)
         waited = sum(rig.time.naps)
     assert len(carrier.requests) <= 20
     assert 300 < waited < 420
@@ -28,7 +28,7 @@ async def test_429s_that_ask_for_no_pause_are_few_and_end_soon_after_a_whole_win
 async def test_429s_without_end_are_told_with_the_time_that_was_waited(tmp_path: Path) -> None:
     async with scripted(tmp_path, ScriptedCarrier(says(429))) as rig:
         with pytest.raises(CarrierUnavailable, match="HTTP 429") as raised:
-            await rig.transport.settle(ON_CALL)
+            await rig.transport.send(ON_CALL)
         assert f"in {sum(rig.time.naps):.0f} s." in str(raised.value)
 
 
@@ -54,7 +54,7 @@ async def test_a_429_between_two_good_answers_does_not_start_the_pauses_of_a_ref
 
         reading = asyncio.create_task(read_on())
         with pytest.raises(CarrierUnavailable):
-            await rig.transport.settle(ON_CALL)
+            await rig.transport.send(ON_CALL)
         reading.cancel()
     assert carrier.lines.count(f"PATCH {SIM_PATH}") <= 20
 
