@@ -3,11 +3,14 @@
 import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import TYPE_CHECKING
 
-import psycopg
 from sqlalchemy.exc import IntegrityError, SQLAlchemyError
 
 from simtandem.errors import LedgerError, LedgerUnavailable
+
+if TYPE_CHECKING:
+    import psycopg
 
 _LOCKED = "is locked by another program. Wait until that is done or close it, then run again"
 _FULL = "can't grow: the disk is full. Free some space, then run again; what was recorded is kept"
@@ -63,13 +66,22 @@ def translated(place: str) -> Iterator[None]:
     """What the database throws inside leaves as a `LedgerError` that names `place` (which has no password in it)."""
     try:
         yield
-    except (SQLAlchemyError, sqlite3.Error, psycopg.Error) as error:
+    except _database_errors() as error:
         kind = LedgerUnavailable if _may_pass(error) else LedgerError
         raise kind(f"The ledger {place} {_explain(error)}.") from error
 
 
-def _may_pass(error: SQLAlchemyError | sqlite3.Error | psycopg.Error) -> bool:
+def _database_errors() -> "tuple[type[SQLAlchemyError | sqlite3.Error | psycopg.Error], ...]":
+    """Asked for only once something was raised: a ledger in a file needs no PostgreSQL client."""
+    import psycopg
+
+    return (SQLAlchemyError, sqlite3.Error, psycopg.Error)
+
+
+def _may_pass(error: "SQLAlchemyError | sqlite3.Error | psycopg.Error") -> bool:
     """Whether the same may well be taken in a minute: a restart, a failover, a cut connection, a deadlock."""
+    import psycopg
+
     cause = getattr(error, "orig", None) or error
     if not isinstance(cause, psycopg.Error):
         return False
@@ -78,7 +90,9 @@ def _may_pass(error: SQLAlchemyError | sqlite3.Error | psycopg.Error) -> bool:
     return cause.sqlstate.startswith(_PASSING)
 
 
-def _explain(error: SQLAlchemyError | sqlite3.Error | psycopg.Error) -> str:
+def _explain(error: "SQLAlchemyError | sqlite3.Error | psycopg.Error") -> str:
+    import psycopg
+
     cause = getattr(error, "orig", None) or error
     if isinstance(error, IntegrityError) or isinstance(cause, sqlite3.IntegrityError | psycopg.IntegrityError):
         return f"holds this already, or lacks what it refers to ({_first_line(cause)}). Nothing of it was recorded"
@@ -94,7 +108,9 @@ def _explain(error: SQLAlchemyError | sqlite3.Error | psycopg.Error) -> str:
     return known or f"can't be used: {_first_line(cause)}"
 
 
-def _explain_postgres(cause: psycopg.Error) -> str | None:
+def _explain_postgres(cause: "psycopg.Error") -> str | None:
+    import psycopg
+
     state = cause.sqlstate
     if state is None:
         words = next((known for words, known in _BY_WORDS.items() if words in str(cause)), _UNREACHABLE)
