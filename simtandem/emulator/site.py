@@ -5,7 +5,7 @@ import time
 from abc import ABC, abstractmethod
 from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import replace
-from typing import Any, Generic, Self, TypeVar
+from typing import Any, Generic, TypeVar
 
 from starlette.types import ASGIApp
 
@@ -84,9 +84,6 @@ class SiteServer(ThreadedServer, Generic[SiteType]):
     def __init__(self, site: SiteType, application: ASGIApp, port: int = 0) -> None:
         super().__init__(application, port)
         self._site = site
-
-    def __enter__(self) -> Self:
-        return super().__enter__()
 
     def stats(self, *, log: bool = False) -> dict[str, Any]:
         """What was counted: calls by route and status, the most at once, the most in any second and minute, faults."""

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
 from types import TracebackType
 from typing import Any, Self
@@ -10,6 +11,13 @@ from urllib.parse import parse_qsl, urlsplit
 import httpx
 
 from simtandem import __version__
+from simtandem.carriers.aeris.iot_accelerator.history import (
+    HistoryAnswer,
+    HistoryTicket,
+    read_asked,
+    read_history,
+    read_history_ticket,
+)
 from simtandem.carriers.aeris.iot_accelerator.logins import Credentials, Logins
 from simtandem.carriers.aeris.iot_accelerator.rates import Rates
 from simtandem.carriers.aeris.iot_accelerator.response_mapping import (
@@ -24,7 +32,7 @@ from simtandem.carriers.aeris.iot_accelerator.response_mapping import (
     read_tickets,
 )
 from simtandem.carriers.aeris.iot_accelerator.tokens import Tokens
-from simtandem.carriers.http_call import Content, Kind, Reply, Sender
+from simtandem.carriers.http_call import Content, Kind, Reader, Reply, Sender
 from simtandem.carriers.protocol import Call, Fresh, Journal, always_fresh
 from simtandem.carriers.rate_limit import CallBudget
 from simtandem.carriers.response_body import ACCEPT_ENCODING
@@ -32,6 +40,7 @@ from simtandem.errors import CarrierRefused
 
 CHANGES = "/iot/api/sica/subscriptions/requests/state-changes"
 DETAILS = "/iot/api/subscriptions/details"
+HISTORY = "/iot/api/subscriptions/changes/requests"
 REQUESTS = "/dcpapi/rest/subscriptionManagement/v1/subscriptions/requests"
 _CHANGE_STATE = "CHANGE_SUBSCRIPTIONSTATE"
 _TIMEOUT = httpx.Timeout(60.0, connect=10.0, pool=None)
@@ -93,10 +102,7 @@ class IotAcceleratorClient:
             {"cursor": cursor} if cursor else {}
         )
         reply = await self._send(Call("GET", DETAILS, "list", attempt), query=query)
-        following = reply.data.get("next") if isinstance(reply.data, dict) else None
-        # The address of the next page is taken apart, never called as it stands: it might lead anywhere.
-        parts = dict(parse_qsl(urlsplit(following).query)) if isinstance(following, str) else {}
-        return read_subscriptions(reply, parts)
+        return read_subscriptions(reply, _next_query(reply))
 
     async def submit(
         self, kind: str, idents: Sequence[str], state_word: str, *, attempt: int = 1, fresh: Fresh = always_fresh
@@ -111,8 +117,7 @@ class IotAcceleratorClient:
 
     async def poll(self, ticket: str, page: int = 0, *, per_page: int = 1000, attempt: int = 1) -> TicketState:
         """How far a request is, with a page of its subscriptions, counted from 0."""
-        if not (ticket.isascii() and ticket.isalnum()):
-            raise CarrierRefused(f"{ticket!r} is not the id of a request. Nothing was sent.", "misdirected")
+        _require_id(ticket)
         query = {"page": str(page), "perPage": str(per_page)}
         reply = await self._send(Call("GET", f"{REQUESTS}/{ticket}", "read", attempt), query=query)
         return read_ticket_state(reply, ticket)
@@ -122,31 +127,66 @@ class IotAcceleratorClient:
         wanted = {
             "subscriptionRequestTypes": [_CHANGE_STATE],
             "createdBy": created_by,
-            "timeCreatedAfter": since.astimezone(UTC).isoformat().replace("+00:00", "Z"),
+            "timeCreatedAfter": _moment(since),
             "limit": limit,
         }
         return read_tickets(await self._send(Call("POST", f"{REQUESTS}/find", "read", attempt), wanted))
 
+    async def ask_history(
+        self, imsis: Sequence[str], since: datetime, until: datetime, *, attempt: int = 1
+    ) -> HistoryTicket:
+        """Ask for the changes of up to 1,000 subscriptions, at most three months back."""
+        wanted = {
+            "identifier_type": "imsi",
+            "identifiers": list(imsis),
+            "since": _moment(since),
+            "until": _moment(until),
+        }
+        return read_history_ticket(await self._send(Call("POST", HISTORY, "list", attempt), wanted, read=read_asked))
+
+    async def history(self, request_id: str, page: str = "", *, attempt: int = 1) -> HistoryAnswer:
+        """A page of the changes asked for. Where its answer has a `page` there is another, also behind an empty one."""
+        _require_id(request_id)
+        call = Call("GET", f"{HISTORY}/{request_id}", "list", attempt)
+        reply = await self._send(call, query={"page": page} if page else None)
+        return read_history(reply, _next_query(reply))
+
     async def _send(
-        self, call: Call, body: Mapping[str, Any] | None = None, query: Mapping[str, str] | None = None
+        self,
+        call: Call,
+        body: Mapping[str, Any] | None = None,
+        query: Mapping[str, str] | None = None,
+        read: Reader = read_reply,
     ) -> Reply:
-        dcp = call.path.startswith(REQUESTS)
-        tokens = self._access if dcp else self._bearer
+        content = Content({}, query or {}, None if body is None else json.dumps(body).encode())
+        tokens = self._access if call.path.startswith(REQUESTS) else self._bearer
         token = await tokens.current()
-        reply = await self._once(call, body, query, token, dcp=dcp)
+        reply = await self._once(call, content, token, read)
         if reply.kind is Kind.UNAUTHORIZED:
             token = await tokens.current(rejected=token)
-            reply = await self._once(call, body, query, token, dcp=dcp)
+            reply = await self._once(replace(call, attempt=call.attempt + 1), content, token, read)
         return reply
 
-    async def _once(
-        self, call: Call, body: Mapping[str, Any] | None, query: Mapping[str, str] | None, token: str, *, dcp: bool
-    ) -> Reply:
-        headers = {"X-Access-Token": token} if dcp else {"Authorization": f"Bearer {token}"}
-        headers["Accept"] = "application/vnd.dcp-v1+json, application/json" if dcp else "application/json"
-        content = None if body is None else json.dumps(body).encode()
-        if content is not None:
+    async def _once(self, call: Call, content: Content, token: str, read: Reader) -> Reply:
+        if call.path.startswith(REQUESTS):
+            headers = {"X-Access-Token": token, "Accept": "application/vnd.dcp-v1+json, application/json"}
+        else:
+            headers = {"Authorization": f"Bearer {token}", "Accept": "application/json"}
+        if content.body is not None:
             headers["Content-Type"] = "application/json"
-        return await self._sender.send(
-            call, Content(headers, query or {}, content), self._rates.windows(call.path), read_reply
-        )
+        return await self._sender.send(call, replace(content, headers=headers), self._rates.windows(call.path), read)
+
+
+def _moment(at: datetime) -> str:
+    return at.astimezone(UTC).isoformat().replace("+00:00", "Z")
+
+
+def _next_query(reply: Reply) -> dict[str, str]:
+    """The query of the next page's address, which is never called as it stands: it might lead anywhere."""
+    following = reply.data.get("next") if isinstance(reply.data, dict) else None
+    return dict(parse_qsl(urlsplit(following).query)) if isinstance(following, str) else {}
+
+
+def _require_id(request_id: str) -> None:
+    if not (request_id.isascii() and request_id.isalnum()):
+        raise CarrierRefused(f"{request_id!r} is not the id of a request. Nothing was sent.", "misdirected")

@@ -15,11 +15,15 @@ class Rate:
 
 @dataclass(frozen=True, slots=True)
 class Rates:
-    """Limits for an account's calls. None is published for Subscription Management: it has a cautious one."""
+    """Limits for an account's calls. None is published for Subscription Management: it has a cautious one.
+
+    That of `history` is the published one of the paths above it.
+    """
 
     auth: Rate = Rate(5, 60)
     requests: Rate = Rate(10, 100)
     details: Rate = Rate(10, 150)
+    history: Rate = Rate(10, 100)
     management: Rate = Rate(10, 100)
 
     def windows(self, path: str) -> tuple[Window, ...]:
@@ -30,6 +34,7 @@ class Rates:
                 ("/iot/api/auth", "auth", self.auth),
                 ("/iot/api/sica/subscriptions/requests", "requests", self.requests),
                 ("/iot/api/subscriptions/details", "details", self.details),
+                ("/iot/api/subscriptions/changes", "history", self.history),
                 ("", "management", self.management),
             )
             if path.startswith(beginning)

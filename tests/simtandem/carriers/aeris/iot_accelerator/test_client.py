@@ -3,7 +3,6 @@
 import asyncio
 import json
 import logging
-from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -20,45 +19,12 @@ from simtandem.emulator.iot_accelerator.server import (
     USERNAME,
     IotAcceleratorEmulator,
     IotFaultRule,
-    State,
-    SubscriptionGroup,
 )
 from simtandem.errors import AuthenticationFailed, CarrierRefused, CarrierUnavailable
 from tests.simtandem.carriers.aeris.iot_accelerator.scripted import scripted
 from tests.simtandem.carriers.aeris.rig import budget, network
 from tests.simtandem.carriers.emnify.rig import MemoryJournal, QuickTime
-from tests.simtandem.emulator.hand_clock import START, HandClock
-
-FLEET = [SubscriptionGroup(5, State.ACTIVE), SubscriptionGroup(1, State.PAUSE, locked=True)]
-
-
-@pytest.fixture(scope="module")
-def clock() -> HandClock:
-    return HandClock()
-
-
-@pytest.fixture(scope="module")
-def started(clock: HandClock) -> Iterator[IotAcceleratorEmulator]:
-    with IotAcceleratorEmulator(FLEET, clock=clock) as emulator:
-        yield emulator
-
-
-@pytest.fixture
-def emulator(started: IotAcceleratorEmulator, clock: HandClock) -> IotAcceleratorEmulator:
-    clock.now = START
-    started.reset()
-    return started
-
-
-@pytest.fixture
-def journal() -> MemoryJournal:
-    return MemoryJournal()
-
-
-@pytest.fixture
-def client(emulator: IotAcceleratorEmulator, journal: MemoryJournal, tmp_path: Path) -> IotAcceleratorClient:
-    credentials = Credentials(emulator.url, USERNAME, PASSWORD)
-    return IotAcceleratorClient(credentials, budget(tmp_path), journal, transport=network())
+from tests.simtandem.emulator.hand_clock import HandClock
 
 
 def iccs(emulator: IotAcceleratorEmulator) -> list[str]:
