@@ -20,6 +20,7 @@ from prefect.context import FlowRunContext
 from prefect.input import RunInput
 from pydantic import Field
 
+from simtandem.carriers.registry import lifecycle
 from simtandem.domain.verdicts import moved_between
 from simtandem.errors import PlanRefused
 from simtandem.ledger.records import RunState
@@ -245,7 +246,9 @@ class _WaitingNote:
         before = RunFolder(self._run.settings.runs_folder / self._waited)
         if not self._waited or not before.has("plan.parquet"):
             return []
-        return moved_between(before.table("plan.parquet"), self._run.folder.table("plan.parquet")).to_dicts()
+        return moved_between(
+            before.table("plan.parquet"), self._run.folder.table("plan.parquet"), lifecycle()
+        ).to_dicts()
 
     def leave(self) -> None:
         """This run waits now."""

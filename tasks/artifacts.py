@@ -22,6 +22,7 @@ from prefect.client.orchestration import get_client
 from prefect.runtime import flow_run
 
 from schemas.parameters import Mode
+from simtandem.carriers.registry import lifecycle
 from simtandem.domain.safety import for_good, unlimited
 from simtandem.reports.headline import headline, parts, retry_command
 from simtandem.runs.prepare import problems
@@ -75,7 +76,7 @@ def _plan_counts(intake: dict[str, Any], plan: dict[str, Any]) -> dict[str, obje
 async def show_approval(session: Session, excess: str, moved: list[dict[str, object]]) -> None:
     """Why the run waits, and what differs from the plan that was approved before, if one was."""
     plan = session.run.folder.plan_counts()
-    first = for_good(plan["billed_for_good"])
+    first = for_good(plan["billed_for_good"], lifecycle())
     parts = [
         markdown("## Waits for approval of plan {}", plan["digest"]),
         markdown("**{}**", prose(first)) if first else markdown(""),

@@ -12,7 +12,7 @@ import polars as pl
 
 from schemas.statuses import EndpointStatus, Half, Outcome, SimStatus, Target
 from schemas.tables import Outcomes, Rejected, Repeats, empty
-from simtandem.carriers.emnify.lifecycle import EmnifyLifecycle
+from simtandem.carriers.emnify.lifecycle import EMNIFY
 from simtandem.domain.plan import digest, make_plan
 from simtandem.domain.verdicts import results, verdict_counts
 
@@ -83,13 +83,13 @@ def main(size: int) -> None:
     steps = Steps()
     inventory = steps.take("inputs", lambda: fleet(size))
     devices = steps.take("inputs", lambda: wishes(inventory))
-    plan = steps.take("plan", lambda: make_plan(devices, empty(Repeats), inventory, EmnifyLifecycle()))
+    plan = steps.take("plan", lambda: make_plan(devices, empty(Repeats), inventory, EMNIFY))
     steps.take("digest", lambda: digest(plan, "emnify"))
     outcomes = all_applied(plan)
     after = inventory.with_columns(
         sim_status=pl.lit(SimStatus.ACTIVATED.value), endpoint_status=pl.lit(EndpointStatus.ENABLED.value)
     )
-    judged = steps.take("results", lambda: results(plan, empty(Rejected), outcomes, after))
+    judged = steps.take("results", lambda: results(plan, empty(Rejected), outcomes, after, EMNIFY))
     verdicts = {verdict: count for verdict, count in verdict_counts(judged).items() if count}
     print(json.dumps({"seconds": steps.seconds, "peak_mib": steps.peak_mib, "verdicts": verdicts}))
 

@@ -1,7 +1,7 @@
 """What a carrier is to the rest of simtandem: the protocol an adapter implements, and what passes through it.
 
-A carrier speaks in `SimStatus` and `EndpointStatus`; its own words, numbers, paths and error codes stay in its adapter.
-A carrier without an endpoint half plans no endpoint steps, and its `change_endpoints` is never called.
+A carrier speaks in the statuses of its `Lifecycle`; its numbers, paths and error codes stay in its adapter. A carrier
+without an endpoint half plans no endpoint steps, and its `change_endpoints` is never called.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -12,7 +12,7 @@ from typing import Protocol
 import polars as pl
 
 from schemas.organisations import OwnerField
-from schemas.statuses import EndpointStatus, Outcome, SimStatus
+from schemas.statuses import Outcome
 from simtandem.domain.lifecycle import Lifecycle
 
 Fresh = Callable[[], bool]
@@ -84,8 +84,8 @@ class Change:
 
     row: int
     ident: str
-    before: SimStatus | EndpointStatus
-    after: SimStatus | EndpointStatus
+    before: str
+    after: str
     owners: Mapping[OwnerField, tuple[str, str]] = field(default_factory=dict)
 
     def left(self, status: str | None, owners: Mapping[OwnerField, str]) -> "Change":

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 
 from schemas.statuses import Half
 from simtandem.carriers.emnify.client import Account, Emnify
-from simtandem.carriers.emnify.lifecycle import EmnifyLifecycle
+from simtandem.carriers.emnify.lifecycle import EMNIFY
 from simtandem.carriers.emnify.recorded_calls import changed_devices
 from simtandem.carriers.emnify.refused_tokens import refused_tokens
 from simtandem.carriers.protocol import Carrier, Journal
@@ -42,4 +42,4 @@ def devices_of(path: str, body: str | None) -> Iterator[tuple[Half, str]]:
 
 def lifecycle() -> Lifecycle:
     """The rules of the carrier of these settings."""
-    return EmnifyLifecycle()
+    return EMNIFY

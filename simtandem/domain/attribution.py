@@ -5,6 +5,7 @@ event in between that says so. Our own calls make such events, too, so one that 
 any other is told apart by its source. Where no event says it, it may be late: only after `EVENT_LAG` is it missing.
 """
 
+from collections.abc import Collection
 from datetime import datetime, timedelta
 
 import polars as pl
@@ -113,6 +114,11 @@ def window(changes: pl.DataFrame, read_at: datetime) -> tuple[datetime, datetime
 def types_for(changes: pl.DataFrame) -> tuple[int, ...]:
     """The types of events that can explain these changes: those of pairs only where one changed."""
     return (*STATUS_AFTER, *((RELEASED, ASSIGNED) if (changes["half"] == PAIR).any() else ()))
+
+
+def types_into(statuses: Collection[str]) -> list[int]:
+    """The types of events that tell of a SIM's move to one of these statuses."""
+    return [number for number, (half, after) in STATUS_AFTER.items() if half is Half.SIM and after in statuses]
 
 
 def explain(

@@ -4,9 +4,8 @@ from dataclasses import dataclass
 
 import polars as pl
 
-from schemas.statuses import Action, Half, Target
-
-_ORDER = (Target.SUSPENDED, Target.ACTIVATED, Target.FACTORY_TEST, None)  # what saves money goes before what costs it
+from schemas.statuses import Action, Half
+from simtandem.domain.lifecycle import Lifecycle
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,22 +17,22 @@ class Batch:
 
     number: int
     first: Half
-    target: Target | None
+    target: str | None
     rows: pl.DataFrame
 
 
-def split(plan: pl.DataFrame, size: int, bulk_endpoints: int = 2000) -> list[Batch]:
+def split(plan: pl.DataFrame, size: int, lifecycle: Lifecycle) -> list[Batch]:
     """The fewest batches of at most `size` devices that hold every change of the plan once, numbered from 1.
 
-    `bulk_endpoints`, what one call to the carrier can change, bounds a batch as well. Suspends come first; within a
-    target and an order the rows stay sorted, so the same plan gives the same batches.
+    What one call to the carrier can change bounds a batch as well. What saves money comes first; within a target and an
+    order the rows stay sorted, so the same plan gives the same batches.
     """
     if size < 1:
         raise ValueError(f"a batch holds at least one device, not {size}")
-    limit = min(size, bulk_endpoints)
+    limit = min(size, lifecycle.bulk_endpoints) if lifecycle.has_endpoints else size
     changes = plan.filter(pl.col("action") == Action.CHANGE).sort("row")
     batches: list[Batch] = []
-    for target in _ORDER:
+    for target in (*(goal.word for goal in lifecycle.send_order), None):
         for first in Half:
             group = changes.filter(pl.col("desired").eq_missing(pl.lit(target, pl.String)) & (pl.col("first") == first))
             batches += [

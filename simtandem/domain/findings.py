@@ -11,10 +11,11 @@ from typing import Any
 
 import polars as pl
 
-from schemas.statuses import EndpointStatus, Finding, Half, SimStatus, Target
+from schemas.statuses import Finding, Half
 from schemas.tables import PAIR, Findings
 from simtandem.domain.audit_rules import State, judge
 from simtandem.domain.lifecycle import Lifecycle
+from simtandem.domain.split_pairs import NO_ENDPOINT, NO_SIM
 
 _COLUMNS = list(Findings.to_schema().columns)
 _STATE = ["has_sim", "sim_status", "has_endpoint", "endpoint_status", "desired", "expected_sim", "expected_endpoint"]
@@ -45,7 +46,7 @@ def find(inventory: pl.DataFrame, managed: pl.DataFrame, lifecycle: Lifecycle) -
     )
     judged = _judged(devices.select(_STATE).unique(), lifecycle)
     found = devices.join(judged, on=_STATE, nulls_equal=True).with_columns(
-        now=_pair("sim_status", "has_sim", "endpoint_status", "has_endpoint"),
+        now=_pair(lifecycle),
         expected=pl.when(pl.col("finding") == Finding.DRIFTED).then(_expected()).otherwise(pl.lit("")),
         since=pl.lit(None, _MOMENT),
         known_from=pl.lit(""),
@@ -95,14 +96,15 @@ def cost(findings: pl.DataFrame, rate: Decimal | None, currency: str) -> Cost | 
         by_finding={
             finding: charged.filter(pl.col("finding") == finding)["sim_id"].n_unique() * rate for finding in Finding
         },
-        basis=f"an estimate: {sims:,} SIMs that are Activated for nothing, each counted once, at {each} a month "
-        "(SIMTANDEM_MONTHLY_RATE). A SIM that is Activated at any time in a calendar month (UTC) is charged for that "
-        "month; what traffic costs is not part of it.",
+        basis=f"an estimate: {sims:,} SIMs that are charged for nothing, each counted once, at {each} a month "
+        "(SIMTANDEM_MONTHLY_RATE). A SIM that is in a charged status at any time in a calendar month (UTC) is charged "
+        "for that month; what traffic costs is not part of it.",
     )
 
 
 def dated(
     findings: pl.DataFrame,
+    lifecycle: Lifecycle,
     managed: pl.DataFrame,
     tests: pl.DataFrame,
     explained: pl.DataFrame,
@@ -111,8 +113,8 @@ def dated(
 ) -> pl.DataFrame:
     """The findings with since when they are so, and with what explains them.
 
-    `tests` are the SIMs' moves to Factory Test by the carrier's events (`sim_id, at`), `explained` a table of that
-    name, `earlier` the findings of the audit before.
+    `tests` are the SIMs' moves to a status that ends by itself, by the carrier's events (`sim_id, at`), `explained` is
+    a table of that name, `earlier` the findings of the audit before.
     """
     put = managed.select("sim_id", put_at="at", put_to="sim_status")
     begun = tests.group_by("sim_id").agg(begun_at=pl.col("at").max())
@@ -125,16 +127,19 @@ def dated(
         some = explained.filter(pl.col("half") == half)
         some = some.select(pl.col("ident").alias(ident), **{f"{half}_at": "at", f"{half}_why": "explanation"})
         told = told.join(some, on=ident, how="left")
-    return _sorted(told.with_columns(_since(listed_at)).with_columns(_explanation(listed_at)).select(_COLUMNS))
+    return _sorted(
+        told.with_columns(_since(listed_at, lifecycle)).with_columns(_explanation(listed_at)).select(_COLUMNS)
+    )
 
 
-def _since(listed_at: datetime) -> pl.Expr:
+def _since(listed_at: datetime, lifecycle: Lifecycle) -> pl.Expr:
     """`since` and `known_from`, from the best source there is: the ledger, an event, the audits so far."""
+    ending = [one.name for one in lifecycle.sims if one.becomes]
     test, drift = pl.col("finding") == Finding.FACTORY_TEST, pl.col("finding") == Finding.DRIFTED
     changed = pl.when(test).then("begun_at").when(drift).then(pl.max_horizontal("sim_at", "endpoint_at", "pair_at"))
     still = ~drift | (pl.col("was_since") >= pl.col("put_at"))  # else it was put right and left its state again
     sources = [
-        (pl.when(test & (pl.col("put_to") == SimStatus.FACTORY_TEST)).then("put_at"), pl.lit("the ledger")),
+        (pl.when(test & pl.col("put_to").is_in(ending)).then("put_at"), pl.lit("the ledger")),
         (changed, pl.lit("an event")),
         (pl.when(still).then("was_since"), pl.col("was_from")),  # what an event told once is gone after 30 days
         (pl.lit(listed_at).cast(_MOMENT), pl.lit("an audit")),
@@ -162,25 +167,26 @@ def _judged(states: pl.DataFrame, lifecycle: Lifecycle) -> pl.DataFrame:
 
 
 def _state(values: Mapping[str, Any]) -> State:
-    sim, endpoint, desired = values["sim_status"], values["endpoint_status"], values["desired"]
-    expected_sim, expected_endpoint = values["expected_sim"], values["expected_endpoint"]
     return State(
         has_sim=values["has_sim"],
-        sim=SimStatus(sim) if sim else None,
+        sim=values["sim_status"],
         has_endpoint=values["has_endpoint"],
-        endpoint=EndpointStatus(endpoint) if endpoint else None,
-        desired=Target(desired) if desired else None,
-        expected_sim=SimStatus(expected_sim) if expected_sim else None,
-        expected_endpoint=EndpointStatus(expected_endpoint) if expected_endpoint else None,
+        endpoint=values["endpoint_status"],
+        desired=values["desired"],
+        expected_sim=values["expected_sim"],
+        expected_endpoint=values["expected_endpoint"],
     )
 
 
-def _pair(sim: str, has_sim: str, endpoint: str, has_endpoint: str) -> pl.Expr:
-    halves = (
-        pl.when(~pl.col(has)).then(pl.lit(f"no {word}")).otherwise(pl.col(status).fill_null("unknown"))
-        for has, word, status in ((has_sim, "SIM", sim), (has_endpoint, "endpoint", endpoint))
+def _pair(lifecycle: Lifecycle) -> pl.Expr:
+    missing = {Half.SIM: NO_SIM, Half.ENDPOINT: NO_ENDPOINT}
+    told = (
+        pl.when(~pl.col(f"has_{half}"))
+        .then(pl.lit(missing[half]))
+        .otherwise(pl.col(f"{half}_status").fill_null("unknown"))
+        for half in lifecycle.halves
     )
-    return pl.concat_str(*halves, separator="+")
+    return pl.concat_str(*told, separator="+")
 
 
 def _expected() -> pl.Expr:
@@ -191,7 +197,7 @@ def _expected() -> pl.Expr:
 def _explanation(listed_at: datetime) -> pl.Expr:
     days = (pl.lit(listed_at).cast(_MOMENT) - pl.col("since")).dt.total_days()
     least = pl.when(pl.col("known_from") == "an audit").then(pl.lit("at least ")).otherwise(pl.lit(""))
-    test = pl.format("in Factory Test for {}{} days", least, days)
+    test = pl.format("in {} for {}{} days", pl.col("now").str.split("+").list.first(), least, days)
     why = pl.concat_str("sim_why", "endpoint_why", "pair_why", separator="; ", ignore_nulls=True)
     return pl.when(pl.col("finding") == Finding.FACTORY_TEST).then(test).otherwise(why).alias("explanation")
 

@@ -10,29 +10,28 @@ from collections.abc import Callable
 
 import polars as pl
 
-from schemas.statuses import Action, EndpointStatus, Half, Outcome, SimStatus, Target, Verdict
+from schemas.statuses import Action, Half, Outcome, Verdict
 from schemas.tables import Devices, Plan
 from simtandem.domain.last_sender import LATER, SENT, add_claims
 from simtandem.domain.lifecycle import Lifecycle
-from simtandem.domain.messages import pair
+from simtandem.domain.split_pairs import goal_of, pair
 from simtandem.domain.verdicts import as_input
 
 _DEVICE = ["sim_id", "iccid", "endpoint_id"]
 _OWNERS = ["owners_was", "owners_left"]
 _PLAN = list(Plan.to_schema().columns)
-_PAIRS = {f"{target.sim}+{target.endpoint}": target.value for target in Target}
 _WAY = ["sim_left", "endpoint_left", "sim_was", "endpoint_was"]
 _CHANGES = [
     *("row", "desired", *_DEVICE),
     *(f"{half}_{fact}" for half in Half for fact in ("was", "left", "perhaps")),
     *(*_OWNERS, "status_moved", "back", "later_run", "since_run"),
 ]
-_NO_WAY_BACK = [SimStatus.ISSUED.value, SimStatus.FACTORY_TEST.value]
 
 
 def changed(
     plan: pl.DataFrame,
     outcomes: pl.DataFrame,
+    lifecycle: Lifecycle,
     sent: pl.DataFrame | None = None,
     later: pl.DataFrame | None = None,
     run_id: str | None = None,
@@ -57,7 +56,7 @@ def changed(
     judged = joined.with_columns(expr for half in Half for expr in _half(half)).with_columns(*_owners())
     ours = judged.filter(pl.any_horizontal(f"{half}_ours" for half in Half)).with_columns(
         status_moved=pl.any_horizontal(pl.col(f"{half}_was").ne_missing(pl.col(f"{half}_left")) for half in Half),
-        back=pair("sim_was", "endpoint_was").replace_strict(_PAIRS, default=None),
+        back=goal_of("sim_was", "endpoint_was", lifecycle),
     )
     return ours.select(_CHANGES).sort("row")
 
@@ -115,8 +114,8 @@ def inverse(plan: pl.DataFrame, changes: pl.DataFrame, lifecycle: Lifecycle) -> 
         as_left=_every_half(lambda half: _is(half, "left") | (pl.col(f"{half}_perhaps") & _is(half, "was")))
         & (_owned("left") | (pl.col("sim_perhaps") & _owned("was"))),
     )
-    kept_from = pl.coalesce(_later(), _moved())
-    why = pl.concat_str(_no_way_back(), kept_from, separator="; also ", ignore_nulls=True)
+    kept_from = pl.coalesce(_later(), _moved(lifecycle))
+    why = pl.concat_str(_no_way_back(lifecycle), kept_from, separator="; also ", ignore_nulls=True)
     judged = rows.with_columns(
         returned=pl.col("found") & pl.col("returned"),
         why=pl.when(pl.col("found") & ~pl.col("returned") & (why != "")).then(why),
@@ -138,7 +137,11 @@ def inverse(plan: pl.DataFrame, changes: pl.DataFrame, lifecycle: Lifecycle) -> 
 def _restoring(rows: pl.DataFrame, lifecycle: Lifecycle) -> pl.DataFrame:
     """The rows of devices that no status brings back, with the steps that do; or `barred`, why there is no way."""
     ways = rows.filter(_nameless()).select(*_WAY).unique()
-    moves = [(*way, *_restore(lifecycle, *way)) for way in ways.iter_rows()]
+    moves = [
+        (*way, move.first, move.refusal or None)
+        for way in ways.iter_rows()
+        for move in [lifecycle.restore(way[:2], way[2:])]
+    ]
     names = dict.fromkeys((*_WAY, "way_first", "barred"), pl.String)
     told = rows.join(pl.DataFrame(moves, schema=names, orient="row"), on=_WAY, how="left", nulls_equal=True)
     restored = (_nameless() & (pl.col("action") != Action.REFUSED)).fill_null(value=False)
@@ -150,16 +153,6 @@ def _restoring(rows: pl.DataFrame, lifecycle: Lifecycle) -> pl.DataFrame:
         "action": pl.lit(Action.CHANGE.value),
     }
     return told.with_columns(pl.when(restored).then(to).otherwise(name).alias(name) for name, to in values.items())
-
-
-def _restore(
-    lifecycle: Lifecycle, sim: str | None, endpoint: str | None, sim_was: str | None, endpoint_was: str | None
-) -> tuple[Half | None, str | None]:
-    def state(sim: str | None, endpoint: str | None) -> tuple[SimStatus | None, EndpointStatus | None]:
-        return SimStatus(sim) if sim else None, EndpointStatus(endpoint) if endpoint else None
-
-    move = lifecycle.restore(state(sim, endpoint), state(sim_was, endpoint_was))
-    return move.first, move.refusal or None
 
 
 def _nameless() -> pl.Expr:
@@ -188,13 +181,14 @@ def without_wish(results: pl.DataFrame, changes: pl.DataFrame) -> pl.DataFrame:
     )
 
 
-def _no_way_back() -> pl.Expr:
+def _no_way_back(lifecycle: Lifecycle) -> pl.Expr:
     """Why there is no way back to what the device was, or null."""
     sim = pl.col("sim_was")
-    final = sim.is_in(_NO_WAY_BACK) & (sim != pl.col("sim_left"))
-    saving = pl.when(pl.col("sim_before") == SimStatus.ACTIVATED).then(pl.lit("; to stop its charges, suspend it"))
+    final = sim.is_in(list(lifecycle.without_return)) & (sim != pl.col("sim_left"))
+    save = f"; to stop its charges, {lifecycle.saving[0].verb} it" if lifecycle.saving else ""
+    saving = pl.when(pl.col("sim_before").is_in(list(lifecycle.charged))).then(pl.lit(save))
     gone = pl.format("SIM {} was {} before the run, and nothing goes back there{}", "sim_id", sim, saving.fill_null(""))
-    was = pl.format("SIM {} was {} before the run, {}", "sim_id", pair("sim_was", "endpoint_was"), "barred")
+    was = pl.format("SIM {} was {} before the run, {}", "sim_id", pair("sim_was", "endpoint_was", lifecycle), "barred")
     return pl.when(final).then(gone).when(pl.col("barred").is_not_null()).then(was)
 
 
@@ -204,9 +198,11 @@ def _later() -> pl.Expr:
     return pl.when(whose.is_not_null()).then(pl.format(sentence, "sim_id", whose))
 
 
-def _moved() -> pl.Expr:
+def _moved(lifecycle: Lifecycle) -> pl.Expr:
     now, left = (
-        pl.concat_str(pair(f"sim_{when}", f"endpoint_{when}"), pl.coalesce(pl.format(", {}", whose), pl.lit("")))
+        pl.concat_str(
+            pair(f"sim_{when}", f"endpoint_{when}", lifecycle), pl.coalesce(pl.format(", {}", whose), pl.lit(""))
+        )
         for when, whose in (("before", "owners_before"), ("left", "owners_left"))
     )
     sentence = pl.format(

@@ -7,17 +7,14 @@ the step that ended worst.
 
 import polars as pl
 
-from schemas.statuses import EndpointStatus, Half, Outcome, SimStatus, Verdict
+from schemas.statuses import Finding, Half, Outcome, Verdict
+from simtandem.domain.lifecycle import Lifecycle
+from simtandem.domain.split_pairs import halves, split_as
 
 _SPLIT = {
-    f"{SimStatus.ACTIVATED}+{EndpointStatus.DISABLED}": (
-        "Activated SIM with a Disabled endpoint: charged although off"
-    ),
-    f"{SimStatus.ACTIVATED}+no endpoint": "Activated SIM without an endpoint: charged for nothing",
-    f"{SimStatus.ACTIVATED}+{EndpointStatus.DELETED}": "Activated SIM with a Deleted endpoint: charged for nothing",
-    f"{SimStatus.SUSPENDED}+{EndpointStatus.ENABLED}": (
-        "Suspended SIM with an Enabled endpoint: looks on but is dead, costs nothing"
-    ),
+    Finding.PAYING_BUT_OFF: "charged although off",
+    Finding.SIM_WITHOUT_ENDPOINT: "charged for nothing",
+    Finding.ON_BUT_DEAD: "looks on but is dead, costs nothing",
 }
 _ENDED = {
     Outcome.REFUSED: "the carrier refused the {} step",
@@ -32,18 +29,12 @@ _HALF_DONE = {
 }
 
 
-def pair(sim: str, endpoint: str) -> pl.Expr:
-    """Two status columns as one text, "Issued+Disabled"; a missing half is named, two missing halves are null."""
-    halves = pl.format("{}+{}", pl.col(sim).fill_null("no SIM"), pl.col(endpoint).fill_null("no endpoint"))
-    return pl.when(pl.col(sim).is_not_null() | pl.col(endpoint).is_not_null()).then(halves)
-
-
 def with_owners(state: str, owners: str) -> pl.Expr:
     """A state as text, and whose the SIM is where that is asked."""
     return pl.concat_str(state, pl.coalesce(pl.format(", {}", owners), pl.lit("")))
 
 
-def sentence() -> pl.Expr:
+def sentence(lifecycle: Lifecycle) -> pl.Expr:
     """Why a row got its `verdict` and what to do about it; empty where it is plainly in sync."""
     verdict = pl.col("verdict")
     return (
@@ -54,10 +45,10 @@ def sentence() -> pl.Expr:
         .when(verdict == Verdict.UNKNOWN)
         .then(pl.format("{}; run again to settle it{}", _unseen(), _also_ended()))
         .when(verdict == Verdict.SKIPPED)
-        .then(pl.concat_str(_skipped(), _split()))
+        .then(pl.concat_str(_skipped(), _split(lifecycle)))
         .when(verdict == Verdict.CHANGED_BY_OTHERS)
-        .then(pl.concat_str(_changed_by_others(), _also_ended(), _split()))
-        .otherwise(pl.concat_str(_failed(), _split()))
+        .then(pl.concat_str(_changed_by_others(), _also_ended(), _split(lifecycle)))
+        .otherwise(pl.concat_str(_failed(), _split(lifecycle)))
     )
 
 
@@ -109,7 +100,10 @@ def _failed() -> pl.Expr:
     return pl.format("{}; it is {}, asked for {}; retry sends what is still open", what, "now", "asked")
 
 
-def _split() -> pl.Expr:
+def _split(lifecycle: Lifecycle) -> pl.Expr:
     """What a split pair costs, for every pair that is one now."""
-    costs = [pl.when(pl.col("after") == state).then(pl.lit(f"; split pair: {cost}")) for state, cost in _SPLIT.items()]
-    return pl.coalesce(*costs, pl.lit(""))
+    sim, endpoint = halves("after")
+    article = pl.when(endpoint.str.contains("^[AEIOU]")).then(pl.lit("an")).otherwise(pl.lit("a"))
+    beside = pl.coalesce(pl.format("with {} {} endpoint", article, endpoint), pl.lit("without an endpoint"))
+    cost = split_as("after", lifecycle).replace_strict(_SPLIT, default=None, return_dtype=pl.String)
+    return pl.coalesce(pl.format("; split pair: {} SIM {}: {}", sim, beside, cost), pl.lit(""))

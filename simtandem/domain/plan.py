@@ -12,7 +12,7 @@ from types import MappingProxyType
 
 import polars as pl
 
-from schemas.statuses import Action, EndpointStatus, Half, SimStatus, Target
+from schemas.statuses import Action
 from schemas.tables import Plan
 from simtandem.domain import ownership
 from simtandem.domain.batches import split
@@ -30,7 +30,7 @@ class PlanCounts:
     """A plan in numbers: rows, but SIM and endpoint changes count steps.
 
     `devices` are its rows without repeats, and `targets` counts them by the status that is asked for.
-    `billed_for_good`: of the newly billed SIMs those from Issued or Factory Test, where nothing goes back to.
+    `billed_for_good`: of the newly billed SIMs those from a status that nothing goes back to.
     """
 
     devices: int
@@ -61,7 +61,7 @@ def make_plan(
     don't. Every row of `repeats` must repeat a row of `devices`; else the caller has a fault, and a ValueError says so.
     """
     resolved = _add_unread(resolve(devices, inventory), unread)
-    planned = _add_steps(_add_owners(_add_moves(resolved, lifecycle), owners))
+    planned = _add_steps(_add_owners(_add_moves(resolved, lifecycle), owners), lifecycle)
     return pl.concat([planned, _repeat_rows(planned, repeats)]).sort("row")
 
 
@@ -85,8 +85,9 @@ def _add_moves(resolved: pl.DataFrame, lifecycle: Lifecycle) -> pl.DataFrame:
     state = ["sim_before", "endpoint_before", "desired"]
     found = pl.col("reason") == ""
     moves = [
-        (sim, endpoint, desired, *_move(lifecycle, sim, endpoint, desired))
-        for sim, endpoint, desired in resolved.filter(found).select(state).unique().iter_rows()
+        (*way, move.sim_after, move.endpoint_after, move.first, move.refusal)
+        for way in resolved.filter(found).select(state).unique().iter_rows()
+        for move in [lifecycle.move(*way)]
     ]
     columns = [*state, "sim_after", "endpoint_after", "first", "refusal"]
     table = pl.DataFrame(moves, schema=dict.fromkeys(columns, pl.String), orient="row")
@@ -105,16 +106,7 @@ def _add_owners(moved: pl.DataFrame, owners: pl.DataFrame | None) -> pl.DataFram
     return looked.with_columns(owners_after="owners", reason=pl.when(unread).then(untold).otherwise("reason"))
 
 
-def _move(
-    lifecycle: Lifecycle, sim: str | None, endpoint: str | None, desired: str | None
-) -> tuple[SimStatus | None, EndpointStatus | None, Half | None, str]:
-    sim_now = None if sim is None else SimStatus(sim)
-    endpoint_now = None if endpoint is None else EndpointStatus(endpoint)
-    move = lifecycle.move(sim_now, endpoint_now, None if desired is None else Target(desired))
-    return move.sim_after, move.endpoint_after, move.first, move.refusal
-
-
-def _add_steps(moved: pl.DataFrame) -> pl.DataFrame:
+def _add_steps(moved: pl.DataFrame, lifecycle: Lifecycle) -> pl.DataFrame:
     """Turn moves into steps: only the halves that differ, and none for rows that are refused or repeat another."""
     repeat, refused = pl.col("same_as").is_not_null(), pl.col("reason") != ""
     sends = ~repeat & ~refused
@@ -136,9 +128,15 @@ def _add_steps(moved: pl.DataFrame) -> pl.DataFrame:
         .then(pl.lit(Action.CHANGE.value))
         .otherwise(pl.lit(Action.UNCHANGED.value)),
         reason=pl.when(repeat).then(_repeats("same_as")).otherwise("reason"),
-        newly_billed=(pl.col("sim_step") & _differs("sim") & (pl.col("sim_after") == SimStatus.ACTIVATED.value)),
+        newly_billed=pl.col("sim_step") & _becomes_charged(lifecycle),
         same_as="same_as",
     )
+
+
+def _becomes_charged(lifecycle: Lifecycle) -> pl.Expr:
+    """Whether the SIM's move makes it cost its monthly fee."""
+    before, after = (pl.col(f"sim_{when}").is_in(list(lifecycle.charged)) for when in ("before", "after"))
+    return (after & ~before).fill_null(value=False)
 
 
 def _differs(what: str) -> pl.Expr:
@@ -192,7 +190,7 @@ def digest(plan: pl.DataFrame, carrier: str) -> str:
     return sha.hexdigest()[:16]
 
 
-def counts(plan: pl.DataFrame) -> PlanCounts:
+def counts(plan: pl.DataFrame, lifecycle: Lifecycle) -> PlanCounts:
     """Count a plan's rows and steps. Changes, unchanged and refused rows add up to `devices`."""
     action = plan["action"]
     repeats = int((action == Action.REPEAT).sum())
@@ -205,17 +203,17 @@ def counts(plan: pl.DataFrame) -> PlanCounts:
         newly_billed=int(plan["newly_billed"].sum()),
         repeats=repeats,
         owner_changes=plan.filter(changes_owners()).height,
-        targets=_targets(plan),
+        targets=_targets(plan, lifecycle),
         billed_for_good=plan.filter(
-            pl.col("newly_billed") & pl.col("sim_before").is_in([SimStatus.ISSUED.value, SimStatus.FACTORY_TEST.value])
+            pl.col("newly_billed") & pl.col("sim_before").is_in(list(lifecycle.without_return))
         ).height,
     )
 
 
-def _targets(plan: pl.DataFrame) -> dict[str, int]:
+def _targets(plan: pl.DataFrame, lifecycle: Lifecycle) -> dict[str, int]:
     """How many devices each status is asked for, those already there and those refused included."""
     asked = plan.filter(pl.col("action") != Action.REPEAT)["desired"]
-    return {str(target): int((asked == target).sum()) for target in Target}
+    return {str(goal.word): int((asked == goal.word).sum()) for goal in lifecycle.goals}
 
 
 def calls_needed(plan: pl.DataFrame, batch_size: int, lifecycle: Lifecycle) -> int:
@@ -223,7 +221,7 @@ def calls_needed(plan: pl.DataFrame, batch_size: int, lifecycle: Lifecycle) -> i
 
     Listing before and after is not part of it.
     """
-    batches = split(plan, batch_size, lifecycle.bulk_endpoints)
+    batches = split(plan, batch_size, lifecycle)
     endpoint_calls = sum(bool(batch.rows["endpoint_step"].any()) for batch in batches)
     return int(plan["sim_step"].sum()) + endpoint_calls
 

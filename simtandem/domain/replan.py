@@ -4,9 +4,10 @@ from collections.abc import Sequence
 
 import polars as pl
 
-from schemas.statuses import Action, EndpointStatus, Half, Outcome, SimStatus, Target
+from schemas.statuses import Action, Half, Outcome
 from simtandem.domain.lifecycle import Lifecycle
-from simtandem.domain.messages import pair, with_owners
+from simtandem.domain.messages import with_owners
+from simtandem.domain.split_pairs import pair
 from simtandem.domain.verdicts import is_now, look
 
 _MOVED = "moved since the plan was made"
@@ -22,7 +23,7 @@ def settle(
     is an inventory and `owners` a table as in `schemas.tables.Owners`, both read now.
     """
     looked = look(plan.filter(pl.col("action") == Action.CHANGE), fresh, owners)
-    looked = looked.with_columns(state=pl.coalesce(pair("sim_now", "endpoint_now"), pl.lit("")))
+    looked = looked.with_columns(state=pl.coalesce(pair("sim_now", "endpoint_now", lifecycle), pl.lit("")))
     looked = looked.with_columns(expected=_expected(), now=with_owners("state", "owners_now"))
     looked = looked.join(_barred(looked, lifecycle), on="row", how="left").with_columns(why=_why())
     return {half: _ended(looked, half) for half in Half}
@@ -40,7 +41,7 @@ def _expected() -> pl.Expr:
 def _barred(looked: pl.DataFrame, lifecycle: Lifecycle) -> pl.DataFrame:
     """Of pairs that are half there, those whose other half may not follow, and why.
 
-    To enable the endpoint of a SIM that has come to Factory Test meanwhile would activate the SIM.
+    A SIM can have come to a status in which the carrier moves it as soon as its endpoint is changed.
     """
     both = pl.col("sim_step") & pl.col("endpoint_step") & pl.col("expected")
     half_there = looked.filter(both & (is_now(Half.SIM, "after") != is_now(Half.ENDPOINT, "after")))
@@ -53,9 +54,7 @@ def _barred(looked: pl.DataFrame, lifecycle: Lifecycle) -> pl.DataFrame:
 
 def _refusal(lifecycle: Lifecycle, way: Sequence[str | None]) -> str | None:
     desired, sim, endpoint = way
-    target = Target(desired) if desired else None
-    move = lifecycle.move(SimStatus(sim) if sim else None, EndpointStatus(endpoint) if endpoint else None, target)
-    return move.refusal or None
+    return lifecycle.move(sim, endpoint, desired).refusal or None
 
 
 def _why() -> pl.Expr:

@@ -10,6 +10,7 @@ import polars as pl
 
 from schemas.statuses import Action, Half, Outcome
 from schemas.tables import Changes
+from simtandem.domain.split_pairs import halves
 
 _CHANGES = list(Changes.to_schema().columns)
 _MOMENT = pl.Datetime("ms", "UTC")
@@ -28,9 +29,9 @@ def changes(
     Of a step that was never answered only what the fresh look shows is believed.
     """
     planned = plan.filter(pl.col("action").is_in([Action.CHANGE.value, Action.UNCHANGED.value]))
-    seen = results.select("row", told=pl.col("after").str.split("+"))
+    seen = results.select("row", sim_now=halves("after")[0], endpoint_now=halves("after")[1])
     parts = []
-    for at, half in enumerate(Half):
+    for half in Half:
         step = steps.filter(pl.col("half") == half).select("row", step_at="at")
         ended_as = outcomes.filter(pl.col("half") == half).select("row", "outcome")
         looked = (
@@ -41,7 +42,7 @@ def changes(
                 half=pl.lit(half.value),
                 ident=f"{half}_id",
                 was=f"{half}_before",
-                now=pl.col("told").list.get(at, null_on_oob=True),
+                now=f"{half}_now",
             )
         )
         there = pl.col(f"{half}_step") & (
@@ -51,9 +52,8 @@ def changes(
         done = looked.with_columns(done=there.fill_null(value=False) & pl.col("step_at").is_not_null())
         done = done.with_columns(left=pl.when("done").then(f"{half}_after").otherwise("was"))
         parts.append(_between(done, "was", "left", pl.lit(started), pl.col("step_at")))
-        known = ~pl.col("now").fill_null("").is_in(["", "no SIM", "no endpoint"])
         since = pl.coalesce(pl.when("done").then("step_at"), pl.lit(started).cast(_MOMENT))
-        parts.append(_between(done.filter(known), "left", "now", since, pl.lit(ended)))
+        parts.append(_between(done, "left", "now", since, pl.lit(ended)))
     return pl.concat(parts).sort("half", "ident", "seen")
 
 

@@ -8,7 +8,8 @@ from dataclasses import dataclass
 
 import polars as pl
 
-from schemas.statuses import Action, SimStatus
+from schemas.statuses import Action
+from simtandem.domain.lifecycle import Lifecycle
 from simtandem.domain.plan import changes_owners
 from simtandem.errors import PlanRefused
 
@@ -17,7 +18,7 @@ from simtandem.errors import PlanRefused
 class Limits:
     """How much one plan may do without a person's word for it.
 
-    `suspend_share`: of the fleet's Activated SIMs, more than this may not be suspended; fleets under
+    `suspend_share`: of the fleet's charged SIMs, more than this may not be suspended; fleets under
     `suspend_fleet_min` SIMs are too small to judge by a share. `newly_billed`: how many SIMs may become charged; None
     sets no limit.
     """
@@ -39,18 +40,19 @@ class StopRule:
         return failures >= self.at_least and failures / max(devices, 1) > self.share
 
 
-def suspending(plan: pl.DataFrame) -> int:
-    """How many SIMs would leave Activated for Suspended."""
-    leaving = (pl.col("sim_before") == SimStatus.ACTIVATED) & (pl.col("sim_after") == SimStatus.SUSPENDED)
+def suspending(plan: pl.DataFrame, lifecycle: Lifecycle) -> int:
+    """How many SIMs would not be charged any more."""
+    before, after = (pl.col(f"sim_{when}").is_in(list(lifecycle.charged)) for when in ("before", "after"))
+    leaving = before & ~after
     return plan.filter((pl.col("action") == Action.CHANGE) & pl.col("sim_step") & leaving).height
 
 
-def for_good(count: int) -> str:
-    """What is said first of a plan that activates so many SIMs from Issued or Factory Test; empty where it is none."""
+def for_good(count: int, lifecycle: Lifecycle) -> str:
+    """What is said first of a plan that bills so many SIMs from a status without return; empty where it is none."""
     if not count:
         return ""
     sims = "1 SIM" if count == 1 else f"{count:,} SIMs"
-    return f"{sims} would be newly billed for good: nothing goes back to Issued or Factory Test."
+    return f"{sims} would be newly billed for good: nothing goes back to {' or '.join(lifecycle.without_return)}."
 
 
 def unlimited(newly_billed: int, limit: int | None) -> str:
@@ -74,7 +76,7 @@ def check_digest(carrier: str, *, expected: str | None, digest: str) -> None:
 def check(
     plan: pl.DataFrame,
     *,
-    carrier: str,
+    lifecycle: Lifecycle,
     fleet_sims: int | None,
     fleet_activated: int | None,
     limits: Limits,
@@ -89,15 +91,15 @@ def check(
     large plans pass, `change_owners` those that give SIMs other owners, which not everybody can undo. Where the fleet's
     counts are not known, as many suspends as the smallest fleet judged by its share are too many.
     """
-    check_digest(carrier, expected=expected_digest, digest=digest)
+    check_digest(lifecycle.carrier, expected=expected_digest, digest=digest)
     too_many = [
-        *_too_many_suspended(suspending(plan), fleet_sims, fleet_activated, limits),
+        *_too_many_suspended(suspending(plan, lifecycle), fleet_sims, fleet_activated, limits, lifecycle),
         *_too_many_billed(int(plan["newly_billed"].sum()), limits),
     ]
     objections = {"--accept-large": [] if accept_large else too_many}
     objections["--change-owners"] = [] if change_owners else _changing_owners(plan)
     if any(objections.values()):
-        lines = [f"{carrier}: {objection}" for some in objections.values() for objection in some]
+        lines = [f"{lifecycle.carrier}: {objection}" for some in objections.values() for objection in some]
         flags = " ".join(flag for flag, some in objections.items() if some)
         lines.append(f"Nothing was sent. Review plan.csv, then run again with {flags}.")
         raise PlanRefused("\n".join(lines))
@@ -112,17 +114,19 @@ def _changing_owners(plan: pl.DataFrame) -> list[str]:
     return [f"{count}. The first: SIM {sim}, from {before} to {after}."]
 
 
-def _too_many_suspended(count: int, sims: int | None, activated: int | None, limits: Limits) -> list[str]:
-    if sims is None or activated is None:
+def _too_many_suspended(
+    count: int, sims: int | None, charged: int | None, limits: Limits, lifecycle: Lifecycle
+) -> list[str]:
+    if sims is None or charged is None:
         if count < limits.suspend_fleet_min or count == 0:
             return []
         return [f"{count:,} SIMs would be suspended, and it is not known what share of the fleet that is."]
     if count == 0 or sims < limits.suspend_fleet_min:
         return []
-    share = count / max(activated, count)
+    share = count / max(charged, count)
     if share <= limits.suspend_share:
         return []
-    of_fleet = f"{count:,} of {max(activated, count):,} Activated SIMs would be suspended"
+    of_fleet = f"{count:,} of {max(charged, count):,} {' or '.join(lifecycle.charged)} SIMs would be suspended"
     return [f"{of_fleet} ({_percent(share)}, limit {_percent(limits.suspend_share)})."]
 
 

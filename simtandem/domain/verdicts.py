@@ -12,7 +12,9 @@ from schemas.statuses import Action, Half, Outcome, Verdict
 from schemas.tables import Plan, Results
 from simtandem.domain import ownership
 from simtandem.domain.device_lookup import index
-from simtandem.domain.messages import pair, sentence, with_owners
+from simtandem.domain.lifecycle import Lifecycle
+from simtandem.domain.messages import sentence, with_owners
+from simtandem.domain.split_pairs import pair
 
 _PLAN = list(Plan.to_schema().columns)
 _RESULTS = list(Results.to_schema().columns)
@@ -27,6 +29,7 @@ def results(
     invalid: pl.DataFrame,
     outcomes: pl.DataFrame,
     after: pl.DataFrame | None,
+    lifecycle: Lifecycle,
     owners: pl.DataFrame | None = None,
 ) -> pl.DataFrame:
     """One line for each input row (`schemas.tables.Results`): invalid rows, plan rows and repeats, sorted by row.
@@ -39,11 +42,11 @@ def results(
     looked = look(_add_outcomes(plan, outcomes), after, owners)
     judged = looked.with_columns(
         verdict=_verdict(),
-        before=pl.coalesce(pair("sim_before", "endpoint_before"), pl.lit("")),
-        after=pl.coalesce(pl.when("seen").then(pair("sim_now", "endpoint_now")), pl.lit("")),
-        asked=pl.coalesce(pair("sim_after", "endpoint_after"), pl.lit("")),
+        before=pl.coalesce(pair("sim_before", "endpoint_before", lifecycle), pl.lit("")),
+        after=pl.coalesce(pl.when("seen").then(pair("sim_now", "endpoint_now", lifecycle)), pl.lit("")),
+        asked=pl.coalesce(pair("sim_after", "endpoint_after", lifecycle), pl.lit("")),
     ).with_columns(now=with_owners("after", "owners_now"), asked=with_owners("asked", "owners_after"))
-    told = judged.filter(pl.col("action") != Action.REPEAT).with_columns(reason=sentence())
+    told = judged.filter(pl.col("action") != Action.REPEAT).with_columns(reason=sentence(lifecycle))
     kept = told.with_columns(owners="owners_after", owners_after="owners_now").select(_RESULTS)
     repeats = plan.filter(pl.col("action") == Action.REPEAT).select("row", "same_as", repeats="reason")
     # A repeat is told what became of the row it repeats, but the calls are counted there alone.
@@ -250,12 +253,10 @@ def _invalid_rows(invalid: pl.DataFrame) -> pl.DataFrame:
     return invalid.select(values.get(name, pl.lit(None, pl.String)).alias(name) for name in _RESULTS)
 
 
-def moved_between(before: pl.DataFrame, after: pl.DataFrame) -> pl.DataFrame:
+def moved_between(before: pl.DataFrame, after: pl.DataFrame, lifecycle: Lifecycle) -> pl.DataFrame:
     """Rows of two plans of one file that differ: `row`, and what was planned `before` and is `after`, in words."""
     told = pl.concat_str(
-        pl.col("sim_before").fill_null("no SIM"),
-        pl.lit("+"),
-        pl.col("endpoint_before").fill_null("no endpoint"),
+        pl.coalesce(pair("sim_before", "endpoint_before", lifecycle), pl.lit("not listed")),
         pl.coalesce(pl.format(", {}", "owners_before"), pl.lit("")),
         pl.lit(": "),
         pl.col("action"),

@@ -11,7 +11,9 @@ import polars as pl
 from sqlalchemy import Connection, Select, Text, and_, func, or_, select, type_coerce
 
 from schemas.hosts import plain_host
-from schemas.statuses import Action, Half, Outcome, Target, Verdict
+from schemas.statuses import Action, Half, Outcome, Verdict
+from simtandem.carriers.registry import lifecycle
+from simtandem.domain.split_pairs import goal_of
 from simtandem.ledger import last_known
 from simtandem.ledger.last_known import COLUMNS
 from simtandem.ledger.queries import at_host, read_frame
@@ -100,9 +102,7 @@ def put_by(connection: Connection, run_id: str) -> pl.DataFrame:
     rows = rows.with_columns(pl.col(told).fill_null(value=False))
     touched = pl.any_horizontal(f"{half}_touched" for half in Half)
     judged = rows.with_columns(_judgement()).filter(pl.col("there") | touched | ~pl.col("none_done"))
-    back = pl.concat_str("sim_before", "endpoint_before", separator="+").replace_strict(
-        {f"{each.sim}+{each.endpoint}": each.value for each in Target}, default=None, return_dtype=pl.String
-    )
+    back = goal_of("sim_before", "endpoint_before", lifecycle())
     nowhere = pl.lit(None, pl.String)
     return (
         judged.with_columns(back=pl.when("none_done").then(back))

@@ -5,26 +5,26 @@ from dataclasses import dataclass
 
 import polars as pl
 
-from schemas.statuses import Outcome, StoppedBy, Verdict
+from schemas.statuses import Finding, Outcome, StoppedBy, Verdict
 from simtandem.domain.safety import unlimited
 from simtandem.domain.verdicts import to_retry
 from simtandem.reports.headline import RETRIED, command, parts, stopped
 from simtandem.reports.run_document import Document
-from simtandem.reports.urgency import Split, explanations
+from simtandem.reports.urgency import explanations
 from simtandem.text.formats import named_rows, of
 
 _MOST_INVALID = 10
 _CHARGED = "charged this month (UTC) and every month it stays so"
 _SPLITS = {
-    Split.PAYING_BUT_OFF: (
+    Finding.PAYING_BUT_OFF: (
         "paying but off",
         f"The SIM is Activated, its endpoint is Disabled: {{}} {_CHARGED}, and can't work.",
     ),
-    Split.SIM_WITHOUT_ENDPOINT: (
+    Finding.SIM_WITHOUT_ENDPOINT: (
         "paying for nothing",
         f"The SIM is Activated, its endpoint missing or Deleted: {{}} {_CHARGED}. Assign one, or suspend the SIM.",
     ),
-    Split.ON_BUT_DEAD: (
+    Finding.ON_BUT_DEAD: (
         "on but dead",
         "The endpoint is Enabled, its SIM Suspended: {} not charged, and can't connect although the device looks on.",
     ),

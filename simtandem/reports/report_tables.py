@@ -15,6 +15,7 @@ import polars as pl
 
 from schemas.statuses import Cause, Outcome, Verdict
 from schemas.tables import Explained, Rejected, Results, empty
+from simtandem.carriers.registry import lifecycle
 from simtandem.domain import verdicts as reconciling
 from simtandem.ledger import explanations
 from simtandem.ledger.records import SENDING, RunKind, RunRecord, RunSummary, has_ended
@@ -216,7 +217,7 @@ def _counted(
     outcomes = told.get("outcomes") or reconciling.outcome_counts(ledger.outcomes(run_id))
     judged = devices["verdict"].count() > 0
     verdicts = told.get("verdicts") or (reconciling.verdict_counts(devices) if judged else {})
-    calls, counted = ledger.call_counts(run_id), figures(devices)
+    calls, counted = ledger.call_counts(run_id), figures(devices, lifecycle())
     on, off = counted.newly_billed, counted.no_longer_billed
     return {
         **_words(outcomes, verdicts),

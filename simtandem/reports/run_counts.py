@@ -8,7 +8,9 @@ from dataclasses import dataclass
 
 import polars as pl
 
-from schemas.statuses import Half, Outcome, SimStatus, Target, Verdict
+from schemas.statuses import Half, Outcome, Verdict
+from simtandem.domain.lifecycle import Lifecycle
+from simtandem.domain.split_pairs import halves
 from simtandem.domain.verdicts import half_done
 
 NEWLY_BILLED = (
@@ -40,18 +42,20 @@ class Figures:
     not_begun: int
 
 
-def figures(results: pl.DataFrame) -> Figures:
+def figures(results: pl.DataFrame, lifecycle: Lifecycle) -> Figures:
     """Count the results of a run (`schemas.tables.Results`; the verdict may be null)."""
     sim, endpoint = (pl.col(f"{half}_outcome").eq_missing(_APPLIED) for half in Half)
-    charged, was_charged = _is_activated("after"), _is_activated("before")
+    now, was = halves("after")[0], halves("before")[0]
+    charged, was_charged = (status.is_in(list(lifecycle.charged)).fill_null(value=False) for status in (now, was))
     # A call without answer that took effect was the run's as well.
     moved = pl.col("sim_outcome").eq_missing(pl.lit(Outcome.UNKNOWN.value))
-    on = (pl.col("desired") == Target.ACTIVATED) & ~was_charged & (sim | (moved & charged))
-    suspended = pl.col("after").str.starts_with(f"{SimStatus.SUSPENDED}+")
-    unnamed = (
-        pl.col("desired").is_null() & pl.col("owners").is_null() & suspended
-    )  # an undo, to what no status asks for
-    off = ((pl.col("desired") == Target.SUSPENDED) | unnamed) & was_charged & (sim | (moved & suspended))
+    bills, saves = (
+        pl.col("desired").is_in([goal.word for goal in goals]) for goals in (lifecycle.charging, lifecycle.saving)
+    )
+    on = bills & ~was_charged & (sim | (moved & charged))
+    saved = now.is_in([goal.sim for goal in lifecycle.saving])
+    unnamed = pl.col("desired").is_null() & pl.col("owners").is_null() & saved  # an undo, to what no status asks for
+    off = (saves | unnamed) & was_charged & (sim | (moved & saved))
     other_owner = sim & pl.col("owners").is_not_null() & pl.col("owners").ne_missing(pl.col("owners_before"))
     half = int(half_done(results).sum())
     return Figures(
@@ -67,10 +71,6 @@ def figures(results: pl.DataFrame) -> Figures:
         half_done=half,
         not_begun=results.filter(pl.col("verdict") == Verdict.SKIPPED).height - half,
     )
-
-
-def _is_activated(column: str) -> pl.Expr:
-    return pl.col(column).str.starts_with(f"{SimStatus.ACTIVATED}+")
 
 
 def _distinct(results: pl.DataFrame, which: pl.Expr, *device: str) -> int:

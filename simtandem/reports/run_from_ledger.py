@@ -9,7 +9,7 @@ import polars as pl
 
 from schemas.statuses import Half, Outcome, StoppedBy, Target, Verdict
 from schemas.tables import Outcomes, empty
-from simtandem.carriers.registry import devices_of
+from simtandem.carriers.registry import devices_of, lifecycle
 from simtandem.domain import verdicts as reconciling
 from simtandem.domain.stop_reason import Stop
 from simtandem.ledger.records import RunKind, RunRecord, RunState, RunSummary, has_ended
@@ -40,7 +40,7 @@ def known_results(ledger: Ledger, run_id: str) -> pl.DataFrame:
     if not results.is_empty():
         return results
     plan = ledger.plan(run_id)
-    return reconciling.results(plan, ledger.rejected(run_id), known_outcomes(ledger, run_id, plan), None)
+    return reconciling.results(plan, ledger.rejected(run_id), known_outcomes(ledger, run_id, plan), None, lifecycle())
 
 
 def known_outcomes(ledger: Ledger, run_id: str, plan: pl.DataFrame) -> pl.DataFrame:
@@ -123,7 +123,7 @@ def known_document(ledger: Ledger, run: RunSummary, results: pl.DataFrame) -> Do
         seconds=_seconds(record, run.at),
         files={},
     )
-    counted = figures(results)
+    counted = figures(results, lifecycle())
     counted = replace(counted, not_begun=verdicts[Verdict.SKIPPED] - counted.half_done)
     head, go_on = ledger.head(record.run_id), _next(run, plan)
     return cast(

@@ -14,7 +14,8 @@ import polars as pl
 from jinja2 import Environment, FunctionLoader, StrictUndefined
 from markupsafe import Markup
 
-from schemas.statuses import Cause, Target, Verdict
+from schemas.statuses import Cause, Finding, Target, Verdict
+from simtandem.carriers.registry import lifecycle
 from simtandem.host.atomic_file import replace_file
 from simtandem.ledger.explanations import Explanation
 from simtandem.reports import embedded_rows, run_charts, urgency
@@ -84,10 +85,10 @@ def render(
 
 def _judged(run: Document, results: pl.DataFrame, rejected: pl.DataFrame) -> dict[str, object]:
     """What the page tells of the rows."""
-    examined = urgency.examine(results)
+    examined = urgency.examine(results, lifecycle())
     return {
         "headline": _headline(run, examined),
-        "figures": figures(results),
+        "figures": figures(results, lifecycle()),
         "newly_billed": NEWLY_BILLED,
         "asked": _counts(results, "desired", list(Target)),
         "funnel": run_charts.funnel(run),
@@ -124,7 +125,7 @@ def _causes(explanation: Explanation) -> dict[str, object]:
 def _headline(run: Document, examined: pl.DataFrame) -> dict[str, str]:
     """The verdict on the whole run in a sentence, how good it is, and what is wrong in a few words."""
     text, who = headline(run), stopped(run)
-    idle = examined["split"].is_in([urgency.Split.PAYING_BUT_OFF, urgency.Split.SIM_WITHOUT_ENDPOINT]).sum()
+    idle = examined["split"].is_in([Finding.PAYING_BUT_OFF, Finding.SIM_WITHOUT_ENDPOINT]).sum()
     charged = [f"{formats.of(int(idle), 'SIM')} charged without working"] if idle else []
     if run.get("refusal"):
         return {"level": "mixed", "word": "Nothing was sent", "text": text, "detail": run["refusal"]}

@@ -1,24 +1,15 @@
 """What in the results a person should look at, and in which order."""
 
-from enum import StrEnum
-
 import polars as pl
 
-from schemas.statuses import EndpointStatus, SimStatus, Verdict
+from schemas.statuses import Verdict
+from simtandem.domain.lifecycle import Lifecycle
 from simtandem.domain.ownership import beside_states
-
-
-class Split(StrEnum):
-    """A pair whose halves disagree, as `simtandem audit` names them."""
-
-    PAYING_BUT_OFF = "paying_but_off"  # SIM Activated, endpoint Disabled: charged, and not working
-    SIM_WITHOUT_ENDPOINT = "sim_without_endpoint"  # SIM Activated, no endpoint or a Deleted one: charged for nothing
-    ON_BUT_DEAD = "on_but_dead"  # SIM Suspended, endpoint Enabled: looks on, and can't connect
-
+from simtandem.domain.split_pairs import SPLIT, split_as
 
 # What costs money comes first, then what somebody has to act on, then what was never sent.
 URGENCY = (
-    *Split,
+    *SPLIT,
     Verdict.FAILED,
     Verdict.UNKNOWN,
     Verdict.CHANGED_BY_OTHERS,
@@ -31,12 +22,13 @@ _DEVICE = r"^(?:SIM|endpoint) [0-9]+: "
 _RANKS = {str(finding): rank for rank, finding in enumerate(URGENCY)}
 
 
-def examine(results: pl.DataFrame) -> pl.DataFrame:
+def examine(results: pl.DataFrame, lifecycle: Lifecycle) -> pl.DataFrame:
     """`results`, the most urgent rows first, with three columns more.
 
-    `split` is a `Split` or "", `finding` the split or else the verdict, `attention` whether somebody should look.
+    `split` is one of `split_pairs.SPLIT` or "", `finding` the split or else the verdict, `attention` whether somebody
+    should look.
     """
-    split = _split(pairs=_has_pairs(results))
+    split = split_as("after", lifecycle).fill_null("")
     finding = pl.when(pl.col("split") != "").then("split").otherwise("verdict")
     examined = (
         results.with_columns(split.alias("split"))
@@ -65,27 +57,3 @@ def explanations(examined: pl.DataFrame, verdict: Verdict, most: int = 3) -> lis
     words = pl.when(pl.col("len") == 1).then("why").otherwise("shared").alias("words")
     top = counts.select(words, "len").sort(["len", "words"], descending=[True, False]).head(most)
     return [(str(sentence), int(count)) for sentence, count in top.iter_rows()]
-
-
-def _has_pairs(results: pl.DataFrame) -> bool:
-    """Whether this carrier's devices have an endpoint at all; without one, a lone Activated SIM is as it should be."""
-    return not results["endpoint_id"].is_null().all()
-
-
-def _split(*, pairs: bool) -> pl.Expr:
-    after = pl.col("after").str
-    charged = after.contains(SimStatus.ACTIVATED, literal=True)
-    enabled = after.contains(EndpointStatus.ENABLED, literal=True)
-    off = after.contains(EndpointStatus.DISABLED, literal=True)
-    gone = after.contains(EndpointStatus.DELETED, literal=True)
-    alone = gone | (pl.col("endpoint_id").is_null() & ~enabled & ~off & pl.lit(pairs))
-    dead = after.contains(SimStatus.SUSPENDED, literal=True) & enabled
-    return (
-        pl.when(charged & off)
-        .then(pl.lit(Split.PAYING_BUT_OFF.value))
-        .when(charged & alone)
-        .then(pl.lit(Split.SIM_WITHOUT_ENDPOINT.value))
-        .when(dead)
-        .then(pl.lit(Split.ON_BUT_DEAD.value))
-        .otherwise(pl.lit(""))
-    )

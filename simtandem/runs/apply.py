@@ -11,7 +11,7 @@ from functools import partial
 import polars as pl
 
 from schemas.organisations import NOBODY, OwnerField
-from schemas.statuses import EndpointStatus, Half, Outcome, SimStatus, StoppedBy
+from schemas.statuses import Half, Outcome, StoppedBy
 from simtandem import progress
 from simtandem.domain.batches import split
 from simtandem.carriers.protocol import Carrier, Change, Outdated, StepResult
@@ -63,7 +63,7 @@ class Applying:
         self._watcher = progress.current()
         self._look = FreshLook(run, carrier, steady=steady)
         plan = run.folder.table("plan.parquet")
-        self._batches = split(plan, run.request.batch_size, carrier.lifecycle.bulk_endpoints)
+        self._batches = split(plan, run.request.batch_size, carrier.lifecycle)
         self._ended_before: dict[Half, dict[int, StepResult]] = {half: {} for half in Half}
         self.stopped = ""
         self.interrupted = False
@@ -79,7 +79,7 @@ class Applying:
     def batches(self) -> Iterator[BatchWork]:
         """The batches in order, made ready one by one: what a batch remembers is let go of with it."""
         for batch in self._batches:
-            work = BatchWork(batch)
+            work = BatchWork(batch, self._carrier.lifecycle)
             for half, ended in self._ended_before.items():
                 work.keep(half, [ended.pop(row) for row in work.changes[half] if row in ended])
             yield work
@@ -263,7 +263,7 @@ class Applying:
         backs = [
             back
             for back, sim in work.to_put_back(held=bool(self.stopped))
-            if free(SimStatus(sim.now or work.changes[Half.SIM][back.row].before), EndpointStatus(back.after))
+            if free(sim.now or work.changes[Half.SIM][back.row].before, back.after)
         ]
         if not backs:
             return

@@ -5,7 +5,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 
 from schemas.organisations import OwnerField
-from schemas.statuses import Action, EndpointStatus, Half, Outcome, SimStatus
+from schemas.statuses import Action, Half, Outcome
+from simtandem.domain.lifecycle import Lifecycle
 from simtandem.domain import ownership
 from simtandem.domain.batches import Batch
 from simtandem.carriers.protocol import Change, StepResult
@@ -37,6 +38,7 @@ class BatchWork:
     """
 
     batch: Batch
+    lifecycle: Lifecycle
     changes: dict[Half, dict[int, Change]] = field(init=False)
     results: dict[Half, dict[int, StepResult]] = field(default_factory=lambda: {half: {} for half in Half})
     attempted: dict[Half, set[int]] = field(default_factory=lambda: {half: set() for half in Half})
@@ -50,15 +52,15 @@ class BatchWork:
     _bad: set[int] = field(default_factory=set)
 
     def __post_init__(self) -> None:
-        self.costly = set(costly(self.batch.rows)["row"])
+        self.costly = set(costly(self.batch.rows, self.lifecycle)["row"])
         self.changes = {Half.SIM: {}, Half.ENDPOINT: {}}
         for plan in self.batch.rows.iter_rows(named=True):
             if plan["action"] == Action.CHANGE and plan["sim_step"]:
-                before, after = SimStatus(plan["sim_before"]), SimStatus(plan["sim_after"])
+                before, after = plan["sim_before"], plan["sim_after"]
                 owners = _owners(plan["owners_before"], plan["owners_after"])
                 self.changes[Half.SIM][plan["row"]] = Change(plan["row"], plan["sim_id"], before, after, owners)
             if plan["action"] == Action.CHANGE and plan["endpoint_step"]:
-                start, end = EndpointStatus(plan["endpoint_before"]), EndpointStatus(plan["endpoint_after"])
+                start, end = plan["endpoint_before"], plan["endpoint_after"]
                 self.changes[Half.ENDPOINT][plan["row"]] = Change(plan["row"], plan["endpoint_id"], start, end)
 
     @property

@@ -10,6 +10,7 @@ import polars as pl
 
 from schemas.statuses import Action
 from schemas.tables import Outcomes, empty
+from simtandem.carriers.registry import lifecycle
 from simtandem.domain import verdicts as reconciling
 from simtandem import progress
 from simtandem.carriers.protocol import Carrier
@@ -146,7 +147,7 @@ def finish(run: Run, ended: RunState = RunState.FINISHED, *, why: str = "", stop
     outcomes = ledger.outcomes(run.run_id) if run.kind in SENDING else empty(Outcomes)
     after = folder.table(_AFTER) if folder.has(_AFTER) else None
     rejected = folder.table("rejected.parquet")
-    results = reconciling.results(folder.table("plan.parquet"), rejected, outcomes, after, _owners(folder))
+    results = reconciling.results(folder.table("plan.parquet"), rejected, outcomes, after, lifecycle(), _owners(folder))
     files = ["plan.csv", "invalid.csv"]
     if run.request.undo_of:
         results = undo.judged(run, results)
@@ -243,7 +244,7 @@ def _document(
         seconds=(datetime.now(UTC) - run.started).total_seconds(),
         files=files,
     )
-    made |= run_document.changes(figures(results), stop) | {"carrier_host": run.settings.carrier_host}
+    made |= run_document.changes(figures(results, lifecycle()), stop) | {"carrier_host": run.settings.carrier_host}
     made["billing"] = {"for_good": plan["billed_for_good"], "limit": plan["newly_billed_limit"]}
     if run.settings.unencrypted:
         made["warnings"] = [run.settings.unencrypted]

@@ -12,7 +12,7 @@ from datetime import UTC, datetime, timedelta
 
 import polars as pl
 
-from schemas.statuses import Cause, Finding, SimStatus
+from schemas.statuses import Cause, Finding
 from schemas.tables import Events, Explained, Findings, empty
 from simtandem.domain import findings as auditing
 from simtandem.domain import attribution
@@ -27,7 +27,6 @@ from simtandem.ledger.records import RunKind, RunState
 from simtandem.ledger.store import Ledger
 from simtandem.settings import Settings
 
-_FACTORY_TEST = 45
 
 
 @dataclass(slots=True)
@@ -148,7 +147,7 @@ async def explain_changes(audit: Audit, carrier: Carrier) -> None:
         told = pl.concat([told, ours, attribution.explain(still, steps, events, datetime.now(UTC), lag=audit.event_lag)])
     audit.folder.save_table("explained.parquet", told.sort("half", "ident"))
     tests = empty(Events) if events is None else await _tests(audit, carrier)
-    begun = tests.filter(pl.col("type") == _FACTORY_TEST).select("sim_id", "at").drop_nulls()
+    begun = tests.filter(pl.col("type").is_in(attribution.types_into(_ending()))).select("sim_id", "at").drop_nulls()
     audit.folder.save_table("tests.parquet", begun)
     if events is not None:
         audit.folder.save_table("events.parquet", pl.concat([events, tests]).unique("event_id", maintain_order=True))
@@ -162,6 +161,7 @@ def judge(audit: Audit) -> pl.DataFrame:
     earlier = audit.earlier("findings.parquet")
     findings = auditing.dated(
         auditing.find(inventory, managed, lifecycle()),
+        lifecycle(),
         managed,
         folder.table("tests.parquet"),
         folder.table("explained.parquet"),
@@ -203,22 +203,27 @@ async def _events_of(changes: pl.DataFrame, carrier: Carrier) -> pl.DataFrame | 
         return None
 
 
+def _ending() -> list[str]:
+    """The statuses that the carrier ends by itself."""
+    return [one.name for one in lifecycle().sims if one.becomes]
+
+
 async def _tests(audit: Audit, carrier: Carrier) -> pl.DataFrame:
-    """Events of moves to Factory Test, if there are SIMs of which neither ledger nor an earlier audit knows it."""
+    """Events of moves to a status that ends by itself, of SIMs of which neither ledger nor an earlier audit knows it."""
     inventory, managed = audit.folder.table("inventory.parquet"), audit.folder.table("managed.parquet")
     earlier = audit.earlier("findings.parquet")
-    known = [managed.filter(pl.col("sim_status") == SimStatus.FACTORY_TEST)["sim_id"]]
+    known = [managed.filter(pl.col("sim_status").is_in(_ending()))["sim_id"]]
     if earlier is not None:
         known.append(earlier.filter(pl.col("finding") == Finding.FACTORY_TEST)["sim_id"])
     unknown = inventory.filter(
-        (pl.col("sim_status") == SimStatus.FACTORY_TEST) & ~pl.col("sim_id").is_in(pl.concat(known).implode())
+        pl.col("sim_status").is_in(_ending()) & ~pl.col("sim_id").is_in(pl.concat(known).implode())
     )
     if unknown.is_empty():
         return empty(Events)
     now = datetime.now(UTC)
     iccids = sorted(unknown["iccid"].drop_nulls())
     try:
-        return await carrier.events(now - attribution.EVENTS_KEPT, now, [_FACTORY_TEST], iccids)
+        return await carrier.events(now - attribution.EVENTS_KEPT, now, attribution.types_into(_ending()), iccids)
     except (CarrierRefused, CarrierUnavailable) as error:
-        progress.current().notes(f"Since when SIMs are in Factory Test could not be read: {error}")
+        progress.current().notes(f"Since when SIMs are {' or '.join(_ending())} could not be read: {error}")
         return empty(Events)

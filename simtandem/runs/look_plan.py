@@ -5,7 +5,7 @@ from datetime import datetime, timedelta
 
 import polars as pl
 
-from schemas.statuses import SimStatus
+from simtandem.domain.lifecycle import Lifecycle
 from simtandem.runs.run import RunFolder
 from simtandem.domain.plan import changes_owners
 from simtandem.settings import Settings
@@ -59,10 +59,11 @@ class LookCost:
         return self.calls(costly) + batches * self.calls(batch_size) + self.calls(rest)
 
 
-def costly(rows: pl.DataFrame) -> pl.DataFrame:
+def costly(rows: pl.DataFrame, lifecycle: Lifecycle) -> pl.DataFrame:
     """Those of a plan's rows of which a wrong send costs money or can't be undone.
 
-    SIMs that become charged, SIMs that leave Issued for good, and SIMs that are given to somebody else.
+    SIMs that become charged, SIMs that leave a status for good, and SIMs that get another owner.
     """
-    tested = pl.col("sim_step") & (pl.col("sim_after") == SimStatus.FACTORY_TEST)
-    return rows.filter(pl.col("newly_billed") | tested.fill_null(value=False) | changes_owners())
+    leaves = pl.col("sim_step") & (pl.col("sim_after") != pl.col("sim_before"))
+    for_good = leaves & pl.col("sim_before").is_in(list(lifecycle.without_return))
+    return rows.filter(pl.col("newly_billed") | for_good.fill_null(value=False) | changes_owners())

@@ -120,13 +120,13 @@ def plan_changes(run: Run) -> dict[str, Any]:
 
 
 def _describe(run: Run, plan: pl.DataFrame) -> dict[str, Any]:
-    counted = counts(plan)
+    counted = counts(plan, lifecycle())
     changes = counted.sim_changes + counted.endpoint_changes
     calls = calls_needed(plan, run.request.batch_size, lifecycle())
     if changes:  # and what looking at devices again takes, before and after
         cost = LookCost.of(run.folder, run.settings)
         calls += cost.calls(counted.devices)
-        calls += cost.planned(costly(plan).height, calls - run.settings.capacity, run.request.batch_size)
+        calls += cost.planned(costly(plan, lifecycle()).height, calls - run.settings.capacity, run.request.batch_size)
     settings = run.settings
     eta = eta_seconds(
         calls, settings.capacity, settings.calls_window_s, counted.sim_changes, settings.sim_concurrency, _LATENCY_S
@@ -182,8 +182,8 @@ async def ask_gate(run: Run, carrier: Carrier) -> None:
 
 
 async def _count_fleet(run: Run, carrier: Carrier, plan: pl.DataFrame) -> tuple[int | None, int | None]:
-    """SIMs of the fleet and Activated ones; the carrier is asked only where what was listed can't tell enough."""
-    listing, suspending = run.folder.data("listing.json"), safety.suspending(plan)
+    """SIMs of the fleet and charged ones; the carrier is asked only where what was listed can't tell enough."""
+    listing, suspending = run.folder.data("listing.json"), safety.suspending(plan, lifecycle())
     sims, activated = listing["sims"], listing["activated"]
     limits = _limits(run)
     enough = sims and sims >= limits.suspend_fleet_min and suspending <= limits.suspend_share * activated
@@ -201,7 +201,7 @@ def _check(run: Run, plan: pl.DataFrame, sims: int | None, activated: int | None
     request = run.request
     safety.check(
         plan,
-        carrier=CARRIER,
+        lifecycle=lifecycle(),
         fleet_sims=sims,
         fleet_activated=activated,
         limits=_limits(run),

@@ -12,6 +12,7 @@ from datetime import timedelta
 import polars as pl
 
 from schemas.statuses import Action
+from simtandem.carriers.registry import lifecycle
 from simtandem import progress
 from simtandem.host.file_lock import lock_file, taken
 from simtandem.runs.fresh_look import FreshLook
@@ -63,7 +64,7 @@ async def changed_meanwhile(run: Run, look: FreshLook, given_up: Callable[[], bo
         return plan
     if not look.stale(look.listed):
         return plan.clear()
-    rows = costly(plan)
+    rows = costly(plan, lifecycle())
     if look.cost.at_once(rows.height) < rows.height:
         return rows.clear()
     if rows.height:

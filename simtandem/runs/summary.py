@@ -6,6 +6,7 @@ import polars as pl
 
 from schemas.parameters import Mode
 from schemas.statuses import Verdict
+from simtandem.carriers.registry import lifecycle
 from simtandem.runs.prepare import problems
 from simtandem.runs.run import Run
 from simtandem.reports.headline import headline, parts, retry_command, stopped
@@ -30,7 +31,7 @@ def only_planned(document: dict[str, Any]) -> bool:
 
 def waiting(plan: dict[str, Any], excess: str) -> str:
     """What a run waits for, and what it would do; first of all what can't be undone."""
-    first = for_good(plan.get("billed_for_good", 0))
+    first = for_good(plan.get("billed_for_good", 0), lifecycle())
     note = unlimited(plan["newly_billed"], plan.get("newly_billed_limit", 0))
     why = " ".join(each for each in (first, excess or "Approval was asked for.") if each)
     return (

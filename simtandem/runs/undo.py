@@ -52,7 +52,7 @@ def read_run(run: Run) -> Intake:
     plan, outcomes = run.ledger.plan(run_id), run.ledger.outcomes(run_id)
     sent = sender_history.sent_by(run.ledger, run_id)
     later = sender_history.sent_later(run.ledger, run_id, plan, sent)
-    changes = undoing.changed(plan, outcomes, sent, later, run_id)
+    changes = undoing.changed(plan, outcomes, lifecycle(), sent, later, run_id)
     if changes.is_empty():
         raise InputError(f"Run {run_id} ({undone.record.kind}) changed nothing, so there is nothing to undo.")
     run.folder.save_table(_CHANGES, changes)

@@ -3,11 +3,11 @@
 import polars as pl
 
 from schemas.tables import Plan, Repeats, empty
-from simtandem.carriers.emnify.lifecycle import EmnifyLifecycle
+from simtandem.carriers.emnify.lifecycle import EMNIFY
 from simtandem.domain.plan import make_plan
 from tests.simtandem.model_fleet import ModelDevice, ModelFleet
 
-LIFECYCLE = EmnifyLifecycle()
+LIFECYCLE = EMNIFY
 NO_REPEATS = empty(Repeats)
 
 

@@ -21,7 +21,7 @@ from simtandem import __version__, progress
 from simtandem.carriers.emnify.endpoint_writer import EndpointWriter
 from simtandem.carriers.emnify.events import read_events
 from simtandem.carriers.emnify.fleet_listing import list_fleet
-from simtandem.carriers.emnify.lifecycle import EmnifyLifecycle
+from simtandem.carriers.emnify.lifecycle import EMNIFY
 from simtandem.carriers.emnify.reader import Reader
 from simtandem.carriers.emnify.refused_tokens import refused_tokens
 from simtandem.carriers.emnify.sim_writer import change_sim
@@ -92,7 +92,7 @@ class Emnify:
     name = "emnify"
 
     def __init__(self, account: Account, journal: Journal, wire: Wire = Wire()) -> None:
-        self.lifecycle: Lifecycle = EmnifyLifecycle()
+        self.lifecycle: Lifecycle = EMNIFY
         budget = account.home / f"budget-{account.state_name}.sqlite"
         self.budget = CallBudget(budget, clock=wire.clock, sleep=wire.sleep)
         self.budget.on_pause = _say_pause

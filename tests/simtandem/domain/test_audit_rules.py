@@ -5,10 +5,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from schemas.statuses import EndpointStatus, Finding, SimStatus, Target
-from simtandem.carriers.emnify.lifecycle import EmnifyLifecycle
+from simtandem.carriers.emnify.lifecycle import EMNIFY
 from simtandem.domain.audit_rules import Judgement, State, judge
 
-LIFECYCLE = EmnifyLifecycle()
+LIFECYCLE = EMNIFY
 ACTIVATED, SUSPENDED, TEST = SimStatus.ACTIVATED, SimStatus.SUSPENDED, SimStatus.FACTORY_TEST
 ENABLED, DISABLED = EndpointStatus.ENABLED, EndpointStatus.DISABLED
 

@@ -4,6 +4,7 @@ import polars as pl
 import pytest
 
 from schemas.statuses import Action, Target
+from simtandem.carriers.emnify.lifecycle import EMNIFY
 from simtandem.domain.plan import PlanCounts, counts, make_plan
 from tests.simtandem.model_fleet import (
     ACTIVE,
@@ -142,7 +143,7 @@ def test_device_named_twice_in_different_ways_is_changed_once() -> None:
         False,
     )
     assert (second["sim_id"], second["sim_before"], second["sim_after"]) == ("1", ISSUED, ACTIVE)
-    assert counts(plan) == PlanCounts(
+    assert counts(plan, EMNIFY) == PlanCounts(
         devices=1,
         sim_changes=1,
         endpoint_changes=1,

@@ -8,12 +8,12 @@ from hypothesis import given, settings
 
 from schemas.statuses import Cause, EndpointStatus, Finding, SimStatus, Target
 from schemas.tables import Explained, Findings, Inventory, Managed, empty
-from simtandem.carriers.emnify.lifecycle import EmnifyLifecycle
+from simtandem.carriers.emnify.lifecycle import EMNIFY
 from simtandem.domain import findings as auditing
 from simtandem.domain.plan import make_plan
 from tests.simtandem.model_fleet import ModelFleet, device, fleets, repeats, wishes
 
-LIFECYCLE = EmnifyLifecycle()
+LIFECYCLE = EMNIFY
 NOW = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
 ACTIVATED, SUSPENDED, TEST = SimStatus.ACTIVATED, SimStatus.SUSPENDED, SimStatus.FACTORY_TEST
 ENABLED, DISABLED = EndpointStatus.ENABLED, EndpointStatus.DISABLED
@@ -148,6 +148,7 @@ def dated(
     )
     told = auditing.dated(
         findings,
+        LIFECYCLE,
         managed() if put is None else put,
         begun,
         empty(Explained) if explained is None else explained,

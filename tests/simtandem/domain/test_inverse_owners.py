@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from schemas.organisations import OwnerField
 from schemas.statuses import Action, EndpointStatus, Half, Outcome, SimStatus, Target
 from schemas.tables import Plan, Repeats, empty
-from simtandem.carriers.emnify.lifecycle import EmnifyLifecycle
+from simtandem.carriers.emnify.lifecycle import EMNIFY
 from simtandem.domain import inverse as undoing
 from simtandem.domain.plan import make_plan
 from simtandem.intake import read_devices
@@ -24,11 +24,11 @@ APPLIED, UNKNOWN = Outcome.APPLIED, Outcome.UNKNOWN
 
 
 def planned(fleet: OwnedFleet, devices: pl.DataFrame) -> pl.DataFrame:
-    return make_plan(devices, empty(Repeats), fleet.inventory(), EmnifyLifecycle(), fleet.owners())
+    return make_plan(devices, empty(Repeats), fleet.inventory(), EMNIFY, fleet.owners())
 
 
 def inverse(fleet: OwnedFleet, changes: pl.DataFrame) -> pl.DataFrame:
-    return Plan.validate(undoing.inverse(planned(fleet, undoing.devices(changes)), changes, EmnifyLifecycle()))
+    return Plan.validate(undoing.inverse(planned(fleet, undoing.devices(changes)), changes, EMNIFY))
 
 
 def ran(
@@ -40,7 +40,7 @@ def ran(
     if sim is APPLIED:
         fleet.apply(plan)
     steps = [(2, half, sim if half is Half.SIM else APPLIED) for half in Half if plan[f"{half}_step"].item()]
-    return fleet, undoing.changed(plan, ended(*steps))
+    return fleet, undoing.changed(plan, ended(*steps), EMNIFY)
 
 
 @settings(max_examples=60, deadline=None)
@@ -52,7 +52,7 @@ def test_every_owner_a_run_changed_goes_back_or_its_device_is_refused(job: tuple
     plan = planned(fleet, devices)
     fleet.apply(plan)
     steps = [(row["row"], half, APPLIED) for row in plan.iter_rows(named=True) for half in Half if row[f"{half}_step"]]
-    back = inverse(fleet, undoing.changed(plan, ended(*steps)))
+    back = inverse(fleet, undoing.changed(plan, ended(*steps), EMNIFY))
     assert back["row"].to_list() == plan.filter(pl.col("action") == Action.CHANGE)["row"].to_list()
     fleet.apply(back)
     assert (fleet.fleet.illegal, fleet.needless) == ([], [])

@@ -11,6 +11,7 @@ from polars.testing import assert_frame_equal
 
 from schemas.statuses import Action, EndpointStatus, Half, SimStatus, Target
 from schemas.tables import Devices, Inventory, Plan, empty
+from simtandem.carriers.emnify.lifecycle import EMNIFY
 from simtandem.domain.plan import PlanCounts, calls_needed, counts, digest, eta_seconds, make_plan
 from tests.simtandem.model_fleet import (
     ACTIVE,
@@ -62,14 +63,14 @@ def test_applying_a_plan_reaches_what_was_asked_and_leaves_nothing_to_do(job: Jo
         assert one.endpoint is kept
     again = make_plan(job.devices, job.repeats, fleet.inventory(), LIFECYCLE)
     assert again.filter(pl.col("action") == Action.CHANGE).is_empty()
-    assert counts(again).refused == counts(plan).refused
+    assert counts(again, EMNIFY).refused == counts(plan, EMNIFY).refused
 
 
 @settings(max_examples=60, deadline=None)
 @given(jobs())
 def test_every_input_row_is_planned_once_and_the_counts_add_up(job: Job) -> None:
     plan = plan_of(job)
-    counted = counts(plan)
+    counted = counts(plan, EMNIFY)
     assert sorted([*job.devices["row"], *job.repeats["row"]]) == plan["row"].to_list()
     changes = plan.filter(pl.col("action") == Action.CHANGE)
     assert changes.height + counted.unchanged + counted.refused == counted.devices
@@ -170,7 +171,7 @@ def test_refusal_by_the_rules_names_the_sim_and_keeps_the_states() -> None:
 def test_nothing_asked_of_nothing_is_an_empty_plan() -> None:
     plan = Plan.validate(make_plan(empty(Devices), NO_REPEATS, empty(Inventory), LIFECYCLE))
     assert plan.is_empty()
-    assert counts(plan) == PlanCounts(0, 0, 0, 0, 0, 0, 0, 0, dict.fromkeys(Target, 0))
+    assert counts(plan, EMNIFY) == PlanCounts(0, 0, 0, 0, 0, 0, 0, 0, dict.fromkeys(Target, 0))
     assert calls_needed(plan, 500, LIFECYCLE) == 0
     assert len(digest(plan, "emnify")) == 16
 
@@ -234,5 +235,5 @@ def test_eta_of_slow_answers_is_bound_by_them_alone() -> None:
 def test_billed_for_good_are_those_that_can_not_go_back() -> None:
     fleet = [device(1, ISSUED, OFF), device(2, TESTING, ON), device(3, SUSPENDED, OFF), device(4, ACTIVE, OFF)]
     wanted = wishes(*((row, str(row - 1), None, None, Target.ACTIVATED) for row in range(2, 6)))
-    counted = counts(plan_for(wanted, *fleet))
+    counted = counts(plan_for(wanted, *fleet), EMNIFY)
     assert (counted.newly_billed, counted.billed_for_good) == (3, 2)

@@ -8,14 +8,14 @@ from hypothesis import strategies as st
 
 from schemas.statuses import Action, EndpointStatus, Half, SimStatus, Target
 from schemas.tables import Plan, Repeats, empty
-from simtandem.carriers.emnify.lifecycle import EmnifyLifecycle
+from simtandem.carriers.emnify.lifecycle import EMNIFY
 from simtandem.domain import ownership
 from simtandem.domain.batches import split
 from simtandem.domain.plan import calls_needed, counts, digest, make_plan
 from tests.simtandem.model_fleet import ModelDevice, ModelFleet, device, repeats
 from tests.simtandem.owned_fleet import OwnedFleet, asks, owned, owner_jobs
 
-LIFECYCLE = EmnifyLifecycle()
+LIFECYCLE = EMNIFY
 ISSUED, ACTIVE, SUSPENDED = SimStatus.ISSUED, SimStatus.ACTIVATED, SimStatus.SUSPENDED
 ON, OFF = EndpointStatus.ENABLED, EndpointStatus.DISABLED
 RUNNING = (ACTIVE, ON)
@@ -58,7 +58,7 @@ def test_applying_a_plan_reaches_statuses_and_owners_and_leaves_nothing_to_do(
             assert now[row["sim_id"]] == was, "who asks for an owner alone keeps both statuses"
     again = plan_of(fleet, devices)
     assert again.filter(pl.col("action") == Action.CHANGE).is_empty()
-    assert counts(again).refused == counts(plan).refused
+    assert counts(again, EMNIFY).refused == counts(plan, EMNIFY).refused
     untouched = set(held) - set(plan.filter(pl.col("sim_step"))["sim_id"])
     assert all(fleet.held[sim] == held[sim] for sim in untouched)
 
@@ -69,7 +69,7 @@ def test_every_change_is_in_one_batch_and_a_batch_has_one_target(
     job: tuple[OwnedFleet, pl.DataFrame], size: int
 ) -> None:
     plan = plan_of(*job)
-    batches = split(plan, size)
+    batches = split(plan, size, EMNIFY)
     rows = [row for batch in batches for row in batch.rows["row"]]
     assert sorted(rows) == plan.filter(pl.col("action") == Action.CHANGE)["row"].to_list()
     for batch in batches:
@@ -83,7 +83,7 @@ def test_owners_alone_neither_save_nor_cost_so_they_go_last() -> None:
     plan = plan_of(
         fleet, asks((2, "1", None, OTHER), (3, "2", Target.SUSPENDED, OTHER), (4, "3", Target.ACTIVATED, OTHER))
     )
-    assert [batch.target for batch in split(plan, 10)] == [Target.SUSPENDED, Target.ACTIVATED, None]
+    assert [batch.target for batch in split(plan, 10, EMNIFY)] == [Target.SUSPENDED, Target.ACTIVATED, None]
 
 
 # Steps
@@ -95,7 +95,7 @@ def test_only_the_sims_whose_owner_differs_get_a_step() -> None:
     assert plan["action"].to_list() == [Action.CHANGE, Action.UNCHANGED]
     assert plan["sim_step"].to_list() == [True, False]
     assert plan["owners_before"].to_list() == [SAME, SAME]
-    assert counts(plan).owner_changes == 1
+    assert counts(plan, EMNIFY).owner_changes == 1
     assert calls_needed(plan, 500, LIFECYCLE) == 1
 
 
@@ -139,7 +139,7 @@ def test_a_plan_of_owners_bills_nobody() -> None:
         fleet, asks((2, "1", None, OTHER), (3, "2", Target.ACTIVATED, OTHER), (4, "3", Target.ACTIVATED, OTHER))
     )
     assert plan["newly_billed"].to_list() == [False, False, True]
-    assert counts(plan).owner_changes == counts(plan).sim_changes == 3
+    assert counts(plan, EMNIFY).owner_changes == counts(plan, EMNIFY).sim_changes == 3
 
 
 @pytest.mark.parametrize("sim", [SimStatus.ISSUED, SimStatus.ACTIVATED, SimStatus.SUSPENDED, SimStatus.FACTORY_TEST])
@@ -202,7 +202,7 @@ def test_rows_that_name_one_sim_differently_and_agree_are_sent_once() -> None:
     plan = plan_of(fleet, wish, repeats((4, 2)))
     assert plan["action"].to_list() == [Action.CHANGE, Action.REPEAT, Action.REPEAT]
     assert plan["owners_after"].to_list() == [OTHER] * 3
-    assert counts(plan).owner_changes == 1
+    assert counts(plan, EMNIFY).owner_changes == 1
 
 
 # The digest

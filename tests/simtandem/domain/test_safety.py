@@ -3,7 +3,7 @@ import pytest
 
 from schemas.statuses import EndpointStatus, SimStatus, Target
 from schemas.tables import Repeats, empty
-from simtandem.carriers.emnify.lifecycle import EmnifyLifecycle
+from simtandem.carriers.emnify.lifecycle import EMNIFY
 from simtandem.domain.plan import make_plan
 from simtandem.domain.safety import Limits, StopRule, check, for_good, suspending, unlimited
 from simtandem.errors import PlanRefused
@@ -20,7 +20,7 @@ def plan_to_suspend(count: int) -> pl.DataFrame:
     ]
     rows = [(1 + at, str(at), None, None, Target.SUSPENDED) for at in range(1, count + 2)]
     rows += [(1 + at, str(at), None, None, Target.ACTIVATED) for at in (count + 2, count + 3)]
-    return make_plan(wishes(*rows), empty(Repeats), ModelFleet(active + others).inventory(), EmnifyLifecycle())
+    return make_plan(wishes(*rows), empty(Repeats), ModelFleet(active + others).inventory(), EMNIFY)
 
 
 def gate(
@@ -35,7 +35,7 @@ def gate(
 ) -> None:
     check(
         plan,
-        carrier="emnify",
+        lifecycle=EMNIFY,
         fleet_sims=sims,
         fleet_activated=activated,
         limits=limits or Limits(),
@@ -47,8 +47,8 @@ def gate(
 
 
 def test_only_sims_that_leave_activated_are_suspending() -> None:
-    assert suspending(plan_to_suspend(3)) == 3
-    assert suspending(plan_to_suspend(0)) == 0
+    assert suspending(plan_to_suspend(3), EMNIFY) == 3
+    assert suspending(plan_to_suspend(0), EMNIFY) == 0
 
 
 def test_a_large_share_is_refused_with_the_numbers_and_the_way_on() -> None:
@@ -150,6 +150,6 @@ def test_a_rule_without_minimum_stops_at_failures_only() -> None:
 
 
 def test_what_is_said_of_sims_that_are_billed_for_good_and_without_a_limit() -> None:
-    assert for_good(0) == ""
-    assert for_good(1250).startswith("1,250 SIMs would be newly billed for good")
+    assert for_good(0, EMNIFY) == ""
+    assert for_good(1250, EMNIFY).startswith("1,250 SIMs would be newly billed for good")
     assert [bool(unlimited(*given)) for given in [(0, None), (1, None), (1, 0), (5, 10)]] == [False, True, False, False]

@@ -5,7 +5,7 @@ import pytest
 
 from schemas.statuses import EndpointStatus, SimStatus, Target
 from schemas.tables import Repeats, empty
-from simtandem.carriers.emnify.lifecycle import EmnifyLifecycle
+from simtandem.carriers.emnify.lifecycle import EMNIFY
 from simtandem.domain.plan import make_plan
 from simtandem.domain.safety import Limits, check
 from simtandem.errors import PlanRefused
@@ -24,13 +24,13 @@ def plan(desired: Target | None, owners: str | None) -> pl.DataFrame:
     """Twelve running SIMs of customer 42, of which this is asked."""
     fleet = owned(ModelFleet([device(at, SimStatus.ACTIVATED, EndpointStatus.ENABLED) for at in range(1, 13)]))
     devices = asks(*[(at + 1, str(at), desired, owners) for at in range(1, 13)])
-    return make_plan(devices, empty(Repeats), fleet.inventory(), EmnifyLifecycle(), fleet.owners())
+    return make_plan(devices, empty(Repeats), fleet.inventory(), EMNIFY, fleet.owners())
 
 
 def gate(plan: pl.DataFrame, *, accept_large: bool = False, change_owners: bool = False) -> None:
     check(
         plan,
-        carrier="emnify",
+        lifecycle=EMNIFY,
         fleet_sims=12,
         fleet_activated=12,
         limits=Limits(),
@@ -83,5 +83,5 @@ def test_owners_that_are_right_already_need_no_word() -> None:
 def test_owners_of_suspended_sims_are_not_counted_as_suspending() -> None:
     fleet = owned(ModelFleet([device(at, SimStatus.SUSPENDED, EndpointStatus.DISABLED) for at in range(1, 13)]))
     devices = asks(*[(at + 1, str(at), Target.SUSPENDED, OTHER) for at in range(1, 13)])
-    made = make_plan(devices, empty(Repeats), fleet.inventory(), EmnifyLifecycle(), fleet.owners())
+    made = make_plan(devices, empty(Repeats), fleet.inventory(), EMNIFY, fleet.owners())
     gate(made, change_owners=True)

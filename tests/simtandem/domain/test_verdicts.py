@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from schemas.statuses import Action, EndpointStatus, Half, Outcome, SimStatus, Target, Verdict
 from schemas.tables import Devices, Plan, Results, empty
-from simtandem.carriers.emnify.lifecycle import EmnifyLifecycle
+from simtandem.carriers.emnify.lifecycle import EMNIFY
 from simtandem.domain.plan import make_plan
 from simtandem.domain.verdicts import half_done, outcome_counts, results, stragglers, to_retry, verdict_counts
 from tests.simtandem.judged_row import ACTIVATE, NO_OUTCOMES, NONE_REJECTED, SUSPEND, judge, now, outcomes, plan_one
@@ -42,7 +42,7 @@ def rejected(*rows: int) -> pl.DataFrame:
 def runs(draw: st.DrawFn) -> tuple[pl.DataFrame, pl.DataFrame, pl.DataFrame, pl.DataFrame | None]:
     """A plan, rejected rows, outcomes for most of the steps, and a fleet that went its own ways meanwhile."""
     job: Job = draw(jobs())
-    plan = make_plan(job.devices, job.repeats, job.fleet.inventory(), EmnifyLifecycle())
+    plan = make_plan(job.devices, job.repeats, job.fleet.inventory(), EMNIFY)
     lines = []
     for row in plan.iter_rows(named=True):
         for half in Half:
@@ -67,7 +67,7 @@ def test_every_input_row_gets_one_verdict_and_one_reason(
     run: tuple[pl.DataFrame, pl.DataFrame, pl.DataFrame, pl.DataFrame | None],
 ) -> None:
     plan, rejected_rows, ended, after = run
-    judged = Results.validate(results(plan, rejected_rows, ended, after))
+    judged = Results.validate(results(plan, rejected_rows, ended, after, EMNIFY))
     assert judged["row"].to_list() == sorted([*plan["row"], *rejected_rows["row"]])
     assert sum(verdict_counts(judged).values()) == plan.height + rejected_rows.height
     assert list(verdict_counts(judged)) == [verdict.value for verdict in Verdict]
@@ -83,11 +83,11 @@ def test_every_input_row_gets_one_verdict_and_one_reason(
 @settings(max_examples=40, deadline=None)
 @given(jobs())
 def test_a_run_without_trouble_ends_in_sync(job: Job) -> None:
-    plan = make_plan(job.devices, job.repeats, job.fleet.inventory(), EmnifyLifecycle())
+    plan = make_plan(job.devices, job.repeats, job.fleet.inventory(), EMNIFY)
     job.fleet.apply(plan)
     steps = [(row["row"], half) for row in plan.iter_rows(named=True) for half in Half if row[f"{half}_step"]]
     ended = outcomes(*[(row, half, Outcome.APPLIED, 1, 204, "") for row, half in steps])
-    judged = results(plan, NONE_REJECTED, ended, job.fleet.inventory())
+    judged = results(plan, NONE_REJECTED, ended, job.fleet.inventory(), EMNIFY)
     assert set(judged["verdict"]) <= {Verdict.IN_SYNC, Verdict.REFUSED}
     assert set(judged.filter(pl.col("verdict") == Verdict.REFUSED)["row"]) == {
         row["row"]
@@ -234,7 +234,7 @@ def test_a_sim_with_another_partner_is_not_the_device_that_was_changed() -> None
 
 def test_invalid_rows_and_refused_moves_keep_their_reason() -> None:
     plan = plan_one(ISSUED, OFF, Target.SUSPENDED)
-    judged = Results.validate(results(plan, rejected(3), NO_OUTCOMES, now(ISSUED, OFF)))
+    judged = Results.validate(results(plan, rejected(3), NO_OUTCOMES, now(ISSUED, OFF), EMNIFY))
     assert judged["verdict"].to_list() == [Verdict.REFUSED, Verdict.INVALID]
     assert judged["reason"].to_list() == [plan["reason"][0], "precision is gone"]
     assert judged["before"].to_list() == ["Issued+Disabled", ""]
@@ -244,11 +244,11 @@ def test_invalid_rows_and_refused_moves_keep_their_reason() -> None:
 def test_a_repeat_takes_the_verdict_of_the_row_it_repeats() -> None:
     fleet = ModelFleet([device(1, ISSUED, OFF)])
     devices = wishes((2, "1", None, None, Target.ACTIVATED))
-    plan = make_plan(devices, repeats((3, 2)), fleet.inventory(), EmnifyLifecycle())
+    plan = make_plan(devices, repeats((3, 2)), fleet.inventory(), EMNIFY)
     ended = outcomes(
         (2, Half.ENDPOINT, Outcome.APPLIED, 1, 204, ""), (2, Half.SIM, Outcome.FAILED, 4, 503, "no answer")
     )
-    judged = results(plan, NONE_REJECTED, ended, now(ISSUED, ON))
+    judged = results(plan, NONE_REJECTED, ended, now(ISSUED, ON), EMNIFY)
     assert judged["verdict"].to_list() == [Verdict.FAILED, Verdict.FAILED]
     assert judged["reason"][1] == "same device and status as row 2; sent once"
     assert judged["attempts"].to_list() == [5, 0]
@@ -260,7 +260,7 @@ def test_the_last_line_of_a_step_counts() -> None:
         (2, Half.ENDPOINT, Outcome.APPLIED, 1, 204, ""),
         (2, Half.SIM, Outcome.APPLIED, 1, 204, ""),
     )
-    judged = results(ACTIVATE, NONE_REJECTED, ended, now(ACTIVE, ON)).row(0, named=True)
+    judged = results(ACTIVATE, NONE_REJECTED, ended, now(ACTIVE, ON), EMNIFY).row(0, named=True)
     assert (judged["sim_outcome"], judged["http_status"], judged["error"], judged["reason"]) == (
         "applied",
         None,
@@ -309,8 +309,8 @@ def test_what_is_fed_back_has_ids_is_not_in_sync_and_stands_once() -> None:
         (6, None, None, iccid(1), Target.ACTIVATED),  # the same as row 2
         (7, "77", None, None, Target.ACTIVATED),  # unknown to the carrier
     )
-    plan = make_plan(devices, repeats((8, 2)), fleet.inventory(), EmnifyLifecycle())
-    judged = results(plan, rejected(5), NO_OUTCOMES, None)
+    plan = make_plan(devices, repeats((8, 2)), fleet.inventory(), EMNIFY)
+    judged = results(plan, rejected(5), NO_OUTCOMES, None, EMNIFY)
     assert to_retry(judged).rows() == [
         ("1", "101", iccid(1), Target.ACTIVATED),
     ]
@@ -324,8 +324,8 @@ def test_outcomes_are_counted_with_every_word_as_a_key() -> None:
 
 
 def test_nothing_in_gives_nothing_out() -> None:
-    plan = make_plan(empty(Devices), repeats(), ModelFleet([]).inventory(), EmnifyLifecycle())
-    judged = Results.validate(results(plan, NONE_REJECTED, NO_OUTCOMES, None))
+    plan = make_plan(empty(Devices), repeats(), ModelFleet([]).inventory(), EMNIFY)
+    judged = Results.validate(results(plan, NONE_REJECTED, NO_OUTCOMES, None, EMNIFY))
     assert judged.is_empty()
     assert verdict_counts(judged) == {verdict.value: 0 for verdict in Verdict}
     assert to_retry(judged).is_empty()

@@ -5,6 +5,7 @@ import polars as pl
 import pytest
 
 from schemas.tables import Rejected, empty
+from simtandem.carriers.emnify.lifecycle import EMNIFY
 from simtandem.reports.next_steps import Advice, next_steps
 from simtandem.reports.run_document import Document
 from simtandem.reports.urgency import examine
@@ -21,7 +22,7 @@ def advise(make_results: Make, make_document: MakeDocument) -> Advise:
     ) -> list[Advice]:
         results = make_results(rows)
         document = cast("Document", make_document(results, **facts))
-        return next_steps(document, examine(results), empty(Rejected) if rejected is None else rejected)
+        return next_steps(document, examine(results, EMNIFY), empty(Rejected) if rejected is None else rejected)
 
     return make
 
@@ -124,7 +125,7 @@ def test_rows_without_a_verdict_are_never_called_right(make_results: Make, make_
     document = make_document(make_results([{}, {}]))
     document["verdicts"] = {"in_sync": 0}
 
-    (only,) = next_steps(cast("Document", document), examine(make_results([])), empty(Rejected))
+    (only,) = next_steps(cast("Document", document), examine(make_results([]), EMNIFY), empty(Rejected))
 
     assert (only.headline, only.command) == (
         "2 rows are not known to be in sync",

@@ -12,6 +12,7 @@ import pytest
 
 from schemas.parameters import ReportFormat
 from schemas.tables import Plan, Rejected, empty
+from simtandem.carriers.emnify.lifecycle import EMNIFY
 from simtandem.cli import report
 from simtandem.emulator.seeding import Group
 from simtandem.emulator.server import Emulator
@@ -63,7 +64,7 @@ def test_a_page_of_a_run_without_owners_says_nothing_of_them(make_results: Make,
 
 
 def test_what_is_examined_keeps_every_row(make_results: Make) -> None:
-    examined = examine(make_results([ASKED, {}]))
+    examined = examine(make_results([ASKED, {}]), EMNIFY)
     assert dict(examined.select("row", "after").rows()) == {
         2: "Activated+Enabled, customer_org_id=77",
         3: "Activated+Enabled",

@@ -3,6 +3,7 @@
 import pytest
 
 from schemas.statuses import Verdict
+from simtandem.carriers.emnify.lifecycle import EMNIFY
 from simtandem.reports.run_counts import figures
 from tests.simtandem.reports.conftest import MakeResults
 
@@ -32,40 +33,40 @@ OWNER_ALONE = {"desired": None, "before": "Activated+Enabled", "endpoint_outcome
 def test_newly_billed_is_what_became_activated_by_a_call_of_the_run(
     make_results: MakeResults, row: dict[str, object], billed: int
 ) -> None:
-    assert figures(make_results([row])).newly_billed == billed
+    assert figures(make_results([row]), EMNIFY).newly_billed == billed
 
 
 def test_a_sim_suspended_from_activated_is_charged_no_longer(make_results: MakeResults) -> None:
     off = {"desired": "suspended", "before": "Activated+Enabled", "after": "Suspended+Disabled"}
     tested = {**off, "before": "Factory Test+Enabled"}
-    assert figures(make_results([off, tested])).no_longer_billed == 1
+    assert figures(make_results([off, tested]), EMNIFY).no_longer_billed == 1
 
 
 def test_a_device_that_two_rows_name_counts_once(make_results: MakeResults) -> None:
     twice = {"sim_id": "7", "endpoint_id": "8", "before": "Issued+Disabled"}
-    told = figures(make_results([twice, {**twice, "attempts": 0}]))
+    told = figures(make_results([twice, {**twice, "attempts": 0}]), EMNIFY)
     assert (told.devices, told.sims, told.endpoints, told.newly_billed) == (1, 1, 1, 1)
 
 
 def test_halves_are_counted_each_for_itself(make_results: MakeResults) -> None:
-    told = figures(make_results([{}, {"sim_outcome": None}, NOT_SENT, {"endpoint_outcome": "failed"}]))
+    told = figures(make_results([{}, {"sim_outcome": None}, NOT_SENT, {"endpoint_outcome": "failed"}]), EMNIFY)
     assert (told.devices, told.sims, told.endpoints) == (4, 2, 3)
 
 
 def test_owners_count_where_they_changed(make_results: MakeResults) -> None:
     same = {**OWNED, "owners_before": "customer=7"}
-    assert figures(make_results([OWNER_ALONE, same, {**OWNER_ALONE, "sim_outcome": "refused"}])).owners == 1
+    assert figures(make_results([OWNER_ALONE, same, {**OWNER_ALONE, "sim_outcome": "refused"}]), EMNIFY).owners == 1
 
 
 def test_half_done_and_not_begun_add_up_to_what_was_skipped(make_results: MakeResults) -> None:
     never = {"sim_outcome": "held", "endpoint_outcome": "held", "after": "Suspended+Disabled", "verdict": "skipped"}
     results = make_results([NOT_SENT, never, never, {}, {**NOT_SENT, "verdict": "failed", "sim_outcome": "failed"}])
-    told = figures(results)
+    told = figures(results, EMNIFY)
     assert (told.half_done, told.not_begun) == (1, 2)
     assert told.half_done + told.not_begun == (results["verdict"] == Verdict.SKIPPED).sum()
 
 
 def test_a_run_that_changed_nothing_has_only_noughts(make_results: MakeResults) -> None:
     still = {"sim_outcome": None, "endpoint_outcome": None, "before": "Activated+Enabled"}
-    told = figures(make_results([still]))
+    told = figures(make_results([still]), EMNIFY)
     assert (told.devices, told.sims, told.newly_billed, told.no_longer_billed, told.unchanged) == (0, 0, 0, 0, 1)

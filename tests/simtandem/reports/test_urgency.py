@@ -1,10 +1,12 @@
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 
 import polars as pl
 import pytest
 
 from schemas.statuses import Verdict
 from schemas.tables import Results, empty
+from simtandem.carriers.emnify.lifecycle import EMNIFY
 from simtandem.reports.urgency import examine, explanations, moves
 
 MakeResults = Callable[[Sequence[Mapping[str, object]]], pl.DataFrame]
@@ -24,23 +26,29 @@ MakeResults = Callable[[Sequence[Mapping[str, object]]], pl.DataFrame]
     ],
 )
 def test_a_pair_whose_halves_disagree_is_named(make_results: MakeResults, after: str, split: str) -> None:
-    examined = examine(make_results([{"after": after, "verdict": "failed"}]))
+    examined = examine(make_results([{"after": after, "verdict": "failed"}]), EMNIFY)
 
     assert examined["split"].to_list() == [split]
     assert examined["finding"].to_list() == [split or "failed"]
 
 
 def test_a_charged_sim_alone_is_a_finding_only_where_devices_have_endpoints(make_results: MakeResults) -> None:
-    alone = {"endpoint_id": None, "after": "Activated"}
+    alone = make_results([{"endpoint_id": None, "after": "Activated+no endpoint"}])
+    sims = replace(
+        EMNIFY,
+        endpoints=(),
+        endpoint_moves=frozenset(),
+        goals=tuple(replace(goal, endpoint=None) for goal in EMNIFY.goals),
+    )
 
-    assert examine(make_results([{}, alone]))["split"].to_list() == ["sim_without_endpoint", ""]
-    assert examine(make_results([alone, alone]))["split"].to_list() == ["", ""]
+    assert examine(alone, EMNIFY)["split"].to_list() == ["sim_without_endpoint"]
+    assert examine(alone.with_columns(after=pl.lit("Activated")), sims)["split"].to_list() == [""]
 
 
 def test_what_costs_money_comes_first_and_what_is_in_sync_last(make_results: MakeResults) -> None:
     rows = [{"verdict": str(verdict)} for verdict in Verdict] + [{"after": "Activated+Disabled", "verdict": "skipped"}]
 
-    examined = examine(make_results(rows))
+    examined = examine(make_results(rows), EMNIFY)
 
     assert examined["finding"].to_list() == [
         "paying_but_off",
@@ -78,18 +86,18 @@ def test_an_explanation_is_the_reason_or_else_the_error(make_results: MakeResult
         ]
     )
 
-    assert explanations(examine(results), Verdict.FAILED) == [("no answer", 2), ("refused", 1)]
+    assert explanations(examine(results, EMNIFY), Verdict.FAILED) == [("no answer", 2), ("refused", 1)]
 
 
 def test_no_rows_have_no_findings() -> None:
-    assert examine(empty(Results)).is_empty()
+    assert examine(empty(Results), EMNIFY).is_empty()
     assert moves(empty(Results)).is_empty()
 
 
 def test_what_is_said_of_many_devices_is_said_once_and_of_one_with_its_name(make_results: MakeResults) -> None:
     refused = [{"verdict": "refused", "reason": f"SIM {n}: an Issued SIM can't be suspended"} for n in (11, 12)]
     alone = {"verdict": "refused", "reason": "endpoint 13: there is no SIM"}
-    assert explanations(examine(make_results([*refused, alone])), Verdict.REFUSED) == [
+    assert explanations(examine(make_results([*refused, alone]), EMNIFY), Verdict.REFUSED) == [
         ("an Issued SIM can't be suspended", 2),
         ("endpoint 13: there is no SIM", 1),
     ]

@@ -13,7 +13,7 @@ from schemas.statuses import EndpointStatus, Half, Outcome, SimStatus
 from schemas.tables import Inventory, Owners, empty
 from simtandem.carriers.protocol import Answer, Call, Change, Fresh, Journal, Listing, Outdated, StepResult, Stops, always_fresh, never_stops
 from simtandem.domain.lifecycle import Lifecycle
-from simtandem.carriers.emnify.lifecycle import EmnifyLifecycle
+from simtandem.carriers.emnify.lifecycle import EMNIFY
 from simtandem.errors import CarrierRefused, CarrierUnavailable, Interrupted
 from tests.simtandem.model_fleet import ModelFleet
 
@@ -83,7 +83,7 @@ class ActingCarrier:
     fleet_counts: tuple[int, int] = (1000, 1000)
     owners: dict[str, dict[OwnerField, str]] = field(default_factory=lambda: defaultdict(dict))
     journal: Journal | None = None
-    lifecycle: Lifecycle = field(default_factory=EmnifyLifecycle)
+    lifecycle: Lifecycle = EMNIFY
     name: str = "acting"
     sent: list[tuple[Half, str]] = field(default_factory=list)
     put_back: list[str] = field(default_factory=list)

@@ -14,7 +14,7 @@ from schemas.statuses import Target
 from schemas.tables import Repeats, empty
 from simtandem import progress
 from simtandem.carriers.protocol import Carrier
-from simtandem.carriers.emnify.lifecycle import EmnifyLifecycle
+from simtandem.carriers.emnify.lifecycle import EMNIFY
 from simtandem.emulator.server import Emulator
 from simtandem.runs import audit_output
 from simtandem.runs import fleet_audit
@@ -100,7 +100,7 @@ async def prepare(run: Run, carrier: ActingCarrier) -> None:
 def planned(run: Run, fleet: ModelFleet, targets: list[Target]) -> pl.DataFrame:
     """The plan for the fleet, kept where the sending looks for it; device 1 is asked for in row 2, and so on."""
     asked = wishes(*((at + 1, str(at), None, None, target) for at, target in enumerate(targets, 1)))
-    plan = make_plan(asked, empty(Repeats), fleet.inventory(), EmnifyLifecycle())
+    plan = make_plan(asked, empty(Repeats), fleet.inventory(), EMNIFY)
     run.folder.save_table("plan.parquet", plan)
     run.folder.save("listing.json", {"begun": run.ledger.clock().isoformat()})
     run.ledger.start_run(run.record({"file": "trial.csv", "sha256": "", "rows": plan.height, "invalid": 0}))

@@ -8,7 +8,7 @@ import pytest
 from schemas.organisations import OwnerField
 from schemas.statuses import EndpointStatus, Half, Outcome, SimStatus, Target
 from schemas.tables import Repeats, empty
-from simtandem.carriers.emnify.lifecycle import EmnifyLifecycle
+from simtandem.carriers.emnify.lifecycle import EMNIFY
 from simtandem.runs.apply import Applying
 from simtandem.runs.run import Run
 from simtandem.ledger.journal import CallWriter
@@ -38,7 +38,7 @@ async def applying(
     sims = [one.sim_id for one in carrier.fleet.devices]
     devices = asks(*[(at, sim, desired, owners) for at, sim in enumerate(sims, 2)])
     told = await carrier.read_owners([sim for sim in sims if sim])
-    plan = make_plan(devices, empty(Repeats), carrier.fleet.inventory(), EmnifyLifecycle(), told)
+    plan = make_plan(devices, empty(Repeats), carrier.fleet.inventory(), EMNIFY, told)
     run.folder.save_table("plan.parquet", plan)
     run.folder.save("listing.json", {"begun": run.ledger.clock().isoformat()})
     run.ledger.start_run(run.record({"file": "trial.csv", "sha256": "", "rows": plan.height, "invalid": 0}))

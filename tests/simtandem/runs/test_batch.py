@@ -4,7 +4,7 @@ from schemas.statuses import EndpointStatus, Half, Outcome, SimStatus, Target
 from schemas.tables import Repeats, empty
 from simtandem.domain.batches import split
 from simtandem.carriers.protocol import Change, StepResult
-from simtandem.carriers.emnify.lifecycle import EmnifyLifecycle
+from simtandem.carriers.emnify.lifecycle import EMNIFY
 from simtandem.runs.batch import BatchWork, other
 from simtandem.domain.plan import make_plan
 from tests.simtandem.runs.sending import RESTING, RUNNING
@@ -15,8 +15,8 @@ def work_on(*states: tuple[SimStatus, EndpointStatus], target: Target = Target.A
     """The only batch of a plan for devices in these states; device 1 is row 2."""
     fleet = ModelFleet([device(number, *halves) for number, halves in enumerate(states, 1)])
     asked = wishes(*((number + 1, str(number), None, None, target) for number in range(1, len(states) + 1)))
-    [batch] = split(make_plan(asked, empty(Repeats), fleet.inventory(), EmnifyLifecycle()), 500)
-    return BatchWork(batch)
+    [batch] = split(make_plan(asked, empty(Repeats), fleet.inventory(), EMNIFY), 500, EMNIFY)
+    return BatchWork(batch, EMNIFY)
 
 
 def rows(changes: list[Change]) -> list[int]:

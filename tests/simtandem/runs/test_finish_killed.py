@@ -16,7 +16,7 @@ import pytest
 from schemas.statuses import EndpointStatus, Half, Outcome, SimStatus, Target
 from schemas.tables import Rejected, Repeats, empty
 from simtandem.carriers.protocol import Answer, Call
-from simtandem.carriers.emnify.lifecycle import EmnifyLifecycle
+from simtandem.carriers.emnify.lifecycle import EMNIFY
 from simtandem.runs.finish import report_again
 from simtandem.runs.run import RunFolder
 from simtandem.ledger.records import OutcomeRecord, RunKind, RunState
@@ -56,7 +56,7 @@ class Killed:
     def plan(self) -> None:
         asked = wishes(*((row, str(row - 1), None, None, Target.ACTIVATED) for row in range(2, 6)))
         fleet = fleet_of(4, SimStatus.ISSUED, EndpointStatus.DISABLED)
-        plan = make_plan(asked, empty(Repeats), fleet.inventory(), EmnifyLifecycle())
+        plan = make_plan(asked, empty(Repeats), fleet.inventory(), EMNIFY)
         self.ledger.record_plan("run", plan)
         self.ledger.record_state("run", RunState.PLANNED, {"digest": "d1", "unchanged": 0, "refused": 0, **COUNTS})
 

@@ -4,9 +4,9 @@ import pytest
 
 from schemas.statuses import EndpointStatus, Half, SimStatus, Target
 from simtandem.carriers.emnify.lifecycle import (
+    EMNIFY,
     ENDPOINT_STATUS_IDS,
     SIM_STATUS_IDS,
-    EmnifyLifecycle,
 )
 from simtandem.domain.lifecycle import Lifecycle, Move
 
@@ -85,7 +85,7 @@ EXPECTED: dict[Target, dict[tuple[SimStatus | None, EndpointStatus | None], Move
         (None, ON): "there is no SIM",
         (None, OFF): "there is no SIM",
         (None, GONE): "there is no SIM",
-        (ISSUED, None): "can't be tested; assign an endpoint first",
+        (ISSUED, None): "can't go to Factory Test; assign an endpoint first",
         (ISSUED, ON): ENDPOINT_FIRST_TEST,
         (ISSUED, OFF): ENDPOINT_FIRST_TEST,
         (ISSUED, GONE): "endpoint is Deleted",
@@ -101,7 +101,7 @@ EXPECTED: dict[Target, dict[tuple[SimStatus | None, EndpointStatus | None], Move
         (DELETED, ON): "SIM is Deleted",
         (DELETED, OFF): "SIM is Deleted",
         (DELETED, GONE): "SIM is Deleted",
-        (TESTING, None): "can't be tested; assign an endpoint first",
+        (TESTING, None): "can't go to Factory Test; assign an endpoint first",
         (TESTING, ON): ENDPOINT_FIRST_TEST,
         (TESTING, OFF): "enabling the endpoint now would make the carrier activate the SIM",
         (TESTING, GONE): "endpoint is Deleted",
@@ -119,7 +119,7 @@ EXPECTED: dict[Target, dict[tuple[SimStatus | None, EndpointStatus | None], Move
 def test_every_state_has_its_way_or_its_refusal(
     target: Target, sim: SimStatus | None, endpoint: EndpointStatus | None
 ) -> None:
-    move = EmnifyLifecycle().move(sim, endpoint, target)
+    move = EMNIFY.move(sim, endpoint, target)
     expected = EXPECTED[target][sim, endpoint]
     if isinstance(expected, Move):
         assert move == expected
@@ -133,7 +133,7 @@ def test_every_state_has_its_way_or_its_refusal(
 def test_a_state_comes_back_only_by_suspending_or_by_an_endpoint_beside_a_sim_that_is_not_charged(
     left: tuple[SimStatus, EndpointStatus | None], was: tuple[SimStatus, EndpointStatus | None]
 ) -> None:
-    move = EmnifyLifecycle().restore(left, was)
+    move = EMNIFY.restore(left, was)
     sim_free = left[0] == was[0] or (left[0], was[0]) == (ACTIVE, SUSPENDED)
     switched = {left[1], was[1]} == {ON, OFF} and was[0] in (ISSUED, SUSPENDED)
     free = was[0] is not ACTIVE and sim_free and (left[1] == was[1] or switched)
@@ -148,11 +148,11 @@ def test_a_state_comes_back_only_by_suspending_or_by_an_endpoint_beside_a_sim_th
 def test_an_endpoint_goes_back_only_beside_a_sim_that_is_neither_charged_nor_could_become_so(
     sim: SimStatus, endpoint: EndpointStatus
 ) -> None:
-    assert EmnifyLifecycle().free_to_put_back(sim, endpoint) is (sim in {ISSUED, SUSPENDED})
+    assert EMNIFY.free_to_put_back(sim, endpoint) is (sim in {ISSUED, SUSPENDED})
 
 
 def test_an_endpoint_never_goes_back_to_deleted() -> None:
-    assert not EmnifyLifecycle().free_to_put_back(ISSUED, GONE)
+    assert not EMNIFY.free_to_put_back(ISSUED, GONE)
 
 
 def test_status_numbers_are_the_documented_ones() -> None:
@@ -166,5 +166,5 @@ def test_numbers_translate_back_to_the_same_words() -> None:
 
 
 def test_it_is_a_lifecycle_that_changes_two_thousand_endpoints_in_a_call() -> None:
-    lifecycle: Lifecycle = EmnifyLifecycle()
+    lifecycle: Lifecycle = EMNIFY
     assert lifecycle.bulk_endpoints == 2000
