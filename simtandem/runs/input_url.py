@@ -15,7 +15,7 @@ from contextlib import closing, suppress
 from dataclasses import dataclass
 from urllib.parse import SplitResult, parse_qsl, urljoin, urlsplit
 
-import fsspec  # type: ignore[import-untyped]
+import fsspec
 
 from schemas.hosts import plain_host
 from simtandem.errors import InputError

@@ -74,7 +74,7 @@ class Stage:
         """The command with this verb in the HTML report of a run."""
         self.desk.run("report", run_id)
         page = html.unescape((self.desk.home / "runs" / run_id / "report.html").read_text())
-        return re.findall(rf"simtandem {verb} [^<\n\"]+", page)[0].strip()
+        return str(re.findall(rf"simtandem {verb} [^<\n\"]+", page)[0]).strip()
 
 
 Name = Callable[[Stage], str]

@@ -32,7 +32,7 @@ def digest_in(text: str) -> str:
 
 
 def test_a_mistake_is_refused_before_a_run_exists(site: Site) -> None:
-    for wrong, said in [
+    wrongs: list[tuple[dict[str, Any], str]] = [
         ({"batch_size": 5000}, "maximum of 2000"),
         ({"approval_hours": 0}, "minimum of 1"),
         ({"to": "on"}, "not one of"),
@@ -41,7 +41,8 @@ def test_a_mistake_is_refused_before_a_run_exists(site: Site) -> None:
         ({"file": "https://me:pw@lists.test/a.csv"}, "does not match"),
         ({"prepared_run": "20260101T000000-abcdef"}, "prepared_run"),
         ({"typo": 1}, "typo"),
-    ]:
+    ]
+    for wrong, said in wrongs:
         refused = site.refused(**{"file": pasted(1), **wrong})
         assert refused.status_code == 409
         assert said in refused.text

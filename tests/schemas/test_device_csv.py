@@ -97,7 +97,7 @@ def test_the_model_holds_text_and_row_numbers_only() -> None:
     assert {name for name, column in columns.items() if not column.required} == set(OwnerField)
 
 
-def test_iccids_that_end_in_zeros_by_chance_are_kept_and_damaged_ones_are_not():
+def test_iccids_that_end_in_zeros_by_chance_are_kept_and_damaged_ones_are_not() -> None:
     genuine = pl.DataFrame({"row": range(2, 20_002)}).with_columns(
         (pl.lit("898830300") + (pl.col("row").cast(pl.String).str.zfill(10))).alias("iccid"),
         *(pl.lit(None, pl.String).alias(name) for name in ("sim_id", "endpoint_id", "status")),

@@ -1,5 +1,7 @@
 """The plan for a few input rows and a fleet in memory."""
 
+from typing import Any
+
 import polars as pl
 
 from schemas.tables import Plan, Repeats, empty
@@ -15,5 +17,5 @@ def plan_for(devices: pl.DataFrame, *fleet: ModelDevice, again: pl.DataFrame = N
     return Plan.validate(make_plan(devices, again, ModelFleet(list(fleet)).inventory(), LIFECYCLE))
 
 
-def only(plan: pl.DataFrame) -> dict[str, object]:
+def only(plan: pl.DataFrame) -> dict[str, Any]:
     return plan.row(0, named=True)

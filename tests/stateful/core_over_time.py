@@ -65,7 +65,7 @@ troubles = st.fixed_dictionaries(
     }
 )
 targets = st.sampled_from(TARGETS[:2]) | st.sampled_from(TARGETS)
-calm = st.just({"mishaps": {}, "outsider": None, "interrupt": None})
+calm: st.SearchStrategy[dict[str, Any]] = st.just({"mishaps": {}, "outsider": None, "interrupt": None})
 wish = st.tuples(devices, targets, st.sampled_from(("sim", "endpoint", "both")))
 wishes = st.lists(wish, min_size=1, max_size=3, unique_by=lambda one: one[0]) | st.lists(wish, min_size=1, max_size=5)
 recent = st.integers(0, 3)

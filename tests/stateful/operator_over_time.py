@@ -15,6 +15,8 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+from pydantic import SecretStr
+
 from schemas.parameters import BulkUpdate, Mode
 from simtandem import progress
 from simtandem.carriers.emnify.client import Account, Emnify, Wire
@@ -89,7 +91,7 @@ class Operator:
         """As the environment would give them."""
         if self.tokens not in self._settings:
             token = f"application-token-{self.tokens}"
-            self._settings[self.tokens] = Settings(home=self.home, emnify_url=URL, emnify_token=token)
+            self._settings[self.tokens] = Settings(home=self.home, emnify_url=URL, emnify_token=SecretStr(token))
         return self._settings[self.tokens]
 
     def clock(self) -> datetime:

@@ -3,7 +3,7 @@
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 from uuid import UUID, uuid4
 
 import pytest
@@ -13,7 +13,6 @@ from schemas.statuses import EndpointStatus, SimStatus
 from simtandem import progress
 from simtandem.emulator.seeding import Group
 from simtandem.emulator.server import Emulator
-from simtandem.ledger.journal import CallWriter
 from simtandem.ledger.records import RunKind, RunState
 from simtandem.runs import prepare
 from simtandem.runs.origin import AskedOn
@@ -77,6 +76,6 @@ async def planned_session(
             async with run.carrier() as (carrier, journal):
                 await prepare.list_inventory(run, carrier)
                 prepare.plan_changes(run)
-                yield Session(run, carrier, cast("CallWriter", journal))
+                yield Session(run, carrier, journal)
         finally:
             run.close()

@@ -2,6 +2,7 @@
 
 import gc
 from collections.abc import AsyncIterator
+from typing import Any
 
 import pytest
 from prefect.blocks.system import Secret
@@ -41,8 +42,13 @@ async def _prefect(prefect_server: PrefectServer) -> AsyncIterator[None]:
     gc.collect()
 
 
+async def save_token(value: Any) -> None:
+    """The Secret block of the token, with a text or a document in it."""
+    await Secret(value=value).asave("simtandem-emnify-token")
+
+
 async def test_what_the_environment_leaves_open_and_harms_nobody_is_read_from_prefect() -> None:
-    await Secret(value=" hush-1 ").asave("simtandem-emnify-token")
+    await save_token(" hush-1 ")
     await Variable.aset("simtandem_currency", "EUR")
     await Variable.aset("simtandem_timezone", "Europe/Berlin")
     await Variable.aset("simtandem_sim_concurrency", 3)
@@ -61,7 +67,7 @@ async def test_what_the_environment_leaves_open_and_harms_nobody_is_read_from_pr
     ],
 )
 async def test_a_variable_diverts_nothing_and_is_named_with_the_place_for_it(name: str) -> None:
-    await Secret(value="hush-1").asave("simtandem-emnify-token")
+    await save_token("hush-1")
     await Variable.aset(f"simtandem_{name}", "http://thief.test")
     with pytest.raises(InputError) as refused:
         await settings_of_run()
@@ -83,7 +89,7 @@ async def test_a_variable_may_lower_the_calls_at_once_and_not_raise_them() -> No
 
 
 async def test_the_environment_comes_first(monkeypatch: pytest.MonkeyPatch) -> None:
-    await Secret(value="hush-1").asave("simtandem-emnify-token")
+    await save_token("hush-1")
     await Variable.aset("simtandem_calls", 77)
     monkeypatch.setenv("SIMTANDEM_EMNIFY_TOKEN", "hush-2")
     monkeypatch.setenv("SIMTANDEM_CALLS", "99")
@@ -95,7 +101,7 @@ async def test_the_environment_comes_first(monkeypatch: pytest.MonkeyPatch) -> N
 async def test_a_token_of_a_secret_block_goes_to_its_own_host_alone(
     monkeypatch: pytest.MonkeyPatch, value: object
 ) -> None:
-    await Secret(value=value).asave("simtandem-emnify-token")
+    await save_token(value)
     monkeypatch.setenv("SIMTANDEM_EMNIFY_URL", "https://thief.test")
     with pytest.raises(InputError, match=r"token in Prefect's Secret block is for .*thief\.test") as refused:
         await settings_of_run()
@@ -103,7 +109,7 @@ async def test_a_token_of_a_secret_block_goes_to_its_own_host_alone(
 
 
 async def test_a_secret_block_may_name_the_host_that_its_token_is_for(monkeypatch: pytest.MonkeyPatch) -> None:
-    await Secret(value={"token": "hush-1", "host": "https://BICS.test:443/emnify"}).asave("simtandem-emnify-token")
+    await save_token({"token": "hush-1", "host": "https://BICS.test:443/emnify"})
     monkeypatch.setenv("SIMTANDEM_EMNIFY_URL", "https://bics.test/emnify")
     assert (await settings_of_run()).token() == "hush-1"
 
@@ -120,7 +126,7 @@ async def test_what_cannot_be_used_is_named_but_not_shown() -> None:
         await settings_of_run()
     assert "Plenty" not in str(refused.value)
     await Variable.aset("simtandem_timezone", "UTC", overwrite=True)
-    await Secret(value={"token": "hush-3"}).asave("simtandem-emnify-token")
+    await save_token({"token": "hush-3"})
     with pytest.raises(InputError, match="does not hold a text") as refused:
         await settings_of_run()
     assert "hush-3" not in str(refused.value)

@@ -8,7 +8,7 @@ from simtandem.cli.run_output import PlanView, show_files, show_plan, show_resul
 from tests.simtandem.cli.paper import paper
 
 
-def document(**plan: int) -> dict[str, Any]:
+def document(**plan: int) -> Any:
     counts = {
         "devices": 8,
         "sim_changes": 3,

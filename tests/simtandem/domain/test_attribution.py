@@ -1,6 +1,7 @@
 """Who changed what: our steps and the carrier's events, put side by side."""
 
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import polars as pl
 import pytest
@@ -67,7 +68,7 @@ def steps(*some: tuple[str, str, str, datetime]) -> pl.DataFrame:
 
 def cause(
     changes: pl.DataFrame, ours: pl.DataFrame | None = None, events: pl.DataFrame | None = None
-) -> dict[str, object]:
+) -> dict[str, Any]:
     told = attribution.explain(changes, steps() if ours is None else ours, log() if events is None else events, LATER)
     return Explained.validate(told).row(0, named=True)
 

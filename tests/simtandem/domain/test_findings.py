@@ -157,7 +157,7 @@ def dated(
     )
     rows = Findings.validate(told).select("sim_id", "endpoint_id", "since", "known_from", "explanation").rows()
     assert told.drop("since", "known_from", "explanation").equals(findings.drop("since", "known_from", "explanation"))
-    return {sim or endpoint: tuple(rest) for sim, endpoint, *rest in rows}  # type: ignore[misc]  # three values
+    return {sim or endpoint: tuple(rest) for sim, endpoint, *rest in rows}  # three values
 
 
 IN_TEST = ModelFleet([device(number, TEST, ENABLED) for number in (1, 2, 3, 4)])

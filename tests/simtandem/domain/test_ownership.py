@@ -30,7 +30,7 @@ def looked(wished: str | None, now: pl.DataFrame | None) -> str | None:
 
 
 def test_a_text_names_what_is_asked_in_one_order_whatever_order_it_is_given_in() -> None:
-    backwards = {ISSUER: "3", CUSTOMER: "1", RESELLER: NOBODY}
+    backwards: dict[OwnerField, str | None] = {ISSUER: "3", CUSTOMER: "1", RESELLER: NOBODY}
     assert one_text(backwards) == "customer_org_id=1, reseller_org_id=none, issuer_org_id=3"
     assert one_text({RESELLER: "2", CUSTOMER: None}) == "reseller_org_id=2"
 

@@ -106,5 +106,5 @@ def test_what_the_fresh_look_does_not_show_is_not_called_changed() -> None:
 
 def test_rows_that_were_refused_or_repeat_another_are_not_looked_at() -> None:
     for action in ("refused", "repeat"):
-        row = {"action": action, "sim_step": False, "endpoint_step": False}
+        row: dict[str, object] = {"action": action, "sim_step": False, "endpoint_step": False}
         assert traced(row, {}, "Suspended+Disabled") == []

@@ -15,7 +15,7 @@ def section(title: str) -> str:
 
 def told_defaults(text: str) -> dict[str, str]:
     """Each setting of the section's tables with its default; a single default is that of all in its row."""
-    told = {}
+    told: dict[str, str] = {}
     for row in (line.split("|") for line in text.splitlines() if line.startswith("| `") and "/_emulator" not in line):
         names, values = row[1].split(","), row[2].split(",")
         values = values * len(names) if len(values) == 1 else values

@@ -33,7 +33,7 @@ def fleet() -> Iterator[Emulator]:
 @pytest.fixture(scope="module")
 def done(fleet: Emulator) -> Any:
     """What came of each step of the program."""
-    command = [python_with_sdk(), PROGRAM, fleet.token, str(SIM + 1), str(ENDPOINT)]
+    command: list[str | Path] = [python_with_sdk(), PROGRAM, fleet.token, str(SIM + 1), str(ENDPOINT)]
     address = {"EMNIFY_SDK_API_ENDPOINT_URL": f"{fleet.url}/api"}
     ran = subprocess.run(command, env=address, capture_output=True, text=True, check=False, timeout=120)
     assert ran.returncode == 0, ran.stderr

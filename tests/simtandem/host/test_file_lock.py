@@ -18,15 +18,13 @@ def another_process(lock: Path) -> Iterator["subprocess.Popen[bytes]"]:
         "import sys, time; from pathlib import Path; from simtandem.host.file_lock import lock_file, taken; "
         "lock = lock_file(Path(sys.argv[1])); print(taken(lock), flush=True); time.sleep(60)"
     )
-    holder = subprocess.Popen([sys.executable, "-c", program, lock], stdout=subprocess.PIPE)
-    try:
-        assert holder.stdout is not None
-        assert holder.stdout.readline() == b"True\n"
-        yield holder
-    finally:
-        holder.kill()
-        holder.wait()
-        holder.stdout.close()
+    with subprocess.Popen([sys.executable, "-c", program, lock], stdout=subprocess.PIPE) as holder:
+        try:
+            assert holder.stdout is not None
+            assert holder.stdout.readline() == b"True\n"
+            yield holder
+        finally:
+            holder.kill()
 
 
 def test_a_lock_that_another_process_holds_is_free_once_that_process_is_killed(tmp_path: Path) -> None:

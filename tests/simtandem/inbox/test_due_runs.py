@@ -5,7 +5,7 @@ from zoneinfo import ZoneInfo
 import polars as pl
 import pytest
 
-from simtandem.inbox.due_runs import due_runs
+from simtandem.inbox.due_runs import Began, due_runs
 from simtandem.inbox.effective_at import reader
 from simtandem.inbox.file_request import read_request
 from simtandem.ledger.records import RunState
@@ -146,7 +146,7 @@ def test_a_run_that_came_to_its_end_before_its_worker_was_killed_is_not_begun_ag
 ) -> None:
     drop("a.csv", f"{sim(11)},activated")
     with pytest.raises(KeyboardInterrupt):
-        look_in(settings, ledger, lambda began: (bulk_update(began), _die())[0])
+        look_in(settings, ledger, lambda began: _die_after(bulk_update, began))
     assert states(ledger) == ["due"]
     assert look_in(settings, ledger, bulk_update) == []
     assert states(ledger) == ["applied"]
@@ -154,7 +154,8 @@ def test_a_run_that_came_to_its_end_before_its_worker_was_killed_is_not_begun_ag
     assert "processed/a.report.html" in tree(inbox)
 
 
-def _die() -> None:
+def _die_after(bulk_update: BulkUpdate, began: Began) -> None:
+    bulk_update(began)
     raise KeyboardInterrupt
 
 
@@ -200,7 +201,7 @@ def test_cancelled_between_choosing_and_beginning_it_is_not_begun(
     settings: Settings, ledger: Ledger, drop: Drop, sim: Sim
 ) -> None:
     drop("a.csv", f"{sim(11)},activated", f"{sim(12)},activated,2026-12-03", header=TIMED)
-    schedules, done = Schedules(ledger), []
+    schedules, done = Schedules(ledger), list[bool]()
 
     class Meanwhile(Schedules):
         def move(self, moved, state, run_id=None, detail=""):  # type: ignore[no-untyped-def]

@@ -1,3 +1,4 @@
+import os
 from hashlib import sha256
 from pathlib import Path
 
@@ -52,7 +53,7 @@ def test_it_comes_back_under_another_name_where_its_own_is_taken(
         raise PermissionError
 
     if not links:
-        monkeypatch.setattr(local_files.os, "link", refuse)
+        monkeypatch.setattr(os, "link", refuse)
     (tmp_path / ".a.csv.0123abcd.leaving").write_text("older")
     (tmp_path / "a.csv").write_text("newer")
     restore_all(tmp_path)

@@ -1,6 +1,7 @@
 import sys
 from collections.abc import Callable
 from types import FrameType
+from typing import Any
 
 import polars as pl
 import pytest
@@ -26,10 +27,10 @@ def test_devices_that_share_nothing_are_left_alone() -> None:
 
 @pytest.mark.parametrize("place", [0, 1, 2])
 def test_the_same_id_with_the_same_status_repeats_the_first_row(place: int) -> None:
-    ids = [None, None, None]
-    ids[place] = "7"  # type: ignore[call-overload]
+    ids: list[str | None] = [None, None, None]
+    ids[place] = "7"
     device = (*ids, A)
-    assert find(device, ("9", None, None, A), device, device) == ([(4, 2), (5, 2)], {})  # type: ignore[arg-type]
+    assert find(device, ("9", None, None, A), device, device) == ([(4, 2), (5, 2)], {})
 
 
 def test_a_repeat_may_name_the_device_by_fewer_or_other_ids() -> None:
@@ -75,7 +76,7 @@ def steps_for(devices: list[Device]) -> int:
     """How many lines of the search for duplicates run for these devices."""
     steps = 0
 
-    def count(frame: FrameType, _event: str, _argument: object) -> Callable[..., object] | None:
+    def count(frame: FrameType, _event: str, _argument: object) -> Any:
         nonlocal steps
         if frame.f_code.co_filename != duplicates.__file__:
             return None

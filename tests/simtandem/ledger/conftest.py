@@ -217,7 +217,7 @@ def explained() -> pl.DataFrame:
     """A change of ours and one that nobody explains."""
     moment = datetime(2026, 1, 31, 12, tzinfo=UTC)
     pair = {"sim_id": "11", "iccid": "8988303000000000011", "endpoint_id": "21", "since": moment, "seen": moment}
-    rows = [
+    rows: list[dict[str, object]] = [
         {"half": "sim", "ident": "11", "before": "Issued", "after": "Activated", "cause": "ours", "at": moment}
         | {"event_id": "5", "user": "Ada", "run_id": "20260131-a", "row": 2, "explanation": "by us"},
         {"half": "endpoint", "ident": "21", "before": "Disabled", "after": "Enabled", "cause": "unexplained"}

@@ -83,7 +83,10 @@ def test_every_command_says_what_is_wrong(
     file = home / "ledger.sqlite"
     damage(file)
     damaged = file.read_bytes()
-    unharmed = {table_gone: ["schedule"], values_of_another_kind: ["schedule", "audit", "apply", "retry", "undo"]}
+    unharmed: dict[Damage, list[str]] = {
+        table_gone: ["schedule"],
+        values_of_another_kind: ["schedule", "audit", "apply", "retry", "undo"],
+    }
     for command in [each for each in COMMANDS if each[0] not in unharmed.get(damage, [])]:
         for each in home.glob("ledger.sqlite-*"):
             each.unlink()

@@ -4,7 +4,7 @@ import asyncio
 import socket
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import closing, suppress
+from contextlib import AbstractContextManager, closing, suppress
 from urllib.parse import urlsplit, urlunsplit
 
 import pytest
@@ -174,7 +174,7 @@ def test_what_does_not_pass_is_not_waited_for() -> None:
 
 
 async def test_a_lock_that_is_held_for_a_while_is_waited_for(
-    sqlite_url: str, a_run: MakeRun, lock: Callable[[str], closing[None]]
+    sqlite_url: str, a_run: MakeRun, lock: Callable[[str], AbstractContextManager[None]]
 ) -> None:
     with closing(Ledger.open(sqlite_url)) as ledger:
         ledger.start_run(a_run())

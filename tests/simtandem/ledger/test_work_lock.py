@@ -16,16 +16,14 @@ HOLDER = (
 
 def test_a_killed_process_releases_its_work(url: str) -> None:
     with Ledger.open(url) as ledger:
-        holder = subprocess.Popen([sys.executable, "-c", HOLDER, url], stdout=subprocess.PIPE)
-        try:
-            assert holder.stdout is not None
-            assert holder.stdout.readline() == b"True\n"
-            with work_lock(ledger.database, "due") as free:
-                assert not free
-        finally:
-            holder.kill()
-            holder.wait()
-            holder.stdout.close()
+        with subprocess.Popen([sys.executable, "-c", HOLDER, url], stdout=subprocess.PIPE) as holder:
+            try:
+                assert holder.stdout is not None
+                assert holder.stdout.readline() == b"True\n"
+                with work_lock(ledger.database, "due") as free:
+                    assert not free
+            finally:
+                holder.kill()
         with work_lock(ledger.database, "due") as free:
             assert free
 

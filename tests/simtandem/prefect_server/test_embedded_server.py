@@ -16,6 +16,7 @@ from urllib.parse import urlsplit
 
 import pytest
 
+from simtandem import __version__
 from simtandem.errors import OrchestrationError
 from simtandem.prefect_server import embedded_server, server_identity
 from simtandem.prefect_server.embedded_server import EmbeddedServer
@@ -48,7 +49,7 @@ class Serving(HTTPServer):
     """A program on a port."""
 
     key = ""
-    version = server_identity.__version__
+    version = __version__
     home = Path()
 
 

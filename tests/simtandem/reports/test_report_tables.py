@@ -1,6 +1,6 @@
 """Accounts of runs written straight into a ledger."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import closing
 from datetime import UTC, datetime
 from decimal import Decimal
@@ -46,7 +46,7 @@ USUAL = {
 }
 
 
-def results(*rows: dict[str, object]) -> pl.DataFrame:
+def results(*rows: Mapping[str, object]) -> pl.DataFrame:
     lines = [{"row": row, **USUAL, **each} for row, each in enumerate(rows, 2)]
     return Results.validate(pl.DataFrame(lines, schema=empty(Results).schema))
 

@@ -1,5 +1,6 @@
 """Whole runs against an emulated carrier, step by step as the flow takes them, without Prefect."""
 
+from pydantic import SecretStr
 import asyncio
 from collections.abc import Callable, Collection
 from dataclasses import dataclass
@@ -32,7 +33,7 @@ class Desk:
     @property
     def settings(self) -> Settings:
         """As the environment would give them."""
-        return Settings(home=self.home, emnify_url=self.emulator.url, emnify_token=self.emulator.token)
+        return Settings(home=self.home, emnify_url=self.emulator.url, emnify_token=SecretStr(self.emulator.token))
 
     def apply(self, rows: dict[int, Target], **options: Any) -> dict[str, Any]:
         """Bring these SIMs to these statuses; the run's document."""

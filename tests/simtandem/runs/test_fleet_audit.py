@@ -1,5 +1,6 @@
 """Audits of a real fleet on the emulator: split pairs found, counted, repaired, recorded, and clean afterwards."""
 
+from pydantic import SecretStr
 import json
 
 import polars as pl
@@ -96,7 +97,7 @@ async def test_the_ledger_holds_the_audit_as_a_run_with_its_calls(
 
 async def test_an_audit_that_can_not_get_in_is_recorded_as_failed(audit: Auditor, settings: Settings) -> None:
     with pytest.raises(AuthenticationFailed):
-        await audit(emnify_token=settings.emnify_token.__class__("wrong"))
+        await audit(emnify_token=SecretStr("wrong"))
     ledger = Ledger.open(settings.ledger())
     try:
         assert [run.state for run in ledger.runs()] == [RunState.FAILED]

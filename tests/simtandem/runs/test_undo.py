@@ -1,5 +1,6 @@
 """Undo against an emulated carrier: what goes back, what can't, what is left alone."""
 
+from operator import methodcaller
 from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
@@ -237,7 +238,7 @@ def killed_half_way(desk: Desk) -> tuple[str, str]:
     wishes = {RESTING: Target.ACTIVATED, BYSTANDER: Target.ACTIVATED}
     killed = desk.apply(wishes, killed_when_sending=True, sent=[RESTING], sent_endpoints=[RESTING, BYSTANDER])
     for sim in wishes:
-        desk.emulator.change(lambda fleet, sim=sim: fleet.drift_endpoint(sim + OFFSET, ON))  # as its calls did
+        desk.emulator.change(methodcaller("drift_endpoint", sim + OFFSET, ON))  # as its calls did
     again = desk.apply(wishes)
     assert again["exit_code"] == 0
     assert {state(desk, sim) for sim in wishes} == {(SimStatus.ACTIVATED, ON)}

@@ -95,7 +95,7 @@ async def test_no_types_is_every_type(tmp_path: Path) -> None:
 
 
 async def test_events_that_nobody_foresaw_are_kept(tmp_path: Path) -> None:
-    strange = [
+    strange: list[dict[str, object]] = [
         event(5, 99, event_type={"id": 99, "description": "Teleported"}),
         {"id": 6},
         event(7, event_source={"id": 8}, timestamp="yesterday", user={"id": 3, "username": "ada@example.com"}),
