@@ -1,7 +1,7 @@
 """`simtandem verify`: whether the record of the runs is intact."""
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -14,11 +14,11 @@ from simtandem.errors import InputError, LedgerError
 from simtandem.ledger import last_known_rebuild
 from simtandem.ledger.integrity import head_checks
 from simtandem.ledger.integrity.archive import archive_hash
-from simtandem.ledger.integrity.heads import of_run
-from simtandem.ledger.integrity.heads import run_ids as chained_runs
+from simtandem.ledger.integrity.facts import ARRIVALS
+from simtandem.ledger.integrity.heads import TAKEN_IN_ARRIVAL, chain_ids, of_chain
 from simtandem.ledger.integrity.kept_heads import Kept, by_subject
 from simtandem.ledger.integrity.proof import Finding, Proof, Standing, Witness, printable, spoken_counts
-from simtandem.ledger.integrity.recorded import Recorded, answers_to_nothing, run_ids
+from simtandem.ledger.integrity.recorded import Recorded, answers_to_nothing, arrival_ids, of_no_schedule, run_ids
 from simtandem.ledger.integrity.verify import verify as verify_run
 from simtandem.ledger.store import Ledger
 from simtandem.runs.run import RunFolder
@@ -80,12 +80,17 @@ def show_proof(
             [] if prefix else [f"the ledger's file is damaged: {printable(each)}" for each in ledger.database.damage()]
         )
         strays += [] if prefix else _last_known(ledger, rebuild=rebuild and not any(each["findings"] for each in told))
+        arrivals = [] if prefix else [_told(*each, ARRIVALS.key) for each in _arrivals(ledger, about)]
         chained = None if prefix else heads.told(heads.prove_heads(ledger, kept))
-    exit_code = 1 if strays or any(each["findings"] for each in [*told, chained or {"findings": []}]) else 0
+    exit_code = 1 if strays or any(each["findings"] for each in [*told, *arrivals, chained or {"findings": []}]) else 0
     if as_json:
-        print_json({"exit_code": exit_code, "runs": told, "strays": strays, "heads": chained})
+        print_json({"exit_code": exit_code, "runs": told, "arrivals": arrivals, "strays": strays, "heads": chained})
     else:
+        for each in arrivals:
+            if each["findings"]:
+                _show(each, alone=False)
         _sum_up(told, strays)
+        _count_arrivals(arrivals)
         for line in heads.spoken(chained) if chained else []:
             results().print(line, markup=False, soft_wrap=True)
     return exit_code
@@ -105,9 +110,10 @@ def _asked(ledger: Ledger, settings: Settings, prefix: str | None, kept: list[Ke
     """The runs to verify, and what belongs to no run: looked for where all runs are asked for."""
     with ledger.database.snapshot() as connection:
         recorded = set(run_ids(connection))
-        every = sorted(recorded | chained_runs(connection))
+        every = sorted(recorded | chain_ids(connection))
         if prefix is None:
             answers = [f"the answer to call {printable(each)}" for each in answers_to_nothing(connection)]
+            answers += [f"what is recorded of schedule {printable(each)}" for each in of_no_schedule(connection)]
             return every, answers + list(_lost_runs(settings.runs_folder, recorded))
     every = sorted({*every, *(ident for kind, ident in by_subject(kept) if kind == "run")})
     fitting = [prefix] if prefix in every else [each for each in every if prefix and each.startswith(prefix)]
@@ -117,6 +123,21 @@ def _asked(ledger: Ledger, settings: Settings, prefix: str | None, kept: list[Ke
         names = ", ".join(fitting[:3]) + (", …" if len(fitting) > 3 else "")
         raise InputError(f"More than one run begins with {prefix!r}: {names}. Write more of the id.")
     return fitting, []
+
+
+def _arrivals(ledger: Ledger, about: Mapping[tuple[str, str], list[Kept]]) -> Iterator[tuple[Proof, list[str]]]:
+    """What is known of each file that arrived and of what it schedules, and notes."""
+    with ledger.database.snapshot() as connection:
+        ids = {*arrival_ids(connection), *chain_ids(connection, ARRIVALS)}
+    for arrival_id in sorted(ids):
+        with ledger.database.snapshot() as connection:
+            entries = of_chain(connection, arrival_id, ARRIVALS)
+            chained = head_checks.witnesses(entries)
+            proof = verify_run(arrival_id, Recorded(connection, arrival_id, ARRIVALS), chained, ARRIVALS)
+            kept = about.get((ARRIVALS.kind, arrival_id), [])
+            head_checks.check_chain(connection, proof, entries, kept, ARRIVALS)
+        proof.confirmed = proof.confirmed[-1:]
+        yield proof, [entries[0].why] if entries and entries[0].why == TAKEN_IN_ARRIVAL else []
 
 
 def _last_known(ledger: Ledger, *, rebuild: bool) -> list[str]:
@@ -136,10 +157,10 @@ def _prove(
         witnesses.append(Witness("the argument --head", given))
     outside = bool(witnesses or kept)
     with ledger.database.snapshot() as connection:
-        source, entries = Recorded(connection, run_id), of_run(connection, run_id)
+        source, entries = Recorded(connection, run_id), of_chain(connection, run_id)
         chained = head_checks.witnesses(entries)
         proof = verify_run(run_id, source, [*source.witness(), *witnesses, *chained])
-        head_checks.check_run(connection, proof, entries, kept)
+        head_checks.check_chain(connection, proof, entries, kept)
     proof.confirmed = [each for each in proof.confirmed if each[0] not in chained[:-1]]  # the newest says it all
     notes = [] if outside or proof.unchained else ["nothing outside the ledger remembers its head: see --head"]
     if proof.pruned and not proof.found:
@@ -187,9 +208,9 @@ def _look_at_archive(ledger: Ledger, proof: Proof, folder: Path) -> str:
     return f"head kept, archive {path} is as it was made"
 
 
-def _told(proof: Proof, notes: list[str]) -> dict[str, Any]:
+def _told(proof: Proof, notes: list[str], whose: str = "run_id") -> dict[str, Any]:
     return {
-        "run_id": printable(proof.run_id),
+        whose: printable(proof.run_id),
         "standing": proof.standing.value,
         "facts": proof.facts,
         "counts": proof.counts,
@@ -208,7 +229,8 @@ def _told(proof: Proof, notes: list[str]) -> dict[str, Any]:
 
 
 def _show(told: dict[str, Any], *, alone: bool) -> None:
-    lines = [f"{told['run_id']}  {told['standing'].upper() if told['findings'] else told['standing']}"]
+    name = told["run_id"] if "run_id" in told else told[ARRIVALS.key]
+    lines = [f"{name}  {told['standing'].upper() if told['findings'] else told['standing']}"]
     lines[0] += f": {told['facts']:,} facts in its chain, head {told['head'] or 'none'}"
     lines += [f"  {finding['text']}" for finding in told["findings"]]
     if told["more"]:
@@ -240,3 +262,13 @@ def _sum_up(told: list[dict[str, Any]], strays: list[str]) -> None:
     standings = [each["standing"] for each in told]
     counted = ", ".join(f"{standings.count(each):,} {each}" for each in Standing if each in standings)
     console.print(f"{len(told):,} runs: {counted}" if told else "No runs yet.")
+
+
+def _count_arrivals(told: list[dict[str, Any]]) -> None:
+    if told:
+        broken = sum(bool(each["findings"]) for each in told)
+        each = "it" if len(told) == 1 else "them"
+        counted = f"{broken:,} BROKEN, {len(told) - broken:,} untouched" if broken else "untouched"
+        results().print(
+            f"{len(told):,} arrival{'' if len(told) == 1 else 's'} and the schedules of {each}: {counted}", markup=False
+        )

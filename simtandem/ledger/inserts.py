@@ -14,7 +14,7 @@ from simtandem.errors import LedgerError
 from simtandem.ledger import last_known
 from simtandem.ledger.integrity.canonical import canonical, canonical_rows, digest
 from simtandem.ledger.integrity.chain import Chain
-from simtandem.ledger.integrity.facts import FACTS, Kind
+from simtandem.ledger.integrity.facts import EVERY_FACT, FactTable, Kind
 from simtandem.ledger.records import SENDING, OutcomeRecord, RunRecord, RunState
 from simtandem.ledger.tables import foreign_text, instant_text, storable_text
 from simtandem.text.redaction import redacted_frame
@@ -31,7 +31,7 @@ def add_facts(chain: Chain, kind: Kind, rows: Sequence[Row]) -> None:
         return
     if kind is Kind.CALL and any(_would_change(row) for row in rows):
         _require_sending(chain)
-    fact = FACTS[kind]
+    fact = EVERY_FACT[kind]
     if fact.table.autoincrement_column is not None:
         numbers = _numbers(chain.connection, fact.table, len(rows))
         rows = [{fact.key: number, **row} for number, row in zip(numbers, rows, strict=True)]
@@ -61,15 +61,17 @@ def _require_sending(chain: Chain) -> None:
         raise LedgerError(f"Run {chain.run_id} is recorded as {kind}: it may look, and change nothing.")
 
 
-def add_frame(chain: Chain, kind: Kind, frame: pl.DataFrame) -> None:
+def add_frame(chain: Chain, kind: Kind, frame: pl.DataFrame, of: tuple[str, str] | None = None) -> None:
     """Insert a table of a run, whatever its size, and cover it with a link for every part of it.
 
-    Its columns must be among the table's, under the same names.
+    Its columns must be among the table's, under the same names. `of` is the column that is the same in all rows, and
+    what stands there; else that is the run.
     """
-    fact, quote = FACTS[kind], chain.connection.dialect.identifier_preparer.quote
-    names = ", ".join(quote(name) for name in ("run_id", *frame.columns))
+    column, ident = of or (chain.strand.key, chain.run_id)
+    fact, quote = EVERY_FACT[kind], chain.connection.dialect.identifier_preparer.quote
+    names = ", ".join(quote(name) for name in (column, *frame.columns))
     target = f"{quote(fact.table.name)} ({names})"
-    chunks = (_storable(chain.run_id, chunk) for chunk in frame.iter_slices(_CHUNK) if not chunk.is_empty())
+    chunks = (_storable(column, ident, chunk) for chunk in frame.iter_slices(_CHUNK) if not chunk.is_empty())
     covered = _covered(chain, kind, chunks)
     if chain.connection.dialect.name == "postgresql":
         _copy(chain.connection, target, covered)
@@ -82,8 +84,14 @@ def add_frame(chain: Chain, kind: Kind, frame: pl.DataFrame) -> None:
 def _covered(chain: Chain, kind: Kind, chunks: Iterable[pl.DataFrame]) -> Iterator[pl.DataFrame]:
     """The same chunks, each covered by a link as it passes."""
     for chunk in chunks:
-        chain.add(kind, chunk[FACTS[kind].key].to_list(), [digest(text) for text in canonical_rows(chunk)])
+        chain.add(kind, _refs(EVERY_FACT[kind], chunk), [digest(text) for text in canonical_rows(chunk)])
         yield chunk
+
+
+def _refs(fact: FactTable, chunk: pl.DataFrame) -> list[str | int]:
+    """What the facts of a table are called: see `FactTable.ref`."""
+    names = pl.concat_str(fact.key, fact.also, separator=" ") if fact.also else pl.col(fact.key)
+    return chunk.select(names).to_series().to_list()
 
 
 @cache
@@ -190,10 +198,10 @@ def _as_json(mapping: Mapping[str, object]) -> str:
     return foreign_text(json.dumps(dict(mapping), default=str))
 
 
-def _storable(run_id: str, chunk: pl.DataFrame) -> pl.DataFrame:
-    """With the run's id in front, without secrets, and without NUL, which PostgreSQL can't store."""
+def _storable(column: str, ident: str, chunk: pl.DataFrame) -> pl.DataFrame:
+    """With whose it is in front, without secrets, and without NUL, which PostgreSQL can't store."""
     text = pl.col(pl.String).str.replace_all("\0", "\ufffd", literal=True)
-    return redacted_frame(chunk).select(pl.lit(run_id).alias("run_id"), pl.all()).with_columns(text)
+    return redacted_frame(chunk).select(pl.lit(ident).alias(column), pl.all()).with_columns(text)
 
 
 def _insert(connection: Connection, target: str, chunks: Iterable[pl.DataFrame]) -> None:

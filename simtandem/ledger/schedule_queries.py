@@ -1,23 +1,25 @@
 """How the tables about schedules are read and written. Each function works inside the caller's transaction."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import datetime
 from typing import Any
 
 import polars as pl
-from sqlalchemy import Connection, Row, Select, Table, Text, func, insert, select, type_coerce
+from sqlalchemy import Connection, Row, Select, Table, Text, TypeDecorator, func, select, type_coerce
+from sqlalchemy.engine import default
 from sqlalchemy.exc import IntegrityError
 
 from schemas.statuses import Action
+from simtandem.ledger import inserts
+from simtandem.ledger.integrity.chain import Chain
+from simtandem.ledger.integrity.facts import EVERY_FACT, Kind
 from simtandem.ledger.queries import at_host, read_frame
 from simtandem.ledger.records import SENDING, RunKind, RunState
 from simtandem.ledger.schedule_records import Arrival, FileVersion, Schedule, ScheduleState
 from simtandem.ledger.schedule_tables import arrival_ends, arrivals, schedule_events, schedules
 from simtandem.ledger.tables import instant_text, plan_rows, run_states, runs
-from simtandem.text.redaction import redacted_frame
 
-_CHUNK = 20_000
 _IDS_AT_ONCE = 500
 _ASKED = pl.Schema(dict.fromkeys(("run_id", "at", "sim_id", "endpoint_id", "iccid", "desired"), pl.String()))
 _INSTANT = "%Y-%m-%dT%H:%M:%S%.3fZ"
@@ -51,22 +53,34 @@ def moved_on(connection: Connection, seen: Sequence[Schedule]) -> bool:
     return False
 
 
-def add_once(connection: Connection, table: Table, rows: Sequence[dict[str, Any]]) -> None:
-    """Add rows; raises `SomebodyWasFaster` where one of them is there already."""
-    if not rows:
-        return
+def add_once(chain: Chain, kind: Kind, rows: Sequence[dict[str, Any]]) -> None:
+    """Add facts of an arrival; raises `SomebodyWasFaster` where one of them is there already."""
     try:
-        connection.execute(insert(table), rows)
+        inserts.add_facts(chain, kind, [_stored(EVERY_FACT[kind].table, row) for row in rows])
     except IntegrityError:
         raise SomebodyWasFaster from None
 
 
-def add_frame(connection: Connection, table: Table, frame: pl.DataFrame) -> None:
-    """Add a table, part by part."""
-    text = pl.col(pl.String).str.replace_all("\0", "\ufffd", literal=True)  # PostgreSQL can't store NUL
-    for chunk in redacted_frame(frame).with_columns(text).iter_slices(_CHUNK):
-        if not chunk.is_empty():
-            connection.execute(insert(table), chunk.to_dicts())
+def _stored(table: Table, row: dict[str, Any]) -> dict[str, object]:
+    """A row as the database keeps it: its hash is made of that."""
+    kinds = {name: table.c[name].type for name in row}
+    return {
+        name: kind.process_bind_param(row[name], default.DefaultDialect())
+        if isinstance(kind, TypeDecorator)
+        else row[name]
+        for name, kind in kinds.items()
+    }
+
+
+def arrivals_of(connection: Connection, schedule_ids: Collection[str]) -> dict[str, str]:
+    """The arrivals that these schedules are of, by schedule."""
+    found: dict[str, str] = {}
+    wanted = sorted(schedule_ids)
+    for start in range(0, len(wanted), _IDS_AT_ONCE):
+        part = wanted[start : start + _IDS_AT_ONCE]
+        query = select(schedules.c.schedule_id, schedules.c.arrival_id).where(schedules.c.schedule_id.in_(part))
+        found |= {each.schedule_id: each.arrival_id for each in connection.execute(query)}
+    return found
 
 
 def newest() -> Select[Any]:

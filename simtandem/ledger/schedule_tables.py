@@ -4,7 +4,7 @@ The keys do the guarding: one version of a file arrives once a round, a schedule
 arrival ends once. Whoever comes second meets the key, on both databases alike.
 """
 
-from sqlalchemy import Column, ForeignKey, Index, Integer, Table, Text, UniqueConstraint
+from sqlalchemy import Column, ForeignKey, Index, Integer, LargeBinary, Table, Text, UniqueConstraint
 
 from simtandem.ledger.tables import FileName, ForeignText, Instant, metadata
 
@@ -92,3 +92,17 @@ schedule_events = Table(
     Column("run_id", Text),
     Column("detail", ForeignText, nullable=False),
 )
+
+arrival_links = Table(
+    "arrival_links",
+    metadata,
+    Column("arrival_id", Text, ForeignKey("arrivals.arrival_id"), primary_key=True),
+    Column("seq", Integer, primary_key=True, autoincrement=False),
+    Column("kind", Text, nullable=False),
+    Column("facts", Integer, nullable=False),
+    Column("content", Text, nullable=False),
+    Column("hash", Text, nullable=False),
+    Column("refs", Text),
+    Column("digests", LargeBinary),
+)
+"""The chain of an arrival and of all that it schedules, as `links` are the chain of a run."""

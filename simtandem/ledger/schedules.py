@@ -2,17 +2,22 @@
 
 import os
 import socket
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
 import polars as pl
-from sqlalchemy import Connection, Select, func, insert, select
+from sqlalchemy import Connection, Select, func, select
 
 from simtandem.errors import InputError
 from simtandem.host.user_name import user_name
+from simtandem.ledger import inserts
 from simtandem.ledger import schedule_queries as queries
+from simtandem.ledger.integrity.chain import Chain
+from simtandem.ledger.integrity.facts import ARRIVALS, Kind
 from simtandem.ledger.queries import read_frame
 from simtandem.ledger.schedule_records import (
     SCHEDULE_ROWS,
@@ -27,7 +32,6 @@ from simtandem.ledger.schedule_tables import (
     arrival_ends,
     arrival_rejections,
     arrivals,
-    schedule_events,
     schedule_rows,
     schedule_skips,
     schedules,
@@ -37,6 +41,21 @@ from simtandem.ledger.work_lock import work_lock
 
 Skip = tuple[str, int, str]
 """A row left out for good: schedule id, row, reason."""
+
+
+@dataclass(slots=True)
+class _Adding:
+    connection: Connection
+    chains: Mapping[str, Chain]
+    done: bool = True
+
+    def add(self, kind: Kind, rows: Sequence[dict[str, Any]], owners: Mapping[str, str]) -> None:
+        """Add facts of schedules, each to the chain of its arrival."""
+        of_arrival: dict[str, list[dict[str, Any]]] = defaultdict(list)
+        for row in rows:
+            of_arrival[owners[row["schedule_id"]]].append(row)
+        for arrival_id, some in of_arrival.items():
+            queries.add_once(self.chains[arrival_id], kind, some)
 
 
 class Schedules:
@@ -72,30 +91,30 @@ class Schedules:
             "host": socket.gethostname(),
             "pid": os.getpid(),
         }
-        with self._at_most_once() as done, self.ledger.database.write() as connection:
-            earlier, open_ones = queries.rounds(connection, file)
+        with self._adding([arrival.arrival_id]) as adding:
+            chain = adding.chains[arrival.arrival_id]
+            earlier, open_ones = queries.rounds(chain.connection, file)
             if open_ones:
                 raise queries.SomebodyWasFaster
-            queries.add_once(connection, arrivals, [{**values, "round": earlier}])
-            refused = rejected.select(pl.lit(arrival.arrival_id).alias("arrival_id"), pl.all())
-            queries.add_frame(connection, arrival_rejections, refused)
+            queries.add_once(chain, Kind.ARRIVAL, [{**values, "round": earlier}])
+            inserts.add_frame(chain, Kind.ARRIVAL_REJECTION, rejected)
             for each in new:
-                self._add_schedule(connection, arrival.arrival_id, each)
-        return done[0]
+                self._add_schedule(chain, each)
+        return adding.done
 
-    def _add_schedule(self, connection: Connection, arrival_id: str, new: NewSchedule) -> None:
+    def _add_schedule(self, chain: Chain, new: NewSchedule) -> None:
         row = {
             "schedule_id": new.schedule_id,
-            "arrival_id": arrival_id,
+            "arrival_id": chain.run_id,
             "effective_at": new.effective_at,
             "rows": new.rows.height,
             "wishes": as_json(new.wishes),
         }
-        connection.execute(insert(schedules), [row])
-        queries.add_frame(
-            connection, schedule_rows, new.rows.select(pl.lit(new.schedule_id).alias("schedule_id"), *SCHEDULE_ROWS)
-        )
-        connection.execute(insert(schedule_events), [self._event(new.schedule_id, 1, ScheduleState.SCHEDULED)])
+        queries.add_once(chain, Kind.SCHEDULE, [row])
+        rows, of = new.rows.select(*SCHEDULE_ROWS), ("schedule_id", new.schedule_id)
+        inserts.add_frame(chain, Kind.SCHEDULE_ROW, rows, of)
+        first = self._event(new.schedule_id, 1, ScheduleState.SCHEDULED)
+        queries.add_once(chain, Kind.SCHEDULE_EVENT, [first])
 
     def taken_now(self, file: FileVersion) -> bool:
         """Whether this version of the file was taken and is not put away yet."""
@@ -128,9 +147,9 @@ class Schedules:
     def end_arrival(self, arrival_id: str, place: str) -> bool:
         """Record where a file was put away. False where that is recorded already."""
         row = {"arrival_id": arrival_id, "at": self.ledger.clock(), "place": place}
-        with self._at_most_once() as done, self.ledger.database.write() as connection:
-            queries.add_once(connection, arrival_ends, [row])
-        return done[0]
+        with self._adding([arrival_id]) as adding:
+            queries.add_once(adding.chains[arrival_id], Kind.ARRIVAL_END, [row])
+        return adding.done
 
     def rejected(self, arrival_id: str) -> pl.DataFrame:
         """The rows of a file that could not be used (`schemas.tables.Rejected`)."""
@@ -214,21 +233,24 @@ class Schedules:
             for each in among
             if (ident := each.schedule_id) in emptied
         ]
-        with self._at_most_once() as done, self.ledger.database.write() as connection:
-            if rows and queries.moved_on(connection, among):
+        with self.ledger.database.read() as connection:
+            owners = queries.arrivals_of(connection, {str(row["schedule_id"]) for row in [*rows, *ends]})
+        with self._adding(owners.values()) as adding:
+            if rows and queries.moved_on(adding.connection, among):
                 raise queries.SomebodyWasFaster
-            queries.add_once(connection, schedule_skips, rows)
-            queries.add_once(connection, schedule_events, ends)
-        return done[0]
+            adding.add(Kind.SCHEDULE_SKIP, rows, owners)
+            adding.add(Kind.SCHEDULE_EVENT, ends, owners)
+        return adding.done
 
     def move(
         self, moved: Sequence[Schedule], state: ScheduleState, run_id: str | None = None, detail: str = ""
     ) -> bool:
         """Record that these schedules reached a state. False, and nothing recorded, where one has moved meanwhile."""
         events = [self._event(each.schedule_id, each.events + 1, state, run_id, detail) for each in moved]
-        with self._at_most_once() as done, self.ledger.database.write() as connection:
-            queries.add_once(connection, schedule_events, events)
-        return done[0]
+        owners = {each.schedule_id: each.arrival_id for each in moved}
+        with self._adding(owners.values()) as adding:
+            adding.add(Kind.SCHEDULE_EVENT, events, owners)
+        return adding.done
 
     def _event(
         self, schedule_id: str, number: int, state: ScheduleState, run_id: str | None = None, detail: str = ""
@@ -243,12 +265,21 @@ class Schedules:
         }
 
     @contextmanager
-    def _at_most_once(self) -> Iterator[list[bool]]:
-        done = [True]
+    def _adding(self, arrival_ids: Iterable[str]) -> Iterator[_Adding]:
+        """A transaction that adds to the chains of these arrivals, and not `done` where somebody was faster."""
+        adding: _Adding | None = None
         try:
-            yield done
+            with self.ledger.database.write() as connection, ExitStack() as chains:
+                order = sorted(set(arrival_ids))  # everybody waits in the same order, so nobody waits for ever
+                of = {each: chains.enter_context(Chain(connection, each, ARRIVALS)) for each in order}
+                adding = _Adding(connection, of)
+                yield adding
         except queries.SomebodyWasFaster:
-            done[0] = False
+            if adding is not None:
+                adding.done = False
+            return
+        for chain in of.values():
+            self.ledger.keep(chain.entry)
 
     def _read(self, query: Select[Any]) -> list[Schedule]:
         with self.ledger.database.read() as connection:

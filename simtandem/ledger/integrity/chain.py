@@ -15,7 +15,7 @@ from sqlalchemy import Connection
 
 from simtandem.ledger.integrity import heads
 from simtandem.ledger.integrity.canonical import canonical
-from simtandem.ledger.integrity.facts import REMEMBERED, Kind
+from simtandem.ledger.integrity.facts import RUNS, Kind, Strand
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,29 +32,32 @@ class Link:
 
 
 class Chain:
-    """A run's chain, growing in a transaction that writes: the links are inserted when it is left without an error.
+    """The chain of a run or an arrival, growing in a transaction that writes.
 
+    The links are inserted when it is left without an error.
     Where one of them covers what is remembered, the head becomes an `entry` in the ledger's heads.
 
     Several programs may write to one run: whoever comes second waits here for the first to commit. So it must be made
     before the facts it covers are numbered or inserted.
     """
 
-    def __init__(self, connection: Connection, run_id: str) -> None:
+    def __init__(self, connection: Connection, run_id: str, strand: Strand = RUNS) -> None:
         self.connection = connection
         self.run_id = run_id
+        self.strand = strand
         self.seq, self.head = 0, ""
         self.entry: heads.Entry | None = None
         self._why = ""
         self._new: list[tuple[object, ...]] = []
 
     def __enter__(self) -> Self:
-        place = "?"
+        place, key, strand = "?", self.strand.key, self.strand
         if self.connection.dialect.name == "postgresql":  # SQLite lets only one write at a time anyhow
             place = "%s"
-            self.connection.exec_driver_sql("SELECT 1 FROM runs WHERE run_id = %s FOR NO KEY UPDATE", (self.run_id,))
+            lock = f"SELECT 1 FROM {strand.owners.name} WHERE {key} = %s FOR NO KEY UPDATE"  # noqa: S608 - our own names
+            self.connection.exec_driver_sql(lock, (self.run_id,))
         found = self.connection.exec_driver_sql(
-            f"SELECT seq, hash FROM links WHERE run_id = {place} ORDER BY seq DESC LIMIT 1",  # noqa: S608 - a placeholder
+            f"SELECT seq, hash FROM {strand.links.name} WHERE {key} = {place} ORDER BY seq DESC LIMIT 1",  # noqa: S608 - a placeholder
             (self.run_id,),
         ).first()
         if found is not None:
@@ -65,7 +68,7 @@ class Chain:
         """Cover facts with one link. Without facts there is nothing to cover."""
         if not refs:
             return
-        self._why = kind.value if kind in REMEMBERED else self._why
+        self._why = kind.value if kind in self.strand.remembered else self._why
         names, hashes = refs_text(refs), b"".join(digests)
         content = content_hash(names, hashes)
         self.seq += 1
@@ -77,10 +80,13 @@ class Chain:
     ) -> None:
         if error is None and self._new:
             places = ", ".join(["%s" if self.connection.dialect.name == "postgresql" else "?"] * 8)
-            columns = "run_id, seq, kind, facts, content, hash, refs, digests"
-            self.connection.exec_driver_sql(f"INSERT INTO links ({columns}) VALUES ({places})", self._new)  # noqa: S608 - our own names
+            columns = f"{self.strand.key}, seq, kind, facts, content, hash, refs, digests"
+            self.connection.exec_driver_sql(
+                f"INSERT INTO {self.strand.links.name} ({columns}) VALUES ({places})",  # noqa: S608 - our own names
+                self._new,
+            )
             if self._why:
-                self.entry = heads.add(self.connection, self.run_id, self._why, self.seq, self.head)
+                self.entry = heads.add(self.connection, self.strand, self.run_id, self._why, self.seq, self.head)
 
 
 def refs_text(refs: Sequence[str | int]) -> str:

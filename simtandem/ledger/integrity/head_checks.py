@@ -7,10 +7,9 @@ from dataclasses import dataclass, field
 from sqlalchemy import Connection, select
 
 from simtandem.ledger.integrity import heads
-from simtandem.ledger.integrity.facts import REMEMBERED
+from simtandem.ledger.integrity.facts import RUNS, Strand
 from simtandem.ledger.integrity.kept_heads import Kept
 from simtandem.ledger.integrity.proof import SHOWN, Finding, Proof, Witness
-from simtandem.ledger.tables import links
 
 
 @dataclass(slots=True)
@@ -96,17 +95,24 @@ def witnesses(entries: Sequence[heads.Entry]) -> list[Witness]:
     return [Witness(f"entry {each.seq} of the ledger's heads", each.head, each.facts) for each in entries]
 
 
-def check_run(connection: Connection, proof: Proof, entries: Sequence[heads.Entry], kept: Sequence[Kept]) -> None:
-    """Add to a run's proof what its chain records without an entry, and what it lacks of its entries kept elsewhere.
+def check_chain(
+    connection: Connection,
+    proof: Proof,
+    entries: Sequence[heads.Entry],
+    kept: Sequence[Kept],
+    strand: Strand = RUNS,
+) -> None:
+    """Add to a proof what the chain records without an entry, and what it lacks of its entries that are kept elsewhere.
 
     Of a run that was under way when heads were first chained, an older program may have recorded the rest.
     """
     if proof.links and not entries:
-        proof.add([Finding("head", "the ledger's heads", "is missing: the run has no entry there")])
+        proof.add([Finding("head", "the ledger's heads", f"is missing: the {strand.kind} has no entry there")])
     elif entries and entries[0].why != heads.TAKEN_IN:
         last = max(each.link for each in entries)
-        newer = select(links.c.seq).where(links.c.run_id == proof.run_id, links.c.seq > last)
-        for seq in connection.scalars(newer.where(links.c.kind.in_(REMEMBERED)).order_by(links.c.seq)):
+        links = strand.links.c
+        newer = select(links.seq).where(links[strand.key] == proof.run_id, links.seq > last)
+        for seq in connection.scalars(newer.where(links.kind.in_(strand.remembered)).order_by(links.seq)):
             proof.add([Finding("link", str(seq), "has no entry in the ledger's heads")])
     there = {(each.seq, each.hash) for each in entries}
     for each in kept:

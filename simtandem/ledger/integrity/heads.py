@@ -13,13 +13,16 @@ from typing import Any
 from sqlalchemy import Connection, RowMapping, Select, select
 
 from simtandem.ledger.integrity.canonical import canonical
+from simtandem.ledger.integrity.facts import RUNS, Strand
 from simtandem.ledger.integrity.head_table import heads
 from simtandem.ledger.tables import instant_text
 
-LEDGER, RUN = "ledger", "run"
-"""What an entry is about: the ledger's beginning, which is entry 1, or a run."""
+LEDGER = "ledger"
+"""What entry 1 is about: the ledger's beginning. All others are about a run or an arrival."""
 TAKEN_IN = "recorded before heads were chained"
 """Why there is an entry for a run that an older version recorded: the migration made it."""
+TAKEN_IN_ARRIVAL = "recorded before arrivals were chained"
+"""The same for an arrival: its chain covers what the migration found."""
 _ID_DIGITS = 16
 _AT_ONCE = 2_000
 
@@ -53,7 +56,7 @@ class Entry:
         return f"Record: {about}, ledger {self.ledger} entry {self.seq} head {self.hash}."
 
 
-def add(connection: Connection, run_id: str, why: str, link: int, head: str) -> Entry:
+def add(connection: Connection, strand: Strand, ident: str, why: str, link: int, head: str) -> Entry:
     """Add an entry for a chain whose new links are inserted. Others who add one wait from here to the commit.
 
     So it comes last in a transaction, after whatever else that waits for.
@@ -63,16 +66,16 @@ def add(connection: Connection, run_id: str, why: str, link: int, head: str) -> 
     first = connection.exec_driver_sql(f"SELECT hash FROM heads WHERE seq = 1{lock}").scalar()  # noqa: S608 - our own words
     found = connection.exec_driver_sql("SELECT seq, hash FROM heads ORDER BY seq DESC LIMIT 1").first()
     seq, previous = found or (0, "")
-    of_run = f"SELECT link, facts FROM heads WHERE kind = {place} AND id = {place} ORDER BY seq DESC LIMIT 1"  # noqa: S608 - placeholders
-    since, facts = connection.exec_driver_sql(of_run, (RUN, run_id)).first() or (0, 0)
-    newer = f"SELECT coalesce(sum(facts), 0) FROM links WHERE run_id = {place} AND seq > {place}"  # noqa: S608 - placeholders
-    facts += int(connection.exec_driver_sql(newer, (run_id, since)).scalar_one())
+    of_chain = f"SELECT link, facts FROM heads WHERE kind = {place} AND id = {place} ORDER BY seq DESC LIMIT 1"  # noqa: S608 - placeholders
+    since, facts = connection.exec_driver_sql(of_chain, (strand.kind, ident)).first() or (0, 0)
+    newer = f"SELECT coalesce(sum(facts), 0) FROM {strand.links.name} WHERE {strand.key} = {place} AND seq > {place}"  # noqa: S608 - placeholders
+    facts += int(connection.exec_driver_sql(newer, (ident, since)).scalar_one())
     entry = Entry(
         ledger_id(first or ""),
         seq + 1,
         instant_text(datetime.now(UTC)),
-        RUN,
-        run_id,
+        strand.kind,
+        ident,
         why,
         link,
         facts,
@@ -95,27 +98,28 @@ def entries(connection: Connection) -> Iterator[Entry]:
     """All entries in their order, as they are read from the database."""
     ledger, previous = ledger_of(connection), ""
     query = select(heads).order_by(heads.c.seq)
-    with connection.execution_options(yield_per=_AT_ONCE).execute(query) as found:
+    with connection.execute(query, execution_options={"yield_per": _AT_ONCE}) as found:
         for row in found.mappings():
             yield _entry(row, ledger, previous)
             previous = row["hash"]
 
 
-def of_run(connection: Connection, run_id: str) -> list[Entry]:
-    """A run's entries, oldest first."""
-    return _some(connection, select(heads).where(heads.c.kind == RUN, heads.c.id == run_id).order_by(heads.c.seq))
+def of_chain(connection: Connection, ident: str, strand: Strand = RUNS) -> list[Entry]:
+    """The entries of a run or an arrival, oldest first."""
+    query = select(heads).where(heads.c.kind == strand.kind, heads.c.id == ident)
+    return _some(connection, query.order_by(heads.c.seq))
 
 
 def newest(connection: Connection, run_id: str = "") -> Entry | None:
     """The newest entry: of a run, or of all where none is named or that run has none."""
     newest = select(heads).order_by(heads.c.seq.desc()).limit(1)
-    found = _some(connection, newest.where(heads.c.kind == RUN, heads.c.id == run_id)) if run_id else []
+    found = _some(connection, newest.where(heads.c.kind == RUNS.kind, heads.c.id == run_id)) if run_id else []
     return next(iter(found or _some(connection, newest)), None)
 
 
-def run_ids(connection: Connection) -> set[str]:
-    """The runs that have an entry, whether or not they are still there."""
-    return set(connection.scalars(select(heads.c.id).where(heads.c.kind == RUN).distinct()))
+def chain_ids(connection: Connection, strand: Strand = RUNS) -> set[str]:
+    """The runs or arrivals that have an entry, whether or not they are still there."""
+    return set(connection.scalars(select(heads.c.id).where(heads.c.kind == strand.kind).distinct()))
 
 
 def _some(connection: Connection, query: Select[Any]) -> list[Entry]:

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 
-from simtandem.ledger.integrity.facts import FACTS, Kind
+from simtandem.ledger.integrity.facts import EVERY_FACT, Kind
 
 SHOWN = 20
 """Findings that are told one by one. The others are counted."""
@@ -37,7 +37,7 @@ class Finding:
     problem: str
 
     def __str__(self) -> str:
-        fact = FACTS.get(Kind(self.kind)) if self.kind in FACTS else None
+        fact = EVERY_FACT.get(Kind(self.kind)) if self.kind in EVERY_FACT else None
         subject = f"{self.kind} {self.ref}" if fact is None else fact.spoken(self.ref)
         if self.kind == "link":
             subject = f"link {self.ref} of the chain"
@@ -91,7 +91,7 @@ def spoken_counts(counts: Mapping[str, int]) -> str:
     """`1 run header, 4 states, 200 plan rows`."""
     told = []
     for kind, count in counts.items():
-        many = FACTS[Kind(kind)].many
+        many = EVERY_FACT[Kind(kind)].many
         told.append(f"{count:,} {many.removesuffix('s') if count == 1 else many}")
     return ", ".join(told)
 

@@ -95,9 +95,9 @@ def prune(
 
 def _proved(connection: Connection, run_id: str) -> Proof:
     source = Recorded(connection, run_id)
-    entries = heads.of_run(connection, run_id)
+    entries = heads.of_chain(connection, run_id)
     proof = verify(run_id, source, [*source.witness(), *head_checks.witnesses(entries)])
-    head_checks.check_run(connection, proof, entries, ())
+    head_checks.check_chain(connection, proof, entries, ())
     if proof.found:
         raise LedgerError(
             f"The record of run {run_id} is not as it was written ({proof.findings[0]}), so it is left alone. "

@@ -4,10 +4,10 @@ import json
 from collections.abc import Iterator
 from typing import Any
 
-from sqlalchemy import Boolean, Connection, text
+from sqlalchemy import Boolean, Connection, select, text
 
 from simtandem.ledger.integrity.chain import Link
-from simtandem.ledger.integrity.facts import FACTS, FactTable, Kind
+from simtandem.ledger.integrity.facts import ARRIVALS, FACTS, RUNS, FactTable, Kind, Strand
 from simtandem.ledger.integrity.proof import Witness
 
 _ROWS = 20_000
@@ -15,21 +15,23 @@ _LINKS = 50  # a link of a large plan is almost a megabyte
 
 
 class Recorded:
-    """A run in the ledger. Use it within one `Database.snapshot`, so that nobody writes in between."""
+    """A run, or an arrival, in the ledger. Use it within one `Database.snapshot`, so that nobody writes in between."""
 
-    def __init__(self, connection: Connection, run_id: str) -> None:
+    def __init__(self, connection: Connection, run_id: str, strand: Strand = RUNS) -> None:
         self._connection = connection
         self._run_id = run_id
+        self._strand = strand
 
     def links(self) -> Iterator[Link]:
         """Its chain."""
         columns = "seq, kind, facts, content, hash, refs, digests"
-        for row in self._select(f"SELECT {columns} FROM links WHERE run_id = :run_id ORDER BY seq", _LINKS):  # noqa: S608 - our own names
+        table, key = self._strand.links.name, self._strand.key
+        for row in self._select(f"SELECT {columns} FROM {table} WHERE {key} = :run_id ORDER BY seq", _LINKS):  # noqa: S608 - our own names
             yield Link(*row)
 
     def facts(self) -> Iterator[tuple[FactTable, Iterator[dict[str, Any]]]]:
         """Its facts."""
-        for fact in FACTS.values():
+        for fact in self._strand.facts.values():
             yield fact, self.rows(fact)
 
     def rows(self, fact: FactTable) -> Iterator[dict[str, Any]]:
@@ -51,11 +53,11 @@ class Recorded:
     def _query(self, fact: FactTable, names: list[str]) -> str:
         columns = ", ".join(self._column(fact, name) for name in names)
         table = fact.table.name
-        where = "f.run_id = :run_id"
-        join = ""
-        if fact.kind is Kind.ANSWER:
-            join, where = "JOIN calls c ON c.call_id = f.call_id", "c.run_id = :run_id"
-        return f'SELECT {columns} FROM {table} f {join} WHERE {where} ORDER BY f."{fact.key}"'  # noqa: S608 - our own names
+        owner, join = "f", ""
+        if fact.via is not None:
+            owner, join = "v", f"JOIN {fact.via.name} v ON v.{fact.key} = f.{fact.key}"
+        order = ", ".join(f'f."{name}"' for name in (fact.key, fact.also) if name)
+        return f"SELECT {columns} FROM {table} f {join} WHERE {owner}.{self._strand.key} = :run_id ORDER BY {order}"  # noqa: S608 - our own names
 
     def _column(self, fact: FactTable, name: str) -> str:
         truth = isinstance(fact.table.columns[name].type, Boolean)
@@ -85,3 +87,17 @@ def answers_to_nothing(connection: Connection) -> list[str]:
     """Answers whose call isn't there, so that they belong to no run."""
     query = "SELECT call_id FROM answers WHERE call_id NOT IN (SELECT call_id FROM calls) ORDER BY call_id"
     return list(connection.scalars(text(query)))
+
+
+def arrival_ids(connection: Connection) -> list[str]:
+    """Every arrival that anything recorded speaks of, whether or not it is there itself."""
+    tables = [ARRIVALS.links, *(fact.table for fact in ARRIVALS.facts.values() if ARRIVALS.key in fact.table.columns)]
+    return sorted({each for table in tables for each in connection.scalars(select(table.c[ARRIVALS.key]).distinct())})
+
+
+def of_no_schedule(connection: Connection) -> list[str]:
+    """Schedules that rows, rows left out or events are of, and that aren't there."""
+    tables = [fact.table for fact in ARRIVALS.facts.values() if fact.via is not None]
+    known = select(ARRIVALS.facts[Kind.SCHEDULE].table.c.schedule_id)
+    queries = [select(each.c.schedule_id).where(each.c.schedule_id.not_in(known)).distinct() for each in tables]
+    return sorted({each for query in queries for each in connection.scalars(query)})

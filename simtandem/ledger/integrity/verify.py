@@ -10,7 +10,7 @@ import polars as pl
 
 from simtandem.ledger.integrity.canonical import DIGEST_BYTES, canonical, digest
 from simtandem.ledger.integrity.chain import Link, content_hash, link_hash
-from simtandem.ledger.integrity.facts import BEFORE, FACTS, FactTable, Kind
+from simtandem.ledger.integrity.facts import ARRIVALS, BEFORE, EVERY_FACT, RUNS, FactTable, Kind, Strand
 from simtandem.ledger.integrity.proof import SHOWN, Finding, Proof, Witness
 
 _CHUNK = 50_000
@@ -31,17 +31,17 @@ class Source(Protocol):
         ...
 
 
-def verify(run_id: str, source: Source, witnesses: Sequence[Witness] = ()) -> Proof:
-    """Compare everything a run recorded with its chain, and the chain with who remembers a head of it."""
+def verify(run_id: str, source: Source, witnesses: Sequence[Witness] = (), strand: Strand = RUNS) -> Proof:
+    """Compare everything a run or an arrival recorded with its chain, and the chain with who remembers a head of it."""
     proof = Proof(run_id)
-    covered = {kind: _Digests() for kind in FACTS}
+    covered = {kind: _Digests() for kind in strand.facts}
     passed = _read_chain(proof, source.links(), covered, {witness.head for witness in witnesses})
-    left = dict.fromkeys(FACTS)
+    left = dict.fromkeys(strand.facts)
     for fact, rows in source.facts():
         left.pop(fact.kind)
         _compare(proof, fact, covered[fact.kind], rows)
     for kind in left:
-        _compare(proof, FACTS[kind], covered[kind], iter(()))
+        _compare(proof, strand.facts[kind], covered[kind], iter(()))
     for witness in witnesses:
         _hear(proof, witness, passed)
     return proof
@@ -90,17 +90,18 @@ def _read_chain(
         seq, previous = link.seq, link.hash
         proof.unchained = proof.unchained or link.kind == BEFORE
         proof.pruned = proof.pruned or link.kind == Kind.PRUNING
-        if link.kind in FACTS:
+        if link.kind in covered:
             counts[link.kind] += link.facts if isinstance(link.facts, int) else 0
             if link.refs is None:
                 emptied.append(link)
             covered[Kind(link.kind)].extend(*_items(link))
         if link.hash in remembered:
             passed[link.hash] = counts.total()
-    proof.head, proof.counts = previous, {kind.value: counts[kind] for kind in FACTS if counts[kind]}
+    proof.head, proof.counts = previous, {kind.value: counts[kind] for kind in covered if counts[kind]}
     if not proof.links:
-        proof.add([Finding("link", "1", "is missing: the run has no chain")])
-    emptied = [link for link in emptied if not proof.pruned or FACTS[Kind(link.kind)].kept]
+        whose = ARRIVALS.kind if Kind.ARRIVAL in covered else RUNS.kind
+        proof.add([Finding("link", "1", f"is missing: the {whose} has no chain")])
+    emptied = [link for link in emptied if not proof.pruned or EVERY_FACT[Kind(link.kind)].kept]
     proof.add(
         [Finding("link", str(link.seq), "was emptied: it no longer says which facts it covers") for link in emptied]
     )

@@ -7,12 +7,16 @@ from contextlib import closing
 from datetime import UTC, datetime
 from pathlib import Path
 
+import polars as pl
 import pytest
 
+from schemas.tables import Rejected, empty
 from simtandem.cli.heads import show_heads
 from simtandem.cli.verify import show_proof
 from simtandem.errors import InputError
 from simtandem.ledger.records import RunKind, RunRecord, RunState
+from simtandem.ledger.schedule_records import SCHEDULE_ROWS, Arrival, FileVersion, NewSchedule
+from simtandem.ledger.schedules import Schedules
 from simtandem.ledger.store import Ledger
 
 _WHEN = datetime(2026, 3, 1, tzinfo=UTC)
@@ -108,3 +112,23 @@ def test_a_file_without_any_head_is_no_witness(remembered: Ledger, tmp_path: Pat
         show_proof(None, None, as_json=False, against=tmp_path / "log")
     with pytest.raises(InputError, match="can't be read"):
         show_proof(None, None, as_json=False, against=tmp_path / "nowhere")
+
+
+def test_a_schedule_that_was_changed_is_found(
+    remembered: Ledger, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    rows = pl.DataFrame([(2, "1", None, None, "activated", None)], SCHEDULE_ROWS, orient="row")
+    file = FileVersion("/inbox", "a.csv", 10, "1.000", "e3b0")
+    new = NewSchedule("20261204.1", _WHEN, rows)
+    assert Schedules(remembered).record(Arrival("20261204", file, _WHEN, "a.csv", 1, 0), [new], empty(Rejected))
+    assert show_proof(None, None, as_json=False) == 0
+    assert "1 arrival and the schedules of it: untouched\n" in capsys.readouterr().out
+    tamper(tmp_path, "UPDATE schedule_rows SET desired = 'suspended'")
+    assert show_proof(None, None, as_json=False) == 1
+    out = capsys.readouterr().out
+    assert "20261204  BROKEN: 4 facts in its chain" in out
+    assert "  schedule row 20261204.1 2 was changed\n" in out
+    assert "1 arrival and the schedules of it: 1 BROKEN, 0 untouched\n" in out
+    assert show_proof(None, None, as_json=True) == 1
+    (told,) = json.loads(capsys.readouterr().out)["arrivals"]
+    assert (told["arrival_id"], told["standing"], told["facts"]) == ("20261204", "broken", 4)

@@ -119,6 +119,7 @@ def test_the_document_tells_the_same(ledger: Ledger, tmp_path: Path, capsys: pyt
                 "notes": ["nothing outside the ledger remembers its head: see --head"],
             }
         ],
+        "arrivals": [],
         "strays": [],
         "heads": None,
     }

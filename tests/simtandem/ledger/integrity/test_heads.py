@@ -19,7 +19,8 @@ from simtandem.ledger.database import Database
 from simtandem.ledger.integrity import heads
 from simtandem.ledger.integrity.canonical import canonical, digest
 from simtandem.ledger.integrity.chain import content_hash, link_hash, refs_text
-from simtandem.ledger.integrity.head_checks import HeadsProof, check_run, verify_heads, witnesses
+from simtandem.ledger.integrity.facts import RUNS
+from simtandem.ledger.integrity.head_checks import HeadsProof, check_chain, verify_heads, witnesses
 from simtandem.ledger.integrity.kept_heads import Kept, by_subject, line, read
 from simtandem.ledger.integrity.proof import Proof
 from simtandem.ledger.integrity.prune import prune
@@ -44,9 +45,9 @@ def heads_of(ledger: Ledger, kept: list[Kept] | None = None) -> HeadsProof:
 
 def proof_of(ledger: Ledger, run_id: str, kept: list[Kept] | None = None) -> Proof:
     with ledger.database.snapshot() as connection:
-        entries = heads.of_run(connection, run_id)
+        entries = heads.of_chain(connection, run_id)
         proof = verify(run_id, Recorded(connection, run_id), witnesses(entries))
-        check_run(connection, proof, entries, by_subject(kept or [])["run", run_id])
+        check_chain(connection, proof, entries, by_subject(kept or [])["run", run_id])
     return proof
 
 
@@ -182,7 +183,7 @@ def test_a_forged_entry_fits_the_chain_and_not_the_one_that_was_kept(two_runs: L
     tamper(two_runs, "DELETE FROM heads WHERE seq > 3")
     with two_runs.database.write() as connection:
         for _ in range(2):
-            heads.add(connection, "one", "state", 2, entries_of(two_runs)[-1].head)
+            heads.add(connection, RUNS, "one", "state", 2, entries_of(two_runs)[-1].head)
     assert found(heads_of(two_runs)) == []
     assert found(heads_of(two_runs, kept))[0].startswith(
         "entry 5 of the ledger's heads is not the one that was recorded"
