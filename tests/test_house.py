@@ -8,6 +8,7 @@ import re
 
 import pytest
 
+from tests.shown_elsewhere import SHOWN_ELSEWHERE
 from tests.source_modules import OURS, TESTS, Module, Rule
 
 LONGEST_MODULE = 350
@@ -73,6 +74,31 @@ def fakes_by_dotted_path(module: Module) -> list[str]:
     return found
 
 
+def modules_without_a_test(modules: list[str], tests: set[str], elsewhere: dict[str, str]) -> list[str]:
+    """A module has its tests at its own path below `tests/`, or another test file is named for it."""
+    return [
+        path
+        for path in modules
+        if not path.endswith("/__init__.py")
+        and "/migrations/" not in path
+        and not _tests_of(path, tests)
+        and not any(path == entry or (entry.endswith("/") and path.startswith(entry)) for entry in elsewhere)
+    ]
+
+
+def entries_that_say_nothing(modules: list[str], tests: set[str], elsewhere: dict[str, str]) -> list[str]:
+    """An entry names a module that is there and has no tests of its own, or a folder, and a test file that is there."""
+    missing = [entry for entry in elsewhere if not any(path.startswith(entry) for path in modules)]
+    own = [entry for entry in elsewhere if entry.endswith(".py") and _tests_of(entry, tests)]
+    return [*missing, *own, *(shown for shown in elsewhere.values() if shown not in tests)]
+
+
+def _tests_of(path: str, tests: set[str]) -> list[str]:
+    folder, _, name = f"tests/{path}".removesuffix(".py").rpartition("/")
+    beginning = f"{folder}/test_{name}"
+    return [test for test in tests if test == f"{beginning}.py" or test.startswith(f"{beginning}_")]
+
+
 RULES: list[Rule] = [
     modules_too_long,
     functions_too_long,
@@ -90,6 +116,33 @@ def test_the_rule_holds_everywhere(rule: Rule) -> None:
 @pytest.mark.parametrize("rule", RULES_OF_TESTS, ids=lambda rule: rule.__name__)
 def test_the_rule_holds_in_the_tests(rule: Rule) -> None:
     assert [f"{module.path}: {breach}" for module in TESTS for breach in rule(module)] == []
+
+
+def test_every_module_has_its_tests_at_its_own_path_or_a_reason() -> None:
+    modules, tests = [module.path for module in OURS], {module.path for module in TESTS}
+    assert modules_without_a_test(modules, tests, SHOWN_ELSEWHERE) == []
+    assert entries_that_say_nothing(modules, tests, SHOWN_ELSEWHERE) == []
+
+
+def test_a_module_without_a_test_is_found() -> None:
+    modules = ["simtandem/a.py", "simtandem/b/c.py", "simtandem/b/__init__.py", "simtandem/ledger/migrations/env.py"]
+    assert modules_without_a_test(modules, {"tests/simtandem/test_c.py", "tests/test_a.py"}, {}) == modules[:2]
+    assert modules_without_a_test(modules, {"tests/simtandem/test_a_again.py"}, {"simtandem/b/": ""}) == []
+
+
+def test_an_entry_without_a_reason_is_found() -> None:
+    modules, tests = ["simtandem/a.py", "simtandem/b/c.py"], {"tests/simtandem/test_a.py", "tests/test_d.py"}
+    wrong = {
+        "simtandem/gone.py": "tests/test_d.py",
+        "simtandem/a.py": "tests/test_d.py",
+        "simtandem/b/": "tests/test_gone.py",
+    }
+    assert entries_that_say_nothing(modules, tests, wrong) == [
+        "simtandem/gone.py",
+        "simtandem/a.py",
+        "tests/test_gone.py",
+    ]
+    assert entries_that_say_nothing(modules, tests, {"simtandem/b/c.py": "tests/test_d.py"}) == []
 
 
 BREACHES: list[tuple[Rule, str, str]] = [
