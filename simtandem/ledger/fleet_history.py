@@ -49,19 +49,26 @@ def read_steps(ledger: Ledger, carrier_host: str, since: datetime) -> pl.DataFra
 
 def last_audit(ledger: Ledger, carrier_host: str) -> PastAudit | None:
     """The newest audit of this carrier that came to its end."""
+    found = past_audits(ledger, carrier_host, 1)
+    return found[0] if found else None
+
+
+def past_audits(ledger: Ledger, carrier_host: str, most: int) -> list[PastAudit]:
+    """The audits of this carrier that came to their end, the newest first."""
     query = (
         select(runs.c.run_id, runs.c.started_at, run_states.c.detail)
         .select_from(runs.join(run_states))
         .where(runs.c.kind == RunKind.AUDIT.value, at_host(carrier_host))
         .where(run_states.c.state == RunState.FINISHED.value)
         .order_by(runs.c.started_at.desc(), runs.c.run_id.desc())
-        .limit(1)
+        .limit(most)
     )
 
-    def read(connection: Connection) -> PastAudit | None:
-        found = connection.execute(query).first()
-        told = {} if found is None else json.loads(found.detail).get("audit", {})
-        return None if found is None else PastAudit(found.run_id, found.started_at, told)
+    def read(connection: Connection) -> list[PastAudit]:
+        return [
+            PastAudit(found.run_id, found.started_at, json.loads(found.detail).get("audit", {}))
+            for found in connection.execute(query)
+        ]
 
     return ledger.database.reading(read)
 

@@ -1,96 +1,129 @@
-"""The page of an audit: self-contained, nothing is fetched, everything from outside is shown as text."""
+"""The page of an audit: what it found, what that costs, since when and through whom, and what repairs it."""
 
-import base64
-import hashlib
-from collections.abc import Mapping
-from functools import cache
-from importlib.resources import files as package_files
+import shlex
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
 import polars as pl
-from jinja2 import Environment, FunctionLoader, StrictUndefined
-from markupsafe import Markup
 
 from schemas.statuses import Cause, Finding
-from simtandem.host.atomic_file import replace_file
-from simtandem.text import escaping, formats
+from simtandem.domain.labels import ATTRIBUTIONS, FINDINGS
+from simtandem.domain.split_pairs import SPLIT
+from simtandem.reports import history_charts, page_shell
+from simtandem.reports.next_steps import Advice
+from simtandem.text.formats import of
 
 SHOWN = 500
 """Rows of each kind on the page; the CSV has all."""
 
-_TITLES = {
-    Finding.PAYING_BUT_OFF: ("Paying but off", "SIM Activated, endpoint Disabled: charged, and not working."),
-    Finding.ON_BUT_DEAD: (
-        "On but dead",
-        "SIM Suspended, endpoint Enabled: looks on, and can't connect. Costs nothing.",
-    ),
-    Finding.SIM_WITHOUT_ENDPOINT: (
-        "SIM without endpoint",
-        "SIM Activated, no endpoint or a Deleted one: charged for nothing.",
-    ),
-    Finding.ENDPOINT_WITHOUT_SIM: ("Endpoint without SIM", "It can never connect. Costs nothing."),
-    Finding.FACTORY_TEST: ("In Factory Test", "Not charged yet; activates itself when the test's volume is used up."),
-    Finding.DRIFTED: ("Drifted", "Left the state simtandem last put it in."),
-}
-_CAUSES = {
-    Cause.OURS: "by runs of simtandem",
-    Cause.SOMEBODY: "by somebody, through API or Portal",
-    Cause.AUTOMATIC: "by the carrier itself",
-    Cause.UNEXPLAINED: "unexplained: no event says who",
-    Cause.AWAITED: "not known yet: the event may still come",
-}
-
-
-def render(told: Mapping[str, Any], findings: pl.DataFrame, explained: pl.DataFrame, files: Mapping[str, Path]) -> str:
-    """The page as HTML. `told` is what the audit keeps in the ledger; the tables are as in `schemas.tables`."""
-    style = _part("audit.css")
-    shown = {finding: findings.filter(pl.col("finding") == finding).head(SHOWN).to_dicts() for finding in Finding}
-    others = explained.filter(pl.col("cause") != Cause.OURS)
-    return (
-        _environment()
-        .get_template("audit.html.j2")
-        .render(
-            told=told,
-            titles=_TITLES,
-            causes=_CAUSES,
-            shown=shown,
-            changes=others.head(SHOWN).to_dicts(),
-            changes_in_all=others.height,
-            limit=SHOWN,
-            files={name: path.name for name, path in files.items()},
-            found=sum(told["findings"].values()),
-            style=Markup(style),  # noqa: S704 - our own file, trusted as the code is
-            policy=f"default-src 'none'; style-src {_hash(style)}; base-uri 'none'; form-action 'none'",
-        )
-    )
+_CHARGED = SPLIT[:2]
 
 
 def write(
-    path: Path, told: Mapping[str, Any], findings: pl.DataFrame, explained: pl.DataFrame, files: Mapping[str, Path]
+    path: Path,
+    told: Mapping[str, Any],
+    findings: pl.DataFrame,
+    explained: pl.DataFrame,
+    files: Mapping[str, Path],
+    earlier: Sequence[Mapping[str, Any]] = (),
 ) -> None:
     """Write the page, all or nothing; a `LedgerError` names the file if it can't be written."""
-    replace_file(path, [render(told, findings, explained, files).encode()])
+    page_shell.write(path, render(told, findings, explained, files, earlier))
 
 
-def _hash(text: str) -> str:
-    return f"'sha256-{base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()}'"
+def render(
+    told: Mapping[str, Any],
+    findings: pl.DataFrame,
+    explained: pl.DataFrame,
+    files: Mapping[str, Path],
+    earlier: Sequence[Mapping[str, Any]] = (),
+) -> str:
+    """The page as HTML.
 
-
-def _part(name: str) -> str:
-    return (package_files("simtandem.reports") / "templates" / name).read_text(encoding="utf-8")
-
-
-@cache
-def _environment() -> Environment:
-    environment = Environment(
-        autoescape=True,
-        finalize=escaping.html,
-        undefined=StrictUndefined,
-        loader=FunctionLoader(_part),
-        trim_blocks=True,
-        lstrip_blocks=True,
+    `told` is what the audit keeps in the ledger, `earlier` the same of the audits before, oldest first; the tables are
+    as in `schemas.tables`.
+    """
+    others = explained.filter(pl.col("cause") != Cause.OURS)
+    listed_at = _listed_at(told)
+    return page_shell.render(
+        "audit.html.j2",
+        told=told,
+        listed_at=listed_at,
+        headline=_headline(told),
+        labels=FINDINGS,
+        attributions=ATTRIBUTIONS,
+        split_charts=split_charts([*earlier, told]),
+        money=money_chart([*earlier, told]),
+        ages=history_charts.ages(findings, listed_at),
+        shown={finding: findings.filter(pl.col("finding") == finding).head(SHOWN).to_dicts() for finding in Finding},
+        changes=others.head(SHOWN).to_dicts(),
+        changes_in_all=others.height,
+        limit=SHOWN,
+        files={name: path.name for name, path in files.items()},
+        advice=_next_steps(told, files),
     )
-    environment.filters.update(number="{:,}".format, of=formats.of, stamp=formats.stamp, duration=formats.duration)
-    environment.filters["signed"] = "{:+,}".format
-    return environment
+
+
+def split_charts(audits: Iterable[Mapping[str, Any]]) -> list[history_charts.History]:
+    """Split pairs by kind over these audits, oldest first; nothing where there is none."""
+    known = list(audits)
+    return [
+        history_charts.history(
+            FINDINGS[finding].name, [(_listed_at(each), each["findings"].get(finding, 0)) for each in known]
+        )
+        for finding in SPLIT
+        if known
+    ]
+
+
+def money_chart(audits: Iterable[Mapping[str, Any]]) -> history_charts.History | None:
+    """What was charged for nothing, a month, over these audits; None where no audit had a rate."""
+    values = [(_listed_at(each), float(each["cost"]["per_month"])) for each in audits if each.get("cost")]
+    return history_charts.history("Charged for nothing a month", values) if values else None
+
+
+def _listed_at(told: Mapping[str, Any]) -> datetime:
+    return datetime.fromisoformat(told["listed_at"])
+
+
+def _headline(told: Mapping[str, Any]) -> dict[str, str]:
+    """The whole audit in a sentence, how good that is, and what costs money in a few words."""
+    found = sum(told["findings"].values())
+    text = f"{of(found, 'finding')} in {of(told['sims'], 'SIM')} and {of(told['endpoints'], 'endpoint')}"
+    if not found:
+        return {"level": "good", "word": "Nothing found", "text": text, "detail": ""}
+    idle = sum(told["findings"][finding] for finding in _CHARGED)
+    detail = [f"{of(idle, 'SIM')} charged without working"] if idle else []
+    if idle and told.get("cost"):
+        detail.append(f"{told['cost']['per_month']} {told['cost']['currency']}".strip() + " a month")
+    word = "Act now" if idle else "Needs attention"
+    return {"level": "bad" if idle else "mixed", "word": word, "text": text, "detail": ", ".join(detail)}
+
+
+def _next_steps(told: Mapping[str, Any], files: Mapping[str, Path]) -> list[Advice]:
+    """What to do, what costs money first; never empty."""
+    order = (*SPLIT, *(finding for finding in Finding if finding not in SPLIT))
+    steps = [_repair(told, finding, files[f"repair-{finding}"]) for finding in order if f"repair-{finding}" in files]
+    if awaited := told["causes"].get(Cause.AWAITED, 0):
+        late = f"The event of {of(awaited, 'change')} may still arrive. An audit after 15 minutes reads it."
+        steps.append(Advice("Audit again to see who made the latest changes", late, "simtandem audit"))
+    if not told.get("cost") and any(told["findings"][finding] for finding in _CHARGED):
+        rate = "Set SIMTANDEM_MONTHLY_RATE to what an Activated SIM costs a month, and audits show money."
+        steps.append(Advice("The page shows no money", rate))
+    nothing = Advice("Nothing to do", "No finding has a repair. The next audit compares with this one.")
+    return steps or [nothing]
+
+
+def _repair(told: Mapping[str, Any], finding: Finding, file: Path) -> Advice:
+    rows, found = told["repairable"][finding], told["findings"][finding]
+    text = f"{FINDINGS[finding].meaning} {file.name} names the status that ends it for {of(rows, 'row')}. "
+    if found > rows:
+        text += f"No status ends it for the other {found - rows:,}: see their list below. "
+    return Advice(
+        f"{FINDINGS[finding].name}: {of(found, 'device')}",
+        text + "This shows the plan, and asks before it sends anything:",
+        f"simtandem apply {shlex.quote(str(file))}",
+        urgent=finding in _CHARGED,
+    )

@@ -1,41 +1,27 @@
 """The report of a run as one self-contained page: nothing is fetched, everything from outside is shown as text."""
 
-import base64
-import hashlib
 from collections.abc import Mapping
 from datetime import datetime
-from functools import cache
-from importlib.resources import files
-from pathlib import Path, PurePath
+from pathlib import Path
 from typing import cast
-from urllib.parse import quote
 
 import polars as pl
-from jinja2 import Environment, FunctionLoader, StrictUndefined
-from markupsafe import Markup
 
 from schemas.statuses import Cause, Finding, Target, Verdict
 from simtandem.carriers.registry import lifecycle
-from simtandem.host.atomic_file import replace_file
+from simtandem.domain.labels import ATTRIBUTIONS
 from simtandem.ledger.explanations import Explanation
-from simtandem.reports import embedded_rows, run_charts, urgency
+from simtandem.reports import embedded_rows, page_shell, run_charts, urgency
 from simtandem.reports.headline import headline, parts, stopped
 from simtandem.reports.next_steps import next_steps
 from simtandem.reports.run_counts import NEWLY_BILLED, figures
 from simtandem.reports.run_document import Document
-from simtandem.text import escaping, formats
+from simtandem.text import formats
 
 PRINTED_ROWS = 200
 """How many rows that need attention stand in the page for print and for browsers without scripts."""
 
 _SHOWN_MOVES = 30
-_CAUSES = {
-    Cause.OURS: "by our own runs",
-    Cause.SOMEBODY: "by somebody, through API or Portal",
-    Cause.AUTOMATIC: "by the carrier itself",
-    Cause.UNEXPLAINED: "no event says by whom",
-    Cause.AWAITED: "the event may still come",
-}
 _MARKS = {
     Verdict.IN_SYNC: "✓",
     Verdict.CHANGED_BY_OTHERS: "⇄",
@@ -65,8 +51,8 @@ def render(
     `fault`; `explanation` tells who changed what, where that is known.
     """
     run = cast("Document", document)
-    template = _environment().get_template("report.html.j2")
-    return template.render(
+    return page_shell.render(
+        "run.html.j2",
         title=title,
         run=run,
         who=document.get("who"),
@@ -75,11 +61,10 @@ def render(
         timeline=None if calls is None else run_charts.timeline(calls),
         purposes=[] if calls is None else run_charts.purposes(calls),
         causes=None if explanation is None else _causes(explanation),
-        cause_words=_CAUSES,
+        cause_words=ATTRIBUTIONS,
         shown_moves=_SHOWN_MOVES,
         marks=_MARKS,
         **_judged(run, results, rejected),
-        **_inline(),
     )
 
 
@@ -105,11 +90,11 @@ def _judged(run: Document, results: pl.DataFrame, rejected: pl.DataFrame) -> dic
 
 def write_report(path: Path, html: str) -> None:
     """Write the page, all or nothing; a `LedgerError` names the file if it can't be written."""
-    replace_file(path, [html.encode()])
+    page_shell.write(path, html)
 
 
 def _causes(explanation: Explanation) -> dict[str, object]:
-    """Who changed what: counts of each cause, and the changes that were not ours."""
+    """Who changed what: counts of each cause, and those that simtandem did not make."""
     changes = explanation.changes
     others = changes.filter(pl.col("cause") != Cause.OURS).sort("seen", "half", "ident")
     ours = changes.filter(pl.col("cause") == Cause.OURS)
@@ -150,58 +135,3 @@ def _counts(table: pl.DataFrame, column: str, order: list[str]) -> list[tuple[st
     """How often each word stands in a column, words that don't left out."""
     counts = dict(table.group_by(column).len().iter_rows())
     return [(str(word), counts[word]) for word in order if word in counts]
-
-
-def _inline() -> dict[str, str]:
-    """Style and script, and a policy that lets the browser use these two and fetch nothing."""
-    style, script = _part("report.css"), _part("report.js")
-    policy = "; ".join(
-        (
-            "default-src 'none'",
-            "img-src data:",
-            f"style-src {_hash(style)}",
-            f"script-src {_hash(script)}",
-            "base-uri 'none'",
-            "form-action 'none'",
-        )
-    )
-    return {
-        "style": Markup(style),  # noqa: S704 - our own file, trusted as the code is
-        "script": Markup(script),  # noqa: S704 - the same
-        "policy": policy,
-    }
-
-
-def _hash(text: str) -> str:
-    return f"'sha256-{base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()}'"
-
-
-def _part(name: str) -> str:
-    return (files("simtandem.reports") / "templates" / name).read_text(encoding="utf-8")
-
-
-@cache
-def _environment() -> Environment:
-    """Everything is escaped, and a name the template misspells is an error."""
-    environment = Environment(
-        autoescape=True,
-        finalize=escaping.html,
-        undefined=StrictUndefined,
-        loader=FunctionLoader(_part),
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    environment.filters.update(
-        number="{:,}".format,
-        of=formats.of,
-        spoken=formats.spoken,
-        duration=formats.duration,
-        stamp=formats.stamp,
-        link=_link,
-    )
-    return environment
-
-
-def _link(path: str) -> str:
-    """A file of the run from the page's own folder; never a scheme or another place."""
-    return f"./{quote(PurePath(path).name)}"

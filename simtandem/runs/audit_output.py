@@ -1,5 +1,6 @@
 """What an audit leaves behind: its files, its result in the ledger, the document `simtandem audit --json` prints."""
 
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -10,7 +11,9 @@ from schemas.statuses import Cause, Finding
 from simtandem.domain import findings as auditing
 from simtandem.runs.fleet_audit import Audit
 from simtandem.ledger.records import RunState
+from simtandem.ledger.fleet_history import past_audits
 from simtandem.reports import audit_page
+from simtandem.reports.history_charts import MOST_BARS
 from simtandem.reports.result_files import write_changes, write_findings, write_retry
 
 
@@ -24,7 +27,7 @@ def finish(audit: Audit, findings: pl.DataFrame) -> dict[str, Any]:
     files = _write_tables(folder.path, findings, explained)
     told = _told(audit, findings, explained)
     report = folder.file("audit.html")
-    audit_page.write(report, told, findings, explained, files)
+    audit_page.write(report, told, findings, explained, files, _earlier(audit))
     files["report"] = report
     document = {
         "run_id": audit.run_id,
@@ -39,6 +42,12 @@ def finish(audit: Audit, findings: pl.DataFrame) -> dict[str, Any]:
     folder.save("document.json", document)
     audit.ledger.record_state(audit.run_id, RunState.FINISHED, {"audit": told}, sealed=True)
     return document
+
+
+def _earlier(audit: Audit) -> list[Mapping[str, Any]]:
+    """What the audits of this carrier before this one kept, oldest first, as many as a chart shows."""
+    found = past_audits(audit.ledger, audit.settings.carrier_host, MOST_BARS - 1)
+    return [each.told for each in reversed(found) if each.told]
 
 
 def exit_code(document: dict[str, Any]) -> int:

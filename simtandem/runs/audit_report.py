@@ -105,7 +105,8 @@ def _write_index(
             links[run.record.run_id] = os.path.relpath(page, path.parent)
     with _writing(path.parent):
         path.parent.mkdir(parents=True, exist_ok=True)
-    period_page.write(path, told.runs, links, days)
+    audits = [audit for run in runs if isinstance(audit := run.detail.get("audit"), dict)]
+    period_page.write(path, told.runs, links, days, audits)
     return path
 
 

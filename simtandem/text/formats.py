@@ -36,6 +36,16 @@ def stamp(moment: datetime) -> str:
     return f"{utc(moment):%Y-%m-%d %H:%M:%S}"
 
 
+def day(moment: datetime) -> str:
+    """The day in UTC: "2026-03-01"."""
+    return f"{utc(moment):%Y-%m-%d}"
+
+
+def amount(value: float) -> str:
+    """A count, or a sum of money to the cent: "1,180", "1,180.50"."""
+    return f"{value:,.0f}" if float(value).is_integer() else f"{value:,.2f}"
+
+
 def named_rows(rows: Sequence[int]) -> str:
     """Which rows: "Row 17.", "Rows 17, 23 and 31.", "Rows 17, 23, … and 1,172 more."."""
     named = [str(row) for row in rows[:_MOST_NAMED]]

@@ -1,10 +1,11 @@
-// Sorts, filters and pages the rows that stand in the page as JSON. What is shown is set as text, never as markup.
+// Local times, buttons that copy a command, and tables of the rows that stand in the page as JSON: sorted, filtered,
+// paged. What is shown is set as text, never as markup.
 "use strict";
 document.documentElement.classList.add("js");
 
 const PAGE = 100;
 const MARKS = { in_sync: "✓", changed_by_others: "⇄", failed: "✕", unknown: "?", refused: "⊘", invalid: "⊘", skipped: "–" };
-const ORDER = ["paying_but_off", "sim_without_endpoint", "on_but_dead", "failed", "unknown", "changed_by_others", "skipped", "rejected", "in_sync"];
+const ORDER = ["paying_but_off", "sim_without_endpoint", "on_but_dead", "failed", "unknown", "changed_by_others", "skipped", "refused", "invalid", "in_sync"];
 const NUMBER = new Intl.NumberFormat("en");
 
 const spoken = (word) => word.replaceAll("_", " ");
@@ -196,7 +197,54 @@ function cell(label, first = "", ...more) {
   return made;
 }
 
+// Beside each time in UTC the same in the zone of whoever reads the page; nothing where that is UTC.
+const LOCAL = new Intl.DateTimeFormat("sv-SE", { dateStyle: "short", timeStyle: "medium" }); // 2026-03-01 09:15:02
+const ZONE = new Intl.DateTimeFormat("en", { timeZoneName: "short" });
+
+function addLocalTime(time) {
+  const at = new Date(time.dateTime);
+  if (Number.isNaN(at.getTime()) || at.getTimezoneOffset() === 0) return;
+  const zone = ZONE.formatToParts(at).find((part) => part.type === "timeZoneName").value;
+  time.after(element("small", `${LOCAL.format(at)} ${zone}`, "local"));
+}
+
+// A page from a disk may have no clipboard; the older way needs the text selected.
+async function copy(button) {
+  const text = button.dataset.copy;
+  let copied = true;
+  try {
+    await navigator.clipboard.writeText(text);
+  } catch {
+    getSelection().selectAllChildren(button.parentElement.querySelector("code"));
+    copied = document.execCommand("copy");
+  }
+  button.textContent = copied ? "Copied" : "Press Ctrl-C";
+  setTimeout(() => { button.textContent = "Copy"; }, 2000);
+}
+
+// Paper shows every list of devices; on the screen they close again as they were.
+function openAll() {
+  for (const details of document.querySelectorAll("details:not([open])")) {
+    details.open = true;
+    details.dataset.printed = "";
+  }
+}
+
+function closeAgain() {
+  for (const details of document.querySelectorAll("details[data-printed]")) {
+    details.open = false;
+    delete details.dataset.printed;
+  }
+}
+
+addEventListener("beforeprint", openAll);
+addEventListener("afterprint", closeAgain);
+
 document.addEventListener("DOMContentLoaded", () => {
-  const rows = new Rows(JSON.parse(document.getElementById("data").textContent));
+  for (const time of document.querySelectorAll("time")) addLocalTime(time);
+  for (const button of document.querySelectorAll(".copy")) button.addEventListener("click", () => copy(button));
+  const data = document.getElementById("data");
+  if (!data) return;
+  const rows = new Rows(JSON.parse(data.textContent));
   for (const root of document.querySelectorAll(".grid")) new Grid(root, rows);
 });

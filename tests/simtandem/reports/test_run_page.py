@@ -309,7 +309,7 @@ def test_calls_are_drawn_only_where_there_are_any(
     with_calls = draw(make_document(mixed), mixed, calls=calls)
 
     assert sum(a.get("class") == "throttled" for a in with_calls.all("rect")) == 1
-    assert "1 call throttled, 0 calls with an error or no answer" in with_calls.text()
+    assert "1 call rate-limited, 0 calls with an error or no answer" in with_calls.text()
     for none in (None, make_calls([])):
         assert "Calls to the carrier" not in draw(make_document(mixed), mixed, calls=none).text()
 

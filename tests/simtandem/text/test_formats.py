@@ -2,7 +2,7 @@ from datetime import UTC, datetime, timedelta, timezone
 
 import pytest
 
-from simtandem.text.formats import duration, named_rows, of, spoken, stamp
+from simtandem.text.formats import amount, day, duration, named_rows, of, spoken, stamp
 
 
 @pytest.mark.parametrize(
@@ -55,3 +55,12 @@ def test_rows_are_named_and_many_are_counted(rows: list[int], text: str) -> None
 )
 def test_times_are_shown_in_utc(moment: datetime) -> None:
     assert stamp(moment) == "2026-03-01 09:15:02"
+
+
+def test_a_day_is_the_one_in_utc() -> None:
+    assert day(datetime.fromisoformat("2026-03-01T00:30:00+02:00")) == "2026-02-28"
+
+
+@pytest.mark.parametrize(("value", "text"), [(1180, "1,180"), (1180.0, "1,180"), (1180.5, "1,180.50"), (0, "0")])
+def test_a_sum_has_cents_only_where_there_are_some(value: float, text: str) -> None:
+    assert amount(value) == text
