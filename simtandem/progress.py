@@ -1,7 +1,7 @@
-"""Who looks on while a run goes: a terminal, or nobody.
+"""Progress hooks: what a run reports while it goes, and how it is asked to stop.
 
-The core tells the watcher of the moment what happens, and the watcher may ask a run to stop. It is found through a
-context variable, so that nothing between the command line and the core has to pass it on.
+The core calls the hooks that are installed in the current context, so that nothing between the command line and the
+core has to pass them on. Without any, the calls do nothing.
 """
 
 from collections.abc import Callable
@@ -10,43 +10,43 @@ from contextvars import ContextVar
 from schemas.statuses import Half, Outcome, StoppedBy
 
 
-class Watcher:
-    """Sees everything, says nothing. A terminal's watcher overrides what it wants to show.
+class ProgressHooks:
+    """Hooks that show nothing. A terminal overrides those that it shows.
 
-    `hears_signals`: whoever put it there turns SIGINT and SIGTERM into `stop`, so that the run need not listen.
+    `handles_signals`: SIGINT and SIGTERM call `stop` already, so the run installs no handler of its own.
     """
 
     def __init__(self) -> None:
         self.stop_requested = False
         self.stopped_by = StoppedBy.OPERATOR
-        self.hears_signals = False
+        self.handles_signals = False
         self._on_stop: list[Callable[[], None]] = []
 
     def begins(self, what: str) -> None:
-        """A stage of the run begins; `what` is for a person to read."""
+        """A stage of the run begins; `what` is a phrase for people."""
 
     def applies(self, sim_steps: int, endpoint_steps: int, waiting_s: Callable[[], float]) -> None:
-        """So many steps are about to be sent. `waiting_s` tells how long the call budget makes us wait just now."""
+        """This many steps are about to be sent. `waiting_s` returns the present wait for the rate limit."""
 
     def ended(self, half: Half, outcome: Outcome, count: int = 1) -> None:
         """Steps ended."""
 
-    def notes(self, sentence: str) -> None:
-        """Something an operator should know now."""
+    def message(self, sentence: str) -> None:
+        """A sentence for the operator, now."""
 
     def on_stop(self, callback: Callable[[], None]) -> None:
-        """Call back when the run should stop; at once if that was asked for already."""
+        """Call `callback` when the run should stop; at once if that was requested before."""
         self._on_stop.append(callback)
         if self.stop_requested:
             callback()
 
     @property
     def can_stop(self) -> bool:
-        """Whether anybody would listen to `stop`."""
+        """Whether a run reacts to `stop`."""
         return bool(self._on_stop)
 
     def stop(self, by: StoppedBy = StoppedBy.OPERATOR) -> None:
-        """Ask the run to stop: nothing new is sent, what is on its way is finished and recorded."""
+        """Ask the run to stop: nothing new is sent, open calls are completed and recorded."""
         if not self.stop_requested:
             self.stopped_by = by
         self.stop_requested = True
@@ -54,27 +54,27 @@ class Watcher:
             callback()
 
 
-_NOBODY = Watcher()
-_current: ContextVar[Watcher] = ContextVar("simtandem_watcher", default=_NOBODY)
+_NONE = ProgressHooks()
+_current: ContextVar[ProgressHooks] = ContextVar("simtandem_progress", default=_NONE)
 
 
-def current() -> Watcher:
-    """Who looks on now."""
+def current() -> ProgressHooks:
+    """The hooks of this context."""
     return _current.get()
 
 
 def attended() -> bool:
-    """Whether somebody looks on now, as an operator at a terminal does."""
-    return _current.get() is not _NOBODY
+    """Whether hooks are installed, as they are for an operator at a terminal."""
+    return _current.get() is not _NONE
 
 
-def own() -> Watcher:
-    """Who looks on now; where nobody does, a watcher of this context's own, so that the run can be told to stop."""
-    if _current.get() is _NOBODY:
-        _current.set(Watcher())
+def own() -> ProgressHooks:
+    """The hooks of this context; new ones are installed if there are none, so that the run can be stopped."""
+    if _current.get() is _NONE:
+        _current.set(ProgressHooks())
     return _current.get()
 
 
-def watch(watcher: Watcher) -> None:
-    """Let `watcher` look on, in this context and those made from it."""
-    _current.set(watcher)
+def install(hooks: ProgressHooks) -> None:
+    """Use these hooks, in this context and those copied from it."""
+    _current.set(hooks)

@@ -173,13 +173,13 @@ async def stopping_in_good_order() -> AsyncIterator[None]:
     block the run has ended, and a cancel that comes so late changes nothing, unless the run is a part of another one.
     """
     by = StoppedBy.OPERATOR if progress.attended() else StoppedBy.PREFECT
-    watcher, loop = progress.own(), asyncio.get_running_loop()
-    if watcher.hears_signals:
+    hooks, loop = progress.own(), asyncio.get_running_loop()
+    if hooks.handles_signals:
         yield
         return
     before = signal.getsignal(signal.SIGTERM)
     try:
-        loop.add_signal_handler(signal.SIGTERM, watcher.stop, by)
+        loop.add_signal_handler(signal.SIGTERM, hooks.stop, by)
     except (ValueError, RuntimeError):  # not in the main thread: whoever runs us there has to stop us
         yield
         return

@@ -60,10 +60,10 @@ def carry_out(request: BulkUpdate, output: Output, *, yes: bool) -> int:
     if not yes and not ask:
         raise InputError("There is no terminal to ask on, so --yes is required. Nothing was sent.")
     output.log()
-    with output.watcher() as watcher:
+    with output.hooks() as hooks:
         settings = load()
         settings.token()
-        document = run_and_leave(stoppable(_run(request, settings, output, ask=ask), watcher))
+        document = run_and_leave(stoppable(_run(request, settings, output, ask=ask), hooks))
     if document is None:
         raise Interrupted("Not confirmed. Nothing was sent.")
     if output.as_json:

@@ -43,7 +43,7 @@ def audit_fleet(output: Output) -> int:
     output.log()
     settings = load()
     settings.token()
-    with output.watcher(), fleet_audit.auditing_of(settings) as one:
+    with output.hooks(), fleet_audit.auditing_of(settings) as one:
         document = asyncio.run(_audit(one))
         told = one.folder.data("told.json")
     if output.as_json:

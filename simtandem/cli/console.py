@@ -7,7 +7,7 @@ from rich.console import Console
 from rich.highlighter import NullHighlighter
 from rich.logging import RichHandler
 
-from simtandem.cli.progress_bars import QuietWatcher, TerminalWatcher
+from simtandem.cli.progress_bars import QuietProgress, TerminalProgress
 from simtandem.text.terminal import messages, results
 
 
@@ -29,9 +29,9 @@ class Output:
         """For progress, notes and questions."""
         return messages()
 
-    def watcher(self) -> TerminalWatcher | QuietWatcher:
+    def hooks(self) -> TerminalProgress | QuietProgress:
         """What shows the progress of the command."""
-        return QuietWatcher() if self.quiet else TerminalWatcher(self.err)
+        return QuietProgress() if self.quiet else TerminalProgress(self.err)
 
     def log(self) -> None:
         """Send simtandem's log to stderr: errors, with --verbose everything."""

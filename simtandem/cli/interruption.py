@@ -8,25 +8,25 @@ from typing import Any, TypeVar
 from simtandem import progress
 from simtandem.errors import Interrupted
 from simtandem.host.standard_streams import leave_terminal
-from simtandem.progress import Watcher
+from simtandem.progress import ProgressHooks
 
 Result = TypeVar("Result")
 
 _SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
-async def stoppable(work: Awaitable[Result], watcher: Watcher) -> Result:
+async def stoppable(work: Awaitable[Result], hooks: ProgressHooks) -> Result:
     """Do the work. The first Ctrl-C stops it in good order, the second one ends it at once.
 
     Before the run begins to send, the first one ends it at once.
     """
     task = asyncio.ensure_future(work)
-    watcher.hears_signals = True
-    _listen(task, watcher)
+    hooks.handles_signals = True
+    _listen(task, hooks)
     try:
         return await task
     except asyncio.CancelledError:
-        if watcher.can_stop:
+        if hooks.can_stop:
             raise Interrupted("Stopped. What was sent is recorded; run it again to go on.") from None
         raise Interrupted("Stopped. Nothing was sent.") from None
     finally:
@@ -34,13 +34,13 @@ async def stoppable(work: Awaitable[Result], watcher: Watcher) -> Result:
             asyncio.get_running_loop().remove_signal_handler(number)
 
 
-def _listen(task: "asyncio.Future[Any]", watcher: Watcher) -> None:
+def _listen(task: "asyncio.Future[Any]", hooks: ProgressHooks) -> None:
     def interrupted() -> None:
-        if watcher.stop_requested or not watcher.can_stop:
+        if hooks.stop_requested or not hooks.can_stop:
             task.cancel()
         else:
-            watcher.stop()
-            watcher.notes("Stopping: no more changes are sent. Press Ctrl-C again to end at once.")
+            hooks.stop()
+            hooks.message("Stopping: no more changes are sent. Press Ctrl-C again to end at once.")
 
     def hung_up() -> None:
         leave_terminal()
@@ -54,5 +54,5 @@ def _listen(task: "asyncio.Future[Any]", watcher: Watcher) -> None:
 
 def listening_again() -> Callable[[], None]:
     """A function that gives this task its signals back: Prefect replaces the SIGTERM handler when a flow begins."""
-    task, watcher = asyncio.current_task(), progress.current()
-    return lambda: _listen(task, watcher) if task is not None and watcher.hears_signals else None
+    task, hooks = asyncio.current_task(), progress.current()
+    return lambda: _listen(task, hooks) if task is not None and hooks.handles_signals else None

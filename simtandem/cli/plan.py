@@ -56,11 +56,11 @@ def plan(
 def look(kind: Literal["plan", "reconcile"], request: BulkUpdate, output: Output) -> int:
     """Compare a file, or a run to undo, with the carrier; show the plan. Returns the exit code."""
     output.log()
-    with output.watcher() as watcher:
+    with output.hooks() as hooks:
         run = Run.begin(request, RunKind(kind), load(), asked_on=AskedOn.TERMINAL)
         try:
             with run.failing():
-                compared, _ = asyncio.run(stoppable(reconcile.compare(run), watcher))
+                compared, _ = asyncio.run(stoppable(reconcile.compare(run), hooks))
                 document = cast("Document", compared)
         finally:
             run.close()

@@ -21,14 +21,14 @@ from rich.progress import (
 from rich.text import Text
 
 from schemas.statuses import Half, Outcome
-from simtandem.progress import Watcher, watch
+from simtandem.progress import ProgressHooks, install
 
 _GOOD = (Outcome.APPLIED, Outcome.UNCHANGED)
 _ENDED = {Outcome.HELD: "not sent"}
 _PLAIN_EVERY_S = 10.0
 
 
-class TerminalWatcher(Watcher):
+class TerminalProgress(ProgressHooks):
     """Live bars where stderr is a terminal, a line now and then where it isn't. Use as a context manager."""
 
     def __init__(self, console: Console) -> None:
@@ -53,7 +53,7 @@ class TerminalWatcher(Watcher):
         self._told_at = time.monotonic()
 
     def __enter__(self) -> Self:
-        watch(self)
+        install(self)
         return self
 
     def __exit__(
@@ -65,7 +65,7 @@ class TerminalWatcher(Watcher):
         """A line for each stage."""
         self._progress.console.print(Text("  " + what, style="dim"))
 
-    def notes(self, sentence: str) -> None:
+    def message(self, sentence: str) -> None:
         """A line that stands out."""
         self._progress.console.print(Text("! " + sentence, style="yellow"))
 
@@ -105,19 +105,19 @@ class TerminalWatcher(Watcher):
 
 
 class _Note(TextColumn):
-    def __init__(self, watcher: TerminalWatcher) -> None:
+    def __init__(self, hooks: TerminalProgress) -> None:
         super().__init__("")
-        self._watcher = watcher
+        self._hooks = hooks
 
     def render(self, task: Task) -> Text:
-        return Text(self._watcher.note(), style="yellow") if task.id == 0 else Text("")
+        return Text(self._hooks.note(), style="yellow") if task.id == 0 else Text("")
 
 
-class QuietWatcher(Watcher):
+class QuietProgress(ProgressHooks):
     """Looks on without a word; lets a Ctrl-C through."""
 
     def __enter__(self) -> Self:
-        watch(self)
+        install(self)
         return self
 
     def __exit__(self, *_: object) -> None:

@@ -50,7 +50,7 @@ class CallWriter:
         writer = secrets.token_hex(4)  # a run's writers may live in several processes
         self._call_ids = (f"{run_id}:{writer}-{number:06d}" for number in itertools.count(1))
         self._queue: SimpleQueue[_Entry | None] = SimpleQueue()  # None: the last one
-        # In the context of who makes it, so that the thread's words reach the watcher of this run.
+        # In the context of who makes it, so that the thread's words reach the hooks of this run.
         self._thread = Thread(target=copy_context().run, args=(self._work,), name=f"ledger-{run_id}")
         self._open = False
         self._failure: LedgerError | None = None

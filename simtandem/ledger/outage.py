@@ -83,4 +83,4 @@ def waited_out(work: Callable[[], Result], place: str, at_most_s: float) -> Resu
 
 def _tell(sentence: str) -> None:
     log.warning(sentence)
-    progress.current().notes(sentence)
+    progress.current().message(sentence)

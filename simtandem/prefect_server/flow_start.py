@@ -257,7 +257,7 @@ async def _deliver_what_is_queued() -> None:
 def _note(sentence: str) -> None:
     told = f"{sentence} The run goes on: its record is the ledger."
     log.info(told)
-    progress.current().notes(told)
+    progress.current().message(told)
 
 
 def _healthy(url: str | None, within_s: float = ANSWERS_WITHIN_S) -> bool:

@@ -60,7 +60,7 @@ class Applying:
         self._journal = journal
         self._sims_at_once = asyncio.Semaphore(run.settings.sim_concurrency)  # of all batches under way
         self._rule = StopRule(run.settings.stop_share, run.settings.stop_at_least)
-        self._watcher = progress.current()
+        self._hooks = progress.current()
         self._look = FreshLook(run, carrier, steady=steady)
         plan = run.folder.table("plan.parquet")
         self._batches = split(plan, run.request.batch_size, carrier.lifecycle)
@@ -68,8 +68,8 @@ class Applying:
         self.stopped = ""
         self.interrupted = False
         run.ledger.record_state(run.run_id, RunState.APPLYING, {"batches": len(self._batches)})
-        self._watcher.applies(int(plan["sim_step"].sum()), int(plan["endpoint_step"].sum()), carrier.waiting_s)
-        self._watcher.on_stop(self.interrupt)
+        self._hooks.applies(int(plan["sim_step"].sum()), int(plan["endpoint_step"].sum()), carrier.waiting_s)
+        self._hooks.on_stop(self.interrupt)
 
     @property
     def batch_count(self) -> int:
@@ -112,7 +112,7 @@ class Applying:
     def stop(self) -> Stop | None:
         """Who or what ended the sending before everything was sent; None where nobody did."""
         if self.interrupted:
-            return Stop(self._watcher.stopped_by)
+            return Stop(self._hooks.stopped_by)
         return Stop(StoppedBy.STOP_RULE, self.stopped.removeprefix("stopped: ")) if self.stopped else None
 
     def interrupt(self) -> None:
@@ -305,7 +305,7 @@ class Applying:
         await self._end(work, work.second, held)
 
     async def _end(self, work: BatchWork, half: Half, results: Sequence[StepResult], *, again: bool = False) -> None:
-        """Steps have ended: in the record, for the watcher, for the stop rule. `again`: they had ended before."""
+        """Steps have ended: in the record, for the hooks, for the stop rule. `again`: they had ended before."""
         if not results:
             return
         work.keep(half, results)
@@ -320,7 +320,7 @@ class Applying:
             return
         self.stopped = f"stopped: {why}"
         self._carrier.halt_changes()
-        self._watcher.notes(f"{self.stopped}; nothing more is changed, the rest is not sent")
+        self._hooks.message(f"{self.stopped}; nothing more is changed, the rest is not sent")
 
     async def _record(self, half: Half, results: Sequence[StepResult], *, again: bool = False) -> None:
         if not results:
@@ -329,7 +329,7 @@ class Applying:
             [OutcomeRecord(end.row, half, end.outcome, end.attempts, end.http_status, end.error) for end in results]
         )
         for end in results if not again else ():
-            self._watcher.ended(half, end.outcome)
+            self._hooks.ended(half, end.outcome)
 
 
 def _counted(results: Iterable[StepResult]) -> str:

@@ -42,7 +42,7 @@ async def explain_runs(
         try:
             await explain_run(ledger, settings, run_id, origin, lag=lag)
         except CarrierError as error:
-            progress.current().notes(f"The carrier's events of run {run_id} could not be read: {error}")
+            progress.current().message(f"The carrier's events of run {run_id} could not be read: {error}")
             return count
     return len(open_runs)
 

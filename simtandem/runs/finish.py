@@ -50,7 +50,7 @@ async def reconcile(run: Run, carrier: Carrier, *, sleep: Callable[[float], Awai
     except Interrupted:
         _say_unread()
     except CarrierError as error:
-        progress.current().notes(f"The fleet could not be read afresh: {error}")
+        progress.current().message(f"The fleet could not be read afresh: {error}")
         if not run.folder.has(_AFTER):
             run.folder.save_table(_AFTER, run.folder.table("inventory.parquet").clear())
 
@@ -106,7 +106,7 @@ async def reconcile_briefly(run: Run, carrier: Carrier) -> None:
 
 
 def _say_unread(why: str = "") -> None:
-    progress.current().notes(
+    progress.current().message(
         f"There was no time to read the fleet afresh{why and ': '}{why}. The report tells what the carrier answered; "
         "run `simtandem reconcile` later to see where the devices are."
     )

@@ -64,7 +64,7 @@ class Audit:
         try:
             return folder.table(name)
         except LedgerError:
-            progress.current().notes(f"{name} of the audit before ({self.before.run_id}) is damaged and left out.")
+            progress.current().message(f"{name} of the audit before ({self.before.run_id}) is damaged and left out.")
             return None
 
     @asynccontextmanager
@@ -110,7 +110,7 @@ async def list_fleet(audit: Audit, carrier: Carrier) -> None:
         await asyncio.wait([looking_up])
         raise
     if not listing.whole:
-        progress.current().notes("The fleet kept changing while it was listed: some devices may be missing.")
+        progress.current().message("The fleet kept changing while it was listed: some devices may be missing.")
     audit.folder.save_table("managed.parquet", await looking_up)
     audit.folder.save_table("inventory.parquet", listing.inventory)
     kept = {
@@ -199,7 +199,7 @@ async def _events_of(changes: pl.DataFrame, carrier: Carrier) -> pl.DataFrame | 
     try:
         return await carrier.events(*window, attribution.types_for(changes), iccids)
     except (CarrierRefused, CarrierUnavailable) as error:
-        progress.current().notes(f"The carrier's events could not be read: {error}")
+        progress.current().message(f"The carrier's events could not be read: {error}")
         return None
 
 
@@ -225,5 +225,5 @@ async def _tests(audit: Audit, carrier: Carrier) -> pl.DataFrame:
     try:
         return await carrier.events(now - attribution.EVENTS_KEPT, now, attribution.types_into(_ending()), iccids)
     except (CarrierRefused, CarrierUnavailable) as error:
-        progress.current().notes(f"Since when SIMs are {' or '.join(_ending())} could not be read: {error}")
+        progress.current().message(f"Since when SIMs are {' or '.join(_ending())} could not be read: {error}")
         return empty(Events)

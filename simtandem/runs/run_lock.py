@@ -88,4 +88,4 @@ async def _let_land(run: Run, given_up: Callable[[], bool]) -> None:
 
 def _tell(sentence: str) -> None:
     log.info(sentence)
-    progress.current().notes(sentence)
+    progress.current().message(sentence)

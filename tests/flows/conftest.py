@@ -62,6 +62,6 @@ def emulator(
     monkeypatch.setenv("SIMTANDEM_EMNIFY_TOKEN", running.token)
     monkeypatch.setenv("SIMTANDEM_SIM_CONCURRENCY", "2")
     monkeypatch.setenv("SIMTANDEM_LIST_FOLDERS", str(tmp_path))
-    progress.watch(progress.Watcher())
+    progress.install(progress.ProgressHooks())
     yield running
     running.reset()

@@ -155,7 +155,7 @@ async def session_with(home: Path, carrier: ActingCarrier, **request: Any) -> As
     values = {"file": "all.csv", "to": Target.SUSPENDED, "mode": Mode.APPLY, **request}
     run = Run.begin(BulkUpdate(**values), RunKind.APPLY, Settings(home=home, sim_concurrency=2))
     planned(run, carrier.fleet, [Target(run.request.to)] * len(carrier.fleet.devices))
-    progress.watch(progress.Watcher())
+    progress.install(progress.ProgressHooks())
     try:
         async with CallWriter(run.ledger, run.run_id) as journal:
             carrier.journal = journal

@@ -170,7 +170,7 @@ class Operator:
     @contextmanager
     def _process(self, pending: Pending, trouble: Trouble) -> Iterator[Run]:
         """One process of a run. Raises what has to do with neither the carrier nor a list of contradictions."""
-        progress.watch(progress.Watcher())
+        progress.install(progress.ProgressHooks())
         carrier, request = self.carrier, pending.request
         carrier.begins(pending.run_id)
         carrier.mishaps, carrier.moves = dict(trouble.mishaps), dict(trouble.moves)
@@ -271,6 +271,6 @@ def working(folder: Path, template: Path) -> Iterator[Operator]:
     try:
         yield operator
     finally:
-        progress.watch(progress.Watcher())
+        progress.install(progress.ProgressHooks())
         for name, value in before.items():
             os.environ.pop(name) if value is None else os.environ.update({name: value})

@@ -63,7 +63,7 @@ async def planned_session(
     folder: Path, *, owners: bool = False, given: dict[str, Any] | None = None, sims: int = 12, **request: Any
 ) -> AsyncIterator[Session]:
     """A planned run that suspends twelve of twelve SIMs, beyond the limits, and may give them to somebody else."""
-    progress.watch(progress.Watcher())
+    progress.install(progress.ProgressHooks())
     file = folder / "all.csv"
     rows = (f"{FIRST + at}{',42' if owners else ''}" for at in range(sims))
     file.write_text("\n".join([f"sim_id{',customer_org_id' if owners else ''}", *rows]) + "\n")

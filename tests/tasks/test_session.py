@@ -58,7 +58,7 @@ class Rig:
     """A session over a carrier in memory, never sending."""
 
     def __init__(self, home: Path, carrier: ActingCarrier, to: Target) -> None:
-        progress.watch(progress.Watcher())
+        progress.install(progress.ProgressHooks())
         self.run = Run.begin(BulkUpdate(file="all.csv", to=Wish(to)), RunKind.APPLY, Settings(home=home))
         planned(self.run, carrier.fleet, [to] * len(carrier.fleet.devices))
         self.session = Session(self.run, carrier, cast("CallWriter", None))
@@ -142,7 +142,7 @@ async def test_a_signal_is_an_operators_where_one_looks_on_and_else_a_cancellati
 ) -> None:
     async def signalled() -> tuple[bool, StoppedBy]:
         if attended:
-            progress.watch(progress.Watcher())
+            progress.install(progress.ProgressHooks())
         async with stopping_in_good_order():
             os.kill(os.getpid(), signal.SIGTERM)
             for _ in range(100):

@@ -69,11 +69,11 @@ class Wire:
 
 
 def _say_wait(seconds: float) -> None:
-    progress.current().notes(f"Waiting for the rate limit: it goes on in about {math.ceil(seconds)} s.")
+    progress.current().message(f"Waiting for the rate limit: it goes on in about {math.ceil(seconds)} s.")
 
 
 def _say_pause(seconds: float) -> None:
-    progress.current().notes(f"Rate-limited (HTTP 429): the next call is sent in {math.ceil(seconds)} s.")
+    progress.current().message(f"Rate-limited (HTTP 429): the next call is sent in {math.ceil(seconds)} s.")
 
 
 def _say_other_homes(homes: OtherHomes, carrier_host: str) -> None:
@@ -83,7 +83,7 @@ def _say_other_homes(homes: OtherHomes, carrier_host: str) -> None:
             "together, simtandem does not: use one SIMTANDEM_HOME, or give each a share with SIMTANDEM_CALLS."
         )
         log.warning(sentence)
-        progress.current().notes(sentence)
+        progress.current().message(sentence)
 
 
 class Emnify:

@@ -38,7 +38,7 @@ class Past:
         file.write_text("sim_id,status\n" + rows)
         request = BulkUpdate(file=str(file), mode=mode)
         run = Run.begin(request, kind_of(request), load(), asked_on=AskedOn.TERMINAL)
-        progress.watch(progress.Watcher())
+        progress.install(progress.ProgressHooks())
         try:
             asyncio.run(self._carry_out(run, killed=killed))
             if error is not None:

@@ -5,7 +5,7 @@ import pytest
 from rich.logging import RichHandler
 
 from simtandem.cli.console import Output
-from simtandem.cli.progress_bars import QuietWatcher, TerminalWatcher
+from simtandem.cli.progress_bars import QuietProgress, TerminalProgress
 
 
 @pytest.fixture
@@ -39,6 +39,6 @@ def test_two_commands_in_a_row_log_once(logger: logging.Logger, capsys: pytest.C
     assert capsys.readouterr().err.count("only once") == 1
 
 
-def test_quiet_has_a_watcher_that_says_nothing() -> None:
-    assert isinstance(Output(quiet=True).watcher(), QuietWatcher)
-    assert isinstance(Output().watcher(), TerminalWatcher)
+def test_quiet_has_hooks_that_show_nothing() -> None:
+    assert isinstance(Output(quiet=True).hooks(), QuietProgress)
+    assert isinstance(Output().hooks(), TerminalProgress)

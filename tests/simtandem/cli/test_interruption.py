@@ -6,25 +6,25 @@ import pytest
 
 from simtandem.cli.interruption import stoppable
 from simtandem.errors import Interrupted
-from simtandem.progress import Watcher
+from simtandem.progress import ProgressHooks
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
 async def test_a_first_signal_asks_a_sending_run_to_stop_in_good_order(number: signal.Signals) -> None:
-    watcher, stopped = Watcher(), asyncio.Event()
-    watcher.on_stop(stopped.set)
+    hooks, stopped = ProgressHooks(), asyncio.Event()
+    hooks.on_stop(stopped.set)
 
     async def work() -> str:
         os.kill(os.getpid(), number)
         await stopped.wait()
         return "what was on its way is finished"
 
-    assert await stoppable(work(), watcher) == "what was on its way is finished"
+    assert await stoppable(work(), hooks) == "what was on its way is finished"
 
 
 async def test_a_second_signal_ends_it_at_once() -> None:
-    watcher, stopped = Watcher(), asyncio.Event()
-    watcher.on_stop(stopped.set)
+    hooks, stopped = ProgressHooks(), asyncio.Event()
+    hooks.on_stop(stopped.set)
 
     async def work() -> None:
         os.kill(os.getpid(), signal.SIGINT)
@@ -33,7 +33,7 @@ async def test_a_second_signal_ends_it_at_once() -> None:
         await asyncio.Event().wait()
 
     with pytest.raises(Interrupted):
-        await stoppable(work(), watcher)
+        await stoppable(work(), hooks)
 
 
 async def test_a_signal_ends_a_run_that_sends_nothing_at_once() -> None:
@@ -42,4 +42,4 @@ async def test_a_signal_ends_a_run_that_sends_nothing_at_once() -> None:
         await asyncio.Event().wait()
 
     with pytest.raises(Interrupted):
-        await stoppable(work(), Watcher())
+        await stoppable(work(), ProgressHooks())

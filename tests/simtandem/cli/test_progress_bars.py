@@ -3,24 +3,24 @@ import pytest
 from schemas.statuses import Half, Outcome
 from simtandem import progress
 from simtandem.cli import progress_bars
-from simtandem.cli.progress_bars import QuietWatcher, TerminalWatcher
+from simtandem.cli.progress_bars import QuietProgress, TerminalProgress
 from tests.simtandem.cli.paper import paper
 
 
-def test_a_watcher_at_work_is_the_one_that_is_found() -> None:
+def test_hooks_at_work_are_the_ones_that_are_found() -> None:
     before = progress.current()
-    for watcher in (TerminalWatcher(paper()[0]), QuietWatcher()):
-        with watcher as at_work:
+    for hooks in (TerminalProgress(paper()[0]), QuietProgress()):
+        with hooks as at_work:
             assert progress.current() is at_work
-    progress.watch(before)
+    progress.install(before)
 
 
 def test_without_a_terminal_stages_and_notes_are_plain_lines() -> None:
     out, printed = paper()
-    watcher = TerminalWatcher(out)
-    watcher.begins("planning")
-    watcher.notes("careful")
-    watcher.applies(2000, 5, lambda: 0.0)
+    hooks = TerminalProgress(out)
+    hooks.begins("planning")
+    hooks.message("careful")
+    hooks.applies(2000, 5, lambda: 0.0)
     assert printed.getvalue().splitlines() == [
         "  planning",
         "! careful",
@@ -30,22 +30,22 @@ def test_without_a_terminal_stages_and_notes_are_plain_lines() -> None:
 
 def test_without_a_terminal_progress_is_a_line_now_and_then(monkeypatch: pytest.MonkeyPatch) -> None:
     out, printed = paper()
-    watcher = TerminalWatcher(out)
-    watcher.applies(3, 0, lambda: 0.0)
+    hooks = TerminalProgress(out)
+    hooks.applies(3, 0, lambda: 0.0)
     monkeypatch.setattr(progress_bars, "_PLAIN_EVERY_S", -1.0)
-    watcher.ended(Half.SIM, Outcome.APPLIED)
-    watcher.ended(Half.SIM, Outcome.REFUSED)
+    hooks.ended(Half.SIM, Outcome.APPLIED)
+    hooks.ended(Half.SIM, Outcome.REFUSED)
     monkeypatch.setattr(progress_bars, "_PLAIN_EVERY_S", 3600.0)
-    watcher.ended(Half.SIM, Outcome.APPLIED)
+    hooks.ended(Half.SIM, Outcome.APPLIED)
     assert printed.getvalue().splitlines()[1:] == ["  1 of 3 changes", "  2 of 3 changes  1 refused"]
 
 
 def test_on_a_terminal_there_is_a_bar_for_each_half_that_has_steps() -> None:
     out, printed = paper(terminal=True)
-    with TerminalWatcher(out) as watcher:
-        watcher.applies(2, 0, lambda: 0.0)
-        watcher.ended(Half.SIM, Outcome.APPLIED)
-        watcher.ended(Half.ENDPOINT, Outcome.HELD)
+    with TerminalProgress(out) as hooks:
+        hooks.applies(2, 0, lambda: 0.0)
+        hooks.ended(Half.SIM, Outcome.APPLIED)
+        hooks.ended(Half.ENDPOINT, Outcome.HELD)
     shown = printed.getvalue()
     assert "SIMs" in shown
     assert "1/2" in shown
@@ -64,21 +64,21 @@ def test_on_a_terminal_there_is_a_bar_for_each_half_that_has_steps() -> None:
 def test_the_note_tells_what_went_wrong_and_what_is_waited_for(
     ends: list[Outcome], wait: float, stopping: bool, note: str
 ) -> None:
-    watcher = TerminalWatcher(paper()[0])
-    watcher.applies(9, 9, lambda: wait)
+    hooks = TerminalProgress(paper()[0])
+    hooks.applies(9, 9, lambda: wait)
     for end in ends:
-        watcher.ended(Half.SIM, end)
+        hooks.ended(Half.SIM, end)
     if stopping:
-        watcher.stop()
-    assert watcher.note() == note
+        hooks.stop()
+    assert hooks.note() == note
 
 
 def test_what_was_not_sent_does_not_fill_the_bar() -> None:
     out, printed = paper(terminal=True)
-    with TerminalWatcher(out) as watcher:
-        watcher.applies(4, 0, lambda: 0.0)
-        watcher.ended(Half.SIM, Outcome.APPLIED)
-        watcher.ended(Half.SIM, Outcome.HELD, 3)
+    with TerminalProgress(out) as hooks:
+        hooks.applies(4, 0, lambda: 0.0)
+        hooks.ended(Half.SIM, Outcome.APPLIED)
+        hooks.ended(Half.SIM, Outcome.HELD, 3)
     last = printed.getvalue()
     assert "1/4" in last
     assert "4/4" not in last

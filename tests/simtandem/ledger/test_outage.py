@@ -91,14 +91,14 @@ def remote(wire: Wire, new_schema: Callable[[], str], a_run: MakeRun) -> Iterato
         yield ledger
 
 
-class Notes(progress.Watcher):
+class Notes(progress.ProgressHooks):
     """Keeps what the operator is told."""
 
     def __init__(self) -> None:
         super().__init__()
         self.told: list[str] = []
 
-    def notes(self, sentence: str) -> None:
+    def message(self, sentence: str) -> None:
         self.told.append(sentence)
 
 
@@ -109,7 +109,7 @@ def is_whole(ledger: Ledger) -> bool:
 
 async def test_a_run_that_sends_waits_while_the_database_is_away_and_tells_so(remote: Ledger, wire: Wire) -> None:
     notes = Notes()
-    progress.watch(notes)
+    progress.install(notes)
     async with CallWriter(remote, RUN) as journal:
         first = await journal.intent(PATCH)
         wire.refuse = 3

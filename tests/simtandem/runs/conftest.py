@@ -37,12 +37,12 @@ Auditor = Callable[..., Any]
 
 
 @pytest.fixture(autouse=True)
-def watcher() -> Iterator[progress.Watcher]:
+def hooks() -> Iterator[progress.ProgressHooks]:
     """One of its own for each test, so that none stops another's run."""
-    mine = progress.Watcher()
-    progress.watch(mine)
+    mine = progress.ProgressHooks()
+    progress.install(mine)
     yield mine
-    progress.watch(progress.Watcher())
+    progress.install(progress.ProgressHooks())
 
 
 @pytest.fixture

@@ -24,14 +24,14 @@ class LateCarrier(ActingCarrier):
         return seen.with_columns(sim_status=stale)
 
 
-class Notes(progress.Watcher):
+class Notes(progress.ProgressHooks):
     """Keeps what an operator was told."""
 
     def __init__(self) -> None:
         super().__init__()
         self.told: list[str] = []
 
-    def notes(self, sentence: str) -> None:
+    def message(self, sentence: str) -> None:
         self.told.append(sentence)
 
 

@@ -7,7 +7,7 @@ import pytest
 from schemas.statuses import EndpointStatus, Half, Outcome, SimStatus, Target
 from simtandem import progress
 from simtandem.ledger.records import RunState
-from simtandem.progress import Watcher
+from simtandem.progress import ProgressHooks
 from tests.simtandem.runs.acting_carrier import Act, ActingCarrier, Failed, Refused, Silent, There, Unreached
 from tests.simtandem.runs.conftest import Begun, MakeRun
 from tests.simtandem.runs.sending import ENDPOINT, RESTING, RUNNING, SIM, fleet_of, outcomes, said, send_all, sims, state
@@ -95,7 +95,7 @@ async def test_a_first_half_found_there_already_lets_its_partner_go(make_run: Ma
 
 @pytest.mark.parametrize("act", [Refused(), Refused(SimStatus.ISSUED), Failed(SimStatus.SUSPENDED), Failed()])
 async def test_an_endpoint_whose_sim_did_not_follow_is_put_back(
-    make_run: MakeRun, begun: Begun, watcher: Watcher, act: Refused | Failed
+    make_run: MakeRun, begun: Begun, hooks: ProgressHooks, act: Refused | Failed
 ) -> None:
     carrier = ActingCarrier(fleet_of(2), acts={"2": [act]})
     run = make_run(sims(2))
@@ -206,12 +206,12 @@ async def test_a_half_without_steps_has_nothing_to_send(make_run: MakeRun, begun
         assert await applying.apply(work, work.first) == "nothing to send"
 
 
-async def test_the_record_and_the_watcher_know_what_is_about_to_be_sent(make_run: MakeRun, begun: Begun) -> None:
-    class Counting(Watcher):
+async def test_the_record_and_the_hooks_know_what_is_about_to_be_sent(make_run: MakeRun, begun: Begun) -> None:
+    class Counting(ProgressHooks):
         """Remembers what it is told."""
 
         told: tuple[int, int] = (0, 0)
-        ends: list[tuple[Half, Outcome]] = []  # noqa: RUF012 - one watcher only
+        ends: list[tuple[Half, Outcome]] = []  # noqa: RUF012 - one hooks only
 
         def applies(self, sim_steps: int, endpoint_steps: int, waiting_s: object) -> None:
             self.told = (sim_steps, endpoint_steps)
@@ -220,7 +220,7 @@ async def test_the_record_and_the_watcher_know_what_is_about_to_be_sent(make_run
             self.ends += [(half, outcome)] * count
 
     counting = Counting()
-    progress.watch(counting)
+    progress.install(counting)
     fleet = ModelFleet([device(1, SimStatus.ISSUED, EndpointStatus.ENABLED), device(2), device(3)])
     run = make_run(sims(3), batch_size=2)
     async with begun(run, ActingCarrier(fleet, acts={"2": [Refused()]})) as applying:

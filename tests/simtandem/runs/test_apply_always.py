@@ -82,7 +82,7 @@ def test_every_step_has_one_true_outcome_and_no_pair_is_left_paying_but_off(make
 
 
 async def carry_out(make_run: MakeRun, trial: Trial) -> None:
-    progress.watch(progress.Watcher())
+    progress.install(progress.ProgressHooks())
     carrier = ActingCarrier(ModelFleet([device(at, *halves) for at, halves in enumerate(trial.states, 1)]), trial.acts)
     asked = {"stop_share": 0, "stop_at_least": trial.stop_at_least}
     run = make_run([], batch_size=trial.batch_size, settings=asked)

@@ -7,7 +7,7 @@ from simtandem.errors import CarrierRefused, CarrierUnavailable, LedgerError
 from simtandem.runs.apply import Applying
 from simtandem.runs.run import Run
 from simtandem.ledger.journal import CallWriter
-from simtandem.progress import Watcher
+from simtandem.progress import ProgressHooks
 from tests.simtandem.runs.acting_carrier import ActingCarrier, Broken, Endless, Silent, Unreached
 from tests.simtandem.runs.conftest import Begun, MakeRun, planned
 from tests.simtandem.runs.sending import (
@@ -126,10 +126,10 @@ async def test_an_outage_of_the_first_half_does_not_break_the_second(make_run: M
 
 
 async def test_an_interrupt_lets_what_is_on_its_way_finish_and_holds_the_rest(
-    make_run: MakeRun, begun: Begun, watcher: Watcher
+    make_run: MakeRun, begun: Begun, hooks: ProgressHooks
 ) -> None:
     carrier = ActingCarrier(fleet_of(10, *RUNNING))
-    carrier.before_change = lambda ident: watcher.stop() if ident == "4" else None
+    carrier.before_change = lambda ident: hooks.stop() if ident == "4" else None
     run = make_run(sims(10), Target.SUSPENDED, batch_size=6)
     async with begun(run, carrier) as applying:
         await send_all(applying)
@@ -144,9 +144,9 @@ async def test_an_interrupt_lets_what_is_on_its_way_finish_and_holds_the_rest(
 
 
 async def test_a_stop_asked_for_before_the_sending_holds_everything(
-    make_run: MakeRun, begun: Begun, watcher: Watcher
+    make_run: MakeRun, begun: Begun, hooks: ProgressHooks
 ) -> None:
-    watcher.stop()
+    hooks.stop()
     carrier = ActingCarrier(fleet_of(2))
     run = make_run(sims(2))
     async with begun(run, carrier) as applying:

@@ -132,7 +132,7 @@ async def test_a_step_known_to_have_failed_is_not_waited_for(make_run: MakeRun) 
 
 async def test_a_carrier_that_can_not_be_read_leaves_devices_unknown(make_run: MakeRun) -> None:
     notes = Notes()
-    progress.watch(notes)
+    progress.install(notes)
     carrier = ActingCarrier(fleet_of(2))
     run = make_run(sims(2))
     await sent(run, carrier)
@@ -188,10 +188,10 @@ async def test_a_device_that_changed_its_pair_is_not_seen_twice(make_run: MakeRu
 async def test_what_an_interrupted_run_did_is_counted_from_its_outcomes_and_is_the_same_everywhere(
     make_run: MakeRun,
 ) -> None:
-    watcher = progress.Watcher()
-    progress.watch(watcher)
+    hooks = progress.ProgressHooks()
+    progress.install(hooks)
     carrier = ActingCarrier(fleet_of(6))
-    carrier.before_change = lambda ident: watcher.stop() if ident == "2" else None
+    carrier.before_change = lambda ident: hooks.stop() if ident == "2" else None
     run = make_run(sims(6), batch_size=4, settings={"sim_concurrency": 1})
     await prepare(run, carrier)
     async with CallWriter(run.ledger, run.run_id) as journal:

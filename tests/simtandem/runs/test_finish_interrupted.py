@@ -62,7 +62,7 @@ async def test_an_interrupted_run_without_calls_left_tells_each_device_by_the_re
     """Those with an answer are as it says, those never sent are skipped, those without an answer are unknown."""
     carrier = Poor(fleet_of(4, SimStatus.ISSUED, EndpointStatus.ENABLED), acts={"2": [Refused()], "3": [Silent()]})
     run, notes = make_run(sims(4)), Notes()
-    progress.watch(notes)
+    progress.install(notes)
     await prepare(run, carrier)
     async with CallWriter(run.ledger, run.run_id) as journal:
         applying = Applying(run, carrier, journal)

@@ -24,7 +24,7 @@ from simtandem.runs.run_lock import one_at_a_time
 from simtandem.ledger.records import RunKind
 from simtandem.ledger.journal import CallWriter
 from simtandem.settings import Settings
-from simtandem.progress import Watcher
+from simtandem.progress import ProgressHooks
 from tests.simtandem.runs.acting_carrier import ActingCarrier
 from tests.simtandem.runs.conftest import MakeRun, prepare
 from tests.simtandem.runs.sending import RUNNING, fleet_of, outcomes, said, send_all, sims, state
@@ -34,7 +34,7 @@ SIM, ENDPOINT = Half.SIM, Half.ENDPOINT
 PATIENCE_S = 20
 
 
-class Listening(Watcher):
+class Listening(ProgressHooks):
     """Remembers what it is told."""
 
     def __init__(self) -> None:
@@ -43,7 +43,7 @@ class Listening(Watcher):
         self.heard = asyncio.Event()
         self.ends: list[tuple[Half, Outcome]] = []
 
-    def notes(self, sentence: str) -> None:
+    def message(self, sentence: str) -> None:
         self.told.append(sentence)
         self.heard.set()
 
@@ -53,9 +53,9 @@ class Listening(Watcher):
 
 @pytest.fixture
 def listening() -> Listening:
-    watcher = Listening()
-    progress.watch(watcher)
-    return watcher
+    hooks = Listening()
+    progress.install(hooks)
+    return hooks
 
 
 def never() -> bool:

@@ -8,7 +8,7 @@ import pytest
 from schemas.statuses import EndpointStatus, Half, Outcome, SimStatus, Target
 from simtandem.carriers.protocol import Change, StepResult
 from simtandem.errors import CarrierUnavailable
-from simtandem.progress import Watcher
+from simtandem.progress import ProgressHooks
 from tests.simtandem.runs.acting_carrier import Act, ActingCarrier, Failed, Refused, Silent, Unreached
 from tests.simtandem.runs.conftest import Begun, MakeRun
 from tests.simtandem.runs.sending import RESTING, RUNNING, fleet_of, outcomes, said, send, send_all, sims, state
@@ -188,10 +188,10 @@ async def test_an_endpoint_that_can_not_be_put_back_is_asked_for_once(make_run: 
     assert outcomes(run)[3, ENDPOINT] is Outcome.APPLIED
 
 
-async def test_an_interrupt_after_the_stop_puts_nothing_back(make_run: MakeRun, begun: Begun, watcher: Watcher) -> None:
+async def test_an_interrupt_after_the_stop_puts_nothing_back(make_run: MakeRun, begun: Begun, hooks: ProgressHooks) -> None:
     carrier = ActingCarrier(fleet_of(3), acts={"1": [Refused()], "2": [Refused()]})
     run = make_run(sims(3), settings={**STOP_EARLY, "sim_concurrency": 1})
-    carrier.before_change = lambda ident: watcher.stop() if ident == "2" else None
+    carrier.before_change = lambda ident: hooks.stop() if ident == "2" else None
     async with begun(run, carrier) as applying:
         await send_all(applying)
     assert carrier.put_back == []

@@ -248,20 +248,20 @@ async def test_once_changes_are_halted_what_waits_is_not_sent_and_all_else_goes_
     assert journal.unanswered() == []
 
 
-class Told(progress.Watcher):
+class Told(progress.ProgressHooks):
     """Keeps what an operator is told."""
 
     def __init__(self) -> None:
         super().__init__()
         self.sentences: list[str] = []
 
-    def notes(self, sentence: str) -> None:
+    def message(self, sentence: str) -> None:
         self.sentences.append(sentence)
 
 
 async def test_a_second_home_that_calls_the_same_carrier_is_told_of(tmp_path: Path, carrier: Emulator) -> None:
     told, wire = Told(), Wire(notes=tmp_path / "notes")
-    progress.watch(told)
+    progress.install(told)
     for home in ("service", "terminal"):
         (tmp_path / home).mkdir()
         async with Emnify(account(tmp_path / home, carrier), MemoryJournal(), wire) as emnify:
