@@ -10,7 +10,7 @@ import pandera.polars as pa
 import polars as pl
 from pandera.typing.polars import Series
 
-from schemas.statuses import Action, Cause, EndpointStatus, Finding, Half, Outcome, SimStatus, Target, Verdict
+from schemas.statuses import Action, Cause, Finding, Half, Outcome, Verdict
 
 DIGITS = r"^[0-9]+$"
 ICCID = r"^[0-9]{19}$"
@@ -33,7 +33,7 @@ class Devices(_Table):
     sim_id: Series[pl.String] = pa.Field(nullable=True, str_matches=DIGITS)
     endpoint_id: Series[pl.String] = pa.Field(nullable=True, str_matches=DIGITS)
     iccid: Series[pl.String] = pa.Field(nullable=True, str_matches=ICCID)
-    desired: Series[pl.String] = pa.Field(nullable=True, isin=[*Target])
+    desired: Series[pl.String] = pa.Field(nullable=True)
     owners: Series[pl.String] = pa.Field(nullable=True)
 
 
@@ -58,9 +58,9 @@ class Inventory(_Table):
 
     sim_id: Series[pl.String] = pa.Field(nullable=True, str_matches=DIGITS)
     iccid: Series[pl.String] = pa.Field(nullable=True)
-    sim_status: Series[pl.String] = pa.Field(nullable=True, isin=[*SimStatus])
+    sim_status: Series[pl.String] = pa.Field(nullable=True)
     endpoint_id: Series[pl.String] = pa.Field(nullable=True, str_matches=DIGITS)
-    endpoint_status: Series[pl.String] = pa.Field(nullable=True, isin=[*EndpointStatus])
+    endpoint_status: Series[pl.String] = pa.Field(nullable=True)
 
 
 class Owners(_Table):
@@ -85,11 +85,11 @@ class Plan(_Table):
     sim_id: Series[pl.String] = pa.Field(nullable=True)
     iccid: Series[pl.String] = pa.Field(nullable=True)
     endpoint_id: Series[pl.String] = pa.Field(nullable=True)
-    sim_before: Series[pl.String] = pa.Field(nullable=True, isin=[*SimStatus])
-    endpoint_before: Series[pl.String] = pa.Field(nullable=True, isin=[*EndpointStatus])
-    desired: Series[pl.String] = pa.Field(nullable=True, isin=[*Target])
-    sim_after: Series[pl.String] = pa.Field(nullable=True, isin=[*SimStatus])
-    endpoint_after: Series[pl.String] = pa.Field(nullable=True, isin=[*EndpointStatus])
+    sim_before: Series[pl.String] = pa.Field(nullable=True)
+    endpoint_before: Series[pl.String] = pa.Field(nullable=True)
+    desired: Series[pl.String] = pa.Field(nullable=True)
+    sim_after: Series[pl.String] = pa.Field(nullable=True)
+    endpoint_after: Series[pl.String] = pa.Field(nullable=True)
     owners_before: Series[pl.String] = pa.Field(nullable=True)
     owners_after: Series[pl.String] = pa.Field(nullable=True)
     sim_step: Series[pl.Boolean]
@@ -123,7 +123,7 @@ class Results(_Table):
     sim_id: Series[pl.String] = pa.Field(nullable=True)
     iccid: Series[pl.String] = pa.Field(nullable=True)
     endpoint_id: Series[pl.String] = pa.Field(nullable=True)
-    desired: Series[pl.String] = pa.Field(nullable=True, isin=[*Target])
+    desired: Series[pl.String] = pa.Field(nullable=True)
     before: Series[pl.String]
     after: Series[pl.String]
     sim_outcome: Series[pl.String] = pa.Field(nullable=True, isin=[*Outcome])
@@ -165,9 +165,9 @@ class Managed(_Table):
 
     sim_id: Series[pl.String] = pa.Field(unique=True, str_matches=DIGITS)
     endpoint_id: Series[pl.String] = pa.Field(nullable=True)
-    desired: Series[pl.String] = pa.Field(nullable=True, isin=[*Target])
-    sim_status: Series[pl.String] = pa.Field(nullable=True, isin=[*SimStatus])
-    endpoint_status: Series[pl.String] = pa.Field(nullable=True, isin=[*EndpointStatus])
+    desired: Series[pl.String] = pa.Field(nullable=True)
+    sim_status: Series[pl.String] = pa.Field(nullable=True)
+    endpoint_status: Series[pl.String] = pa.Field(nullable=True)
     at: Series[pl.Datetime] = pa.Field(dtype_kwargs=_MOMENT)
     run_id: Series[pl.String]
     row: Series[pl.Int64]
@@ -234,7 +234,7 @@ class Findings(_Table):
     charged: Series[pl.Boolean]
     since: Series[pl.Datetime] = pa.Field(nullable=True, dtype_kwargs=_MOMENT)
     known_from: Series[pl.String]
-    repair: Series[pl.String] = pa.Field(nullable=True, isin=[*Target])
+    repair: Series[pl.String] = pa.Field(nullable=True)
     remedy: Series[pl.String]
     explanation: Series[pl.String]
 

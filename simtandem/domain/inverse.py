@@ -184,7 +184,8 @@ def without_wish(results: pl.DataFrame, changes: pl.DataFrame) -> pl.DataFrame:
 def _no_way_back(lifecycle: Lifecycle) -> pl.Expr:
     """Why there is no way back to what the device was, or null."""
     sim = pl.col("sim_was")
-    final = sim.is_in(list(lifecycle.without_return)) & (sim != pl.col("sim_left"))
+    legal = pl.format("{}>{}", "sim_left", sim).is_in([f"{before}>{after}" for before, after in lifecycle.sim_moves])
+    final = sim.is_in(list(lifecycle.without_return)) & (sim != pl.col("sim_left")) & ~legal
     save = f"; to stop its charges, {lifecycle.saving[0].verb} it" if lifecycle.saving else ""
     saving = pl.when(pl.col("sim_before").is_in(list(lifecycle.charged))).then(pl.lit(save))
     gone = pl.format("SIM {} was {} before the run, and nothing goes back there{}", "sim_id", sim, saving.fill_null(""))

@@ -17,12 +17,9 @@ follows:
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from types import MappingProxyType
 from typing import NoReturn
 
 from schemas.statuses import Half
-
-_NONE: Mapping[tuple[str, str], str] = MappingProxyType({})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -97,7 +94,7 @@ class Lifecycle:
     endpoints: tuple[Status, ...] = ()
     endpoint_moves: frozenset[tuple[str, str]] = frozenset()
     bulk_endpoints: int = 1
-    refusals: Mapping[tuple[str, str], str] = field(default_factory=lambda: _NONE)
+    refusals: Mapping[tuple[str, str], str] = field(default_factory=dict, hash=False)
     trap: str = ""
 
     def __post_init__(self) -> None:
@@ -111,6 +108,9 @@ class Lifecycle:
             raise ValueError(f"{self.carrier}: no status is called {', '.join(unknown)}")
         if any((goal.endpoint is None) is self.has_endpoints for goal in self.goals):
             raise ValueError(f"{self.carrier}: a goal names an endpoint's status exactly where there are endpoints")
+        for goal in self.goals:
+            if self.sim(goal.sim).charged and goal.endpoint is not None and not self.endpoint(goal.endpoint).on:
+                raise ValueError(f"{self.carrier}: a goal is a split pair: {goal.word}")
         if any(self.sim(before).final for before, _ in self.sim_moves):
             raise ValueError(f"{self.carrier}: a move leads out of a final status")
 

@@ -8,7 +8,6 @@ A SIM is charged while it is Activated, whatever its endpoint.
 """
 
 from collections.abc import Mapping
-from types import MappingProxyType
 from typing import Final
 
 from schemas.statuses import EndpointStatus, SimStatus, Target
@@ -30,23 +29,21 @@ ENDPOINT_STATUS_IDS: Final[Mapping[EndpointStatus, int]] = {
 }
 """The carrier's number for each endpoint status."""
 
-_REFUSALS: Final[Mapping[tuple[str, str], str]] = MappingProxyType(
-    {
-        (SimStatus.ISSUED, Target.SUSPENDED): (
-            "an Issued SIM can't be suspended, and isn't charged as it is; "
-            "to suspend it, activate it first, which charges the month"
-        ),
-        (SimStatus.FACTORY_TEST, Target.SUSPENDED): (
-            "a SIM in Factory Test can't be suspended; to suspend it, activate it first, which charges the month"
-        ),
-        (SimStatus.ACTIVATED, Target.FACTORY_TEST): (
-            "an Activated SIM can't go to Factory Test, only an Issued one can; to stop its charges, suspend it"
-        ),
-        (SimStatus.SUSPENDED, Target.FACTORY_TEST): (
-            "a Suspended SIM can't go to Factory Test, only an Issued one can; to use it, activate it"
-        ),
-    }
-)
+_REFUSALS: Final[Mapping[tuple[str, str], str]] = {
+    (SimStatus.ISSUED, Target.SUSPENDED): (
+        "an Issued SIM can't be suspended, and isn't charged as it is; "
+        "to suspend it, activate it first, which charges the month"
+    ),
+    (SimStatus.FACTORY_TEST, Target.SUSPENDED): (
+        "a SIM in Factory Test can't be suspended; to suspend it, activate it first, which charges the month"
+    ),
+    (SimStatus.ACTIVATED, Target.FACTORY_TEST): (
+        "an Activated SIM can't go to Factory Test, only an Issued one can; to stop its charges, suspend it"
+    ),
+    (SimStatus.SUSPENDED, Target.FACTORY_TEST): (
+        "a Suspended SIM can't go to Factory Test, only an Issued one can; to use it, activate it"
+    ),
+}
 _FACTORY_TEST_TRAP: Final = (
     "the SIM is in Factory Test already and its endpoint is Disabled; enabling the endpoint now would make the carrier "
     "activate the SIM, which charges it and can't be undone; leave the pair as it is, or ask for activated"
