@@ -20,6 +20,8 @@ from dataclasses import dataclass, field
 from typing import NoReturn
 
 from schemas.statuses import Half
+from simtandem.domain.abilities import Ability, without
+from simtandem.domain.device_ids import IdKind
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -84,7 +86,8 @@ class Lifecycle:
     """A carrier's statuses, goals and legal moves. `bulk_endpoints`: how many endpoints one call can change.
 
     `refusals` are the carrier's own sentences for moves of a SIM that are not legal, by its status and the goal's word;
-    others get a general one. `trap` explains what `Status.touched` does to a pair that must stay as it is.
+    others get a general one. `trap` explains what `Status.touched` does to a pair that must stay as it is. `ids` are
+    the kinds of ids a device is named by, `abilities` what the interface can do besides reading and changing by id.
     """
 
     carrier: str
@@ -96,6 +99,8 @@ class Lifecycle:
     bulk_endpoints: int = 1
     refusals: Mapping[tuple[str, str], str] = field(default_factory=dict, hash=False)
     trap: str = ""
+    ids: tuple[IdKind, ...] = ()
+    abilities: frozenset[Ability] = frozenset()
 
     def __post_init__(self) -> None:
         """Raise `ValueError` where the table contradicts itself."""
@@ -113,6 +118,22 @@ class Lifecycle:
                 raise ValueError(f"{self.carrier}: a goal is a split pair: {goal.word}")
         if any(self.sim(before).final for before, _ in self.sim_moves):
             raise ValueError(f"{self.carrier}: a move leads out of a final status")
+
+    def status_called(self, word: str) -> str | None:
+        """The name of the SIM status that this word means, in any case and as any alias; None for an unknown word."""
+        wanted = word.strip().casefold()
+        spelled = ((one.name, each) for one in self.sims for each in (one.name, *one.aliases))
+        return next((name for name, each in spelled if each.casefold() == wanted), None)
+
+    @property
+    def wishes(self) -> dict[str, str]:
+        """What a status cell may say, without case, spaces, underscores and dashes, and the goal's word it means."""
+        spelled = [(goal.word, each) for goal in self.goals for each in (goal.word, *goal.words)]
+        return {each.lower().replace("_", "").replace("-", "").replace(" ", ""): word for word, each in spelled}
+
+    def lacks(self, ability: Ability, therefore: str) -> str:
+        """What to say where a feature needs this ability and the carrier has it not; empty where it has."""
+        return "" if ability in self.abilities else without(self.carrier, ability, therefore)
 
     @property
     def has_endpoints(self) -> bool:

@@ -9,6 +9,7 @@ from schemas.event_types import STATUS_AFTER
 from schemas.hosts import plain_host
 from schemas.statuses import Cause
 from schemas.tables import Events, empty
+from simtandem.domain.abilities import Ability
 from simtandem.domain import attribution
 from simtandem.domain import run_changes
 from simtandem import progress
@@ -100,4 +101,6 @@ async def _events(ledger: Ledger, settings: Settings, own: str, changes: pl.Data
         return empty(Events)
     sims = changes["iccid"].unique()
     async with recorded_carrier(settings, ledger, own) as (carrier, _):
+        if why := carrier.lifecycle.lacks(Ability.EVENTS, "the changes of a run can't be explained"):
+            raise InputError(f"{why}.")
         return await carrier.events(*window, tuple(STATUS_AFTER), [] if sims.has_nulls() else sorted(sims))

@@ -14,12 +14,13 @@ import polars as pl
 
 from schemas.statuses import Cause, Finding
 from schemas.tables import Events, Explained, Findings, empty
+from simtandem.domain.abilities import Ability
 from simtandem.domain import findings as auditing
 from simtandem.domain import attribution
 from simtandem import progress
 from simtandem.carriers.protocol import Carrier
 from simtandem.carriers.registry import lifecycle
-from simtandem.errors import CarrierRefused, CarrierUnavailable, LedgerError, SimtandemError
+from simtandem.errors import CarrierRefused, CarrierUnavailable, InputError, LedgerError, SimtandemError
 from simtandem.runs import sender_history
 from simtandem.runs.run import RunFolder, looking_run, new_run_id, recorded_carrier
 from simtandem.ledger import fleet_history
@@ -101,6 +102,8 @@ def auditing_of(settings: Settings, origin: Mapping[str, str] | None = None) -> 
 async def list_fleet(audit: Audit, carrier: Carrier) -> None:
     """Read every SIM and every endpoint; meanwhile, look up in the ledger where they were last put."""
     host = audit.settings.carrier_host
+    if why := carrier.lifecycle.lacks(Ability.LIST_FLEET, "its fleet can't be audited; reconcile a file instead"):
+        raise InputError(f"{why}.\nNothing was sent.")
     progress.current().begins(f"listing the whole fleet at {host}")
     began = datetime.now(UTC)
     looking_up = asyncio.create_task(asyncio.to_thread(_managed, audit.ledger, host))
@@ -194,6 +197,9 @@ async def _events_of(changes: pl.DataFrame, carrier: Carrier) -> pl.DataFrame | 
     window = attribution.window(changes, datetime.now(UTC))
     if window is None:
         return empty(Events)
+    if why := carrier.lifecycle.lacks(Ability.EVENTS, "who changed a device is known of simtandem's own runs only"):
+        progress.current().notes(f"{why}.")
+        return None
     sims = changes["iccid"].unique()
     iccids = [] if sims.has_nulls() else sorted(sims)
     try:
@@ -218,7 +224,7 @@ async def _tests(audit: Audit, carrier: Carrier) -> pl.DataFrame:
     unknown = inventory.filter(
         pl.col("sim_status").is_in(_ending()) & ~pl.col("sim_id").is_in(pl.concat(known).implode())
     )
-    if unknown.is_empty():
+    if unknown.is_empty() or Ability.EVENTS not in carrier.lifecycle.abilities:
         return empty(Events)
     now = datetime.now(UTC)
     iccids = sorted(unknown["iccid"].drop_nulls())

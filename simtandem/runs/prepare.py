@@ -9,11 +9,12 @@ from typing import Any
 import polars as pl
 
 from schemas.statuses import Action
+from simtandem.domain.abilities import Ability
 from simtandem.domain import safety
 from simtandem import progress
 from simtandem.carriers.protocol import Carrier
 from simtandem.carriers.registry import lifecycle
-from simtandem.errors import PlanRefused
+from simtandem.errors import InputError, PlanRefused
 from simtandem.intake import Intake
 from simtandem.intake import read_devices as read_file
 from simtandem.runs import retry
@@ -85,6 +86,8 @@ async def list_inventory(run: Run, carrier: Carrier) -> dict[str, Any]:
         run.folder.save_table("inventory.parquet", listing.inventory)
         asked = devices.filter(pl.col("owners").is_not_null())
         if asked.height:
+            if why := carrier.lifecycle.lacks(Ability.OWNERS, "take the columns that ask for owners out of the file"):
+                raise InputError(f"{why}.\nNothing was sent.")
             sims = resolve(asked, listing.inventory).filter(pl.col("reason") == "")["sim_id"]
             run.folder.save_table(OWNERS, await carrier.read_owners(sims.drop_nulls().unique().to_list()))
         kept = {"begun": begun, "whole": listing.whole, "sims": listing.sims, "activated": listing.activated}
@@ -189,6 +192,8 @@ async def _count_fleet(run: Run, carrier: Carrier, plan: pl.DataFrame) -> tuple[
     enough = sims and sims >= limits.suspend_fleet_min and suspending <= limits.suspend_share * activated
     if listing["whole"] or not suspending or enough or run.request.accept_large:
         return sims, activated
+    if Ability.COUNT_FLEET not in carrier.lifecycle.abilities:
+        return None, None  # then the limit is a number, not a share
     return await carrier.count_fleet()
 
 

@@ -11,6 +11,8 @@ from collections.abc import Mapping
 from typing import Final
 
 from schemas.statuses import EndpointStatus, SimStatus, Target
+from simtandem.domain.abilities import Ability
+from simtandem.domain.device_ids import DIGITS, IdKind
 from simtandem.domain.lifecycle import Goal, Lifecycle, Status
 
 SIM_STATUS_IDS: Final[Mapping[SimStatus, int]] = {
@@ -85,12 +87,38 @@ EMNIFY: Final = Lifecycle(
         }
     ),
     goals=(
-        Goal(word=Target.ACTIVATED, sim=SimStatus.ACTIVATED, endpoint=EndpointStatus.ENABLED, verb="activate"),
-        Goal(word=Target.SUSPENDED, sim=SimStatus.SUSPENDED, endpoint=EndpointStatus.DISABLED, verb="suspend"),
-        Goal(word=Target.FACTORY_TEST, sim=SimStatus.FACTORY_TEST, endpoint=EndpointStatus.ENABLED, verb="test"),
+        Goal(
+            word=Target.ACTIVATED,
+            sim=SimStatus.ACTIVATED,
+            endpoint=EndpointStatus.ENABLED,
+            words=("activate", "active", "1"),
+            verb="activate",
+        ),
+        Goal(
+            word=Target.SUSPENDED,
+            sim=SimStatus.SUSPENDED,
+            endpoint=EndpointStatus.DISABLED,
+            words=("suspend", "2"),
+            verb="suspend",
+        ),
+        Goal(
+            word=Target.FACTORY_TEST,
+            sim=SimStatus.FACTORY_TEST,
+            endpoint=EndpointStatus.ENABLED,
+            words=("4",),
+            verb="test",
+        ),
     ),
     bulk_endpoints=2000,
     refusals=_REFUSALS,
     trap=_FACTORY_TEST_TRAP,
+    ids=(
+        IdKind(name="sim_id", pattern=DIGITS),
+        IdKind(name="endpoint_id", pattern=DIGITS),
+        IdKind(name="iccid", pattern="89[0-9]{17,18}", kept=19, check_digit=True),
+    ),
+    abilities=frozenset(
+        {Ability.LIST_FLEET, Ability.COUNT_FLEET, Ability.EVENTS, Ability.OWNERS, Ability.BULK_CHANGES}
+    ),
 )
 """The legal moves at emnify."""

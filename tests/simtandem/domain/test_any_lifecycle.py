@@ -9,6 +9,8 @@ from hypothesis import strategies as st
 
 from schemas.statuses import Action, Half, Outcome
 from schemas.tables import Managed, Outcomes, Plan, Rejected, Repeats, Results, empty
+from simtandem.carriers.aeris.aeradmin.lifecycle import AERADMIN
+from simtandem.carriers.aeris.iot_accelerator.lifecycle import IOT_ACCELERATOR
 from simtandem.carriers.emnify.lifecycle import EMNIFY
 from simtandem.domain import inverse
 from simtandem.domain.batches import split
@@ -18,7 +20,7 @@ from simtandem.domain.plan import counts, make_plan
 from simtandem.domain.verdicts import results, to_retry
 from tests.simtandem.domain.any_lifecycle import Fleet, fleets, lifecycles
 
-LIFECYCLES = st.sampled_from([EMNIFY]) | lifecycles()
+LIFECYCLES = st.sampled_from([EMNIFY, AERADMIN, IOT_ACCELERATOR]) | lifecycles()
 CASES = LIFECYCLES.flatmap(fleets)
 Case = tuple[Fleet, list[str | None]]
 

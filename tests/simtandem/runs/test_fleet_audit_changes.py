@@ -1,5 +1,6 @@
 """What changed between two audits of a fleet on the emulator, and who changed it: our runs, somebody, the carrier."""
 
+from dataclasses import replace
 from datetime import timedelta
 from functools import partial
 from pathlib import Path
@@ -9,9 +10,10 @@ import polars as pl
 import pytest
 
 from schemas.statuses import Cause, Finding, Target
+from simtandem.domain.abilities import Ability
 from simtandem.carriers.protocol import Carrier, Listing
 from simtandem.emulator.server import Emulator
-from simtandem.errors import CarrierRefused, CarrierUnavailable
+from simtandem.errors import CarrierRefused, CarrierUnavailable, InputError
 from simtandem.settings import Settings
 from tests.simtandem.runs.audited_fleet import DISABLED, FIRST_ISSUED, SUSPENDED, TEST, apply, csv
 from tests.simtandem.runs.conftest import Auditor
@@ -22,6 +24,7 @@ class TightLipped:
 
     def __init__(self, carrier: Carrier, error: Exception) -> None:
         self._carrier, self._error = carrier, error
+        self.lifecycle = carrier.lifecycle
 
     async def list_fleet(self) -> Listing:
         return await self._carrier.list_fleet()
@@ -148,6 +151,32 @@ async def test_a_carrier_that_will_not_show_events_stops_nothing(
     assert one.counts["drifted"] == 1
     assert "could not be read" in one.explained["explanation"][0]
     assert one.counts["factory_test"] == 3
+
+
+class Lacking:
+    """A carrier whose interface has neither events nor, where `lists` is false, a listing."""
+
+    def __init__(self, carrier: Carrier, *, lists: bool) -> None:
+        self._carrier = carrier
+        self.lifecycle = replace(carrier.lifecycle, abilities=frozenset({Ability.LIST_FLEET} if lists else ()))
+
+    async def list_fleet(self) -> Listing:
+        return await self._carrier.list_fleet()
+
+
+async def test_a_carrier_without_events_is_audited_without_them(
+    audit: Auditor, settings: Settings, carrier: Emulator, tmp_path: Path
+) -> None:
+    await apply(csv(tmp_path / "on.csv", [FIRST_ISSUED]), settings, Target.ACTIVATED)
+    carrier.change(lambda fleet: fleet.drift_sim(FIRST_ISSUED, SUSPENDED))
+    one = await audit(wrap=partial(Lacking, lists=True))
+    assert one.counts["drifted"] == 1
+    assert carrier.stats()["by_route"].get("GET /api/v1/event", 0) == 0
+
+
+async def test_a_carrier_without_a_listing_is_not_audited_and_the_reason_is_a_sentence(audit: Auditor) -> None:
+    with pytest.raises(InputError, match="emnify can't list its whole fleet: its fleet can't be audited; reconcile"):
+        await audit(wrap=partial(Lacking, lists=False))
 
 
 async def test_how_long_a_test_lasts_comes_from_the_ledger_or_from_an_event(

@@ -1,7 +1,10 @@
+from dataclasses import replace
+
 import polars as pl
 import pytest
 
 from schemas.statuses import EndpointStatus, SimStatus, Target
+from simtandem.carriers.emnify.lifecycle import EMNIFY
 from simtandem.carriers.protocol import Listing
 from simtandem.errors import CarrierUnavailable, InputError, LedgerError, PlanRefused
 from simtandem.runs import prepare as preparing
@@ -100,6 +103,27 @@ async def test_the_fleet_is_not_counted_where_it_would_decide_nothing(
     carrier = ActingCarrier(ModelFleet(devices), whole=whole)
     await prepare(make_run(["1", "2"], target, accept_large=accept_large), carrier)
     assert carrier.counts_asked == 0
+
+
+BARE = replace(EMNIFY, abilities=frozenset())
+"""The same rules at a carrier whose interface reads and changes single devices, and no more."""
+
+
+async def test_without_counting_the_limit_is_a_number_and_the_refusal_says_so(make_run: MakeRun) -> None:
+    few = ActingCarrier(fleet_of(9, *RUNNING), lifecycle=BARE, whole=False)
+    await prepare(make_run(sims(9), Target.SUSPENDED), few)
+    many = ActingCarrier(fleet_of(10, *RUNNING), lifecycle=BARE, whole=False)
+    with pytest.raises(PlanRefused, match="10 SIMs would be suspended, and it is not known what share"):
+        await prepare(make_run(sims(10), Target.SUSPENDED), many)
+    assert few.counts_asked == many.counts_asked == 0
+
+
+async def test_owners_are_refused_in_a_sentence_where_the_carrier_knows_none(make_run: MakeRun) -> None:
+    carrier = ActingCarrier(fleet_of(1, *RUNNING), lifecycle=BARE)
+    with pytest.raises(InputError, match="emnify can't change whose a SIM is: take the columns") as refused:
+        await prepare(make_run("sim_id,customer_org_id\n1,42\n", None), carrier)
+    assert "Nothing was sent" in str(refused.value)
+    assert carrier.owners_asked == []
 
 
 async def test_the_fleet_is_not_counted_where_the_part_that_was_seen_is_large_enough(make_run: MakeRun) -> None:

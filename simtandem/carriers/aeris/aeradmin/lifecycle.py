@@ -1,0 +1,79 @@
+"""The rules of Aeris's own platform (AerPort, AerAdmin 5), as a table.
+
+A SIM has one half. From Aeris's article on SIM states: which states there are, which carry traffic, and that suspending
+costs a one-time fee. Inferred, stated by no source: that only an Active-billed SIM can be suspended, that a Suspended
+one goes back to Active-billed, and that both Provisioned and Suspended end there by themselves. Thresholds are each
+contract's and stand nowhere here. Moves that no source has are refused.
+
+Suspending does not silence a SIM: its traffic goes on, at the overage rate. A traffic policy does, which is no state.
+"""
+
+from typing import Final
+
+from simtandem.domain.device_ids import DIGITS, IdKind
+from simtandem.domain.lifecycle import Goal, Lifecycle, Status
+
+_ASSIGNED, _PROVISIONED, _BILLED, _SUSPENDED, _CANCELED = (
+    "Assigned",
+    "Provisioned",
+    "Active-billed",
+    "Suspended",
+    "Canceled",
+)
+
+AERADMIN: Final = Lifecycle(
+    carrier="aeris-aeradmin",
+    sims=(
+        Status(name=_ASSIGNED, aliases=("Assign", "Initial")),
+        Status(
+            name=_PROVISIONED,
+            on=True,
+            leaves="it becomes Active-billed by itself when the contract's data, messages, days or months are used up",
+            becomes=_BILLED,
+            fee_in="a provision fee is due where the rate plan has one, and usage at the contract's overage rate",
+            aliases=("Provision",),
+        ),
+        Status(name=_BILLED, charged=True, on=True, aliases=("Bill", "Billed", "Start Billing")),
+        Status(
+            name=_SUSPENDED,
+            on=True,
+            leaves="it becomes Active-billed by itself when the contract's months of suspension are over",
+            becomes=_BILLED,
+            fee_in="suspending costs a one-time fee; the SIM still carries traffic, at the overage rate",
+            aliases=("Suspend",),
+        ),
+        Status(name=_CANCELED, final=True, aliases=("Cancel", "Cancelled", "Deactivate")),
+    ),
+    sim_moves=frozenset(
+        {
+            (_ASSIGNED, _PROVISIONED),
+            (_PROVISIONED, _BILLED),
+            (_BILLED, _SUSPENDED),
+            (_SUSPENDED, _BILLED),
+        }
+    ),
+    goals=(
+        Goal(
+            word="activated",
+            sim=_BILLED,
+            words=("activate", "active", "activebilled", "bill", "billed", "startbilling"),
+            verb="start billing",
+        ),
+        Goal(word="suspended", sim=_SUSPENDED, words=("suspend",), verb="suspend"),
+        Goal(word="provisioned", sim=_PROVISIONED, words=("provision",), verb="provision"),
+    ),
+    refusals={
+        (_ASSIGNED, "activated"): (
+            "an Assigned SIM can't be billed at once; provision it first (status provisioned), then ask for activated"
+        ),
+        (_ASSIGNED, "suspended"): "an Assigned SIM can't be suspended, and isn't charged as it is",
+        (_PROVISIONED, "suspended"): "no source says that a Provisioned SIM can be suspended; it isn't charged monthly",
+    },
+    ids=(
+        IdKind(name="iccid", pattern="[0-9]{19,20}"),
+        IdKind(name="imsi", pattern="[0-9]{14,15}"),
+        IdKind(name="device_profile_id", pattern="AER[0-9]{13}"),
+        IdKind(name="msisdn", pattern=DIGITS),
+    ),
+)
+"""The legal moves at AerAdmin."""
