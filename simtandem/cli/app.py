@@ -50,7 +50,7 @@ def main() -> None:
         code = standard_streams.complain(type(error).__name__, str(error), error.exit_code)
     except (KeyboardInterrupt, typer.Abort):
         code = standard_streams.complain(
-            "Interrupted", "Stopped. What was sent is recorded; run it again to go on.", 130
+            "Interrupted", "Stopped. If anything was sent, it is recorded: see `simtandem runs`.", 130
         )
     except typer.TyperException as error:
         code = standard_streams.complain("Usage", _usage(error), 2)

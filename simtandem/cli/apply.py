@@ -12,6 +12,7 @@ from simtandem.cli.confirmation import confirmed
 from simtandem.cli.console import Output
 from simtandem.cli.interruption import listening_again, stoppable
 from simtandem.cli.options import (
+    BATCH_SIZE,
     AcceptLarge,
     AsJson,
     BatchSize,
@@ -39,7 +40,7 @@ from simtandem.text.terminal import print_json
 def apply(
     file: File,
     to: To = None,
-    batch_size: BatchSize = 500,
+    batch_size: BatchSize = BATCH_SIZE,
     digest: Digest = "",
     *,
     yes: Yes = False,
@@ -75,7 +76,7 @@ def carry_out(request: BulkUpdate, output: Output, *, yes: bool) -> int:
 
 def _show(document: Document, output: Output) -> None:
     run_output.show_result(output.out, document)
-    run_output.show_files(output.out, document["files"])
+    run_output.show_files(output.out, document)
 
 
 async def _run(request: BulkUpdate, settings: Settings, output: Output, *, ask: bool) -> Document | None:
@@ -110,7 +111,7 @@ def _ended_by(error: SimtandemError, run: Run, output: Output) -> Document:
         return cast("Document", ended)
     if isinstance(error, PlanRefused):
         run_output.show_plan(output.out, PlanView.of_document(run, document, refusal=""))
-        run_output.show_files(output.out, {"plan": document["files"]["plan"]})
+        run_output.show_paths(output.out, {"plan": document["files"]["plan"]})
     else:
         _show(document, output)
     raise error

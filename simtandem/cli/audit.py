@@ -34,7 +34,7 @@ _CAUSES = {
 
 
 def audit(*, as_json: AsJson = False, quiet: Quiet = False, verbose: Verbose = False) -> None:
-    """Check the whole fleet: split pairs, wasted cost, drift. Sends no change; exit code 0 if nothing was found."""
+    """Check the whole fleet: split pairs, wasted cost, drift. Changes nothing; exit code 0 if nothing was found."""
     raise typer.Exit(audit_fleet(Output(as_json, quiet, verbose)))
 
 

@@ -11,7 +11,7 @@ from typing import Any
 import typer
 from typer.core import TyperCommand, TyperGroup
 
-_CHANGE, _LOOK = "Change SIMs and endpoints", "Look at runs and at the fleet"
+_CHANGE, _LOOK = "Change SIMs and endpoints", "Look at runs and the fleet"
 _SERVICE, _TRY = "Run as a service", "Try it without a carrier"
 
 
@@ -24,15 +24,15 @@ class Line:
 
 
 COMMANDS = {
-    "plan": Line(_CHANGE, "Compare FILE with the carrier and write the plan. Sends no change."),
+    "plan": Line(_CHANGE, "Compare FILE with the carrier and write the plan. Changes nothing."),
     "apply": Line(_CHANGE, "Plan, check the safety limits, send the changes, reconcile, report."),
-    "reconcile": Line(_CHANGE, "Compare FILE with the carrier. Sends no change."),
+    "reconcile": Line(_CHANGE, "Compare FILE with the carrier. Changes nothing."),
     "retry": Line(_CHANGE, "Apply the rows that RUN left open."),
     "undo": Line(_CHANGE, "Plan the inverse of RUN; with --yes, apply it."),
     "runs": Line(_LOOK, "List the latest runs and their results."),
     "report": Line(_LOOK, "Write the report of RUN or of a period."),
     "compare": Line(_LOOK, "Show which devices differ between two runs."),
-    "audit": Line(_LOOK, "Check the whole fleet: split pairs, wasted cost, drift. Sends no change."),
+    "audit": Line(_LOOK, "Check the whole fleet: split pairs, wasted cost, drift. Changes nothing."),
     "verify": Line(_LOOK, "Check that the record of the runs is intact."),
     "heads": Line(_LOOK, "Print the heads of the ledger, to keep elsewhere."),
     "prune": Line(_LOOK, "Archive the details of old runs and remove them from the ledger."),
@@ -121,7 +121,11 @@ def _listed() -> dict[str, Any]:
     }
 
 
-class Commands(TyperGroup, _PlainFlags):
+class CommandGroup(TyperGroup, _PlainFlags):
+    """A group of commands."""
+
+
+class Commands(CommandGroup):
     """The group of all commands."""
 
     def __init__(self, **settings: Any) -> None:

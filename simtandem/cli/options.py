@@ -12,6 +12,7 @@ To = Annotated[
     str | None,
     typer.Option("--to", metavar="STATUS", help="Status for rows without one: activated, suspended or factory_test."),
 ]
+BATCH_SIZE = 500
 BatchSize = Annotated[int, typer.Option("--batch-size", metavar="N", min=1, max=2000, help="Devices in a batch.")]
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Show no progress, only the result.")]
 Verbose = Annotated[bool, typer.Option("--verbose", "-v", help="Show the log, and tracebacks of unexpected errors.")]

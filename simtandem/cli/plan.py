@@ -1,4 +1,4 @@
-"""`simtandem plan`, and what `plan`, `reconcile` and a planned `undo` share: compare, show, send nothing."""
+"""`simtandem plan`, and what `plan`, `reconcile` and a planned `undo` share: compare, show, change nothing."""
 
 import asyncio
 from typing import Annotated, Literal, cast
@@ -10,6 +10,7 @@ from simtandem.cli import run_output
 from simtandem.cli.console import Output
 from simtandem.cli.interruption import stoppable
 from simtandem.cli.options import (
+    BATCH_SIZE,
     AcceptLarge,
     AsJson,
     BatchSize,
@@ -34,7 +35,7 @@ from simtandem.text.terminal import print_json
 def plan(
     file: File,
     to: To = None,
-    batch_size: BatchSize = 500,
+    batch_size: BatchSize = BATCH_SIZE,
     digest: Digest = "",
     *,
     yes: Annotated[bool, typer.Option("--yes", "-y", help="Accepted as by apply; plan does not ask.")] = False,
@@ -44,7 +45,7 @@ def plan(
     quiet: Quiet = False,
     verbose: Verbose = False,
 ) -> None:
-    """Validate FILE, list the carrier's devices, compare; show the plan and write plan.csv. Sends no change.
+    """Validate FILE, list the carrier's devices, compare; show the plan and write plan.csv. Changes nothing.
 
     It takes the options of apply, and exits with 3 where apply with the same options would refuse the plan.
     """
@@ -53,8 +54,11 @@ def plan(
     raise typer.Exit(look("plan", request, Output(as_json, quiet, verbose)))
 
 
-def look(kind: Literal["plan", "reconcile"], request: BulkUpdate, output: Output) -> int:
-    """Compare a file, or a run to undo, with the carrier; show the plan. Returns the exit code."""
+def look(kind: Literal["plan", "reconcile"], request: BulkUpdate, output: Output, following: str = "") -> int:
+    """Compare a file, or a run to undo, with the carrier; show the plan, and the command that applies it.
+
+    `following`: that command, where the plan has changes. Returns the exit code.
+    """
     output.log()
     with output.hooks() as hooks:
         run = Run.begin(request, RunKind(kind), load(), asked_on=AskedOn.TERMINAL)
@@ -70,5 +74,7 @@ def look(kind: Literal["plan", "reconcile"], request: BulkUpdate, output: Output
         run_output.show_plan(output.out, PlanView.of_document(run, document))
         if kind == "reconcile":
             run_output.show_result(output.out, document)
-        run_output.show_files(output.out, document["files"])
+        run_output.show_files(output.out, document)
+        if following and document["plan"]["sim_changes"] + document["plan"]["endpoint_changes"]:
+            run_output.show_next(output.out, "To apply this plan", following)
     return int(document["exit_code"] or 0)

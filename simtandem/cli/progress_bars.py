@@ -29,7 +29,7 @@ _PLAIN_EVERY_S = 10.0
 
 
 class TerminalProgress(ProgressHooks):
-    """Live bars where stderr is a terminal, a line now and then where it isn't. Use as a context manager."""
+    """Live bars where stderr is a terminal, a line now and then where it is not. Use as a context manager."""
 
     def __init__(self, console: Console) -> None:
         super().__init__()
@@ -63,11 +63,11 @@ class TerminalProgress(ProgressHooks):
 
     def begins(self, what: str) -> None:
         """A line for each stage."""
-        self._progress.console.print(Text("  " + what, style="dim"))
+        self._progress.console.print(Text("  " + what, style="dim"), soft_wrap=True)
 
     def message(self, sentence: str) -> None:
         """A line that stands out."""
-        self._progress.console.print(Text("! " + sentence, style="yellow"))
+        self._progress.console.print(Text("! " + sentence, style="yellow"), soft_wrap=True)
 
     def applies(self, sim_steps: int, endpoint_steps: int, waiting_s: Callable[[], float]) -> None:
         """Two bars, one for each half."""
@@ -94,11 +94,11 @@ class TerminalProgress(ProgressHooks):
             self.begins(f"{self._done.total()} of {self._steps.total()} changes{self.note()}")
 
     def note(self) -> str:
-        """What stands behind the bars: steps that went wrong, and how long the call budget makes us wait."""
+        """What stands behind the bars: steps that went wrong, and how long the rate limit delays the next call."""
         bad = {outcome: count for outcome, count in self._ended.items() if outcome not in _GOOD}
         parts = [f"{count} {_ENDED.get(outcome, outcome)}" for outcome, count in bad.items()]
         if (wait := self._waiting_s()) >= 1:
-            parts.append(f"call budget used up, next call in {math.ceil(wait)} s")
+            parts.append(f"rate limit reached, next call in {math.ceil(wait)} s")
         if self.stop_requested:
             parts.append("stopping")
         return "  " + ", ".join(parts) if parts else ""
@@ -114,7 +114,7 @@ class _Note(TextColumn):
 
 
 class QuietProgress(ProgressHooks):
-    """Looks on without a word; lets a Ctrl-C through."""
+    """Shows nothing; Ctrl-C still stops the run."""
 
     def __enter__(self) -> Self:
         install(self)

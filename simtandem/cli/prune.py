@@ -77,10 +77,11 @@ def _show(told: list[dict[str, Any]], *, yes: bool) -> None:
     for heading in ("run", "ended (UTC)"):
         table.add_column(heading, no_wrap=True)
     table.add_column("facts", justify="right")
-    table.add_column("archive", overflow="fold")
     for each in told:
-        table.add_row(each["run_id"], each["ended"], f"{each['facts']:,}", each["archive"])
+        table.add_row(each["run_id"], each["ended"], f"{each['facts']:,}")
     console.print(table)
+    for each in told:
+        console.print(f"  {each['archive']}", markup=False, soft_wrap=True)
     for each in told:
         if each["error"]:
             console.print(f"{each['run_id']}: {each['error']}", markup=False, soft_wrap=True)

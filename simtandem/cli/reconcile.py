@@ -11,5 +11,5 @@ from simtandem.cli.request import request_for
 def reconcile(
     file: File, to: To = None, *, as_json: AsJson = False, quiet: Quiet = False, verbose: Verbose = False
 ) -> None:
-    """Compare FILE with the carrier's listing. Sends no change; exit code 0 if nothing differs."""
+    """Compare FILE with the carrier's listing. Changes nothing; exit code 0 if nothing differs."""
     raise typer.Exit(look("reconcile", request_for(file, to), Output(as_json, quiet, verbose)))

@@ -4,6 +4,7 @@ from pathlib import Path
 
 from schemas.parameters import BulkUpdate, Mode, Wish
 from schemas.statuses import Target
+from simtandem.cli.options import BATCH_SIZE
 from simtandem.errors import InputError
 from simtandem.intake import parse_target
 from simtandem.runs.input_file import address
@@ -20,7 +21,7 @@ def target_of(to: str | None) -> Target | None:
 def request_for(
     file: Path,
     to: str | None = None,
-    batch_size: int = 500,
+    batch_size: int = BATCH_SIZE,
     *,
     digest: str = "",
     retry_of: str = "",

@@ -6,7 +6,7 @@ import typer
 
 from simtandem.cli.apply import carry_out
 from simtandem.cli.console import Output
-from simtandem.cli.options import AcceptLarge, AsJson, BatchSize, ChangeOwners, Quiet, RunId, Verbose, Yes
+from simtandem.cli.options import BATCH_SIZE, AcceptLarge, AsJson, BatchSize, ChangeOwners, Quiet, RunId, Verbose, Yes
 from simtandem.cli.request import request_for
 from simtandem.ledger.store import Ledger
 from simtandem.runs.retry import FILE, left_by
@@ -16,7 +16,7 @@ from simtandem.settings import load
 
 def retry(
     run: RunId,
-    batch_size: BatchSize = 500,
+    batch_size: BatchSize = BATCH_SIZE,
     *,
     yes: Yes = False,
     accept_large: AcceptLarge = False,

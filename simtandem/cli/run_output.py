@@ -24,7 +24,7 @@ _VERDICTS = {
     Verdict.UNKNOWN: ("unknown", "red"),
     Verdict.REFUSED: ("refused", "yellow"),
     Verdict.INVALID: ("invalid", "yellow"),
-    Verdict.SKIPPED: ("skipped", "yellow"),
+    Verdict.SKIPPED: ("not sent", "yellow"),
 }
 _FILES = {
     "report": "HTML report",
@@ -161,12 +161,17 @@ def show_result(console: Console, document: Document) -> None:
         )
     table.add_row(
         f"{calls['total']:,}",
-        f"calls ({calls['retried']:,} retried, {calls['throttled']:,} throttled) in {duration(document['seconds'])}",
+        f"calls ({calls['retried']:,} retried, {calls['throttled']:,} rate-limited) in {duration(document['seconds'])}",
     )
     console.print(table)
     console.print(Text(f"  {document['carrier']} at {document['carrier_host']}, account {document['account']}", "dim"))
     if command := retry_command(document):
-        console.print(Text.assemble("\n  To go on: ", (command, "bold")), soft_wrap=True)
+        show_next(console, "To go on", command)
+
+
+def show_next(console: Console, what: str, command: str) -> None:
+    """The next command, on a line that can be copied."""
+    console.print(Text.assemble(f"\n  {what}: ", (command, "bold")), soft_wrap=True)
 
 
 def _in_part(verdict: Verdict, document: Document) -> str:
@@ -174,8 +179,14 @@ def _in_part(verdict: Verdict, document: Document) -> str:
     return f": {half:,} half done, {not_begun:,} not begun" if verdict is Verdict.SKIPPED and half else ""
 
 
-def show_files(console: Console, files: Mapping[str, str]) -> None:
-    """The files that people open, with their paths."""
+def show_files(console: Console, document: Document) -> None:
+    """The files that people open, with their paths; none that has no rows."""
+    without_rows = set() if document["input"]["invalid"] else {"invalid"}
+    show_paths(console, {name: path for name, path in document["files"].items() if name not in without_rows})
+
+
+def show_paths(console: Console, files: Mapping[str, str]) -> None:
+    """Each of these files on a line of its own, its path whole."""
     console.print()
     for name in (name for name in _FILES if name in files):
         console.print(Text.assemble("  ", (files[name], "cyan"), (f"  {_FILES[name]}", "dim")), soft_wrap=True)

@@ -14,7 +14,7 @@ from rich.table import Table
 from rich.text import Text
 
 from schemas.statuses import Target
-from simtandem.cli.commands import HomeCommand
+from simtandem.cli.commands import CommandGroup, HomeCommand
 from simtandem.cli.options import AsJson, File, To
 from simtandem.cli.request import target_of
 from simtandem.errors import InputError
@@ -31,7 +31,7 @@ from simtandem.text.terminal import print_json, results
 
 _SHOWN = 10
 
-schedule = typer.Typer(help="List, add and cancel scheduled changes.", no_args_is_help=True)
+schedule = typer.Typer(cls=CommandGroup, help="List, add and cancel scheduled changes.", no_args_is_help=True)
 
 
 @schedule.command("list", cls=HomeCommand)

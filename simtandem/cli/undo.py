@@ -1,13 +1,25 @@
 """`simtandem undo`."""
 
+import shlex
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
+from schemas.parameters import BulkUpdate
 from simtandem.cli.apply import carry_out
 from simtandem.cli.console import Output
-from simtandem.cli.options import AcceptLarge, AsJson, BatchSize, ChangeOwners, Digest, Quiet, RunId, Verbose
+from simtandem.cli.options import (
+    BATCH_SIZE,
+    AcceptLarge,
+    AsJson,
+    BatchSize,
+    ChangeOwners,
+    Digest,
+    Quiet,
+    RunId,
+    Verbose,
+)
 from simtandem.cli.plan import look
 from simtandem.cli.request import request_for
 from simtandem.runs.undo import named
@@ -15,7 +27,7 @@ from simtandem.runs.undo import named
 
 def undo(
     run: RunId,
-    batch_size: BatchSize = 500,
+    batch_size: BatchSize = BATCH_SIZE,
     digest: Digest = "",
     *,
     yes: Annotated[bool, typer.Option("--yes", "-y", help="Apply the plan; otherwise it is only shown.")] = False,
@@ -37,4 +49,14 @@ def undo(
         change_owners=change_owners,
     )
     output = Output(as_json, quiet, verbose)
-    raise typer.Exit(carry_out(request, output, yes=True) if yes else look("plan", request, output))
+    raise typer.Exit(carry_out(request, output, yes=True) if yes else look("plan", request, output, _applying(request)))
+
+
+def _applying(request: BulkUpdate) -> str:
+    """The command that applies the undo that was planned with these options."""
+    options = [
+        *(["--batch-size", str(request.batch_size)] if request.batch_size != BATCH_SIZE else []),
+        *(["--accept-large"] if request.accept_large else []),
+        *(["--change-owners"] if request.change_owners else []),
+    ]
+    return shlex.join(["simtandem", "undo", request.undo_of, "--yes", *options])

@@ -20,6 +20,7 @@ from simtandem.ledger.integrity.kept_heads import Kept, by_subject
 from simtandem.ledger.integrity.proof import Finding, Proof, Standing, Witness, printable, spoken_counts
 from simtandem.ledger.integrity.recorded import Recorded, answers_to_nothing, arrival_ids, of_no_schedule, run_ids
 from simtandem.ledger.integrity.verify import verify as verify_run
+from simtandem.ledger.queries import LATEST
 from simtandem.ledger.store import Ledger
 from simtandem.runs.run import RunFolder
 from simtandem.settings import Settings, load
@@ -32,7 +33,7 @@ _IN_REPORT = re.compile(r'id="ledger-head"[^>]*>([0-9a-f]{64})<')
 def verify(
     run: Annotated[
         str | None,
-        typer.Argument(metavar="RUN", help="The id of a run, or the beginning of one.", show_default="all runs"),
+        typer.Argument(metavar="RUN", help="A run's id, the beginning of one, or: latest.", show_default="all runs"),
     ] = None,
     head: Annotated[
         str | None, typer.Option("--head", metavar="HASH", help="A head of RUN's chain that you kept: is it in there?")
@@ -108,6 +109,8 @@ def _head(head: str, prefix: str | None) -> str:
 
 def _asked(ledger: Ledger, settings: Settings, prefix: str | None, kept: list[Kept]) -> tuple[list[str], list[str]]:
     """The runs to verify, and what belongs to no run: looked for where all runs are asked for."""
+    if prefix == LATEST:
+        prefix = ledger.run(LATEST).record.run_id
     with ledger.database.snapshot() as connection:
         recorded = set(run_ids(connection))
         every = sorted(recorded | chain_ids(connection))

@@ -1,6 +1,6 @@
-"""How a command's process ends. Whoever started threads that may never end says so, and then nothing waits for them.
+"""How a command's process ends. After `threads_may_hang` it does not wait for its threads.
 
-The threads of Prefect's client wait for a server, and Python waits for them at exit: for ever where that server died.
+Threads of Prefect's client wait for a server. Python waits for them at exit: forever if that server died.
 """
 
 import os
@@ -11,7 +11,7 @@ _threads_may_hang = False
 
 
 def threads_may_hang() -> None:
-    """From now on this process ends without waiting for its threads: what must outlive it has to be kept by then."""
+    """From now on this process ends without waiting for its threads: what they hold must be written before."""
     global _threads_may_hang  # noqa: PLW0603 - a fact about the process
     _threads_may_hang = True
 
@@ -22,7 +22,7 @@ def leave(code: int) -> NoReturn:
         for stream in (sys.stdout, sys.stderr):
             try:
                 stream.flush()
-            except (OSError, ValueError):  # whoever read it is gone
+            except (OSError, ValueError):  # its reader has ended
                 continue
         os._exit(code)
     sys.exit(code)

@@ -1,4 +1,4 @@
-"""What a process is given to speak with: its arguments as text, its three streams open."""
+"""The arguments and the three standard streams of a process."""
 
 import errno
 import os
@@ -15,7 +15,7 @@ _NOT_WRITTEN = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO)
 
 
 def open_streams() -> None:
-    """Have stdin, stdout and stderr lead somewhere, and take any text.
+    """Open stdin, stdout and stderr where they are closed, and let them take any text.
 
     Where one was closed, the next file that is opened would get its number: what is said would go into the ledger, and
     /dev/stdin would be that file.
@@ -54,12 +54,12 @@ def is_of_output(error: OSError) -> bool:
 
 
 def drop_output() -> None:
-    """Nobody reads stdout any more: what is still to be written there goes nowhere, without a second complaint."""
+    """The reader of stdout has ended: discard what is still to be written there, without a second error."""
     os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
 
 
 def leave_terminal() -> None:
-    """The terminal is gone: what would be written to it goes nowhere. Files and pipes are still written to."""
+    """The terminal is gone: discard what would be written to it. Files and pipes are still written to."""
     for number in (1, 2):
         if os.isatty(number):
             os.dup2(os.open(os.devnull, os.O_WRONLY), number)
@@ -71,7 +71,7 @@ def say(text: str) -> None:
 
 
 def note(sentence: str) -> None:
-    """Say on stderr, in a line that stands out, what somebody should look after."""
+    """A warning on stderr, in a line that stands out."""
     messages().print(f"! {sentence}", style="yellow", markup=False, soft_wrap=True)
 
 
@@ -84,7 +84,7 @@ def _print_or_drop(document: object) -> None:
 
 
 def complain(kind: str, message: str, code: int) -> int:
-    """Say on stderr what went wrong, and on stdout as the JSON document where that was asked for. Returns `code`."""
+    """Print an error on stderr, with --json also as the document on stdout. Returns `code`."""
     console = messages()
     console.print(Text.assemble((kind, "bold red"), ": "), end="")
     console.print(message, markup=False, soft_wrap=True)
@@ -94,7 +94,7 @@ def complain(kind: str, message: str, code: int) -> int:
 
 
 def unexpected(error: Exception) -> int:
-    """Complain of what nobody foresaw. Raises it where details were asked for."""
+    """Print an error that no rule covers. With --verbose it is raised."""
     if {"-v", "--verbose"} & set(sys.argv):
         raise error
     what = f"{type(error).__name__}: {error}\nRun again with --verbose to see where."
@@ -102,10 +102,10 @@ def unexpected(error: Exception) -> int:
 
 
 def unwritten(error: OSError) -> int:
-    """Complain that stdout leads where nothing can be written. The work itself is recorded as it always is."""
+    """Print that stdout can't be written to. The run itself is recorded as always."""
     drop_output()
     what = (
-        f"What was to be printed can't be written ({error.strerror}). What was sent is recorded: `simtandem runs` "
-        "lists the runs, `simtandem report latest` tells what became of the devices."
+        f"The output can't be written ({error.strerror}). What was sent is recorded: `simtandem runs` lists the runs, "
+        "`simtandem report latest` writes the report of the latest one."
     )
     return complain("Output", what, 1)

@@ -72,6 +72,9 @@ def read_devices(path: Path, to: Target | None = None, bounds: Bounds = _BOUNDS,
     file = shown(path.name or str(path))
     try:
         data = read_file(path, bounds)
+    except InputError as problem:
+        raise _told(shown(str(path)) if quoting else file, problem, quoting=quoting) from (problem if quoting else None)
+    try:
         sheet = read_sheet(data, bounds.rows)
         intake = _take_in(sheet, to, file, hashlib.sha256(data).hexdigest())
         _require_a_device(intake, _same_everywhere(sheet))

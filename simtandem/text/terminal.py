@@ -1,7 +1,7 @@
-"""What is printed: the one way to a terminal, or to whatever stands in its place.
+"""The only module that prints: to a terminal, a pipe or a file.
 
-Everything else that wants to say something takes a `Terminal` from here, or prints a document with `print_json`; a test
-of the architecture says so. Text that is printed is text: no markup, no escape sequence, no secret.
+Other modules take a `Terminal` from here, or print a document with `print_json`: tests/test_architecture_output.py
+checks it. What is printed is plain text: no markup, no escape sequence, no secret.
 """
 
 import json
@@ -19,13 +19,13 @@ _UNFOLDED = 240
 
 
 class Terminal(Console):
-    """A console that shows what would move a cursor, or not be seen, as an escape. Styles come from `Text` alone."""
+    """A console that shows control and invisible characters as escapes. Styles come from `Text` alone."""
 
     def __init__(self, **settings: Any) -> None:
         super().__init__(**{"highlight": False, "markup": False, "emoji": False, **settings})
 
     def print(self, *objects: Any, **how: Any) -> None:
-        """As rich prints, after escaping: what is laid out is what is seen."""
+        """As rich prints, after escaping, so that the layout fits what is shown."""
         super().print(*map(_escaped, objects), **how)
 
     def render(self, renderable: RenderableType, options: ConsoleOptions | None = None) -> Iterable[Segment]:
@@ -43,7 +43,7 @@ def _escaped(printed: Any) -> Any:
 
 
 def results() -> Terminal:
-    """Stdout, as wide as the terminal; where it is none, wide enough that nothing is folded."""
+    """Stdout, as wide as the terminal; elsewhere wide enough that no line is folded."""
     console = Terminal()
     return console if console.is_terminal else Terminal(width=_UNFOLDED)
 
@@ -54,6 +54,6 @@ def messages() -> Terminal:
 
 
 def print_json(document: object, *, indent: int | None = 2) -> None:
-    """One JSON document on stdout. All of it is ASCII: a terminal that shows it is not steered by it."""
+    """One JSON document on stdout, in ASCII: it holds no character that controls a terminal."""
     text = json.dumps(redacted_data(document), indent=indent)
     print(text.replace("\x7f", "\\u007f"))

@@ -124,7 +124,9 @@ def test_on_a_terminal_only_a_yes_sends(sit_down: MakeDesk, typed: bytes) -> Non
     assert "2" in done.err.split("SIMs to change")[0]
     assert desk.patches() == 0
     [run] = json.loads(desk.run("runs", "--json").out)
-    assert run["state"] == ("interrupted" if typed == b"\x03" else "refused")
+    assert run["state"] == ("interrupted" if typed == b"\x03" else "declined")
+    assert "Nothing was sent." in done.err
+    assert "What was sent" not in done.err
 
 
 def test_a_yes_on_a_terminal_sends_what_was_shown(sit_down: MakeDesk) -> None:

@@ -23,6 +23,7 @@ def test_a_run_is_undone_compared_and_reported(sit_down: Callable[..., Desk]) ->
     assert planned.code == 1
     assert "nothing goes back there" in planned.out
     assert "moved since" in planned.out
+    assert f"To apply this plan: simtandem undo {run} --yes\n" in planned.out
     sent = desk.patches()
 
     plan = desk.run("undo", run, "--json").document()

@@ -30,6 +30,7 @@ class Past:
         *,
         mode: Mode = Mode.APPLY,
         killed: bool = False,
+        declined: bool = False,
         error: Exception | None = None,
         name: str = "devices.csv",
     ) -> str:
@@ -40,15 +41,18 @@ class Past:
         run = Run.begin(request, kind_of(request), load(), asked_on=AskedOn.TERMINAL)
         progress.install(progress.ProgressHooks())
         try:
-            asyncio.run(self._carry_out(run, killed=killed))
+            asyncio.run(self._carry_out(run, killed=killed, declined=declined))
             if error is not None:
                 run.ledger.record_state(run.run_id, RunState.FAILED, {"error": str(error)})
         finally:
             run.close()
         return run.run_id
 
-    async def _carry_out(self, run: Run, *, killed: bool) -> None:
+    async def _carry_out(self, run: Run, *, killed: bool, declined: bool) -> None:
         await prepare(run, self.carrier)
+        if declined:
+            run.decline()
+            return
         if run.request.mode is Mode.APPLY:
             async with CallWriter(run.ledger, run.run_id) as journal:
                 await send_all(Applying(run, self.carrier, journal))

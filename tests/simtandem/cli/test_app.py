@@ -128,3 +128,44 @@ def test_whoever_asks_for_it_sees_where_a_mistake_of_ours_is(monkeypatch: pytest
     monkeypatch.setattr(sys, "argv", ["simtandem", "plan", asking])
     with pytest.raises(ZeroDivisionError):
         app.main()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message", "help_of"),
+    [
+        (["plna", "x.csv"], "No such command 'plna'. Did you mean 'plan'?", "simtandem"),
+        (["schedule", "ad"], "No such command 'ad'. Did you mean 'add'?", "simtandem schedule"),
+        (
+            ["plan", "--acept-large", "x.csv"],
+            "No such option: --acept-large. Did you mean --accept-large?",
+            "simtandem plan",
+        ),
+        (["plan"], "Missing argument 'FILE'.", "simtandem plan"),
+        (["schedule", "add"], "Missing argument 'FILE'.", "simtandem schedule add"),
+        (["report"], "Give a run, or a period", "simtandem report"),
+    ],
+)
+def test_a_mistyped_command_line_is_answered_with_the_right_one(
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    arguments: list[str],
+    message: str,
+    help_of: str,
+) -> None:
+    assert run_main(monkeypatch, *arguments) == 2
+    said = capsys.readouterr().err
+    assert message in said
+    assert f"Try `{help_of} --help`." in said
+
+
+@pytest.mark.parametrize("command", ["", *sorted(COMMANDS)])
+def test_help_shows_no_type_of_options_without_a_value(command: str) -> None:
+    done = CliRunner().invoke(app.app, [*([command] if command else []), "--help"], env={"TERM": "dumb"})
+    assert "<bool>" not in done.stdout
+
+
+def test_every_command_stands_under_a_heading_with_its_line() -> None:
+    shown = CliRunner().invoke(app.app, ["--help"], env={"COLUMNS": "200", "TERM": "dumb"}).stdout
+    for name, line in COMMANDS.items():
+        assert line.panel in shown
+        assert re.search(rf"{name} +{re.escape(line.text)}", shown)

@@ -57,8 +57,8 @@ def test_on_a_terminal_there_is_a_bar_for_each_half_that_has_steps() -> None:
     [
         ([Outcome.APPLIED, Outcome.UNCHANGED], 0.4, False, ""),
         ([Outcome.FAILED, Outcome.FAILED, Outcome.HELD], 0.0, False, "  2 failed, 1 not sent"),
-        ([], 41.2, False, "  call budget used up, next call in 42 s"),
-        ([Outcome.UNKNOWN], 1.0, True, "  1 unknown, call budget used up, next call in 1 s, stopping"),
+        ([], 41.2, False, "  rate limit reached, next call in 42 s"),
+        ([Outcome.UNKNOWN], 1.0, True, "  1 unknown, rate limit reached, next call in 1 s, stopping"),
     ],
 )
 def test_the_note_tells_what_went_wrong_and_what_is_waited_for(
@@ -83,3 +83,11 @@ def test_what_was_not_sent_does_not_fill_the_bar() -> None:
     assert "1/4" in last
     assert "4/4" not in last
     assert "3 not sent" in last
+
+
+def test_a_path_is_never_broken() -> None:
+    out, printed = paper(width=50)
+    path = "/a/folder/" + "deep/" * 20 + "file.csv"
+    TerminalProgress(out).begins(f"reading {path}")
+    TerminalProgress(out).message(f"{path} is damaged")
+    assert printed.getvalue().splitlines() == [f"  reading {path}", f"! {path} is damaged"]

@@ -4,7 +4,7 @@ from typing import Any
 import pytest
 
 from schemas.statuses import Verdict
-from simtandem.cli.run_output import PlanView, show_files, show_plan, show_result
+from simtandem.cli.run_output import PlanView, show_files, show_paths, show_plan, show_result
 from tests.simtandem.cli.paper import paper
 
 
@@ -97,7 +97,7 @@ def test_a_result_names_the_verdicts_that_occurred() -> None:
     assert "1,230 of 1,234 rows are in sync." in shown
     assert "4  failed" in shown
     assert "unknown" not in shown
-    assert "2,345  calls (6 retried, 7 throttled) in 1 min 35 s" in shown
+    assert "2,345  calls (6 retried, 7 rate-limited) in 1 min 35 s" in shown
     assert "2  SIMs newly billed (3 planned)" in shown
     assert "emnify at cdn.emnify.net, account default" in shown
     assert "To go on: simtandem retry r1" in shown
@@ -114,13 +114,24 @@ def test_a_stopped_run_is_told_with_what_is_half_done_and_how_to_go_on() -> None
     show_result(out, told)
     shown = printed.getvalue()
     assert "Stopped by you: 255 in sync, 933 half done, 46 not begun." in shown
-    assert "979  skipped: 933 half done, 46 not begun" in shown
+    assert "979  not sent: 933 half done, 46 not begun" in shown
     assert "To go on: simtandem retry r1" in shown
 
 
 def test_files_are_named_on_a_line_each_that_can_be_copied_whole() -> None:
     out, printed = paper()
     long = "/" + "deep/" * 40 + "report.html"
-    show_files(out, {"report": long, "unheard_of": "/x"})
+    show_paths(out, {"report": long, "unheard_of": "/x"})
     assert any(long in line for line in printed.getvalue().splitlines())
     assert "/x" not in printed.getvalue()
+
+
+@pytest.mark.parametrize(("invalid", "listed"), [(0, False), (3, True)])
+def test_a_file_of_invalid_rows_is_listed_only_if_there_are_any(invalid: int, listed: bool) -> None:
+    out, printed = paper()
+    shown = document()
+    shown["input"]["invalid"] = invalid
+    shown["files"]["invalid"] = "/runs/r1/invalid.csv"
+    show_files(out, shown)
+    assert ("invalid.csv" in printed.getvalue()) is listed
+    assert "plan.csv" in printed.getvalue()

@@ -1,5 +1,6 @@
 import json
 from contextlib import closing
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -28,7 +29,7 @@ def _home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 def _at_a_fixed_time(opening: Any) -> Any:
     from datetime import UTC, datetime  # noqa: PLC0415
 
-    return lambda url: opening(url, clock=lambda: datetime(2027, 3, 1, tzinfo=UTC))
+    return partial(opening, clock=lambda: datetime(2027, 3, 1, tzinfo=UTC))
 
 
 @pytest.fixture
