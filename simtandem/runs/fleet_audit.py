@@ -198,7 +198,7 @@ async def _events_of(changes: pl.DataFrame, carrier: Carrier) -> pl.DataFrame | 
     if window is None:
         return empty(Events)
     if why := carrier.lifecycle.lacks(Ability.EVENTS, "who changed a device is known of simtandem's own runs only"):
-        progress.current().notes(f"{why}.")
+        progress.current().message(f"{why}.")
         return None
     sims = changes["iccid"].unique()
     iccids = [] if sims.has_nulls() else sorted(sims)
