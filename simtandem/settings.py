@@ -2,6 +2,7 @@
 
 import os
 import re
+import sys
 from collections.abc import Callable, Mapping
 from decimal import Decimal
 from functools import cached_property
@@ -280,6 +281,11 @@ def prefect_ui_url() -> str | None:
 def prefect_auth_string() -> str | None:
     """`user:password` that a Prefect server started from here demands, where one is set."""
     return os.environ.get("PREFECT_SERVER_API_AUTH_STRING") or None
+
+
+def has_desktop() -> bool:
+    """Whether a browser that is started here shows a window."""
+    return sys.platform != "linux" or bool(os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY"))
 
 
 def child_environment(extra: Mapping[str, str], unwanted: Callable[[str], bool] | None = None) -> dict[str, str]:

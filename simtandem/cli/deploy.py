@@ -2,26 +2,23 @@
 
 import asyncio
 
-from simtandem.errors import InputError
 from simtandem.prefect_server.flow_start import Orchestration
-from simtandem.settings import load, prefect_api_url
+from simtandem.prefect_server.prefect_settings import address_of_server
+from simtandem.settings import Settings, load
 from simtandem.text.terminal import results
 
 
 def deploy() -> None:
-    """Create or update deployments, work pool and automations on the Prefect server of PREFECT_API_URL.
+    """Create or update deployments, work pool and automations on the Prefect server.
 
-    It can be repeated.
+    The server is the one of PREFECT_API_URL, or the one of this home that `simtandem up` runs. It can be repeated.
     """
-    if not prefect_api_url():
-        raise InputError(
-            "PREFECT_API_URL is not set: there is no server to deploy to. `simtandem up` starts a server of its own."
-        )
-    asyncio.run(_deploy())
-
-
-async def _deploy() -> None:
     settings = load()
+    address_of_server(settings)
+    asyncio.run(_deploy(settings))
+
+
+async def _deploy(settings: Settings) -> None:
     async with Orchestration(settings) as prefect:
         url = await prefect.ready()
         from simtandem.prefect_server.deployments import deploy as deploy_to
@@ -31,6 +28,6 @@ async def _deploy() -> None:
     for name in (*deployed.deployments, *deployed.automations):
         console.print(f"  {name}")
     console.print(
-        f"Deployed to {url.removesuffix('/api')}. Runs need a worker: prefect worker start --pool simtandem",
+        f"Deployed to {url.removesuffix('/api')}. Runs need a worker: `simtandem up` or `simtandem worker`.",
         soft_wrap=True,
     )

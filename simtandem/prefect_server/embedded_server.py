@@ -8,6 +8,7 @@ run for long, not even one that was killed, and no run loses it to another one t
 import asyncio
 import contextlib
 import fcntl
+import json
 import os
 import signal
 import socket
@@ -18,6 +19,7 @@ from pathlib import Path
 from shutil import disk_usage
 
 from simtandem.errors import OrchestrationError
+from simtandem.prefect_server.credential import make_credential, own_credential
 from simtandem.prefect_server.prefect_settings import SERVER, meant_for_another
 from simtandem.prefect_server.server_identity import ANSWERS_WITHIN_S, Answer, ServerNote, server_pid
 from simtandem.prefect_server.server_process import try_exclusive
@@ -173,6 +175,7 @@ class EmbeddedServer:
             await asyncio.sleep(_LOOK_S)
 
     def _start(self) -> None:
+        own, credential = own_credential(), make_credential(self._home)
         with self._listener() as listener, (self._home / "server.log").open("wb") as log:
             shown = "127.0.0.1" if self._host == "0.0.0.0" else self._host  # noqa: S104 - not bound here
             url = f"http://{f'[{shown}]' if ':' in shown else shown}:{listener.getsockname()[1]}/api"
@@ -184,6 +187,9 @@ class EmbeddedServer:
                 "PREFECT_SERVER_DATABASE_CONNECTION_URL": f"sqlite+aiosqlite:///{self._home / 'prefect.db'}",
                 "PREFECT_API_URL": url,
                 "PREFECT_UI_URL": prefect_ui_url() or f"{url.removesuffix('/api')}/v2",
+                "PREFECT_SERVER_API_AUTH_STRING": credential,
+                "PREFECT_API_AUTH_STRING": credential,
+                "PREFECT_SERVER_CORS_ALLOWED_ORIGINS": url.removesuffix("/api"),
             }
             module = "simtandem.prefect_server.server_process"
             self._child = subprocess.Popen(  # noqa: S603 - our own module; -P: no file of the current folder stands in
@@ -198,7 +204,8 @@ class EmbeddedServer:
             )
         if self._child.stdin is not None:
             with contextlib.suppress(BrokenPipeError), self._child.stdin as to_child:  # ended already: `ready` says so
-                to_child.write(f"{self._note.key}\n".encode())
+                told = {"key": self._note.key, "host": self._host, "own": own, "ui_url": prefect_ui_url() or ""}
+                to_child.write(f"{json.dumps(told)}\n".encode())
 
     def _listener(self) -> socket.socket:
         """The socket it is to listen on, taken here: nobody can take its port between choice and start."""

@@ -18,11 +18,11 @@ from schemas.parameters import BulkUpdate
 from simtandem import progress
 from simtandem.errors import Interrupted, OrchestrationError
 from simtandem.host import process_exit
-from simtandem.host.private_home import stand_in
+from simtandem.prefect_server.credential import own_credential
 from simtandem.prefect_server.embedded_server import EmbeddedServer
-from simtandem.prefect_server.prefect_settings import CLIENT, meant_for_another
+from simtandem.prefect_server.prefect_settings import prepare_client
 from simtandem.prefect_server.server_identity import ANSWERS_WITHIN_S
-from simtandem.settings import Settings, export, forget, pin_paths, prefect_api_url
+from simtandem.settings import Settings, prefect_api_url
 
 if TYPE_CHECKING:
     from prefect.client.schemas.objects import State
@@ -55,6 +55,7 @@ class Orchestration:
 
     async def __aenter__(self) -> Self:
         if self.own:
+            own_credential()  # a weak one is refused before anything else
             self._attaching = asyncio.create_task(self._server.attach())
             await asyncio.sleep(0)
         return self
@@ -80,8 +81,7 @@ class Orchestration:
         if self._attaching is not None:
             await self._attaching
         url = self._named or self._server.url
-        self._prepare_for_prefect()
-        export({**CLIENT, **({"PREFECT_HOME": str(self._home)} if self.own else {}), "PREFECT_API_URL": url})
+        await asyncio.to_thread(prepare_client, self._settings, url, own=self.own)
         imported = asyncio.create_task(asyncio.to_thread(import_module, "flows.bulk_update"))
         if self.own:
             await self._server.ready()
@@ -94,13 +94,6 @@ class Orchestration:
         logging.raiseExceptions = False  # log lines that a server does not take are no news for a terminal
         await imported
         return url
-
-    def _prepare_for_prefect(self) -> None:
-        """Prefect reads, when it is imported, what lies where the process stands and what its environment says."""
-        pin_paths(self._settings)
-        stand_in(self._settings.home)
-        if self.own and (names := forget(meant_for_another)):
-            log.info("The embedded Prefect does not heed %s: set PREFECT_API_URL to use another one.", ", ".join(names))
 
     async def keep_up(self) -> None:
         """Start the server again if it is gone: ours, or the one that was there before us and that we use."""

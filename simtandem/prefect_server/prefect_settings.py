@@ -1,5 +1,15 @@
 """What Prefect is told through its environment: its client, and the embedded server."""
 
+import logging
+
+from simtandem.errors import InputError
+from simtandem.host.private_home import stand_in
+from simtandem.prefect_server.credential import kept_credential
+from simtandem.prefect_server.server_identity import ServerNote, is_server_of
+from simtandem.settings import Settings, export, forget, pin_paths, prefect_api_url
+
+log = logging.getLogger(__name__)
+
 MEANT_FOR_OURS = frozenset(
     {
         "PREFECT_API_AUTH_STRING",
@@ -56,3 +66,31 @@ SERVER = {
     "PREFECT_SERVER_SERVICES_TRIGGERS_READ_BATCH_SIZE": "100",
     "PREFECT_LOGGING_SERVER_LEVEL": "WARNING",
 }
+
+
+def prepare_client(settings: Settings, url: str, *, own: bool) -> None:
+    """Have Prefect's client, once it is imported, use the server there: the home's own, or one that is named.
+
+    It reads, when it is imported, what lies where the process stands and what its environment says.
+    """
+    home = settings.home / "prefect"
+    pin_paths(settings)
+    stand_in(settings.home)
+    if own and (names := forget(meant_for_another)):
+        log.info("The embedded Prefect does not heed %s: set PREFECT_API_URL to use another one.", ", ".join(names))
+    export({**CLIENT, **({"PREFECT_HOME": str(home)} if own else {}), "PREFECT_API_URL": url})
+    if own or is_server_of(home, url):
+        export({"PREFECT_API_AUTH_STRING": kept_credential(home)}, overwrite=True)
+
+
+def address_of_server(settings: Settings) -> str:
+    """The API of the server that is there already: the named one, or the home's own. Raises `InputError`."""
+    home = settings.home / "prefect"
+    if named := prefect_api_url():
+        return named
+    note = ServerNote.read(home / "server.json")
+    if note is None or not is_server_of(home, note.url):
+        raise InputError(
+            f"No Prefect server of {settings.home} runs, and PREFECT_API_URL names none. Start `simtandem up` first."
+        )
+    return note.url

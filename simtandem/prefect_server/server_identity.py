@@ -97,6 +97,12 @@ class ServerNote:
             return 0
 
 
+def is_server_of(home: Path, url: str) -> bool:
+    """Whether the server of this home runs at that address: only then is it told the home's credential."""
+    note = ServerNote.read(home / "server.json")
+    return note is not None and note.url == url.rstrip("/") and note.ask(home) is Answer.OURS
+
+
 def _no_answer(error: Exception) -> Answer:
     reason = getattr(error, "reason", error)
     if isinstance(reason, TimeoutError):

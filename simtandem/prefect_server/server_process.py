@@ -1,6 +1,7 @@
 """The embedded Prefect server's own process: serve until nobody uses the home's lock file any more.
 
-Started with `python -m`, by `EmbeddedServer` alone: the socket to listen on is inherited, the secret comes on stdin.
+Started with `python -m`, by `EmbeddedServer` alone: the socket to listen on is inherited, what it is told, its secret
+among it, comes on stdin.
 Prefect is imported here only, not by whoever starts this.
 """
 
@@ -17,6 +18,7 @@ from typing import Any
 
 from simtandem import __version__
 from simtandem.host.private_home import keep_private
+from simtandem.prefect_server.credential import kept_credential
 from simtandem.prefect_server.server_identity import PROOF_PATH, proof
 
 LINGER_S = 3.0
@@ -33,13 +35,18 @@ def main() -> None:
     """Serve on the inherited socket, for the home that is named."""
     keep_private()
     listener, home = socket.socket(fileno=int(sys.argv[1])), Path(sys.argv[2])
-    key = sys.stdin.readline().strip()
+    told = json.loads(sys.stdin.readline())
     alive = _sole_server(home / "server.pid")
     import uvicorn
     from prefect.server.api.server import create_app
 
+    from simtandem.prefect_server.guard import Guard, Names
+
     _let_writers_queue_up()
-    app = proving(create_app(), key, listener.getsockname()[1], home)
+    port = listener.getsockname()[1]
+    app = proving(create_app(), told["key"], port, home)
+    names = Names.of(told["host"], told["ui_url"])
+    app = Guard(app, kept_credential(home), names, own=told["own"], cookie=f"simtandem-{port}")
     config = uvicorn.Config(app, log_level="warning", timeout_graceful_shutdown=_DRAIN_S)
     server = uvicorn.Server(config)
 

@@ -6,30 +6,27 @@ server ends because nobody holds its lock any more, and the worker because its p
 
 import asyncio
 import contextlib
-import ctypes
 import signal
-import socket
 import subprocess
 import sys
-from ipaddress import ip_address
 from pathlib import Path
-from typing import Any
 
 from rich.console import Console
 
+from schemas.hosts import is_loopback
 from simtandem.errors import InputError
-from simtandem.host.private_home import keep_private
+from simtandem.prefect_server.browser import show_link
+from simtandem.prefect_server.credential import own_credential
 from simtandem.prefect_server.flow_start import Orchestration
-from simtandem.settings import Settings, child_environment, prefect_auth_string
+from simtandem.settings import Settings, child_environment
 
 _LOOK_S = 1.0
 _AGAIN_AFTER_S = (1, 2, 5, 10, 30)
 _STEADY_S = 60.0  # a worker that ran for so long is not failing again and again
 _WORKER_ENDS_WITHIN_S = 40.0
-_PR_SET_PDEATHSIG = 1
 
 
-async def up(settings: Settings, host: str, port: int, console: Console) -> None:
+async def up(settings: Settings, host: str, port: int, console: Console, *, with_worker: bool = True) -> None:
     """Serve until SIGINT or SIGTERM. Raises `InputError`, `OrchestrationError`."""
     _refuse_an_open_door(host)
     stop = asyncio.Event()
@@ -42,23 +39,28 @@ async def up(settings: Settings, host: str, port: int, console: Console) -> None
         from simtandem.prefect_server.deployments import deploy
 
         deployed = await deploy(settings)
-        if _is_loopback(host):
-            await end_runs_without_process()
-        if settings.emnify_token is None:
-            console.print("SIMTANDEM_EMNIFY_TOKEN is not set: runs need the Secret block simtandem-emnify-token.")
-        worker = Worker(settings.home)
-        worker.start()
+        worker = Worker(settings.home) if with_worker else None
+        if worker is not None:
+            if is_loopback(host):
+                await end_runs_without_process()
+            if settings.emnify_token is None:
+                console.print("SIMTANDEM_EMNIFY_TOKEN is not set: runs need the Secret block simtandem-emnify-token.")
+            worker.start()
         address = url.removesuffix("/api")
-        console.print(f"{address}/v2/deployments is where runs are started. Ctrl-C ends it all.")
-        console.print(f"  {len(deployed.deployments)} deployments, {len(deployed.automations)} automations, 1 worker.")
+        console.print(f"{address}/v2/deployments is where runs are started. Press Ctrl-C to stop.")
+        workers = "1 worker" if with_worker else "no worker: runs wait for `simtandem worker`"
+        console.print(f"  {len(deployed.deployments)} deployments, {len(deployed.automations)} automations, {workers}.")
+        await asyncio.to_thread(_let_in, settings.home, console)
         try:
             while not stop.is_set():
                 await prefect.keep_up()
-                worker.keep_up()
+                if worker is not None:
+                    worker.keep_up()
                 await _wait(stop, _LOOK_S)
         finally:
-            console.print("Stopping: runs under way are cancelled in good order …", style="dim")
-            await asyncio.to_thread(worker.stop)
+            if worker is not None:
+                console.print("Stopping: runs under way are cancelled in good order …", style="dim")
+                await asyncio.to_thread(worker.stop)
 
 
 async def _wait(stop: asyncio.Event, seconds: float) -> None:
@@ -67,20 +69,21 @@ async def _wait(stop: asyncio.Event, seconds: float) -> None:
             await stop.wait()
 
 
+def _let_in(home: Path, console: Console) -> None:
+    """The operator's browser. A log keeps no link: whoever reads it could be quicker."""
+    if console.is_terminal:
+        show_link(home / "prefect", console)
+    else:
+        console.print("  `simtandem ui` makes a link that logs a browser in.")
+
+
 def _refuse_an_open_door(host: str) -> None:
-    if not _is_loopback(host) and not prefect_auth_string():
+    if not is_loopback(host) and not own_credential():
         raise InputError(
-            f"--host {host}: whoever reaches that address could change live SIMs. Nothing was started.\n"
-            "Set PREFECT_SERVER_API_AUTH_STRING=user:password (and PREFECT_API_AUTH_STRING for clients) first, "
-            "or stay on 127.0.0.1."
+            f"--host {host}: clients beyond this machine need a credential. Nothing was started.\n"
+            "Set PREFECT_SERVER_API_AUTH_STRING=user:password here and the same in PREFECT_API_AUTH_STRING for these "
+            "clients, or stay on 127.0.0.1."
         )
-
-
-def _is_loopback(host: str) -> bool:
-    try:
-        return host == "localhost" or ip_address(host).is_loopback
-    except ValueError:
-        return False
 
 
 class Worker:
@@ -99,7 +102,7 @@ class Worker:
         self._started_at = loop.time()
         with (self._home / "prefect" / "worker.log").open("ab") as log:
             self._process = subprocess.Popen(
-                [sys.executable, "-P", "-m", "simtandem.prefect_server.up"],
+                [sys.executable, "-P", "-m", "simtandem.prefect_server.worker"],
                 env=child_environment({}),
                 cwd=self._home,
                 stdin=subprocess.DEVNULL,
@@ -126,42 +129,3 @@ class Worker:
                 self._process.wait(_WORKER_ENDS_WITHIN_S)
             except subprocess.TimeoutExpired:
                 self._process.kill()
-
-
-def main() -> None:
-    """The worker's process: end with the parent, and be a Prefect worker."""
-    keep_private()
-    if sys.platform == "linux":
-        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGINT)
-    from prefect.cli import app
-
-    _let_results_stand()
-    sys.argv = ["prefect", "worker", "start", "--pool", "simtandem", "--type", "process", "--name", _name()]
-    app()
-
-
-def _let_results_stand() -> None:
-    """Have the worker leave the state of a run that has ended, also where it was just cancelling that run.
-
-    By itself it calls the run "cancelled successfully", by force: over the counts that a cancelled run leaves in its
-    state, and over the result of a run that had completed meanwhile.
-    """
-    from prefect.runner._state_proposer import StateProposer
-
-    propose = StateProposer.propose_cancelled
-
-    async def propose_where_none_is(self: Any, flow_run: Any, state_updates: Any = None) -> bool:
-        now = (await self._client.read_flow_run(flow_run.id)).state
-        if now is not None and now.is_final():
-            return bool(now.is_cancelled())
-        return await propose(self, flow_run, state_updates)
-
-    StateProposer.propose_cancelled = propose_where_none_is  # type: ignore[method-assign]
-
-
-def _name() -> str:
-    return f"simtandem-{socket.gethostname()}"
-
-
-if __name__ == "__main__":
-    main()

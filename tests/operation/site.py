@@ -7,6 +7,7 @@ import sqlite3
 import subprocess
 import sys
 import time
+from base64 import b64encode
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -23,7 +24,7 @@ ENDED = {"COMPLETED", "FAILED", "CRASHED", "CANCELLED"}
 AT_WORK = ["PENDING", "RUNNING", "CANCELLING"]
 ROLES = {
     "server": "simtandem.prefect_server.server_process",
-    "worker": "simtandem.prefect_server.up",
+    "worker": "simtandem.prefect_server.worker",
     "up": f"{COMMAND}\0up",
     "flow": "prefect.engine",
 }
@@ -47,7 +48,34 @@ class Site:
             **variables,
         }
         self._up: subprocess.Popen[bytes] | None = None
-        self._api = httpx.Client(base_url=f"{self.address}/api", timeout=60)
+        self._api = httpx.Client(base_url=f"{self.address}/api", timeout=60, auth=self._log_in)
+
+    def _log_in(self, request: httpx.Request) -> httpx.Request:
+        request.headers["Authorization"] = f"Basic {b64encode(self.credential.encode()).decode()}"
+        return request
+
+    @property
+    def credential(self) -> str:
+        """What its clients log in with; empty before it was started."""
+        file = self.home / "prefect" / "auth"
+        return file.read_text() if file.exists() else ""
+
+    def run(self, *arguments: str, **variables: str) -> "subprocess.CompletedProcess[str]":
+        """A command of the operator's, in another terminal."""
+        return subprocess.run(
+            [COMMAND, *arguments],
+            env=self.variables | variables,
+            capture_output=True,
+            text=True,
+            timeout=PATIENCE_S,
+            check=False,
+        )
+
+    def link(self) -> str:
+        """What `simtandem ui` prints: it logs a browser in."""
+        made = self.run("ui")
+        assert made.returncode == 0, made.stderr
+        return made.stdout.splitlines()[0]
 
     def start(self) -> None:
         """Start it, and wait until it says that it is up."""
@@ -61,7 +89,7 @@ class Site:
                 stderr=log,
                 umask=0o022,
             )
-        until(lambda: b"Ctrl-C ends it" in self.said.read_bytes()[before:], "simtandem up", self._alive)
+        until(lambda: b"Press Ctrl-C to stop" in self.said.read_bytes()[before:], "simtandem up", self._alive)
 
     def _alive(self) -> None:
         assert self._up is not None

@@ -17,6 +17,8 @@ from playwright.sync_api import Error as BrowserError
 from schemas.statuses import SimStatus
 from simtandem.emulator.seeding import Group
 from simtandem.emulator.server import Emulator
+from tests.operation.conftest import HOOK
+from tests.operation.foreign_page import ForeignPage
 from tests.operation.site import FIRST, Site, pasted, until
 
 pytestmark = pytest.mark.timeout(600)
@@ -50,12 +52,16 @@ def browser() -> Iterator[Browser]:
 
 
 @pytest.fixture
-def page(browser: Browser) -> Iterator[Page]:
-    page = browser.new_page(viewport={"width": 1100, "height": 900}, reduced_motion="reduce")
+def page(browser: Browser, site: Site) -> Iterator[Page]:
+    """A browser that is logged in, as the operator's is."""
+    context = browser.new_context(viewport={"width": 1100, "height": 900}, reduced_motion="reduce")
+    page = context.new_page()
     page.set_default_timeout(PATIENCE_MS)
     expect.set_options(timeout=PATIENCE_MS)
+    page.goto(site.link())
+    expect(page.get_by_role("link", name="bulk-update").first).to_be_visible()
     yield page
-    page.close()
+    context.close()
 
 
 def shoot(page: Page, name: str, *, for_docs: int = 0) -> None:
@@ -196,3 +202,54 @@ def test_a_run_that_asks_is_approved_in_the_form_and_completes(
     expect(page.get_by_role("link", name=re.compile("Progress: 1 of 1 batches"))).to_be_visible()
     shoot(page, "run", for_docs=900)
     assert emulator.fleet.state_counts() == {"Activated/Enabled": 20}
+
+
+def test_a_page_of_somebody_else_gets_nothing_though_the_browser_is_logged_in(page: Page, site: Site) -> None:
+    bulk, before = site.deployment("bulk-update"), len(site.runs("bulk-update"))
+    with ForeignPage(site.address, bulk["id"]) as foreign:
+        other = page.context.new_page()
+        other.goto(f"{foreign.address}/")
+        told = other.evaluate("all()")
+        framed = other.frames[1].evaluate("document.body ? document.body.innerText : ''")
+        other.goto(f"{foreign.address}/api/")
+        other.close()
+    assert {name for name, _ in told} >= {"blocks", "plain", "run", "plain run", "job", "page", "health", "storage"}
+    assert {said for _, said in told} == {""}
+    assert "Deployments" not in framed
+    assert HOOK in str(site.post("/block_documents/filter", include_secrets=True)), "that is what would be read"
+    assert len(site.runs("bulk-update")) == before
+    assert site.deployment("bulk-update")["job_variables"] == bulk["job_variables"]
+    [cookie] = [cookie for path, cookie in foreign.fetched if path == "/api/"]
+    assert "simtandem-" in cookie, "browsers send cookies to every port, so a cookie alone opens nothing"
+    answer = page.request.post(f"{site.address}/api/block_documents/filter", data={}, headers={"Cookie": cookie})
+    assert answer.status == 401
+
+
+def test_a_browser_that_is_not_logged_in_is_asked_to(browser: Browser, site: Site) -> None:
+    stranger = browser.new_page()
+    stranger.goto(f"{site.address}/v2/deployments")
+    expect(stranger.get_by_role("button", name="Login")).to_be_visible(timeout=PATIENCE_MS)
+    link = site.link()
+    stranger.goto(link)
+    expect(stranger.get_by_role("link", name="bulk-update").first).to_be_visible(timeout=PATIENCE_MS)
+    stranger.close()
+    late = browser.new_page()
+    late.goto(link)
+    expect(late.get_by_text("This link was used already")).to_be_visible(timeout=PATIENCE_MS)
+    late.close()
+
+
+def test_pages_of_the_ui_call_nobody_else(page: Page, site: Site) -> None:
+    answered: list[str] = []
+    page.on("response", lambda response: answered.append(response.url))
+    with ForeignPage(site.address, "") as foreign:
+        picture = f"![A picture]({foreign.address}/picture.png) <img src='{foreign.address}/other.png'>"
+        made = site.post("/artifacts/", type="markdown", key="pictures", data=f"{picture}\n\nThe words.")
+        page.goto(f"{site.address}/v2/artifacts/artifact/{made['id']}")
+        expect(page.get_by_text("The words.").first).to_be_visible()
+        page.goto(f"{site.address}/v2/dashboard")
+        expect(page.get_by_text("Active Work Pools")).to_be_visible()
+        page.wait_for_timeout(2_000)
+    assert foreign.fetched == []
+    assert [url for url in answered if not url.startswith((f"{site.address}/", "data:", "blob:"))] == []
+    assert len(answered) > 20

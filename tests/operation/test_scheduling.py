@@ -1,7 +1,6 @@
 """Files in the inbox, carried out by Prefect's own scheduler and workers."""
 
 import subprocess
-import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -10,7 +9,7 @@ import pytest
 
 from simtandem.emulator.seeding import Group
 from simtandem.emulator.server import Emulator
-from tests.operation.site import AT_WORK, PATIENCE_S, Site, pasted, until
+from tests.operation.site import AT_WORK, COMMAND, PATIENCE_S, Site, pasted, until
 
 pytestmark = pytest.mark.timeout(600)
 Fill = Callable[..., None]
@@ -20,11 +19,10 @@ EVERY_S = 5.0
 @pytest.fixture
 def second_worker(site: Site) -> Iterator[int]:
     """One more worker on the pool, started as the documents say; its process id."""
-    command = ["-m", "prefect", "worker", "start", "--pool", "simtandem", "--name", "second"]
     with (site.home / "prefect" / "second-worker.log").open("wb") as log:
         worker = subprocess.Popen(
-            [sys.executable, *command],
-            env={**site.variables, "PREFECT_API_URL": f"{site.address}/api", "PREFECT_HOME": f"{site.home}/second"},
+            [COMMAND, "worker"],
+            env=site.variables,
             stdout=log,
             stderr=log,
         )

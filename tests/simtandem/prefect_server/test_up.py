@@ -1,49 +1,34 @@
-"""The worker as `simtandem up` starts it; what it does in the whole is shown in the tests of the operation."""
+"""Who may listen where, and who is shown a link; the whole is shown in the tests of the operation."""
 
-from types import SimpleNamespace
-from typing import Any, cast
-from uuid import UUID, uuid4
+import io
+from pathlib import Path
 
 import pytest
-from prefect.client.schemas.objects import FlowRun, State
-from prefect.runner._state_proposer import StateProposer
-from prefect.states import Cancelled, Cancelling, Completed, Failed
+from rich.console import Console
 
+from simtandem.errors import InputError
 from simtandem.prefect_server import up
 
 
-class Server:
-    """Prefect's API, as far as the worker asks it about one run."""
-
-    def __init__(self, state: State[Any]) -> None:
-        self.state = state
-
-    async def read_flow_run(self, flow_run_id: UUID) -> object:
-        return SimpleNamespace(id=flow_run_id, state=self.state)
-
-    async def set_flow_run_state(self, flow_run_id: UUID, state: State[Any], *, force: bool) -> None:
-        assert force
-        self.state = state
-
-
-@pytest.mark.parametrize(
-    ("state", "kept"),
-    [
-        (Completed(message="5 of 5 rows in sync."), True),
-        (Failed(name="Not in sync", message="3 of 5 rows in sync."), True),
-        (Cancelled(message="Cancelled in Prefect: 8 in sync."), True),
-        (Cancelling(message="asked for"), False),
-    ],
-    ids=lambda value: value.name if isinstance(value, State) else "",
-)
-async def test_the_worker_leaves_the_state_of_a_run_that_has_ended(
-    monkeypatch: pytest.MonkeyPatch, state: State[Any], kept: bool
+@pytest.mark.parametrize("host", ["0.0.0.0", "::", "192.0.2.7", "example.org"])  # noqa: S104 - that is the point
+def test_an_address_that_others_reach_needs_a_credential_of_the_operators(
+    host: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(StateProposer, "propose_cancelled", StateProposer.propose_cancelled)  # put back afterwards
-    up._let_results_stand()
-    server = Server(state)
-    proposer = StateProposer(client=cast("Any", server))
-    run = cast("FlowRun", SimpleNamespace(id=uuid4(), state=Cancelling()))
-    cancelled = await proposer.propose_cancelled(run, {"message": "Flow run was cancelled successfully."})
-    assert cancelled is server.state.is_cancelled()
-    assert (server.state is state) is kept
+    monkeypatch.delenv("PREFECT_SERVER_API_AUTH_STRING", raising=False)
+    with pytest.raises(InputError, match="Nothing was started"):
+        up._refuse_an_open_door(host)
+    monkeypatch.setenv("PREFECT_SERVER_API_AUTH_STRING", "ops:correct-horse-9")
+    up._refuse_an_open_door(host)
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "::1", "localhost"])
+def test_loopback_needs_none(host: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("PREFECT_SERVER_API_AUTH_STRING", raising=False)
+    up._refuse_an_open_door(host)
+
+
+def test_a_log_is_shown_no_link(tmp_path: Path) -> None:
+    log = io.StringIO()
+    up._let_in(tmp_path, Console(file=log, force_terminal=False))
+    assert "`simtandem ui`" in log.getvalue()
+    assert "#" not in log.getvalue()

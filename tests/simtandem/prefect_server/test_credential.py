@@ -1,0 +1,37 @@
+from pathlib import Path
+
+import pytest
+
+from simtandem.errors import InputError
+from simtandem.prefect_server.credential import kept_credential, make_credential, own_credential
+
+
+def test_a_credential_is_made_once_and_is_the_owners_alone(tmp_path: Path) -> None:
+    assert kept_credential(tmp_path) == ""
+    made = make_credential(tmp_path)
+    assert len(made) > 40
+    assert make_credential(tmp_path) == kept_credential(tmp_path) == made
+    [file] = tmp_path.iterdir()
+    assert file.stat().st_mode & 0o077 == 0
+    (tmp_path / "other").mkdir()
+    assert make_credential(tmp_path / "other") != made
+
+
+def test_a_file_that_was_left_empty_is_no_credential(tmp_path: Path) -> None:
+    (tmp_path / "auth").write_text("\n")
+    assert len(make_credential(tmp_path)) > 40
+
+
+@pytest.mark.parametrize("weak", ["admin:pass", "a" * 40, "admin:admin:admin", "user:1234567890"[:15]])
+def test_a_weak_one_of_the_operators_is_refused_without_being_shown(weak: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PREFECT_SERVER_API_AUTH_STRING", weak)
+    with pytest.raises(InputError, match="too weak") as refused:
+        own_credential()
+    assert weak not in str(refused.value)
+
+
+def test_a_strong_one_of_the_operators_is_taken(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PREFECT_SERVER_API_AUTH_STRING", "ops:correct-horse-9")
+    assert own_credential() == "ops:correct-horse-9"
+    monkeypatch.delenv("PREFECT_SERVER_API_AUTH_STRING")
+    assert own_credential() == ""
