@@ -48,7 +48,7 @@ class TerminalProgress(ProgressHooks):
         self._bars: dict[Half, TaskID] = {}
         self._steps = Counter[Half]()
         self._done = Counter[Half]()
-        self._ended = Counter[Outcome]()
+        self._ended = {half: Counter[Outcome]() for half in Half}
         self._waiting_s: Callable[[], float] = lambda: 0.0
         self._told_at = time.monotonic()
 
@@ -83,7 +83,7 @@ class TerminalProgress(ProgressHooks):
 
     def ended(self, half: Half, outcome: Outcome, count: int = 1) -> None:
         """Move the half's bar on. What was not sent leaves it where it is."""
-        self._ended[outcome] += count
+        self._ended[half][outcome] += count
         if outcome is Outcome.HELD:
             return
         self._done[half] += count
@@ -94,14 +94,26 @@ class TerminalProgress(ProgressHooks):
             self.begins(f"{self._done.total()} of {self._steps.total()} changes{self.note()}")
 
     def note(self) -> str:
-        """What stands behind the bars: steps that went wrong, and how long the rate limit delays the next call."""
-        bad = {outcome: count for outcome, count in self._ended.items() if outcome not in _GOOD}
-        parts = [f"{count} {_ENDED.get(outcome, outcome)}" for outcome, count in bad.items()]
-        if (wait := self._waiting_s()) >= 1:
-            parts.append(f"rate limit reached, next call in {math.ceil(wait)} s")
-        if self.stop_requested:
-            parts.append("stopping")
-        return "  " + ", ".join(parts) if parts else ""
+        """What stands behind a line about both halves: what went wrong, and how long the rate limit delays."""
+        return _joined([*self._wrong(*Half), *self._delays()])
+
+    def note_of(self, bar: TaskID) -> str:
+        """What stands behind a bar: what went wrong with its half; behind the first bar also what delays the run."""
+        half = next(half for half, each in self._bars.items() if each == bar)
+        return _joined([*self._wrong(half), *(self._delays() if bar == 0 else [])])
+
+    def _wrong(self, *halves: Half) -> list[str]:
+        ended = sum((self._ended[half] for half in halves), Counter[Outcome]())
+        return [f"{count} {_ENDED.get(outcome, outcome)}" for outcome, count in ended.items() if outcome not in _GOOD]
+
+    def _delays(self) -> list[str]:
+        wait = self._waiting_s()
+        delays = [f"rate limit reached, next call in {math.ceil(wait)} s"] if wait >= 1 else []
+        return [*delays, "stopping"] if self.stop_requested else delays
+
+
+def _joined(parts: list[str]) -> str:
+    return "  " + ", ".join(parts) if parts else ""
 
 
 class _Note(TextColumn):
@@ -110,7 +122,7 @@ class _Note(TextColumn):
         self._hooks = hooks
 
     def render(self, task: Task) -> Text:
-        return Text(self._hooks.note(), style="yellow") if task.id == 0 else Text("")
+        return Text(self._hooks.note_of(task.id), style="yellow")
 
 
 class QuietProgress(ProgressHooks):

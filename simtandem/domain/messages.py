@@ -90,9 +90,17 @@ def _is_done(half: Half) -> pl.Expr:
 
 
 def _changed_by_others() -> pl.Expr:
+    """Who changed it, as far as the record tells: `by_run` is the other run that put it where it is."""
     partner = pl.format("SIM {} belongs to endpoint {} now", "sim_id", pl.col("endpoint_id_now").fill_null("none"))
-    what = pl.when("moved").then(partner).otherwise(pl.lit("changed by somebody else or by the carrier"))
-    return pl.format("{}: it is {}, asked for {}; find out who changed it, then run again", what, "now", "asked")
+    who = pl.coalesce(
+        pl.when("moved").then(partner),
+        pl.format("changed by simtandem (run {})", "by_run"),
+        pl.lit("changed by someone else (API or Portal) or by the carrier"),
+    )
+    known = pl.col("by_run").is_not_null() & ~pl.col("moved")
+    compare = pl.lit("compare that run with this one before you send either again")
+    next_step = pl.when(known).then(compare).otherwise(pl.lit("find out who changed it, then run again"))
+    return pl.format("{}: it is {}, asked for {}; {}", who, "now", "asked", next_step)
 
 
 def _failed() -> pl.Expr:

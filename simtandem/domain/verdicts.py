@@ -18,6 +18,9 @@ from simtandem.domain.split_pairs import pair
 
 _PLAN = list(Plan.to_schema().columns)
 _RESULTS = list(Results.to_schema().columns)
+PUT_BY = pl.Schema({"half": pl.String, "ident": pl.String, "status": pl.String, "run_id": pl.String})
+"""Halves that runs put into a status: which, and by which run."""
+
 _DONE = [Outcome.APPLIED.value, Outcome.UNCHANGED.value]
 _TROUBLE = [Outcome.REFUSED.value, Outcome.FAILED.value, Outcome.UNKNOWN.value]
 _SENT = [Outcome.APPLIED.value, *_TROUBLE]
@@ -31,13 +34,14 @@ def results(
     after: pl.DataFrame | None,
     lifecycle: Lifecycle,
     owners: pl.DataFrame | None = None,
+    others: pl.DataFrame | None = None,
 ) -> pl.DataFrame:
     """One line for each input row (`schemas.tables.Results`): invalid rows, plan rows and repeats, sorted by row.
 
     `after` is an inventory read after the last step. None says that there is none: then the steps' outcomes decide, and
     where nothing was sent the listing the plan was made from still stands. `owners` (`schemas.tables.Owners`) was read
     then, too, where the plan asks for owners. The last line of a step in `outcomes` counts; without one it was never
-    sent.
+    sent. `others` is where other runs put halves meanwhile (`PUT_BY`): a reason names the run that moved a device.
     """
     looked = look(_add_outcomes(plan, outcomes), after, owners)
     judged = looked.with_columns(
@@ -46,6 +50,7 @@ def results(
         after=pl.coalesce(pl.when("seen").then(pair("sim_now", "endpoint_now", lifecycle)), pl.lit("")),
         asked=pl.coalesce(pair("sim_after", "endpoint_after", lifecycle), pl.lit("")),
     ).with_columns(now=with_owners("after", "owners_now"), asked=with_owners("asked", "owners_after"))
+    judged = _name_other_runs(judged, pl.DataFrame(schema=PUT_BY) if others is None else others)
     told = judged.filter(pl.col("action") != Action.REPEAT).with_columns(reason=sentence(lifecycle))
     kept = told.with_columns(owners="owners_after", owners_after="owners_now").select(_RESULTS)
     repeats = plan.filter(pl.col("action") == Action.REPEAT).select("row", "same_as", repeats="reason")
@@ -203,6 +208,21 @@ def _sendable() -> pl.Expr:
 
 def _as_asked() -> pl.Expr:
     return pl.col("seen") & ~pl.col("moved") & pl.all_horizontal(is_now(half, "after") for half in Half)
+
+
+def _name_other_runs(judged: pl.DataFrame, others: pl.DataFrame) -> pl.DataFrame:
+    """Add `by_run`: another run that put a half where it is now, and where this run did not leave it."""
+    for half in Half:
+        put = others.filter(pl.col("half") == half).select(
+            pl.col("ident").alias(f"{half}_id"),
+            pl.col("status").alias(f"{half}_now"),
+            pl.col("run_id").alias(f"{half}_by"),
+        )
+        # An endpoint that two SIMs had one after the other is there twice.
+        one = put.unique([f"{half}_id", f"{half}_now"], keep="last", maintain_order=True)
+        judged = judged.join(one, on=[f"{half}_id", f"{half}_now"], how="left")
+    named = [pl.when(~_where_left(half)).then(f"{half}_by") for half in Half]
+    return judged.with_columns(by_run=pl.coalesce(*named))
 
 
 def _where_left(half: Half) -> pl.Expr:

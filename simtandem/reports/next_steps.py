@@ -130,13 +130,14 @@ def _moved(document: Document, examined: pl.DataFrame) -> list[Advice]:
     if not count:
         return []
     text = (
-        "After this run somebody in the portal, another program or an automatic move (as out of Factory Test) changed "
-        f"{'it' if count == 1 else 'them'} again. Find out who before you send the same once more, then compare."
+        "They are not as this run left them. Find out who changed them before you send the same again: another run of "
+        "simtandem, someone else (API or Portal), or the carrier, as out of Factory Test. Then compare:"
     )
     rows = examined.filter(pl.col("verdict") == Verdict.CHANGED_BY_OTHERS)["row"].to_list()
-    compare = _compare(document)
+    why = [f"{of(shared, 'row')}: {sentence}" for sentence, shared in explanations(examined, Verdict.CHANGED_BY_OTHERS)]
     verb = "was" if count == 1 else "were"
-    return [Advice(f"{of(count, 'row')} {verb} changed by others", text, compare, (named_rows(rows),))]
+    headline = f"{of(count, 'row')} {verb} changed by others or by another run"
+    return [Advice(headline, text, _compare(document), (named_rows(rows), *why))]
 
 
 def _compare(document: Document) -> str:
@@ -167,7 +168,9 @@ def _cells(document: Document, invalid: pl.DataFrame) -> list[Advice]:
     ]
     if count > len(details):
         details.append(f"and {count - len(details):,} more in invalid.csv")
-    text = "Correct these cells in your file and run it again; what is right already costs nothing."
+    text = (
+        "Correct these cells in your file and run it again; nothing is sent for devices already in their target state."
+    )
     return [Advice(f"{of(count, 'row')} {'is' if count == 1 else 'are'} invalid", text, details=tuple(details))]
 
 

@@ -69,7 +69,7 @@ def funnel(document: Document) -> tuple[Stage, ...]:
         ("Rows in the file", 0, ""),
         ("Valid", invalid, "invalid"),
         ("Allowed to move", refused, "refused"),
-        ("Sent in full, or right already", skipped, "not sent, or half done"),
+        ("Sent in full or already in target state", skipped, _not_sent(document)),
         ("In sync", open_ends, "failed, unknown or changed by others"),
     )
     stages = []
@@ -79,6 +79,12 @@ def funnel(document: Document) -> tuple[Stage, ...]:
         width = FUNNEL_WIDTH * count / rows if rows else 0.0
         stages.append(Stage(label, count, lost, why, round(width, 1), place * 46.0))
     return tuple(stages)
+
+
+def _not_sent(document: Document) -> str:
+    """Why rows were not sent in full: those of which one half was sent are counted apart."""
+    half = document["not_sent"]["half_done"] if "not_sent" in document else 0
+    return f"not sent, {half:,} of them half done" if half else "not sent"
 
 
 def timeline(calls: pl.DataFrame) -> Timeline | None:

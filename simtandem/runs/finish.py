@@ -8,14 +8,14 @@ from typing import Any, cast
 
 import polars as pl
 
-from schemas.statuses import Action
+from schemas.statuses import Action, Verdict
 from schemas.tables import Outcomes, empty
 from simtandem.carriers.registry import lifecycle
 from simtandem.domain import verdicts as reconciling
 from simtandem import progress
 from simtandem.carriers.protocol import Carrier
 from simtandem.errors import CarrierError, Interrupted, PlanRefused
-from simtandem.runs import undo
+from simtandem.runs import sender_history, undo
 from simtandem.runs.run import ACCOUNT, CARRIER, Run, RunFolder
 from simtandem.ledger import explanations
 from simtandem.ledger.records import SENDING, RunKind, RunState, RunSummary
@@ -145,9 +145,8 @@ def finish(run: Run, ended: RunState = RunState.FINISHED, *, why: str = "", stop
     folder, ledger = run.folder, run.ledger
     progress.current().begins("writing the report")
     outcomes = ledger.outcomes(run.run_id) if run.kind in SENDING else empty(Outcomes)
-    after = folder.table(_AFTER) if folder.has(_AFTER) else None
     rejected = folder.table("rejected.parquet")
-    results = reconciling.results(folder.table("plan.parquet"), rejected, outcomes, after, lifecycle(), _owners(folder))
+    results = _judged(run, outcomes, rejected)
     files = ["plan.csv", "invalid.csv"]
     if run.request.undo_of:
         results = undo.judged(run, results)
@@ -171,6 +170,18 @@ def finish(run: Run, ended: RunState = RunState.FINISHED, *, why: str = "", stop
     folder.save("document.json", dict(told))
     ledger.record_state(run.run_id, ended, {"document": told, **({"error": why} if why else {})}, sealed=True)
     return dict(told)
+
+
+def _judged(run: Run, outcomes: pl.DataFrame, rejected: pl.DataFrame) -> pl.DataFrame:
+    """The verdicts of a run. Only where a device was changed by others, the ledger is asked which run that was."""
+    folder = run.folder
+    after = folder.table(_AFTER) if folder.has(_AFTER) else None
+    known = (folder.table("plan.parquet"), rejected, outcomes, after, lifecycle(), _owners(folder))
+    results = reconciling.results(*known)
+    if (results["verdict"] != Verdict.CHANGED_BY_OTHERS).all():
+        return results
+    host = run.settings.carrier_host
+    return reconciling.results(*known, sender_history.put_by_others(run.ledger, host, run.run_id, run.started))
 
 
 def report_again(ledger: Ledger, folder: RunFolder, run: RunSummary) -> run_document.Document:

@@ -8,13 +8,14 @@ to send a half, because the table does not say whose the half was before that.
 """
 
 from collections.abc import Collection, Iterator, Mapping
-from datetime import datetime
+from datetime import UTC, datetime
 
 import polars as pl
 
 from schemas.statuses import Half, Outcome
 from simtandem.carriers.registry import devices_of
 from simtandem.domain.last_sender import LATER, SENT
+from simtandem.domain.verdicts import PUT_BY
 from simtandem.ledger.store import Ledger
 
 _DONE = pl.Schema({"half": pl.String, "ident": pl.String, "run_id": pl.String, "done": pl.Boolean})
@@ -42,6 +43,19 @@ def sent_later(ledger: Ledger, run_id: str, plan: pl.DataFrame, sent: pl.DataFra
         undone |= _undone_by(ledger, every)
         last = pl.concat([last.join(every, on=["half", "ident", "run_id"], how="anti"), _not_taken_back(ledger, every)])
     return _with_sureness(ledger, last, undone)
+
+
+def put_by_others(ledger: Ledger, carrier_host: str, but_for: str, since: datetime) -> pl.DataFrame:
+    """Where other runs put halves at this carrier since then, as far as that is known (`verdicts.PUT_BY`)."""
+    known = ledger.last_known(carrier_host)
+    from_then = f"{since.astimezone(UTC):%Y-%m-%dT%H:%M:%S}.{since.microsecond // 1000:03}Z"
+    parts = [
+        known.filter((pl.col(f"{half}_run") != but_for) & (pl.col(f"{half}_at") >= from_then)).select(
+            half=pl.lit(half.value), ident=f"{half}_id", status=f"{half}_status", run_id=f"{half}_run"
+        )
+        for half in Half
+    ]
+    return pl.concat(parts).drop_nulls().select(list(PUT_BY))
 
 
 def _both_halves(plan: pl.DataFrame, sent: pl.DataFrame) -> pl.DataFrame:

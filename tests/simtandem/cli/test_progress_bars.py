@@ -73,6 +73,19 @@ def test_the_note_tells_what_went_wrong_and_what_is_waited_for(
     assert hooks.note() == note
 
 
+def test_what_went_wrong_with_a_half_stands_behind_its_own_bar() -> None:
+    out, printed = paper(terminal=True)
+    with TerminalProgress(out) as watcher:
+        watcher.applies(4, 4, lambda: 0.0)
+        watcher.ended(Half.ENDPOINT, Outcome.APPLIED, 4)
+        watcher.ended(Half.SIM, Outcome.HELD, 3)
+    last = [line for line in printed.getvalue().splitlines() if line.strip()]
+    (endpoints,) = [line for line in last if "endpoints" in line and "4/4" in line][-1:]
+    (sims,) = [line for line in last if "SIMs" in line and "0/4" in line][-1:]
+    assert "not sent" not in endpoints
+    assert "3 not sent" in sims
+
+
 def test_what_was_not_sent_does_not_fill_the_bar() -> None:
     out, printed = paper(terminal=True)
     with TerminalProgress(out) as hooks:

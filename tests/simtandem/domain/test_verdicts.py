@@ -11,7 +11,7 @@ from schemas.statuses import Action, EndpointStatus, Half, Outcome, SimStatus, T
 from schemas.tables import Devices, Plan, Results, empty
 from simtandem.carriers.emnify.lifecycle import EMNIFY
 from simtandem.domain.plan import make_plan
-from simtandem.domain.verdicts import half_done, outcome_counts, results, stragglers, to_retry, verdict_counts
+from simtandem.domain.verdicts import PUT_BY, half_done, outcome_counts, results, stragglers, to_retry, verdict_counts
 from tests.simtandem.judged_row import ACTIVATE, NO_OUTCOMES, NONE_REJECTED, SUSPEND, judge, now, outcomes, plan_one
 from tests.simtandem.model_fleet import (
     ACTIVE,
@@ -96,6 +96,18 @@ def test_a_run_without_trouble_ends_in_sync(job: Job) -> None:
         or (row["action"] == Action.REPEAT and plan.filter(row=row["same_as"])["action"].item() == Action.REFUSED)
     }
     assert stragglers(plan, ended, job.fleet.inventory()).is_empty()
+
+
+def test_an_endpoint_that_two_runs_are_known_to_have_put_there_stays_one_row() -> None:
+    plan = plan_one(ISSUED, OFF, Target.ACTIVATED)
+    ident = plan["endpoint_id"].item()
+    twice = pl.DataFrame(
+        [("endpoint", ident, OFF.value, "r-1"), ("endpoint", ident, OFF.value, "r-2")], schema=PUT_BY, orient="row"
+    )
+    done = outcomes((plan["row"].item(), Half.ENDPOINT, Outcome.APPLIED, 1, 204, ""))
+    judged = results(plan, NONE_REJECTED, done, now(ISSUED, OFF), EMNIFY, others=twice)
+    assert judged.height == 1
+    assert judged["reason"].item().startswith("changed by simtandem (run r-2)")
 
 
 # Verdicts

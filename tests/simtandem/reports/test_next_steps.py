@@ -89,7 +89,7 @@ def test_a_split_pair_that_was_not_ours_to_change_is_left_to_an_audit(advise: Ad
 def test_a_device_changed_by_others_is_to_be_compared_first(advise: Advise) -> None:
     (only,) = advise([{"verdict": "changed_by_others", "after": "Suspended+Disabled"}], file="my fleet.csv")
 
-    assert only.headline == "1 row was changed by others"
+    assert only.headline == "1 row was changed by others or by another run"
     assert only.command == "simtandem reconcile 'my fleet.csv'"
     assert only.details == ("Row 2.",)
 
@@ -131,3 +131,12 @@ def test_rows_without_a_verdict_are_never_called_right(make_results: Make, make_
         "2 rows are not known to be in sync",
         "simtandem reconcile fleet.csv",
     )
+
+
+def test_rows_that_another_run_changed_name_it(advise: Advise) -> None:
+    moved = "changed by simtandem (run r-2): it is Suspended+Disabled"
+    row = {"verdict": "changed_by_others", "after": "Suspended+Disabled", "reason": moved}
+
+    (only,) = advise([row, row])
+
+    assert only.details == ("Rows 2 and 3.", f"2 rows: {moved}")

@@ -24,6 +24,16 @@ def test_every_stage_of_the_funnel_is_the_one_before_less_what_it_lost(
     assert [stage.width for stage in stages] == [FUNNEL_WIDTH * stage.count / 8 for stage in stages]
 
 
+@pytest.mark.parametrize(("half_done", "why"), [(0, "not sent"), (1, "not sent, 1 of them half done")])
+def test_rows_of_which_one_half_was_sent_are_counted_apart(
+    make_results: Make, make_document: MakeDocument, half_done: int, why: str
+) -> None:
+    told = make_document(make_results([{"verdict": "skipped"}, {"verdict": "skipped"}]))
+    told["not_sent"] = {"half_done": half_done, "not_begun": 2 - half_done}
+
+    assert funnel(cast("Document", told))[3].why == why
+
+
 def test_the_funnel_of_no_rows_is_empty_bars(make_results: Make, make_document: MakeDocument) -> None:
     stages = funnel(cast("Document", make_document(make_results([]))))
 

@@ -10,15 +10,20 @@ from pathlib import Path
 import polars as pl
 import pytest
 
-from schemas.statuses import Half, Outcome, SimStatus, Target
+from schemas.statuses import EndpointStatus, Half, Outcome, SimStatus, Target
 from schemas.tables import Plan, empty
 from simtandem.carriers.protocol import Answer, Call
-from simtandem.runs import sender_history
+from simtandem.runs import finish, sender_history
+from simtandem.runs.apply import Applying
+from simtandem.runs.run import Run
 from simtandem.ledger import fleet_history
 from simtandem.ledger.integrity.prune import prune
 from simtandem.ledger.records import OutcomeRecord, RunKind, RunRecord, RunState
 from simtandem.ledger.store import Ledger
 from simtandem.ledger.journal import CallWriter
+from tests.simtandem.runs.acting_carrier import ActingCarrier
+from tests.simtandem.runs.conftest import MakeRun, prepare
+from tests.simtandem.runs.sending import RUNNING, fleet_of, send_all, sims
 
 APPLIED, REFUSED, HELD = Outcome.APPLIED, Outcome.REFUSED, Outcome.HELD
 BULK = "/api/v2/endpoint/multi"
@@ -168,3 +173,55 @@ def test_nothing_is_expected_of_a_device_that_a_killed_run_may_have_changed_sinc
     managed = sender_history.without_expectation(desk.ledger, "h", fleet_history.read_managed(desk.ledger, "h"))
 
     assert dict(managed.select("sim_id", "sim_status").iter_rows()) == {"1": None, "2": "Activated", "3": "Activated"}
+
+
+# What other runs did, in the reasons of a run
+
+
+async def sent(run: Run, carrier: ActingCarrier) -> None:
+    """A run from its plan to its last call."""
+    await prepare(run, carrier)
+    async with CallWriter(run.ledger, run.run_id) as journal:
+        carrier.journal = journal
+        applying = Applying(run, carrier, journal)
+        async with applying.turn():
+            await send_all(applying)
+
+
+async def at_once(_: float) -> None:
+    """Pauses that take no time."""
+
+
+async def test_a_device_that_another_run_moved_is_reported_with_that_run(make_run: MakeRun) -> None:
+    fleet = fleet_of(3)
+    carrier, run = ActingCarrier(fleet), make_run(sims(3))
+    await sent(run, carrier)
+    other = make_run(sims(2), Target.SUSPENDED, accept_large=True)
+    await sent(other, carrier)
+    fleet.devices[1].endpoint = EndpointStatus.ENABLED  # by someone else, after that run
+    fleet.devices[2].sim, fleet.devices[2].endpoint = SimStatus.SUSPENDED, EndpointStatus.DISABLED
+    await finish.reconcile(run, carrier, sleep=at_once)
+    assert finish.finish(run)["verdicts"]["changed_by_others"] == 3
+    reasons = run.ledger.results(run.run_id)["reason"].to_list()
+    assert reasons[0] == (
+        f"changed by simtandem (run {other.run_id}): it is Suspended+Disabled, asked for Activated+Enabled; "
+        "compare that run with this one before you send either again"
+    )
+    assert [reason.split(":")[0] for reason in reasons[1:]] == [
+        f"changed by simtandem (run {other.run_id})",
+        "changed by someone else (API or Portal) or by the carrier",
+    ]
+
+
+async def test_a_run_that_moved_a_device_before_this_one_began_is_not_named(make_run: MakeRun) -> None:
+    fleet = fleet_of(2, SimStatus.ACTIVATED)
+    carrier, other = ActingCarrier(fleet), make_run(sims(2), Target.SUSPENDED, accept_large=True)
+    await sent(other, carrier)
+    fleet.devices[0].sim, fleet.devices[0].endpoint = RUNNING
+    run = make_run(sims(2))
+    await sent(run, carrier)
+    fleet.devices[0].sim, fleet.devices[0].endpoint = SimStatus.SUSPENDED, EndpointStatus.DISABLED
+    await finish.reconcile(run, carrier, sleep=at_once)
+    finish.finish(run)
+    reason = run.ledger.results(run.run_id)["reason"][0]
+    assert reason.startswith("changed by someone else (API or Portal) or by the carrier: it is Suspended+Disabled")
