@@ -24,6 +24,7 @@ from prefect.runtime import flow_run
 from schemas.parameters import Mode
 from simtandem.carriers.registry import lifecycle
 from simtandem.domain.safety import for_good, unlimited
+from simtandem.reports.audit_document import AuditDocument
 from simtandem.reports.headline import headline, parts, retry_command
 from simtandem.runs.prepare import problems
 from simtandem.runs.summary import only_planned, open_rows
@@ -128,7 +129,7 @@ def _where(session: Session, files: dict[str, str]) -> Markdown:
     return markdown("Run {}. On the machine that ran it, in {}: {}", run.run_id, str(run.folder.path), names)
 
 
-async def show_audit(document: dict[str, Any]) -> None:
+async def show_audit(document: AuditDocument) -> None:
     """What an audit of the fleet found, and where its files are."""
     found = document["findings"]
     heading = markdown("## {} findings in {} SIMs", sum(found.values()), document["sims"])

@@ -11,6 +11,7 @@ from prefect.client.schemas.objects import State
 from prefect.states import Completed
 
 from simtandem.carriers.protocol import Carrier
+from simtandem.reports.audit_document import AuditDocument
 from simtandem.runs import audit_output, change_evidence, fleet_audit
 from simtandem.runs.run import newest_head
 from simtandem.text import escaping
@@ -57,12 +58,12 @@ async def explain_runs(session: AuditSession) -> int:
 
 
 @task(name="write audit", cache_policy=NO_CACHE)
-async def write_audit(session: AuditSession) -> dict[str, Any]:
+async def write_audit(session: AuditSession) -> AuditDocument:
     """Judge every pair; write findings, repairs and page."""
     return audit_output.finish(session.audit, fleet_audit.judge(session.audit))
 
 
-def audited_state(document: dict[str, Any], record: str = "") -> State[Any]:
+def audited_state(document: AuditDocument, record: str = "") -> State[Any]:
     """How the flow run ends: an audit that found something has done its work, and says what it found in its name."""
     found = {name.replace("_", " "): count for name, count in document["findings"].items() if count}
     told = ", ".join(f"{count} {name}" for name, count in found.items()) or "nothing found"

@@ -54,6 +54,7 @@ SHOWN_ELSEWHERE = {
     "simtandem/prefect_server/renamed_deployments.py": "tests/operation/test_deploying.py",
     "simtandem/prefect_server/server_identity.py": "tests/simtandem/prefect_server/test_embedded_server.py",
     "simtandem/prefect_server/server_process.py": "tests/simtandem/prefect_server/test_embedded_server.py",
+    "simtandem/reports/audit_document.py": "tests/simtandem/runs/test_fleet_audit.py",
     "simtandem/reports/period_page.py": "tests/simtandem/runs/test_audit_report.py",
     "simtandem/reports/run_commands.py": "tests/end_to_end/test_next_commands.py",
     "simtandem/reports/run_from_ledger.py": "tests/simtandem/reports/test_report_tables.py",

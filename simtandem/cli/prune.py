@@ -1,7 +1,7 @@
 """`simtandem prune`: how long the ledger keeps the details of its runs."""
 
 from datetime import UTC, datetime
-from typing import Annotated, Any
+from typing import Annotated, TypedDict
 
 import typer
 from rich.table import Table
@@ -14,6 +14,17 @@ from simtandem.ledger.integrity.prune import Prunable, prunable
 from simtandem.ledger.store import Ledger
 from simtandem.settings import load
 from simtandem.text.terminal import print_json, results
+
+
+class PrunedRun(TypedDict):
+    """A run that is, or would be, archived and pruned, as `simtandem prune --json` prints it."""
+
+    run_id: str
+    ended: str
+    facts: int
+    archive: str
+    pruned: bool
+    error: str
 
 
 def prune(
@@ -34,18 +45,18 @@ def prune_before(date: str, *, yes: bool, as_json: bool) -> int:
     before, settings = _moment(date), load()
     with Ledger.open(settings.ledger(), heads_file=settings.heads_file) as ledger:
         runs = prunable(ledger, before)
-        told = [_told(each, str(settings.archive_folder / each.archive)) for each in runs]
-        for each in told if yes else []:
+        lines = [_line(each, str(settings.archive_folder / each.archive)) for each in runs]
+        for each in lines if yes else []:
             try:
                 pruning.prune(ledger, each["run_id"], settings.archive_folder, user_name())
                 each["pruned"] = True
             except LedgerError as error:
                 each["error"] = str(error)
-    failed = [each for each in told if each["error"]]
+    failed = [each for each in lines if each["error"]]
     if as_json:
-        print_json({"exit_code": 1 if failed else 0, "before": before.isoformat(), "runs": told})
+        print_json({"exit_code": 1 if failed else 0, "before": before.isoformat(), "runs": lines})
     else:
-        _show(told, yes=yes)
+        _show(lines, yes=yes)
     return 1 if failed else 0
 
 
@@ -57,7 +68,7 @@ def _moment(date: str) -> datetime:
     return moment.astimezone(UTC) if moment.tzinfo else moment.replace(tzinfo=UTC)
 
 
-def _told(each: Prunable, archive: str) -> dict[str, Any]:
+def _line(each: Prunable, archive: str) -> PrunedRun:
     return {
         "run_id": each.run.record.run_id,
         "ended": f"{each.ended:%Y-%m-%d %H:%M:%S}",
@@ -68,30 +79,30 @@ def _told(each: Prunable, archive: str) -> dict[str, Any]:
     }
 
 
-def _show(told: list[dict[str, Any]], *, yes: bool) -> None:
+def _show(lines: list[PrunedRun], *, yes: bool) -> None:
     console = results()
-    if not told:
+    if not lines:
         console.print("No run ended before that date and still has its details.")
         return
     table = Table(box=None, padding=(0, 2, 0, 0))
     for heading in ("run", "ended (UTC)"):
         table.add_column(heading, no_wrap=True)
     table.add_column("facts", justify="right")
-    for each in told:
+    for each in lines:
         table.add_row(each["run_id"], each["ended"], f"{each['facts']:,}")
     console.print(table)
-    for each in told:
+    for each in lines:
         console.print(f"  {each['archive']}", markup=False, soft_wrap=True)
-    for each in told:
+    for each in lines:
         if each["error"]:
             console.print(f"{each['run_id']}: {each['error']}", markup=False, soft_wrap=True)
-    done = [each for each in told if each["pruned"]]
+    done = [each for each in lines if each["pruned"]]
     if yes:
         console.print(f"Archived and pruned {_runs(done)}; their heads, states and counts are kept.")
     else:
-        console.print(f"Would archive and prune {_runs(told)}. Nothing was done: add --yes to do it.")
+        console.print(f"Would archive and prune {_runs(lines)}. Nothing was done: add --yes to do it.")
 
 
-def _runs(told: list[dict[str, Any]]) -> str:
-    count, facts = len(told), sum(each["facts"] for each in told)
+def _runs(lines: list[PrunedRun]) -> str:
+    count, facts = len(lines), sum(each["facts"] for each in lines)
     return f"{count:,} run{'' if count == 1 else 's'} with {facts:,} facts"

@@ -6,7 +6,7 @@ from datetime import datetime
 from hashlib import sha256
 from pathlib import Path
 from secrets import token_hex
-from typing import Annotated, Any
+from typing import Annotated, TypedDict
 from zoneinfo import ZoneInfo
 
 import typer
@@ -77,7 +77,7 @@ def show_schedules(*, everything: bool, as_json: bool) -> int:
     with _schedules(settings) as schedules:
         found = schedules.all(open_only=not everything)
     if as_json:
-        print_json([_told(each, settings.zone) for each in found])
+        print_json([_line(each, settings.zone) for each in found])
         return 0
     console = results()
     if not found:
@@ -112,8 +112,8 @@ def add(file: Path, at: str | None, to: Target | None, *, as_json: bool) -> int:
     exit_code = 1 if offer.arrival.rejected else 0
     if as_json:
         rejected = offer.rejected.to_dicts()
-        told = [_told(each, settings.zone) for each in made]
-        print_json({"schedules": told, "rejected": rejected, "warnings": warned, "exit_code": exit_code})
+        lines = [_line(each, settings.zone) for each in made]
+        print_json({"schedules": lines, "rejected": rejected, "warnings": warned, "exit_code": exit_code})
     else:
         _show_added(offer, made, warned, settings)
     return exit_code
@@ -131,11 +131,11 @@ def cancel(prefix: str, *, as_json: bool) -> int:
                 raise InputError(f"Schedule {found.schedule_id} is {found.state} already. Nothing was changed.")
             if not schedules.move([found], ScheduleState.CANCELLED, found.run_id):
                 raise InputError(f"Schedule {found.schedule_id} has just moved on. Look at it again with --all.")
-        told = _told(schedules.find(found.schedule_id), settings.zone)
+        cancelled = _line(schedules.find(found.schedule_id), settings.zone)
     if as_json:
-        print_json(told)
+        print_json(cancelled)
     else:
-        results().print(f"Cancelled {told['schedule']}: {found.told}, {found.file}.", markup=False)
+        results().print(f"Cancelled {cancelled['schedule']}: {found.told}, {found.file}.", markup=False)
     return 0
 
 
@@ -169,7 +169,21 @@ def _version(file: Path, data: bytes) -> FileVersion:
     return FileVersion("", shown(file.name), len(data), token_hex(8), sha256(data).hexdigest())
 
 
-def _told(schedule: Schedule, zone: ZoneInfo) -> dict[str, Any]:
+class ScheduleLine(TypedDict):
+    """A schedule, as `simtandem schedule --json` prints it."""
+
+    schedule: str
+    effective_at: str
+    file: str
+    rows: int
+    devices: dict[str, int]
+    state: str
+    since: str
+    run_id: str | None
+    detail: str
+
+
+def _line(schedule: Schedule, zone: ZoneInfo) -> ScheduleLine:
     return {
         "schedule": schedule.schedule_id,
         "effective_at": schedule.effective_at.astimezone(zone).isoformat(timespec="seconds"),

@@ -3,21 +3,23 @@
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import polars as pl
 
 from schemas.statuses import Cause, Finding
 from simtandem.domain import findings as auditing
 from simtandem.runs.fleet_audit import Audit
+from simtandem.runs.run import RunFolder
 from simtandem.ledger.records import RunState
 from simtandem.ledger.fleet_history import past_audits
 from simtandem.reports import audit_page
+from simtandem.reports.audit_document import AuditDocument, AuditSummary, FleetListing, WastedCost
 from simtandem.reports.history_charts import MOST_BARS
 from simtandem.reports.result_files import write_changes, write_findings, write_retry
 
 
-def finish(audit: Audit, findings: pl.DataFrame) -> dict[str, Any]:
+def finish(audit: Audit, findings: pl.DataFrame) -> AuditDocument:
     """Write the files, record the result; returns the document.
 
     `told.json` in the run's `work` folder, and the ledger, keep more than the document holds: trend, cost and the rest.
@@ -29,15 +31,16 @@ def finish(audit: Audit, findings: pl.DataFrame) -> dict[str, Any]:
     report = folder.file("audit.html")
     audit_page.write(report, told, findings, explained, files, _earlier(audit))
     files["report"] = report
-    document = {
+    document: AuditDocument = {
         "run_id": audit.run_id,
         "sims": told["sims"],
         "endpoints": told["endpoints"],
         "findings": told["findings"],
         "without_status": told["without_status"],
         "files": {name: str(path) for name, path in files.items()},
-        **({"warnings": told["warnings"]} if told["warnings"] else {}),
     }
+    if told["warnings"]:
+        document["warnings"] = told["warnings"]
     folder.save("told.json", told)
     folder.save("document.json", document)
     audit.ledger.record_state(audit.run_id, RunState.FINISHED, {"audit": told}, sealed=True)
@@ -50,7 +53,12 @@ def _earlier(audit: Audit) -> list[Mapping[str, Any]]:
     return [each.told for each in reversed(found) if each.told]
 
 
-def exit_code(document: dict[str, Any]) -> int:
+def summary(folder: RunFolder) -> AuditSummary:
+    """What the audit in this folder found, in numbers. Raises `LedgerError` where that is gone or damaged."""
+    return cast("AuditSummary", folder.data("told.json"))
+
+
+def exit_code(document: AuditDocument) -> int:
     """0 where nothing was found, else 1."""
     return 1 if any(document["findings"].values()) else 0
 
@@ -65,7 +73,7 @@ def _write_tables(folder: Path, findings: pl.DataFrame, explained: pl.DataFrame)
     return files
 
 
-def _told(audit: Audit, findings: pl.DataFrame, explained: pl.DataFrame) -> dict[str, Any]:
+def _told(audit: Audit, findings: pl.DataFrame, explained: pl.DataFrame) -> AuditSummary:
     """Everything an audit has to say in numbers, ready for JSON."""
     folder, settings = audit.folder, audit.settings
     inventory, managed = folder.table("inventory.parquet"), folder.table("managed.parquet")
@@ -74,7 +82,7 @@ def _told(audit: Audit, findings: pl.DataFrame, explained: pl.DataFrame) -> dict
     never_managed, no_longer_listed = auditing.strangers(inventory, managed)
     calls = audit.ledger.call_counts(audit.run_id)
     return {
-        **folder.data("fleet.json"),
+        **cast("FleetListing", folder.data("fleet.json")),
         "findings": counts,
         "without_status": auditing.without_status(inventory),
         "run_id": audit.run_id,
@@ -97,7 +105,7 @@ def _causes(explained: pl.DataFrame) -> dict[str, int]:
     return {cause.value: int(found.get(cause.value, 0)) for cause in Cause}
 
 
-def _cost(cost: auditing.Cost | None) -> dict[str, Any] | None:
+def _cost(cost: auditing.Cost | None) -> WastedCost | None:
     if cost is None:
         return None
     return {

@@ -29,6 +29,7 @@ from simtandem.ledger.integrity.verify import verify
 from simtandem.ledger.journal import CallWriter
 from simtandem.ledger.records import RunKind, RunRecord, RunState
 from simtandem.ledger.store import Ledger
+from simtandem.reports.audit_document import AuditDocument
 from simtandem.runs import audit_output, finish, fleet_audit, prepare
 from simtandem.runs.apply import Applying
 from simtandem.runs.fleet_audit import Audit
@@ -131,7 +132,7 @@ class Operator:
         """The file that `retry` would apply."""
         return str(retry.open_rows(run_id)[1])
 
-    def audit(self) -> dict[str, Any]:
+    def audit(self) -> AuditDocument:
         """The document of an audit."""
         self._runs += 1
         run_id = f"{self.now:%Y%m%dT%H%M%S}-{self._runs:06x}"
@@ -227,7 +228,7 @@ class Operator:
                 await finish.reconcile(run, carrier, sleep=self._sleep)
             return finish.finish(run, RunState.INTERRUPTED if applying.interrupted else RunState.FINISHED)
 
-    async def _audit(self, one: Audit) -> dict[str, Any]:
+    async def _audit(self, one: Audit) -> AuditDocument:
         async with CallWriter(one.ledger, one.run_id) as journal, self._client(journal) as carrier:
             await fleet_audit.list_fleet(one, carrier)
             await fleet_audit.explain_changes(one, carrier)

@@ -8,6 +8,7 @@ from typing import Any
 from schemas.parameters import BulkUpdate, Mode
 from schemas.statuses import EndpointStatus, SimStatus, Target
 from schemas.tables import Explained, Findings
+from simtandem.reports.audit_document import AuditDocument
 from simtandem.emulator.server import Group
 from simtandem.runs import apply as applying
 from simtandem.runs import finish
@@ -36,7 +37,7 @@ FIRST_ISSUED = 10_000_031
 class Audited:
     """A finished audit, read back."""
 
-    def __init__(self, document: dict[str, Any], settings: Settings) -> None:
+    def __init__(self, document: AuditDocument, settings: Settings) -> None:
         self.document = document
         self.counts: dict[str, int] = {name: count for name, count in document["findings"].items() if count}
         self.files = {name: Path(path) for name, path in document["files"].items()}

@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from schemas.statuses import EndpointStatus, SimStatus, Target
+from simtandem.reports.audit_document import AuditDocument
 from simtandem.emulator.seeding import Group
 from simtandem.emulator.server import Emulator
 from simtandem.runs import audit_output
@@ -15,7 +16,7 @@ GONE = EndpointStatus.DELETED
 FLEET = [Group(2, SimStatus.ACTIVATED, GONE), Group(sim=SimStatus.ACTIVATED, endpoint=EndpointStatus.ENABLED)]
 
 
-def audited(desk: Desk) -> dict[str, Any]:
+def audited(desk: Desk) -> AuditDocument:
     async def look(one: fleet_audit.Audit) -> None:
         async with one.carrier() as carrier:
             await fleet_audit.list_fleet(one, carrier)

@@ -8,6 +8,7 @@ import pytest
 
 from schemas.statuses import Cause
 from schemas.tables import Inventory
+from simtandem.reports.audit_document import AuditDocument, AuditSummary, WastedCost
 from simtandem.emulator.server import Emulator, Group
 from simtandem.errors import AuthenticationFailed
 from simtandem.intake import read_devices
@@ -34,6 +35,9 @@ async def test_every_kind_of_split_pair_is_found_with_its_cost(audit: Auditor, c
     assert audit_output.exit_code(first.document) == 1
     assert (first.told["cost"]["sims"], first.told["cost"]["per_month"]) == (6, "2.70")
     assert (first.told["trend"], first.told["never_managed"], first.told["whole"]) == (None, 62, True)
+    assert set(first.told) == set(AuditSummary.__annotations__)
+    assert set(first.told["cost"]) == set(WastedCost.__annotations__)
+    assert set(first.document) == set(AuditDocument.__annotations__) - {"warnings"}
     assert first.explained.is_empty()
     assert set(carrier.stats()["by_route"]) == {
         "GET /api/v1/endpoint", "GET /api/v1/sim", "GET /api/v1/event", "POST /api/v1/authenticate"

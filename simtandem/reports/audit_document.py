@@ -1,0 +1,56 @@
+"""What an audit found, as records: the document that `simtandem audit --json` prints, and the summary in the ledger."""
+
+from typing import NotRequired, TypedDict
+
+from simtandem.reports.run_document import CallCounts
+
+
+class AuditDocument(TypedDict):
+    """The document. `findings` counts the devices of each finding; `files` has a `repair-…` for those it can repair."""
+
+    run_id: str
+    sims: int
+    endpoints: int
+    findings: dict[str, int]
+    without_status: int
+    files: dict[str, str]
+    warnings: NotRequired[list[str]]
+
+
+class FleetListing(TypedDict):
+    """The listing of a fleet; not `whole` where the fleet kept changing while it was listed."""
+
+    sims: int
+    endpoints: int
+    whole: bool
+    listing_began: str
+    listed_at: str
+
+
+class WastedCost(TypedDict):
+    """What the findings cost a month, estimated; the amounts as text."""
+
+    sims: int
+    per_month: str
+    currency: str
+    by_finding: dict[str, str]
+    basis: str
+
+
+class AuditSummary(FleetListing):
+    """Everything an audit says in numbers. `trend` and `trend_since` are None where there was no audit before."""
+
+    findings: dict[str, int]
+    without_status: int
+    run_id: str
+    carrier_host: str
+    warnings: list[str]
+    repairable: dict[str, int]
+    trend: dict[str, int] | None
+    trend_since: str | None
+    causes: dict[str, int]
+    never_managed: int
+    no_longer_listed: int
+    cost: WastedCost | None
+    calls: CallCounts
+    seconds: float
