@@ -2,19 +2,19 @@
 
     SimtandemError                      exit code
     ├── InputError                      2   the file or an argument can't be used; nothing sent
-    │   └── UnrecognisedInput           2   and its message quotes what was read instead
-    ├── PlanRefused                     3   a safety limit or a digest says no; nothing was sent
+    │   └── UnrecognisedInput           2   the file is something else, and the message quotes it
+    ├── PlanRefused                     3   a safety limit or another plan digest; nothing was sent
     ├── CarrierError
-    │   ├── CarrierRefused              1   the carrier said no, for good, to one call
+    │   ├── CarrierRefused              1   the carrier refused a call for good
     │   ├── CarrierUnavailable          4   no usable answer within the attempts and the time allowed
-    │   └── AuthenticationFailed        4   the carrier won't let us in
+    │   └── AuthenticationFailed        4   the carrier refused the login
     ├── LedgerError                     1   the record can't be kept, so nothing more is sent
-    │   └── LedgerUnavailable           1   its database is away just now, or the connection to it was lost
+    │   └── LedgerUnavailable           1   its database does not answer, or the connection was lost
     ├── OrchestrationError              1   the Prefect server can't be started or reached
     └── Interrupted                   130   the operator stopped the run; what was done is recorded
 
 Errors of httpx, pandera and SQLAlchemy are translated where they arise. A message says what, how many, the first
-example, whether anything was sent, and what to do. All of them survive pickling, and none carries a secret.
+example, whether anything was sent, and what to do. All errors can be pickled, and none carries a secret.
 """
 
 from typing import ClassVar
@@ -23,7 +23,7 @@ from simtandem.text.redaction import redacted
 
 
 class SimtandemError(Exception):
-    """The root: catch this to catch everything that is meant for an operator's eyes.
+    """The root: catch this to catch every error meant for an operator.
 
     Its text is redacted when it is made: errors are recorded, logged, pickled and shown in many places. `remedy` is
     what the operator does next; the documentation lists it.
@@ -50,9 +50,9 @@ class InputError(SimtandemError):
 
 
 class UnrecognisedInput(InputError):
-    """The file is not what it should be, and the message quotes from it, for whoever may read that file anyway.
+    """The file is not a device list, and the message quotes from it, for people who may read that file.
 
-    `plain` says the same without a word of it, for everybody else: what a form named may be anybody's secret.
+    `plain` says the same without a quotation, for everyone else: a form may have named a file with secrets.
     """
 
     remedy: ClassVar[str] = (
@@ -67,7 +67,7 @@ class UnrecognisedInput(InputError):
 class PlanRefused(SimtandemError):
     """The plan goes beyond a safety limit, or is not the plan that was approved. Nothing was sent.
 
-    `refusal` says which in a word or two, as the name of a Prefect state does.
+    `refusal` is the name of the Prefect state.
     """
 
     exit_code = 3
@@ -81,13 +81,13 @@ class PlanRefused(SimtandemError):
 
 
 class CarrierError(SimtandemError):
-    """Something between us and the carrier."""
+    """A call to the carrier failed."""
 
     remedy: ClassVar[str] = "Run the command again: it compares with the carrier first and sends only what is left."
 
 
 class CarrierRefused(CarrierError):
-    """The carrier answered, and the answer is no.
+    """The carrier refused a call.
 
     `kind` is one of the words in the adapter's answer table, `status` the HTTP status, `code` the carrier's own
     error code where it gave one.
@@ -113,7 +113,7 @@ class CarrierRefused(CarrierError):
 class CarrierUnavailable(CarrierError):
     """No usable answer within the attempts and the time allowed.
 
-    `maybe_processed`: it was a write, and it may have been carried out all the same.
+    `maybe_processed`: it was a write, and the carrier may have carried it out.
     """
 
     exit_code = 4
@@ -134,7 +134,7 @@ def _rebuild_unavailable(message: str, maybe_processed: bool, status: int | None
 
 
 class AuthenticationFailed(CarrierError):
-    """The carrier won't let us in: the token is wrong, revoked, or the account is locked for some minutes."""
+    """The carrier refused the login: the token is wrong or revoked, or the account is locked for some minutes."""
 
     exit_code = 4
     remedy: ClassVar[str] = (
@@ -151,7 +151,7 @@ class LedgerError(SimtandemError):
 
 
 class LedgerUnavailable(LedgerError):
-    """The ledger's database is away, restarting, or the connection to it was lost. It may answer again in a moment."""
+    """The ledger's database does not answer, restarts, or the connection was lost. It may answer again soon."""
 
     remedy: ClassVar[str] = "Wait until the database answers, then run the command again."
 

@@ -1,4 +1,4 @@
-"""What is set from outside, and the only module that reads or writes the environment."""
+"""The settings, and the only module that reads or writes the environment."""
 
 import os
 import re
@@ -23,7 +23,7 @@ PREFIX = "SIMTANDEM_"
 _SECRETS_OF_PREFECT = ("PREFECT_API_KEY", "PREFECT_API_AUTH_STRING", "PREFECT_SERVER_API_AUTH_STRING")
 
 VARIABLES = ("currency", "monthly_rate", "sim_concurrency", "timezone")
-"""The settings that a Prefect Variable may supply: whoever may edit Variables gains nothing by them."""
+"""The settings that a Prefect Variable may supply: they give nobody more rights."""
 
 
 _PATHS = """
@@ -37,9 +37,9 @@ _SQLITE_FILE = re.compile(r"(?P<driver>sqlite(?:\+\w+)?:///(?:file:)?)(?P<path>[
 
 
 class Settings(BaseSettings):
-    """The settings of the operator's interface, read from `SIMTANDEM_*` variables when made.
+    """The settings, read from `SIMTANDEM_*` variables when an instance is created.
 
-    Use `load` where a person should read what is wrong with them.
+    Use `load` for errors in plain sentences.
     """
 
     model_config = SettingsConfigDict(env_prefix=PREFIX, frozen=True, extra="ignore", env_ignore_empty=True)
@@ -53,8 +53,8 @@ class Settings(BaseSettings):
     calls_window_s: float = Field(
         default=300.0, gt=0, allow_inf_nan=False, description="that window, in seconds, sliding"
     )
-    calls_reserve: float = Field(default=0.05, ge=0, lt=1, description="share of the calls left to others")
-    sim_concurrency: int = Field(default=8, ge=1, le=64, description="SIM PATCHes in flight")
+    calls_reserve: float = Field(default=0.05, ge=0, lt=1, description="share of the calls reserved for other programs")
+    sim_concurrency: int = Field(default=8, ge=1, le=64, description="SIM PATCHes at a time")
     max_suspend_share: float = Field(
         default=0.30, ge=0, le=1, description="share of Activated SIMs one plan may suspend"
     )
@@ -69,16 +69,14 @@ class Settings(BaseSettings):
     )
     stop_at_least: int = Field(default=10, ge=1, description="... and the number that must have failed as well")
     monthly_rate: Decimal | None = Field(
-        default=None, ge=0, description="what an Activated SIM costs a month; unset: no money is shown"
+        default=None, ge=0, description="price of an Activated SIM per month; unset: reports show no money"
     )
-    currency: str = Field(default="", max_length=8, description="of that rate, as it should be shown, such as EUR")
+    currency: str = Field(default="", max_length=8, description="currency of that price, such as EUR")
 
     max_file_mb: int = Field(default=1024, ge=1, le=65_536, description="MB of a device list that are read at most")
     max_file_rows: int = Field(default=5_000_000, ge=1, description="rows of a device list that are read at most")
 
-    four_eyes: bool = Field(
-        default=False, description="1: what is sent was approved by somebody who did not ask for it"
-    )
+    four_eyes: bool = Field(default=False, description="1: a second person approves each plan before it is sent")
     list_folders: str | None = Field(
         default=None, description="folders, `:` between, of lists that a form may name; unset: the inbox, `home`/lists"
     )
@@ -86,10 +84,14 @@ class Settings(BaseSettings):
     list_hosts: str = Field(default="", description="hosts, `,` between, that lists come from; unset: any public one")
 
     inbox: str | None = Field(default=None, description="folder or fsspec URL where CSVs are dropped; unset: in `home`")
-    inbox_settle_s: float = Field(default=10.0, ge=0, le=600, description="how long a file must lie still")
+    inbox_settle_s: float = Field(
+        default=10.0, ge=0, le=600, description="seconds a file must stay unchanged before it is taken"
+    )
     timezone: str = Field(default="UTC", description="IANA zone of times written without an offset")
 
-    notify_webhook: SecretStr | None = Field(default=None, description="Slack-compatible webhook that runs are told to")
+    notify_webhook: SecretStr | None = Field(
+        default=None, description="Slack-compatible webhook for notifications about runs"
+    )
     notify_email: SecretStr | None = Field(default=None, description="`smtp://user:password@host:587/?from=…&to=…`")
 
     @field_validator("home")
@@ -104,7 +106,7 @@ class Settings(BaseSettings):
     @field_validator("ledger_url")
     @classmethod
     def _in_one_place(cls, url: SecretStr | None) -> SecretStr | None:
-        """A file that is named from here is the same one when the process stands elsewhere."""
+        """A relative path means the same file after the working folder has changed."""
         found = _SQLITE_FILE.fullmatch(url.get_secret_value()) if url is not None else None
         if found is None:
             return url
@@ -123,7 +125,7 @@ class Settings(BaseSettings):
         try:
             parts = urlsplit(url.strip())
             plain = parts.scheme in ("http", "https") and parts.hostname and "@" not in parts.netloc and parts.port != 0
-        except ValueError:  # a bracket left open, a port that is none: the message would quote it
+        except ValueError:  # an open bracket, an invalid port: the message would quote the URL
             plain = False
         if not plain or parts.query or parts.fragment:
             message = "must be an http(s) address of a host, without user, password or query"
@@ -142,7 +144,7 @@ class Settings(BaseSettings):
 
     @model_validator(mode="after")
     def _never_show(self) -> Self:
-        """From here on nothing records or shows them, whoever repeats them."""
+        """Redact the secrets everywhere from now on."""
         if self.emnify_token is not None:
             redaction.learn(self.emnify_token.get_secret_value())
         for address in (self.notify_webhook, self.notify_email):
@@ -167,12 +169,12 @@ class Settings(BaseSettings):
 
     @property
     def unencrypted(self) -> str:
-        """What is said in every run that sends its token where others may read it; empty where none does."""
+        """The warning of every run whose token others could read; empty if the connection is safe."""
         if not self._in_the_open:
             return ""
         return (
-            f"The calls to {self.carrier_host} are not encrypted: whoever is on the way can read the token and change "
-            f"what is sent. Use https ({PREFIX}EMNIFY_URL)."
+            f"The calls to {self.carrier_host} are not encrypted: anyone on the network can read the token and "
+            f"change the calls. Use https ({PREFIX}EMNIFY_URL)."
         )
 
     @property
@@ -181,7 +183,7 @@ class Settings(BaseSettings):
 
     @property
     def list_roots(self) -> tuple[Path, ...]:
-        """The folders of which a form may name a list."""
+        """The folders whose lists a form may name."""
         if self.list_folders is None:
             inbox = () if "://" in self.inbox_url else (Path(self.inbox_url),)
             return (self.home / "lists", *inbox)
@@ -189,17 +191,17 @@ class Settings(BaseSettings):
 
     @property
     def list_schemes_named(self) -> tuple[str, ...]:
-        """The schemes of addresses of which a form may name a list."""
+        """The URL schemes that a form may use."""
         return _words(self.list_schemes)
 
     @property
     def list_hosts_named(self) -> tuple[str, ...]:
-        """The hosts that lists may be fetched from, alone; none: any that is public."""
+        """The only hosts that lists may be fetched from; empty: any public host."""
         return _words(self.list_hosts)
 
     @property
     def capacity(self) -> int:
-        """Calls we may make in a window: the carrier's limit less the reserve, one at least."""
+        """Calls allowed in a window: the carrier's limit less the reserve, at least one."""
         return max(1, int(self.calls * (1 - self.calls_reserve) + 1e-9))
 
     @property
@@ -229,10 +231,10 @@ class Settings(BaseSettings):
         return f"sqlite:///{self.home / 'ledger.sqlite'}"
 
     def token(self) -> str:
-        """The application token. Raises `InputError` where none is set, or others would read it on its way."""
+        """The application token. Raises `InputError` if none is set, or if others could read it on the network."""
         if self._in_the_open and not self.allow_http:
             raise InputError(
-                f"{PREFIX}EMNIFY_URL is an http:// address beyond this machine: whoever is on the way could read the "
+                f"{PREFIX}EMNIFY_URL is an http:// address beyond this machine: anyone on the network could read the "
                 f"token. Nothing was sent.\nUse https://, or set {PREFIX}ALLOW_HTTP=1 if that is what you want."
             )
         if self.emnify_token is None:
@@ -248,7 +250,7 @@ def _words(text: str) -> tuple[str, ...]:
 
 
 def load(**overrides: Any) -> Settings:
-    """The settings as they stand now. Raises `InputError` naming each variable that can't be used, never its value."""
+    """The current settings. Raises `InputError` naming each variable that can't be used, never its value."""
     try:
         return Settings(**overrides)
     except ValidationError as error:
@@ -259,7 +261,7 @@ def load(**overrides: Any) -> Settings:
 
 
 def unset_names() -> set[str]:
-    """Settings, by the name of their field, that the environment leaves open."""
+    """Settings, by field name, that the environment does not set."""
     return {name for name in Settings.model_fields if not os.environ.get(f"{PREFIX}{name.upper()}")}
 
 
@@ -274,12 +276,12 @@ def prefect_api_url() -> str | None:
 
 
 def prefect_ui_url() -> str | None:
-    """Where people reach Prefect's UI, where it is set: a server behind a proxy can't know."""
+    """The address of Prefect's UI, if it is set: a server behind a proxy can't know it."""
     return os.environ.get("PREFECT_UI_URL") or None
 
 
 def prefect_auth_string() -> str | None:
-    """`user:password` that a Prefect server started from here demands, where one is set."""
+    """`user:password` that a Prefect server started from here requires, if it is set."""
     return os.environ.get("PREFECT_SERVER_API_AUTH_STRING") or None
 
 
@@ -291,7 +293,7 @@ def has_desktop() -> bool:
 def child_environment(extra: Mapping[str, str], unwanted: Callable[[str], bool] | None = None) -> dict[str, str]:
     """This process's environment with `extra` on top, without variables that are `unwanted`, for a child in Python.
 
-    It imports nothing from the folder it stands in, nor do the processes that it starts.
+    Neither it nor its own children import anything from their working folder.
     """
     places = [each for each in os.environ.get("PYTHONPATH", "").split(os.pathsep) if Path(each).is_absolute()]
     safe = {"PYTHONPATH": os.pathsep.join(places), "PYTHONSAFEPATH": "1"}
@@ -300,7 +302,7 @@ def child_environment(extra: Mapping[str, str], unwanted: Callable[[str], bool] 
 
 
 def forget(unwanted: Callable[[str], bool]) -> list[str]:
-    """Take variables out of the environment; the names of those there were."""
+    """Remove variables from the environment; returns the names of those removed."""
     names = sorted(filter(unwanted, os.environ))
     for name in names:
         del os.environ[name]
@@ -308,7 +310,7 @@ def forget(unwanted: Callable[[str], bool]) -> list[str]:
 
 
 def pin_paths(settings: Settings) -> None:
-    """Have relative paths in the environment mean the same wherever this process and its children stand later."""
+    """Make relative paths in the environment absolute, for this process and its children."""
     pinned = {f"{PREFIX}HOME": str(settings.home)}
     if os.environ.get(f"{PREFIX}INBOX"):
         pinned[f"{PREFIX}INBOX"] = settings.inbox_url
@@ -324,7 +326,7 @@ def pin_paths(settings: Settings) -> None:
 
 
 def export(variables: Mapping[str, str], *, overwrite: bool = False) -> None:
-    """Set variables for what reads the environment later; those set already stay, unless told to overwrite."""
+    """Set variables for libraries that read the environment later; existing ones stay unless `overwrite` is true."""
     for name, value in variables.items():
         if overwrite or name not in os.environ:
             os.environ[name] = value

@@ -1,8 +1,8 @@
-"""SIMTANDEM_HOME is its owner's alone: what others may do there, and where a process stands that works for it.
+"""SIMTANDEM_HOME is private to its owner: the modes of its files, and the working folder of its processes.
 
-Whatever a process writes is for its user only: `keep_private` comes before the first file. What lies in the home since
-an older version, or was opened by hand, is closed again and told. Symbolic links are not followed: what they lead to is
-somewhere else.
+A process writes files for its own user only: `keep_private` is called before the first one. Files that an older version
+left open to others, or that were opened by hand, are made private again, with a message. Symbolic links are not
+followed: they lead out of the home.
 """
 
 import os
@@ -18,20 +18,20 @@ from simtandem.errors import InputError
 
 _OTHERS = 0o077
 _MOST = 5_000
-"""What is looked at below each entry of a home that was closed: a home holds years of runs, newest names first."""
+"""Files checked below each entry of a home that is private already: it holds years of runs, newest names first."""
 
 _EXAMPLES = 3
 _READ_THERE = (".env", "prefect.toml", "pyproject.toml", "prefect/profiles.toml", "prefect/logging.yml")
-"""Files in a home that Prefect reads where they are there. What it finds there is the owner's wish."""
+"""Files in a home that Prefect reads if they exist. They are the owner's own settings."""
 
 
 def keep_private() -> None:
-    """From now on files and folders that this process and its children make are this user's alone."""
+    """Make files and folders of this process and its children accessible to this user only, from now on."""
     os.umask(_OTHERS)
 
 
 def import_nothing_from_here() -> None:
-    """Have no module taken from the folder where the command was typed, unless this program lies there."""
+    """Import no module from the current folder, unless this program is installed there."""
     with suppress(OSError):
         here, ours = Path.cwd(), Path(__file__).parents[2]
         if here != ours:
@@ -39,9 +39,9 @@ def import_nothing_from_here() -> None:
 
 
 def stand_in(home: Path) -> None:
-    """Make the home this process's working folder, where no file of somebody else lies that a library would read.
+    """Make the home this process's working folder, so that libraries read no other user's files.
 
-    Raises `InputError`. Paths that were given as relative ones have to be resolved before.
+    Raises `InputError`. Resolve relative paths before.
     """
     try:
         home.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -59,15 +59,15 @@ def _refuse_planted(file: Path) -> None:
     with suppress(FileNotFoundError, NotADirectoryError):
         if (owner := file.lstat().st_uid) != os.geteuid():
             raise InputError(
-                f"{_plain(file)} belongs to {_name(owner)}, and Prefect would do what it says. Nothing was sent.\n"
+                f"{_plain(file)} belongs to {_name(owner)}, and Prefect reads settings from it. Nothing was sent.\n"
                 "Look at it, remove it, and find out who could write there."
             )
 
 
 def close_to_others(home: Path) -> list[str]:
-    """Take from others what they may do in this home; sentences about that, and about what makes it unsafe.
+    """Remove other users' access to this home; returns sentences about that, and about what makes the home unsafe.
 
-    A home that is not there yet is left to whoever makes it. Raises `InputError` where it is somebody else's.
+    A home that does not exist yet is left alone. Raises `InputError` if it belongs to another user.
     """
     notes = _where_it_lies(home)
     try:
@@ -75,7 +75,7 @@ def close_to_others(home: Path) -> list[str]:
     except OSError:
         return notes
     if stat.S_ISDIR(mode):
-        notes += _mended(home, everything=bool(mode & _OTHERS))
+        notes += _closed(home, everything=bool(mode & _OTHERS))
     return notes
 
 
@@ -89,8 +89,8 @@ def _where_it_lies(home: Path) -> list[str]:
         _refuse_foreign(home, kept.st_uid, also=0 if stat.S_ISLNK(kept.st_mode) else None)
         if stat.S_ISLNK(kept.st_mode):
             notes.append(
-                f"SIMTANDEM_HOME ({_plain(home)}) is a symbolic link to {_plain(home.resolve())}: whoever may "
-                "change the link decides where the record is. Name the folder itself."
+                f"SIMTANDEM_HOME ({_plain(home)}) is a symbolic link to {_plain(home.resolve())}: anyone who can "
+                "change the link decides where the record is. Set the folder itself."
             )
             with suppress(OSError):
                 _refuse_foreign(home.resolve(), home.stat().st_uid)
@@ -115,7 +115,7 @@ def _refuse_foreign(home: Path, owner: int, also: int | None = None) -> None:
 
 
 def _open_to_all(folder: Path, *, at_all: bool) -> bool:
-    """Whether others can put another home in place of this one. With the sticky bit only before it is there."""
+    """Whether others can replace this home by their own. With the sticky bit they can only before it exists."""
     try:
         mode = folder.stat().st_mode
     except OSError:
@@ -130,40 +130,40 @@ def _name(user: int) -> str:
         return f"user {user}"
 
 
-def _mended(home: Path, *, everything: bool) -> list[str]:
-    """Close what is open, the home itself first: after that nobody else gets at the rest."""
-    mended, failed = [], ""
+def _closed(home: Path, *, everything: bool) -> list[str]:
+    """Make everything private, the home itself first: after that others can't reach the rest."""
+    closed, failed = [], ""
     for path, kept in _in(home, None if everything else _MOST):
         if kept.st_uid != os.geteuid():
             failed = failed or f"{_below(home, path)} belongs to {_name(kept.st_uid)}"
         elif kept.st_mode & _OTHERS:
             try:
                 path.chmod(stat.S_IMODE(kept.st_mode) & ~_OTHERS)
-                mended.append(path)
+                closed.append(path)
             except FileNotFoundError:
                 continue
             except OSError as error:
                 failed = failed or f"{_below(home, path)}: {error.strerror}"
     if everything and not failed and home.stat().st_mode & _OTHERS:
         failed = "its file system keeps no modes"
-    return _told(home, [_below(home, path) for path in mended], failed)
+    return _notes(home, [_below(home, path) for path in closed], failed)
 
 
-def _told(home: Path, mended: list[str], failed: str) -> list[str]:
+def _notes(home: Path, closed: list[str], failed: str) -> list[str]:
     notes, where = [], f"SIMTANDEM_HOME ({_plain(home)})"
-    if mended:
-        names, more = ", ".join(mended[:_EXAMPLES]), len(mended) - _EXAMPLES
+    if closed:
+        names, more = ", ".join(closed[:_EXAMPLES]), len(closed) - _EXAMPLES
         notes.append(
-            f"Other users of this machine could get at {len(mended):,} of the files and folders of {where}: {names}"
-            f"{f' and {more:,} more' if more > 0 else ''}. They are yours alone now."
+            f"Other users of this machine could access {len(closed):,} of the files and folders of {where}: {names}"
+            f"{f' and {more:,} more' if more > 0 else ''}. They are private now."
         )
     if failed:
-        notes.append(f"Other users of this machine may get at files in {where}, and that can't be changed ({failed}).")
+        notes.append(f"Other users of this machine may access files in {where}, and that can't be changed ({failed}).")
     return notes
 
 
 def _in(home: Path, most: int | None) -> Iterator[tuple[Path, os.stat_result]]:
-    """The home and what is in it; below each of its entries so many at most."""
+    """The home and everything in it; at most this many files below each of its entries."""
     yield home, home.stat()
     for entry in _entries(str(home)):
         yield from islice(_all(entry), most)

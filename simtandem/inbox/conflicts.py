@@ -98,7 +98,7 @@ def unclear(due: pl.DataFrame) -> pl.DataFrame:
 
 def _overdue(due: pl.DataFrame, bound: datetime | None) -> pl.DataFrame:
     late = due.clear() if bound is None else due.filter(pl.col("effective_at") < pl.lit(bound).cast(_INSTANT))
-    told = "was due {}; that is too long ago to be made up for. Ask for it again if it is still meant"
+    told = "was due {}; that is too long ago to carry out. Schedule it again if it is still wanted"
     return late.with_columns(
         why=pl.lit(Why.OVERDUE.value), reason=pl.format(told, pl.col("effective_at").dt.strftime(_AT))
     )

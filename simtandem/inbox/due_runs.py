@@ -38,7 +38,7 @@ _ENDS = {
     RunState.INTERRUPTED: ScheduleState.STOPPED,
     RunState.REFUSED: ScheduleState.REFUSED,
 }
-_KILLED = "the run came to no end, perhaps it was killed"
+_KILLED = "the run did not end; perhaps it was killed"
 
 
 def _nothing(_step: str) -> None:

@@ -33,11 +33,11 @@ def reader(zone: ZoneInfo, now: datetime) -> Callable[[str], datetime]:
         try:
             moment = parse(text, zone)
         except OverflowError:
-            raise ValueError("is at the very edge of the calendar; is the year right?") from None
+            raise ValueError("is at the edge of the calendar; check the year") from None
         if moment < now - LATE:
-            raise ValueError(f"is more than {LATE.days} days ago; what is that late is not made up for")
+            raise ValueError(f"is more than {LATE.days} days ago; changes that late are not carried out")
         if moment > now + FAR:
-            raise ValueError("is more than two years ahead; is the year right?")
+            raise ValueError("is more than two years ahead; check the year")
         return moment
 
     return read
@@ -49,7 +49,7 @@ def parse(text: str, zone: ZoneInfo) -> datetime:
         return _calendar(text).replace(tzinfo=zone).astimezone(UTC)
     found = _MOMENT.fullmatch(text)
     if found is None:
-        raise ValueError(f"is no ISO date or date and time; {_SAY}")
+        raise ValueError(f"is not an ISO date or date and time; {_SAY}")
     date, time, offset = found.groups()
     if offset is None:
         return _of_wall_clock(_calendar(f"{date}T{time}"), zone)

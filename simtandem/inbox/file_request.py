@@ -80,7 +80,7 @@ def _schedules(arrival_id: str, asked: pl.DataFrame) -> list[NewSchedule]:
 
 
 def _timeless(rows: pl.DataFrame) -> pl.DataFrame:
-    reason = "the row doesn't say when, and no time was given for all rows (--at)"
+    reason = "the row has no effective_at, and no time was given for all rows (--at)"
     place = {"column": pl.lit("effective_at"), "value": pl.lit(""), "reason": pl.lit(reason)}
     return rows.select("row", **place)
 

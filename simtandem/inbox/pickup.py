@@ -154,7 +154,7 @@ class Inbox:
             self._store.remove(f"{TAKEN}/{arrival_id}")
         if strangers := sorted(others - ended):
             log.warning(
-                "%s/%s is not in this ledger (and %d more): does another home look into this inbox? All that do must "
+                "%s/%s is not in this ledger (and %d more): does another home use this inbox? All of them must "
                 "share one ledger.", TAKEN, strangers[0], len(strangers) - 1,
             )  # fmt: skip
 
@@ -212,7 +212,7 @@ class Inbox:
         """Copy the file to `taken/`, what was wrong with it beside it, and clear its place in the inbox."""
         data = data or self._bytes(arrival)
         if data is None:
-            log.warning("%s was changed or removed while it was taken; what it asked for counts.", arrival.file.name)
+            log.warning("%s was changed or removed while it was taken; its schedules are kept.", arrival.file.name)
             return
         invalid = files_beside(self._schedules, arrival, self._settings.runs_folder).get("invalid.csv")
         if invalid is not None:

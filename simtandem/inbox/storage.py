@@ -214,5 +214,5 @@ def _reached(place: str) -> Iterator[None]:
         reason = getattr(error, "strerror", None) or str(error) or type(error).__name__
         raise InputError(
             f"The inbox {place} can't be used: {reason}.\nNothing was sent. Check SIMTANDEM_INBOX, the network and "
-            "the rights of this user; what was taken already goes on with the next run."
+            "this user's permissions; files that were taken continue with the next run."
         ) from error

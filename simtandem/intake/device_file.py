@@ -95,7 +95,7 @@ def _up_to(bounds: Bounds, read: Callable[[], bytes]) -> bytes:
 def _require_unchanged(before: os.stat_result, after: os.stat_result, length: int) -> None:
     same = (before.st_size, before.st_mtime_ns) == (after.st_size, after.st_mtime_ns)
     if not same or (before.st_size and length != before.st_size):
-        raise InputError("somebody changed the file while it was read.\nNothing was sent. Try again once it is whole.")
+        raise InputError("the file changed while it was read.\nNothing was sent. Try again when it is complete.")
 
 
 def _of_pipe(descriptor: int, bounds: Bounds) -> bytes:
@@ -118,7 +118,7 @@ def _of_pipe(descriptor: int, bounds: Bounds) -> bytes:
                 return part
             looks += 1
             if looks > _LOOKS_FOR_A_WRITER:
-                raise InputError("nobody writes into this pipe.\nNothing was sent. Name a file.")
+                raise InputError("no program writes into this pipe.\nNothing was sent. Name a file.")
             select.select([], [], [], _LOOK_EVERY_S)
 
     return _up_to(bounds, read)

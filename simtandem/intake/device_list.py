@@ -138,8 +138,8 @@ def _take_in(sheet: Sheet, to: Target | None, file: str, sha256: str, when: When
 
 def _not_here(_text: str) -> datetime:
     raise InputError(
-        "rows say when they become effective, and that can't be heeded here.\n"
-        "Nothing was sent. Use `simtandem schedule add` or the inbox, or take the column effective_at out."
+        "rows ask for a later moment (effective_at), and this command changes devices now.\n"
+        "Nothing was sent. Use `simtandem schedule add` or the inbox, or remove the column effective_at."
     )
 
 
@@ -211,8 +211,8 @@ def _refuse_owners(sheet: Sheet, texts: pl.DataFrame) -> None:
     column = next(asking, None)
     if column is not None:
         raise InputError(
-            f"the column '{column}' asks for another owner, and that is not done at a later moment or from the inbox.\n"
-            "Nothing was sent. Use `simtandem apply --change-owners`, or take the column out."
+            f"the column '{column}' asks for another owner; schedules and the inbox change no owners.\n"
+            "Nothing was sent. Use `simtandem apply --change-owners`, or remove the column."
         )
 
 

@@ -40,12 +40,12 @@ class Sheet:
         if separator != "," and (len(self.header) > 1 or self.document.declared):
             notes.append(f"The columns are separated by {_SEPARATOR_NAMES.get(separator, repr(separator))}.")
         if self.document.declared:
-            notes.append("The first line names the separator; like in Excel, it does not count as a row.")
+            notes.append("The first line names the separator; as in Excel, it does not count as a row.")
         statuses, others = ignored(self.header)
         if statuses:
             notes.append(
-                f"Not read, because it may show the status of today, not the one you want: {listed(statuses)}."
-                " The column with the wish is called status or target_status."
+                f"Not read, because it may be the current status, not the target status: {listed(statuses)}."
+                " Name the target column status or target_status."
             )
         if others:
             notes.append(f"Columns not needed and not read: {listed(others)}.")

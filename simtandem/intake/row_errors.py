@@ -24,7 +24,7 @@ _LOST = "format the column as text and export it again"
 _TEXT = pl.col("text")
 _NOTHING = pl.lit(None, pl.String)
 _SENTENCES = {
-    "formula": pl.lit("is a formula; put the value itself there"),
+    "formula": pl.lit("is a formula; enter the value itself"),
     "scientific": pl.lit(f"a spreadsheet turned it into a number and lost digits; {_LOST}"),
     "thousands": pl.lit("has separators between its digits; write the digits only"),
     "not_digits": pl.lit("is not a number of digits only"),
@@ -43,9 +43,9 @@ _SENTENCES = {
     ),
     "not_an_owner": pl.lit(f"is neither an organisation's number nor {NOBODY}"),
     "not_clearable": pl.lit("a SIM always has an issuer; give an organisation's number"),
-    "issued": pl.lit(f"nothing goes back to Issued; allowed are {_ALLOWED}"),
-    "deleted": pl.lit(f"deleting is not done here; allowed are {_ALLOWED}"),
-    "endpoint_word": pl.lit("is a word for an endpoint; say activated or suspended, and the endpoint follows"),
+    "issued": pl.lit(f"a SIM can't become Issued again; allowed are {_ALLOWED}"),
+    "deleted": pl.lit(f"simtandem deletes nothing; allowed are {_ALLOWED}"),
+    "endpoint_word": pl.lit("is an endpoint status; use activated or suspended, which set the endpoint as well"),
     "unknown": pl.lit(f"is not a status; allowed are {_ALLOWED}"),
 }
 

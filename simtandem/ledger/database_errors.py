@@ -15,9 +15,9 @@ if TYPE_CHECKING:
 _LOCKED = "is locked by another program. Wait until that is done or close it, then run again"
 _FULL = "can't grow: the disk is full. Free some space, then run again; what was recorded is kept"
 _FORBIDDEN = "may not be written. Give this user the right to write there, then run again"
-_BROKEN = "is damaged or is no ledger. Put it aside, restore it from a backup or start a new one, then run again"
+_BROKEN = "is damaged or not a ledger. Move it away, restore it from a backup or start a new one, then run again"
 _UNREACHABLE = "can't be reached. Check host, port and network, and that the server runs, then run again"
-_KEPT_OUT = "doesn't let us in. Check user and password, then run again"
+_KEPT_OUT = "refuses the login. Check user and password, then run again"
 
 _BY_SQLITE_CODE = {
     sqlite3.SQLITE_BUSY: _LOCKED,
@@ -31,7 +31,7 @@ _BY_SQLITE_CODE = {
     sqlite3.SQLITE_NOTADB: _BROKEN,
 }
 
-_CROWDED = "has no connection left for us. Close other programs or raise its limit, then run again"
+_CROWDED = "has no free connection. Close other programs or raise its limit, then run again"
 _PASSING = ("08", "57P", "53300", "25006", "40001", "40P01")
 """SQLSTATEs, or how they begin, of what passes. 25006: a failover may lead to a server that only reads, at first."""
 

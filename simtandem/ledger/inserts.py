@@ -58,7 +58,7 @@ def _require_sending(chain: Chain) -> None:
     query = f"SELECT kind FROM runs WHERE run_id = {place}"  # noqa: S608 - a placeholder
     kind = chain.connection.exec_driver_sql(query, (chain.run_id,)).scalar()
     if kind not in SENDING:
-        raise LedgerError(f"Run {chain.run_id} is recorded as {kind}: it may look, and change nothing.")
+        raise LedgerError(f"Run {chain.run_id} is recorded as {kind}: it reads, and changes nothing.")
 
 
 def add_frame(chain: Chain, kind: Kind, frame: pl.DataFrame, of: tuple[str, str] | None = None) -> None:

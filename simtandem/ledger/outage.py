@@ -18,7 +18,7 @@ Result = TypeVar("Result")
 _PAUSES_S = (0.05, 0.2, 0.5, 1.0, 2.0)
 _TOLD_EVERY_S = 30.0
 _GIVEN_UP = (
-    "{error} It was waited for, for {seconds:.0f} s. Nothing was sent that is not recorded. What was sent and has no "
+    "{error} It did not answer for {seconds:.0f} s. Nothing was sent that is not recorded. What was sent and has no "
     "answer in the record is read back when you run again."
 )
 
@@ -70,7 +70,7 @@ def waited_out(work: Callable[[], Result], place: str, at_most_s: float) -> Resu
         except LedgerUnavailable as error:
             if not at_most_s:
                 raise
-            waiting = waiting or Waiting(place, "is away", at_most_s)
+            waiting = waiting or Waiting(place, "does not answer", at_most_s)
             if waiting.is_over:
                 raise LedgerError(_GIVEN_UP.format(error=error, seconds=at_most_s)) from error
             waiting.go_on()

@@ -79,7 +79,7 @@ def test_what_was_open_is_closed_and_told_once(look: Callable[..., Desk]) -> Non
     desk.home.chmod(0o755)
     done = desk.run("runs", "--json")
     assert done.code == 0
-    assert "get at 4 of the files and folders of SIMTANDEM_HOME" in done.err
+    assert "access 4 of the files and folders of SIMTANDEM_HOME" in done.err
     assert open_to_others(desk.home) == []
     assert desk.run("runs").err == ""
 

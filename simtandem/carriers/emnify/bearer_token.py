@@ -15,8 +15,8 @@ _EARLY_S = 60.0  # renew this long before the end, or in the last tenth of a sho
 class Tokens:
     """Hands out the bearer token of the moment.
 
-    `authenticate` makes a new one; it runs once however many callers wait. If the carrier won't let us in, every later
-    caller is told so without another call: three failures in a row lock the account for five minutes.
+    `authenticate` makes a new one, once for all callers that wait. If the carrier refuses the login, every later
+    caller gets that error without another call: three failures in a row lock the account for five minutes.
     """
 
     def __init__(self, authenticate: Callable[[], Awaitable[str]], *, clock: Callable[[], float] = time.time) -> None:

@@ -92,7 +92,7 @@ def test_rows_that_can_not_be_used_are_told_and_the_others_scheduled(
 
 
 @pytest.mark.parametrize(
-    ("at", "why"), [("Monday", "no ISO date"), ("2027-02-01", "days ago"), ("2027-03-28 02:30", "does not exist")]
+    ("at", "why"), [("Monday", "not an ISO date"), ("2027-02-01", "days ago"), ("2027-03-28 02:30", "does not exist")]
 )
 def test_a_time_that_is_none_is_an_input_error(csv: Any, at: str, why: str) -> None:
     with pytest.raises(InputError, match=f"--at {at}: .*{why}.*Nothing was scheduled"):

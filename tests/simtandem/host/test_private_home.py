@@ -45,7 +45,7 @@ def test_everything_open_is_closed_and_named_with_a_count(home: Path) -> None:
         (home / name / "file").chmod(0o666)
     home.chmod(0o755)
     [note] = close_to_others(home)
-    assert "get at 7 of the files and folders of SIMTANDEM_HOME" in note
+    assert "access 7 of the files and folders of SIMTANDEM_HOME" in note
     assert "the folder itself, c, c/file and 4 more" in note
     assert open_to_others(home) == []
     assert close_to_others(home) == []
@@ -64,7 +64,7 @@ def test_what_the_owner_may_do_stays(home: Path) -> None:
 def test_any_right_of_any_other_counts(home: Path, mode: int) -> None:
     (home / "ledger.sqlite").chmod(mode)
     [note] = close_to_others(home)
-    assert "get at 1 of the files and folders" in note
+    assert "access 1 of the files and folders" in note
     assert "ledger.sqlite" in note
     assert open_to_others(home) == []
 
@@ -133,7 +133,7 @@ def test_a_home_of_somebody_else_is_refused(home: Path, tmp_path: Path, somebody
 
 def test_a_file_that_somebody_else_left_in_the_home_is_told(home: Path, somebody_else: Callable[[], None]) -> None:
     somebody_else()
-    [note] = homes._mended(home, everything=False)
+    [note] = homes._closed(home, everything=False)
     assert "can't be changed (the folder itself belongs to " in note
 
 
@@ -146,7 +146,7 @@ def test_settings_that_somebody_else_left_in_the_home_are_not_used(
     (home / name).touch()
     stand_in(home)
     somebody_else()
-    with pytest.raises(InputError, match="and Prefect would do what it says"):
+    with pytest.raises(InputError, match="and Prefect reads settings from it"):
         stand_in(home)
 
 

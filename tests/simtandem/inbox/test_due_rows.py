@@ -113,8 +113,8 @@ def test_what_is_overdue_by_more_than_a_file_may_ask_for_is_not_carried_out_but_
         look_in(settings, ledger, meanwhile(bulk_update, lambda: clock.advance(days=1)), told=told)
     assert [each.why for each in told] == [Why.OVERDUE]
     assert str(told[0]) == (
-        "old.csv: 1 row not carried out, the first: row 2 was due 2026-12-04 23:00 UTC; that is too long ago to be "
-        "made up for. Ask for it again if it is still meant"
+        "old.csv: 1 row not carried out, the first: row 2 was due 2026-12-04 23:00 UTC; that is too long ago to carry "
+        "out. Schedule it again if it is still wanted"
     )
     assert "11 suspended" not in bulk_update.fleet.sent
 

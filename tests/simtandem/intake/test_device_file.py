@@ -45,7 +45,7 @@ def looping(path: Path) -> None:
     ("make", "says"),
     [
         (Path.mkdir, "this is a directory"),
-        (os.mkfifo, "nobody writes into this pipe"),
+        (os.mkfifo, "no program writes into this pipe"),
         (listening, "this is a socket"),
         (sparse, "is 20,480 MB large; at most 1,024 MB are read (SIMTANDEM_MAX_FILE_MB)"),
         (lambda path: path.symlink_to("/dev/zero"), "this is a device or a terminal"),
@@ -112,7 +112,7 @@ def test_a_file_that_changes_while_it_is_read_is_not_used(
         return data
 
     monkeypatch.setattr(os, "read", read_and_change)
-    with pytest.raises(InputError, match="somebody changed the file while it was read"):
+    with pytest.raises(InputError, match="the file changed while it was read"):
         read_file(path, SMALL)
 
 

@@ -29,10 +29,10 @@ def rejected(directory: Path, row: str, to: Target | None = None) -> tuple[int, 
 @pytest.mark.parametrize(
     ("row", "column", "value", "reason"),
     [
-        ("x;=A1;;;activated", "SIM ID", "=A1", "is a formula; put the value itself there"),
-        ("x;;+1;;activated", "Device ID", "+1", "is a formula; put the value itself there"),
-        ("x;;;-8988;activated", "ICCID", "-8988", "is a formula; put the value itself there"),
-        ("x;7;;;@now", "status", "@now", "is a formula; put the value itself there"),
+        ("x;=A1;;;activated", "SIM ID", "=A1", "is a formula; enter the value itself"),
+        ("x;;+1;;activated", "Device ID", "+1", "is a formula; enter the value itself"),
+        ("x;;;-8988;activated", "ICCID", "-8988", "is a formula; enter the value itself"),
+        ("x;7;;;@now", "status", "@now", "is a formula; enter the value itself"),
         ("x;;;8.98830E+18;activated", "ICCID", "8.98830E+18", LOST),
         ("x;;;8,9883E+18;activated", "ICCID", "8,9883E+18", LOST),
         ("x;1.0E+07;;;activated", "SIM ID", "1.0E+07", LOST),
@@ -73,14 +73,14 @@ def rejected(directory: Path, row: str, to: Target | None = None) -> tuple[int, 
             "x;1;;;Issued",
             "status",
             "Issued",
-            "nothing goes back to Issued; allowed are activated, suspended, factory_test",
+            "a SIM can't become Issued again; allowed are activated, suspended, factory_test",
         ),
-        ("x;1;;;3", "status", "3", "deleting is not done here; allowed are activated, suspended, factory_test"),
+        ("x;1;;;3", "status", "3", "simtandem deletes nothing; allowed are activated, suspended, factory_test"),
         (
             "x;1;;;Enabled",
             "status",
             "Enabled",
-            "is a word for an endpoint; say activated or suspended, and the endpoint follows",
+            "is an endpoint status; use activated or suspended, which set the endpoint as well",
         ),
         ("x;1;;;off", "status", "off", "is not a status; allowed are activated, suspended, factory_test"),
         ("x;;;;activated", "SIM ID, Device ID, ICCID", "", "the row names no device: every id is empty"),
@@ -170,8 +170,8 @@ def test_the_column_furthest_left_leads_and_the_other_problems_follow(tmp_path: 
     line = rejected(tmp_path, "x;12x;;8,9E+18;Enabled")
     assert line[:3] == (4, "SIM ID", "12x")
     assert line[3] == (
-        f"is not a number of digits only; also ICCID {LOST}; also status is a word for an endpoint;"
-        " say activated or suspended, and the endpoint follows"
+        f"is not a number of digits only; also ICCID {LOST}; also status is an endpoint status;"
+        " use activated or suspended, which set the endpoint as well"
     )
 
 

@@ -64,10 +64,10 @@ def test_notes_tell_what_was_guessed_and_what_was_left_out() -> None:
     assert sheet.notes() == [
         "The file is not UTF-8; it was read as utf-16.",
         "The columns are separated by tab.",
-        "The first line names the separator; like in Excel, it does not count as a row.",
+        "The first line names the separator; as in Excel, it does not count as a row.",
         (
-            "Not read, because it may show the status of today, not the one you want: 'SIM Status'."
-            " The column with the wish is called status or target_status."
+            "Not read, because it may be the current status, not the target status: 'SIM Status'."
+            " Name the target column status or target_status."
         ),
         "Columns not needed and not read: 'Straße'.",
     ]

@@ -98,5 +98,5 @@ def test_every_command_says_what_is_wrong(
         assert ended.value.code in (1, 2), (command, told)
         assert "Unexpected" not in told.out + told.err, (command, told)
         if damage is not values_of_another_kind:
-            assert "is damaged or is no ledger. Put it aside, restore it" in told.err, (command, told)
+            assert "is damaged or not a ledger. Move it away, restore it" in told.err, (command, told)
             assert json.loads(told.out)["exit_code"] == ended.value.code

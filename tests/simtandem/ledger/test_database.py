@@ -80,7 +80,7 @@ def test_a_folder_in_the_place_of_the_file_is_named(tmp_path: Path) -> None:
 def test_a_file_that_is_no_ledger_is_left_alone(tmp_path: Path) -> None:
     path = tmp_path / "ledger.db"
     path.write_text("sim_id,status\n" * 100)
-    assert f"The ledger {path} is damaged or is no ledger." in refusal(f"sqlite:///{path}")
+    assert f"The ledger {path} is damaged or not a ledger." in refusal(f"sqlite:///{path}")
     assert path.read_text() == "sim_id,status\n" * 100
 
 
@@ -96,7 +96,7 @@ def test_a_database_that_does_not_exist_is_named(postgres_server: str) -> None:
 
 def test_a_server_that_knows_no_such_user_keeps_us_out(postgres_server: str) -> None:
     host = postgres_server.rpartition("@")[2]
-    assert "doesn't let us in" in refusal(f"postgresql+psycopg://nobody_at_all:s3cret@{host}")
+    assert "refuses the login" in refusal(f"postgresql+psycopg://nobody_at_all:s3cret@{host}")
 
 
 def test_a_user_who_may_not_write_is_told_so(new_schema: Callable[[], str]) -> None:

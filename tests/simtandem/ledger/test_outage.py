@@ -119,7 +119,7 @@ async def test_a_run_that_sends_waits_while_the_database_is_away_and_tells_so(re
     assert remote.calls(RUN)["status"].to_list() == [204]
     assert remote.outcomes(RUN).height == 1
     assert is_whole(remote)
-    assert "is away; waiting for it, 20 s at most. Nothing is sent meanwhile." in notes.told[0]
+    assert "does not answer; waiting for it, 20 s at most. Nothing is sent meanwhile." in notes.told[0]
     assert notes.told[-1].endswith("answers again.")
 
 
@@ -150,7 +150,7 @@ async def test_a_database_that_stays_away_ends_the_run_with_its_reason(remote: L
     wire.refuse = 1_000
     wire.cut()
     with pytest.raises(
-        LedgerError, match=r"can't be reached.*It was waited for.*Nothing was sent that is not recorded"
+        LedgerError, match=r"can't be reached.*It did not answer for.*Nothing was sent that is not recorded"
     ):
         async with CallWriter(remote, RUN) as journal:
             await journal.intent(PATCH)
