@@ -1,7 +1,7 @@
 """What a run shows in Prefect's UI: its plan, how far it is, what it refused and why, and its result.
 
 All of it is best effort: a server that is slow or away for a while must not stop or slow the patching. What belongs to
-one run has no key: a key leads to a page of all runs, where somebody might look at another run's plan.
+one run has no key: a key leads to a page of all runs, where a reader might open another run's plan.
 """
 
 import asyncio
@@ -22,7 +22,9 @@ from prefect.client.orchestration import get_client
 from prefect.runtime import flow_run
 
 from schemas.parameters import Mode
+from schemas.statuses import Finding
 from simtandem.carriers.registry import lifecycle
+from simtandem.domain.labels import FINDINGS
 from simtandem.domain.safety import for_good, unlimited
 from simtandem.reports.audit_document import AuditDocument
 from simtandem.reports.headline import headline, parts, retry_command
@@ -60,10 +62,10 @@ async def show_plan(session: Session) -> None:
 def _plan_counts(intake: dict[str, Any], plan: dict[str, Any]) -> dict[str, object]:
     return {
         "rows in the file": intake["rows"],
-        "invalid": intake["invalid"],
+        "invalid rows": intake["invalid"],
         "devices": plan["devices"],
-        "unchanged": plan["unchanged"],
-        "refused": plan["refused"],
+        "already in target state": plan["unchanged"],
+        "refused moves": plan["refused"],
         "SIMs to change": plan["sim_changes"],
         "endpoints to change": plan["endpoint_changes"],
         **({"owners to change": plan["owner_changes"]} if plan["owner_changes"] else {}),
@@ -85,15 +87,15 @@ async def show_approval(session: Session, excess: str, moved: list[dict[str, obj
         markdown("Resume the run from its menu: the form asks for the decision, who makes it, and why."),
     ]
     if moved:
-        moved_since = "**{} rows have moved since the plan that was decided on**: it takes a new decision."
+        moved_since = "**{} rows moved after the plan was decided on**: this plan needs a new decision."
         parts.append(markdown(moved_since, len(moved)))
-    await _show(_paragraphs(parts), "Approval: somebody has to decide")
+    await _show(_paragraphs(parts), "Approval: a decision is needed")
     if moved:
-        await _show_table(moved[:_FIRST_ROWS], "Moved: rows planned differently now")
+        await _show_table(moved[:_FIRST_ROWS], "Moved: rows that the new plan treats differently")
 
 
 async def show_result(session: Session, document: dict[str, Any]) -> None:
-    """Verdicts, outcomes, calls, where the files are, and the first rows that are not as asked."""
+    """Verdicts, outcomes, calls, where the files are, and the first rows that are not in sync."""
     planned, go_on = only_planned(document), retry_command(document)
     parts = [
         markdown("## {}", prose("Only planned" if planned else headline(document))),
@@ -101,11 +103,11 @@ async def show_result(session: Session, document: dict[str, Any]) -> None:
         markdown("To go on: {}", go_on) if go_on and not planned else markdown(""),
         _where(session, document["files"]),
     ]
-    await _show(_paragraphs(parts), "The result: what became of it")
+    await _show(_paragraphs(parts), "The result: every count, and where the files are")
     left = [] if planned else open_rows(session.run)
     if left:
         more = f", the first {_FIRST_ROWS}" if len(left) > _FIRST_ROWS else ""
-        told = f"Not in sync: {len(left)} rows{more}; all of them in results.csv, and retry.csv is ready to be fed back"
+        told = f"Not in sync: {len(left)} rows{more}; results.csv has every row, retry.csv the rows to retry"
         await _show_table(left[:_FIRST_ROWS], told)
 
 
@@ -117,7 +119,7 @@ def _result_counts(document: dict[str, Any]) -> dict[str, object]:
     return {
         **{name: count for name, count in counts if count},
         "newly billed (planned)": prose(f"{billed} ({document['plan']['newly_billed']})"),
-        "calls (retried, throttled)": prose(f"{calls['total']} ({calls['retried']}, {calls['throttled']})"),
+        "calls (retried, rate-limited)": prose(f"{calls['total']} ({calls['retried']}, {calls['throttled']})"),
         "took": prose(duration(document["seconds"])),
         "carrier": prose(where),
     }
@@ -134,7 +136,14 @@ async def show_audit(document: AuditDocument) -> None:
     found = document["findings"]
     heading = markdown("## {} findings in {} SIMs", sum(found.values()), document["sims"])
     run = markdown("Run {}, on the machine that ran it:", document["run_id"])
-    text = _paragraphs([heading, _counts(found), run, _files(document["files"])])
+    text = _paragraphs(
+        [
+            heading,
+            _counts({FINDINGS[Finding(name)].name: count for name, count in found.items()}),
+            run,
+            _files(document["files"]),
+        ]
+    )
     await _show(text, "What the audit found", "audit")
 
 
@@ -217,7 +226,7 @@ class Progress:
 
 
 class _Patience:
-    """Bears with a server that is slow; after one that did not answer in time, nothing is shown for a while."""
+    """Waits briefly for a slow server; after one that did not answer in time, nothing is shown for a while."""
 
     def __init__(self) -> None:
         self.until = 0.0

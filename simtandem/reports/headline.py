@@ -15,7 +15,7 @@ _STOPPED = {
     StoppedBy.KILLED: "Ended before it was done",
 }
 RETRIED = (Verdict.FAILED, Verdict.UNKNOWN, Verdict.SKIPPED)
-"""Verdicts of rows that a retry may bring on."""
+"""Verdicts of rows that a retry sends again."""
 
 
 def headline(document: Mapping[str, Any]) -> str:
@@ -30,27 +30,27 @@ def headline(document: Mapping[str, Any]) -> str:
 
 
 def stopped(document: Mapping[str, Any]) -> str:
-    """By whom or what a run was stopped, or that it goes on yet; empty where it came to its end."""
+    """By whom or what a run was stopped, or that it still runs; empty for a run that came to its end."""
     if stop := document.get("stopped"):
         return _STOPPED[StoppedBy(stop["by"])]
     if document.get("exit_code", 0) is not None:
         return ""
-    return "Waits for approval" if document.get("state") == "waiting" else "Still under way"
+    return "Waits for approval" if document.get("state") == "waiting" else "Still running"
 
 
 def parts(document: Mapping[str, Any]) -> list[tuple[int, str]]:
-    """What became of the rows: counts and words that add up to all rows. In sync is always told, the others if any."""
+    """What became of the rows: counts and words that add up to all rows; zeros are left out, but for in sync."""
     verdicts = dict(document["verdicts"])
     in_sync, skipped = verdicts.pop(Verdict.IN_SYNC, 0), verdicts.pop(Verdict.SKIPPED, 0)
     half = (document.get("not_sent") or {}).get("half_done", 0)
     others = [(count, spoken(word)) for word, count in verdicts.items()]
-    never = "not begun" if half or stopped(document) else "skipped"
+    never = "not begun" if half else "not sent"
     told = [(half, "half done"), (skipped - half, never), *others]
     return [(in_sync, "in sync"), *((count, words) for count, words in told if count)]
 
 
 def retry_command(document: Mapping[str, Any]) -> str:
-    """The command that goes on with what a run left open; empty where nothing is that could be tried again."""
+    """The command that retries what a run left open; empty where there is nothing to retry."""
     if document.get("state"):
         return str(document.get("next", ""))
     if document.get("refusal") or not any(document["verdicts"].get(word, 0) for word in RETRIED):

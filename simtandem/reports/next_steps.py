@@ -61,7 +61,7 @@ def _steps(document: Document, examined: pl.DataFrame, invalid: pl.DataFrame) ->
 
 
 def _unfinished(document: Document) -> list[Advice]:
-    """What to do about a run that recorded no end: it goes on, it waits, or its process is gone."""
+    """What to do about a run that recorded no end: it runs, it waits, or its process is gone."""
     if not document.get("stopped") and not document.get("refusal"):
         again = f"simtandem report {shlex.quote(document['run_id'])}"
         return [Advice(f"{stopped(document)}: this is what is known so far", "Write this page again later.", again)]
@@ -69,12 +69,12 @@ def _unfinished(document: Document) -> list[Advice]:
     why = document["stopped"]["why"] if document.get("stopped") else document["refusal"]
     text = f"{why.rstrip('.')}. " if why else ""
     if sent:
-        text += "Nobody looked at the carrier after the last call: the next run does, and sends only what is missing."
+        text += "The carrier was not read after the last call. The next run reads it and sends only what is missing."
     else:
-        text += "Nothing was changed. The next run sends what is asked."
+        text += "Nothing was changed. The next run sends everything."
     if not document.get("next"):
         text += " Start it again where it was started."
-    return [Advice("Go on where the run ended", text, document.get("next", ""))]
+    return [Advice("Continue where the run ended", text, document.get("next", ""))]
 
 
 def _gate(document: Document) -> Advice:
@@ -99,9 +99,9 @@ def _splits(examined: pl.DataFrame) -> list[Advice]:
 
 
 def _repair(rows: pl.DataFrame) -> tuple[str, str]:
-    """How split pairs are put right: by sending what is missing, or, where that was not ours to send, by an audit."""
+    """How split pairs are repaired: by a retry, or by an audit where the run did not split them."""
     if rows["verdict"].is_in(RETRIED).all():
-        return "Retrying this run, as said below, sends what is missing.", ""
+        return "A retry of this run, see below, sends what is missing.", ""
     return "An audit finds every such pair of the fleet and writes a file that repairs them:", "simtandem audit"
 
 
@@ -109,12 +109,12 @@ def _retry(document: Document, examined: pl.DataFrame) -> list[Advice]:
     verdicts = document["verdicts"]
     if not any(verdicts.get(word, 0) for word in RETRIED):
         return []
-    words = {"half done", "not begun", *RETRIED}
+    words = {"half done", "not begun", "not sent", *RETRIED}
     open_kinds = [f"{rows:,} {word}" for rows, word in parts(document) if word in words]
     count = to_retry(examined).height
     are, them = ("is", "it") if count == 1 else ("are", "them")
     why = [f"{of(rows, 'row')}: {sentence}" for sentence, rows in _why(examined)]
-    text = f"{', '.join(open_kinds)}. Retrying looks at {them} afresh and sends only what is still missing."
+    text = f"{', '.join(open_kinds)}. A retry reads {them} again and sends only what is missing."
     stop = document.get("stopped")
     if stop and stop["by"] in (StoppedBy.STOP_RULE, StoppedBy.ERROR):
         text = f"Find out first what went wrong ({stop['why']}). {text}"
@@ -179,7 +179,7 @@ def _warnings(document: Document) -> list[Advice]:
 
 
 def _unlimited(document: Document) -> list[Advice]:
-    """That nothing held the number of newly billed SIMs."""
+    """That no setting limits the number of newly billed SIMs."""
     billing = document.get("billing")
     note = unlimited(document["plan"]["newly_billed"], billing["limit"]) if billing else ""
     return [Advice("Nothing limits what a run may bill", note)] if note else []
@@ -190,10 +190,10 @@ def _throttled(document: Document) -> list[Advice]:
     if not count:
         return []
     text = (
-        "Other programs or the portal spend from the same call limit. If this happens often, leave them a larger share "
-        "with SIMTANDEM_CALLS_RESERVE. Nothing was lost: these calls were sent again later."
+        "Other programs or the Portal use the same rate limit. If this happens often, leave them a larger share with "
+        "SIMTANDEM_CALLS_RESERVE. Nothing was lost: simtandem sent these calls again."
     )
-    return [Advice(f"The carrier asked for a slower pace {of(count, 'time')}", text)]
+    return [Advice(f"{of(count, 'call')} rate-limited (HTTP 429)", text)]
 
 
 def _rest(document: Document) -> Advice:
@@ -209,8 +209,6 @@ def _rest(document: Document) -> Advice:
     if not rows:
         return Advice("Nothing to do", "The file names no devices.")
     if not document["outcomes"].get(Outcome.APPLIED, 0):
-        return Advice("Nothing to do", "Every device is as asked, and nothing had to be changed for it.")
-    text = (
-        "Every device is as asked. Should it have been a mistake, this takes it back, after showing what it would do:"
-    )
+        return Advice("Nothing to do", "Every device was already in its target state.")
+    text = "Every device is in its target state. If the run was a mistake, this shows the plan of its undo, and asks:"
     return Advice("Nothing to do", text, command("undo", document))

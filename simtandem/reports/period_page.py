@@ -122,7 +122,7 @@ def _next_steps(sent: pl.DataFrame, days: tuple[date, date]) -> list[Advice]:
     steps = []
     if left.height:
         newest = str(left["run_id"][-1])
-        text = "A later run may have brought them to their status since. This looks afresh and sends what is missing:"
+        text = "A later run may have brought them to their status. This reads them again and sends what is missing:"
         names = (f"Runs: {', '.join(left['run_id'].reverse().head(_NAMED))}.",)
         steps.append(
             Advice(

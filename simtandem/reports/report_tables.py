@@ -1,4 +1,4 @@
-"""What an audit report tells of one run or of many: the numbers of each, its devices, its calls, its states.
+"""What an audit report says about one run or many: the numbers of each, its devices, its calls, its states.
 
 Every format of a report (page, workbook, CSV, Parquet, JSON) is written from this, so all have the same numbers.
 The tables of many runs are read run by run while they are written: there may be millions of rows.
@@ -53,16 +53,16 @@ RUNS = pl.Schema(
         **dict.fromkeys(("currency", "archive"), _TEXT),
     }
 )
-"""One line a run. A number is null where the run did not get so far. `devices` to `owner_changes` are the plan's.
-What was done is counted from the results, as in `reports.run_counts`: `*_changed`, `newly_charged` and
+"""One line a run. A number is null where the run did not get so far. `devices` to `owner_changes` are the plan's. What
+was done is counted from the results, as in `reports.run_counts`: `*_changed`, `newly_charged` and
 `no_longer_charged` (SIMs that this run billed newly or no longer). `half_done` and `not_begun` are the rows that are
-skipped. Verdicts of a run that was killed are by its record: nobody looked. `monthly_change` is the difference of the
-charged times the rate: an estimate, as a SIM is charged for every month in which it was active at any time. The
-causes count changes of halves; they are null where nobody read the carrier's events. `chain_head` proves the run's
-record. `archive` is where the details of a pruned run went: its numbers are those of its document, and the other
-tables have no line of it."""
+skipped. Verdicts of a run that was killed are by its record: the carrier was not read. `monthly_change` is the
+difference of the charged times the rate: an estimate, as a SIM is charged for every month in which it was active at
+any time. The causes count changes of halves; they are null where the carrier's events were not read. `chain_head`
+proves that the run's record is intact. `archive` is where the details of a pruned run went: its numbers are those of
+its document, and the other tables have no line of it."""
 DEVICES = pl.Schema({**_RUN_ID, **empty(Results).schema})
-"""What became of every input row; of a run that was killed, as far as its record tells."""
+"""What became of every input row; of a run that was killed, as far as its record says."""
 CALLS = pl.Schema(
     {
         **_RUN_ID,
@@ -82,7 +82,7 @@ CALLS = pl.Schema(
 CHANGES = pl.Schema(
     {**_RUN_ID, **{explanations.RENAMED.get(name, name): kind for name, kind in empty(Explained).schema.items()}},
 )
-"""Who changed what while the run was at work, as far as the carrier's events tell; no line where nobody read them."""
+"""Who changed what while the run was at work, as far as the carrier's events say; no line where they were not read."""
 INVALID = pl.Schema({**_RUN_ID, **empty(Rejected).schema})
 STATES = pl.Schema({**_RUN_ID, "at": _MOMENT, "state": _TEXT, "detail": _TEXT})
 
@@ -113,7 +113,7 @@ class Account:
 
 
 def who(record: RunRecord, told: Mapping[str, Any]) -> str:
-    """Who asked for a run, in words, with what its document tells of Prefect and of an approval."""
+    """Who asked for a run, in words, with what its document says about Prefect and an approval."""
     asked, approval = told.get("prefect") or {}, told.get("approval") or {}
     words = [f"{record.os_user} on {record.host}"]
     if asked.get("requested_by"):
@@ -155,7 +155,7 @@ def _of_run(run_id: str, table: pl.DataFrame, schema: pl.Schema) -> pl.DataFrame
 
 
 def _numbers(ledger: Ledger, run: RunSummary, devices: _Reader, money: Money) -> dict[str, object]:
-    """A line of `RUNS`. What the run's own document tells stands for what is not in the ledger any more."""
+    """A line of `RUNS`. The run's document stands for what is no longer in the ledger."""
     record, pruned = run.record, ledger.pruning(run.record.run_id)
     told: Mapping[str, Any] = recorded(ledger, run) or {}
     if not told and pruned is None and _judged_by_record(ledger, run):
@@ -196,7 +196,7 @@ def _numbers(ledger: Ledger, run: RunSummary, devices: _Reader, money: Money) ->
 
 
 def _judged_by_record(ledger: Ledger, run: RunSummary) -> bool:
-    """Whether a run without a document is told of by its record: it has ended, or has a plan."""
+    """Whether a run without a document is described by its record: it has ended, or has a plan."""
     sends = run.record.kind in (*SENDING, RunKind.RECONCILE)
     return sends and (has_ended(run) or not ledger.plan(run.record.run_id).is_empty())
 
@@ -272,7 +272,7 @@ def _explained(ledger: Ledger, run_id: str) -> pl.DataFrame:
 
 
 def _states(ledger: Ledger, run_id: str) -> pl.DataFrame:
-    """The states of a run; the whole document, which stands in the last one, is told by the other tables."""
+    """The states of a run; the whole document, which stands in the last one, is in the other tables."""
     lines = [
         (each.at, str(each.state), _json({name: value for name, value in each.detail.items() if name != "document"}))
         for each in ledger.states(run_id)

@@ -113,7 +113,7 @@ class Document(TypedDict):
     stopped: NotRequired[Stopped]
     refusal: NotRequired[str]
     next: NotRequired[str]
-    """The command that goes on with what was left open."""
+    """The command that retries what was left open."""
     compare: NotRequired[str]
     """The command that compares what was asked for with the carrier; empty where there is none. Only in reports."""
     ledger_head: NotRequired[str]
@@ -158,7 +158,7 @@ def document(  # noqa: PLR0913 - one argument for each key of the document
 
 
 def changes(figures: Figures, stop: Stop | None = None) -> dict[str, object]:
-    """The part of a document that tells what a run changed, what it did not send, and who stopped it."""
+    """The part of a document that says what a run changed, what it did not send, and who stopped it."""
     changed = {key: getattr(figures, key) for key in ChangedCounts.__annotations__}
     not_sent = {key: getattr(figures, key) for key in NotSentCounts.__annotations__}
     stopped = {} if stop is None else {"stopped": {"by": str(stop.by), "why": stop.why}}

@@ -31,7 +31,7 @@ def recorded(ledger: Ledger, run: RunSummary) -> Document | None:
 
 
 def known_results(ledger: Ledger, run_id: str) -> pl.DataFrame:
-    """What became of every row (`schemas.tables.Results`): as it was judged, or as far as the record tells.
+    """What became of every row (`schemas.tables.Results`): as it was judged, or as far as the record says.
 
     Where no verdict was recorded, outcomes and answers say where a device is. A run without a plan has no rows but the
     invalid ones.
@@ -67,7 +67,7 @@ def _last_calls(calls: pl.DataFrame) -> pl.DataFrame:
 
 
 def _from_calls(plan: pl.DataFrame, ended: pl.DataFrame, last: pl.DataFrame, half: Half) -> pl.DataFrame:
-    """The outcomes of a half that its last call tells and the record does not."""
+    """The outcomes of a half that its last call shows and the record does not."""
     steps = plan.filter(f"{half}_step").select("row", ident=f"{half}_id")
     known = ended.filter(pl.col("half") == half).select("row", known="outcome")
     calls = last.filter(pl.col("half") == half).drop("half")
@@ -100,7 +100,7 @@ def _from_calls(plan: pl.DataFrame, ended: pl.DataFrame, last: pl.DataFrame, hal
 
 
 def known_document(ledger: Ledger, run: RunSummary, results: pl.DataFrame) -> Document:
-    """The document of a run that recorded none. Its `exit_code` is None: where it was killed, nobody knows it.
+    """The document of a run that recorded none. Its `exit_code` is None: a killed run has none.
 
     `results` are `known_results`. Rows that no plan was made for count as skipped: nothing was sent for them.
     """
@@ -166,7 +166,7 @@ def _state(run: RunSummary) -> str:
 
 
 def _next(run: RunSummary, plan: pl.DataFrame) -> str:
-    """The command that goes on from where the run ended; empty while it goes on itself."""
+    """The command that continues from where the run ended; empty while it runs."""
     if not has_ended(run) or run.record.kind is RunKind.PLAN:
         return ""
     if plan.is_empty() or run.state is RunState.REFUSED:

@@ -48,7 +48,7 @@ def render(
 
     `document` is what `run_document.document` makes, perhaps with `who` added; `results` and `rejected` are tables
     as in `schemas.tables`; `calls` has `at` (UTC), `method`, `path`, `purpose`, `attempt`, `status`, `seconds` and
-    `fault`; `explanation` tells who changed what, where that is known.
+    `fault`; `explanation` says who changed what, where that is known.
     """
     run = cast("Document", document)
     return page_shell.render(
@@ -69,7 +69,7 @@ def render(
 
 
 def _judged(run: Document, results: pl.DataFrame, rejected: pl.DataFrame) -> dict[str, object]:
-    """What the page tells of the rows."""
+    """What the page says about the rows."""
     examined = urgency.examine(results, lifecycle())
     return {
         "headline": _headline(run, examined),
@@ -118,8 +118,8 @@ def _headline(run: Document, examined: pl.DataFrame) -> dict[str, str]:
         stop = run.get("stopped")
         why = [stop["why"]] if stop and stop["why"] else []
         if stop and run.get("state"):
-            why.append("nobody looked at the carrier after the last call")
-        level, word = "bad" if charged else "mixed", "Stopped" if stop else "Under way"
+            why.append("the carrier was not read after the last call")
+        level, word = "bad" if charged else "mixed", "Stopped" if stop else "Running"
         return {"level": level, "word": word, "text": text, "detail": "; ".join(charged + why)}
     wrong = charged + [f"{number:,} {words}" for number, words in parts(run)[1:]]
     if missing := run["input"]["rows"] - sum(run["verdicts"].values()):

@@ -7,7 +7,7 @@ from simtandem.domain.lifecycle import Lifecycle
 from simtandem.domain.ownership import beside_states
 from simtandem.domain.split_pairs import SPLIT, split_as
 
-# What costs money comes first, then what somebody has to act on, then what was never sent.
+# What costs money comes first, then what needs a person, then what was not sent.
 URGENCY = (
     *SPLIT,
     Verdict.FAILED,

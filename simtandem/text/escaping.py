@@ -20,7 +20,7 @@ _MARKUP = re.compile(r"[\\`*_{}\[\]()<>#!|~&$^]")
 _RUN_PAGE = re.compile(
     r"(?s)(?P<text>.*\n)?(?P<page>https?://[\w.:\[\]\-]+(?:/[\w\-]+)*/runs/flow-run/[0-9a-f\-]{36})\s*"
 )
-"""A message whose last line is the address of its run's page, which is simtandem's own line."""
+"""A message whose last line is the address of its run's page, which simtandem wrote."""
 _WWW = re.compile(r"(?i)\bwww\.(?=\S)")
 
 
@@ -81,7 +81,7 @@ def table_cell(value: object) -> object:
 
 
 def markdown(template: str, *values: object) -> Markdown:
-    """Markdown for Prefect's UI: a template of our own with `{}` for values, text among them as code.
+    """Markdown for Prefect's UI: a trusted template with `{}` for values, text among them as code.
 
     Inside code nothing is a link, an image, HTML or the end of a table's cell. Markdown in a value stays markdown.
     """
@@ -121,7 +121,7 @@ def subject(text: str) -> str:
 
 
 def _unlinked(text: str) -> str:
-    """Addresses taken apart, so that nobody makes a link of them."""
+    """Addresses taken apart, so that no program makes a link of them."""
     return _WWW.sub("www .", _SCHEME.sub(lambda found: f"{found[1] or found[2]}: ", text))
 
 

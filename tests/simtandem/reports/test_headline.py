@@ -42,7 +42,7 @@ def test_a_run_that_came_to_its_end_says_how_many_rows_are_in_sync() -> None:
 
 
 def test_a_run_that_is_still_at_work_is_told_to_be() -> None:
-    assert headline(told(exit_code=None)).startswith("Still under way: 69 in sync")
+    assert headline(told(exit_code=None)).startswith("Still running: 69 in sync")
 
 
 def test_a_refused_plan_is_no_run_that_failed() -> None:
@@ -51,8 +51,8 @@ def test_a_refused_plan_is_no_run_that_failed() -> None:
     assert retry_command(document) == ""
 
 
-def test_rows_that_were_not_sent_without_a_stop_are_called_skipped() -> None:
-    assert parts(told(not_sent={"half_done": 0, "not_begun": 979}))[1] == (979, "skipped")
+def test_rows_that_were_not_sent_are_called_so() -> None:
+    assert parts(told(not_sent={"half_done": 0, "not_begun": 979}))[1] == (979, "not sent")
 
 
 def test_the_next_command_can_be_pasted_into_a_shell() -> None:

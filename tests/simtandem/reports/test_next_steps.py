@@ -52,7 +52,7 @@ def test_rows_worth_another_try_name_the_command_and_why_they_failed(advise: Adv
     )
 
     assert only.headline == "4 rows are in retry.csv"
-    assert only.text.startswith("1 skipped, 2 failed, 1 unknown.")
+    assert only.text.startswith("1 not sent, 2 failed, 1 unknown.")
     assert only.command == "simtandem retry 'run 1'"
     assert only.details == ("2 rows: HTTP 503", "1 row: no answer")
 
@@ -75,7 +75,7 @@ def test_pairs_that_cost_money_come_first_and_name_their_rows(advise: Advise) ->
 
     assert (first.headline, first.urgent) == ("2 devices are paying but off", True)
     assert "each is charged this month (UTC) and every month it stays so" in first.text
-    assert "Retrying this run" in first.text
+    assert "A retry of this run, see below, sends what is missing." in first.text
     assert first.details == ("Rows 3 and 4.",)
     assert second.headline == "3 rows are in retry.csv"
 
@@ -118,7 +118,7 @@ def test_throttling_is_explained_after_all_else(advise: Advise) -> None:
     first, second = advise([{}], throttled=3)
 
     assert first.headline == "Nothing to do"
-    assert second.headline == "The carrier asked for a slower pace 3 times"
+    assert second.headline == "3 calls rate-limited (HTTP 429)"
 
 
 def test_rows_without_a_verdict_are_never_called_right(make_results: Make, make_document: MakeDocument) -> None:

@@ -110,7 +110,7 @@ def test_the_headline_says_how_many_devices_are_in_sync_and_what_is_wrong(
     page = draw(make_document(mixed), mixed)
 
     assert page.inside("h1") == "2 of 5 rows are in sync"
-    assert "1 SIM charged without working, 1 skipped, 1 failed, 1 invalid" in page.text()
+    assert "1 SIM charged without working, 1 not sent, 1 failed, 1 invalid" in page.text()
     assert "Act now" in page.text()
 
 

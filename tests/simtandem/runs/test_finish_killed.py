@@ -96,12 +96,14 @@ def headline(page: str) -> str:
 
 
 def commands(page: str) -> list[str]:
+    """What the page says to do next."""
+    page = page[page.index('id="next"') :]
     return [each.replace("&#39;", "'") for each in re.findall(r"<pre><code>([^<]+)</code></pre>", page)]
 
 
 def test_killed_before_it_had_a_plan(killed: Killed) -> None:
     told, page = killed.report()
-    assert headline(page) == "Ended before it was done: 0 in sync, 4 not begun, 1 invalid"
+    assert headline(page) == "Ended before it was done: 0 in sync, 4 not sent, 1 invalid"
     assert told["exit_code"] is None
     assert commands(page) == ["simtandem apply 'depot 7.csv' --to activated"]
     assert "no number" in page
@@ -110,7 +112,7 @@ def test_killed_before_it_had_a_plan(killed: Killed) -> None:
 def test_killed_before_anything_was_sent(killed: Killed) -> None:
     killed.plan()
     told, page = killed.report()
-    assert headline(page) == "Ended before it was done: 0 in sync, 4 not begun, 1 invalid"
+    assert headline(page) == "Ended before it was done: 0 in sync, 4 not sent, 1 invalid"
     assert commands(page) == ["simtandem retry run"] == [told["next"]]
     assert "Nothing was changed" in page
 
@@ -139,7 +141,7 @@ def test_killed_while_it_reconciled(killed: Killed) -> None:
     killed.ledger.record_state("run", RunState.RECONCILING, {})
     _, page = killed.report()
     assert headline(page) == "Ended before it was done: 4 in sync, 1 invalid"
-    assert "Nobody looked at the carrier after the last call" in page
+    assert "The carrier was not read after the last call" in page
     assert commands(page) == ["simtandem retry run"]
 
 
@@ -159,7 +161,7 @@ async def test_an_endpoint_that_was_to_be_put_back_when_the_run_was_killed(
 def test_a_run_that_an_error_ended_tells_the_error(killed: Killed) -> None:
     killed.ledger.record_state("run", RunState.FAILED, {"error": "emnify can't be reached.", "exit_code": 4})
     told, page = killed.report()
-    assert headline(page).startswith("Stopped by an error: 0 in sync, 4 not begun")
+    assert headline(page).startswith("Stopped by an error: 0 in sync, 4 not sent")
     assert "emnify can" in page
     assert told["exit_code"] == 4
 
@@ -169,7 +171,7 @@ def test_a_run_under_way_is_not_called_ended(tmp_path: Path) -> None:
     with closed(alive.ledger):
         alive.plan()
         told, page = alive.report()
-    assert headline(page).startswith("Still under way: 0 in sync, 4 not begun")
+    assert headline(page).startswith("Still running: 0 in sync, 4 not sent")
     assert commands(page) == ["simtandem report run"]
     assert "next" not in told
 
