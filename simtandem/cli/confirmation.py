@@ -25,7 +25,7 @@ async def confirmed(run: Run, console: Console) -> bool:
 
 
 async def _asked(run: Run, for_good: int, console: Console) -> bool:
-    """Ask; where many SIMs would be activated for good, for their number, which nobody types by habit."""
+    """Ask; where many SIMs would be activated for good, for their number, which is not typed by habit."""
     host = run.settings.carrier_host
     if for_good <= run.settings.confirm_newly_billed or run.request.accept_large:
         console.print(f"Send these changes to {host}? [y/N] ", end="")

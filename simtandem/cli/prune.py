@@ -38,9 +38,9 @@ def prune(
 
 
 def prune_before(date: str, *, yes: bool, as_json: bool) -> int:
-    """Archive the runs that ended before a date and take their details out of the ledger; say what went, or would go.
+    """Archive the runs that ended before a date and remove their details from the ledger; list them.
 
-    Without `yes` nothing is written or taken. Returns the exit code: 1 where a run had to be left alone.
+    Without `yes` nothing is written or removed. Returns the exit code: 1 where a run could not be pruned.
     """
     before, settings = _moment(date), load()
     with Ledger.open(settings.ledger(), heads_file=settings.heads_file) as ledger:

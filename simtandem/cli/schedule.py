@@ -72,7 +72,7 @@ def schedule_cancel(
 
 
 def show_schedules(*, everything: bool, as_json: bool) -> int:
-    """What is still to be done, or with `everything` what was done as well. Returns the exit code."""
+    """List the open schedules, with `everything` all of them. Returns the exit code."""
     settings = load()
     with _schedules(settings) as schedules:
         found = schedules.all(open_only=not everything)
@@ -95,7 +95,7 @@ def show_schedules(*, everything: bool, as_json: bool) -> int:
 
 
 def add(file: Path, at: str | None, to: Target | None, *, as_json: bool) -> int:
-    """Schedule what a file asks for; rows without a time of their own get `at`. Returns the exit code."""
+    """Schedule the changes of a file; rows without effective_at get `at`. Returns the exit code."""
     settings = load()
     with _schedules(settings) as schedules:
         now = schedules.ledger.clock()
@@ -124,13 +124,15 @@ def cancel(prefix: str, *, as_json: bool) -> int:
     settings = load()
     with _schedules(settings) as schedules:
         found = schedules.find(prefix)
-        with schedules.alone("due") as nobody_applies:
-            if found.state is ScheduleState.DUE and not nobody_applies:
+        with schedules.alone("due") as idle:
+            if found.state is ScheduleState.DUE and not idle:
                 raise InputError(f"Schedule {found.schedule_id} is being applied by run {found.run_id}. Stop that run.")
             if not found.state.open:
                 raise InputError(f"Schedule {found.schedule_id} is {found.state} already. Nothing was changed.")
             if not schedules.move([found], ScheduleState.CANCELLED, found.run_id):
-                raise InputError(f"Schedule {found.schedule_id} has just moved on. Look at it again with --all.")
+                raise InputError(
+                    f"Schedule {found.schedule_id} has changed meanwhile. `simtandem schedule list --all` shows it."
+                )
         cancelled = _line(schedules.find(found.schedule_id), settings.zone)
     if as_json:
         print_json(cancelled)
@@ -165,7 +167,7 @@ def _bytes(file: Path, settings: Settings) -> bytes:
 
 
 def _version(file: Path, data: bytes) -> FileVersion:
-    """Given twice it is meant twice, so each giving is a version of its own."""
+    """A version of its own each time: a file that is added twice is scheduled twice."""
     return FileVersion("", shown(file.name), len(data), token_hex(8), sha256(data).hexdigest())
 
 

@@ -73,7 +73,7 @@ def test_an_audit_for_a_person_shows_counts_money_trend_and_files(look: Look) ->
     assert "8 findings in 11 SIMs and 11 endpoints." in done.out
     assert "+1 since the last audit" in done.out
     assert "2.25 EUR a month: an estimate: 5 SIMs" in done.out
-    assert "1 changed by someone else (API or Portal)" in done.out
+    assert "1 device changed: by someone else (API or Portal)" in done.out
     assert "repair-paying_but_off.csv" in done.out
     assert "listing the whole fleet" in done.err
 
