@@ -24,7 +24,7 @@ from prefect.runtime import flow_run
 from schemas.parameters import Mode
 from schemas.statuses import Finding
 from simtandem.carriers.registry import lifecycle
-from simtandem.domain.labels import FINDINGS
+from simtandem.domain.labels import finding_labels
 from simtandem.domain.safety import for_good, unlimited
 from simtandem.reports.audit_document import AuditDocument
 from simtandem.reports.headline import headline, parts, retry_command
@@ -139,7 +139,7 @@ async def show_audit(document: AuditDocument) -> None:
     text = _paragraphs(
         [
             heading,
-            _counts({FINDINGS[Finding(name)].name: count for name, count in found.items()}),
+            _counts({finding_labels(lifecycle())[Finding(name)].name: count for name, count in found.items()}),
             run,
             _files(document["files"]),
         ]

@@ -14,7 +14,7 @@ from schemas.statuses import EndpointStatus, Half, Outcome, SimStatus, Target
 from schemas.tables import Outcomes, Rejected, Repeats, empty
 from simtandem.carriers.emnify.lifecycle import EMNIFY
 from simtandem.domain.plan import digest, make_plan
-from simtandem.domain.verdicts import results, verdict_counts
+from simtandem.domain.verdicts import results_of, verdict_counts
 
 Made = TypeVar("Made")
 
@@ -89,7 +89,7 @@ def main(size: int) -> None:
     after = inventory.with_columns(
         sim_status=pl.lit(SimStatus.ACTIVATED.value), endpoint_status=pl.lit(EndpointStatus.ENABLED.value)
     )
-    judged = steps.take("results", lambda: results(plan, empty(Rejected), outcomes, after, EMNIFY))
+    judged = steps.take("results", lambda: results_of(plan, empty(Rejected), outcomes, after, EMNIFY))
     verdicts = {verdict: count for verdict, count in verdict_counts(judged).items() if count}
     print(json.dumps({"seconds": steps.seconds, "peak_mib": steps.peak_mib, "verdicts": verdicts}))
 

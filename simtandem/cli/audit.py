@@ -8,9 +8,10 @@ from rich.table import Table
 from rich.text import Text
 
 from schemas.statuses import Cause
+from simtandem.carriers.registry import lifecycle
 from simtandem.cli.console import Output
 from simtandem.cli.options import AsJson, Quiet, Verbose
-from simtandem.domain.labels import ATTRIBUTIONS, FINDINGS
+from simtandem.domain.labels import ATTRIBUTIONS, finding_labels
 from simtandem.reports.audit_document import AuditDocument, AuditSummary
 from simtandem.runs import audit_output, fleet_audit
 from simtandem.settings import load
@@ -86,7 +87,7 @@ def _findings(summary: AuditSummary) -> Table:
     table.add_column(justify="right", style="bold")
     table.add_column()
     table.add_column(justify="right", style="dim")
-    for finding, label in FINDINGS.items():
+    for finding, label in finding_labels(lifecycle()).items():
         count = summary["findings"][finding]
         grown = summary["trend"][finding] if summary["trend"] else 0
         name = Text.assemble((f"{label.name}. ", "yellow" if count else "dim"), (label.meaning, "dim"))

@@ -81,7 +81,7 @@ def open_questions(earlier: pl.DataFrame, inventory: pl.DataFrame) -> pl.DataFra
     return awaited.join(now, on=[*_HALF, "after"], how="semi")
 
 
-def settled(changes: pl.DataFrame, earlier: pl.DataFrame) -> tuple[pl.DataFrame, pl.DataFrame]:
+def already_explained(changes: pl.DataFrame, earlier: pl.DataFrame) -> tuple[pl.DataFrame, pl.DataFrame]:
     """The changes still to be explained, and those (`schemas.tables.Explained`) that an earlier audit explained.
 
     A change that an earlier audit saw without explaining it keeps the time it was first seen.

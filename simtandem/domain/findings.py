@@ -35,7 +35,7 @@ class Cost:
     basis: str
 
 
-def find(inventory: pl.DataFrame, managed: pl.DataFrame, lifecycle: Lifecycle) -> pl.DataFrame:
+def findings_of(inventory: pl.DataFrame, managed: pl.DataFrame, lifecycle: Lifecycle) -> pl.DataFrame:
     """The findings (`schemas.tables.Findings`) of a fleet; `managed` is a table of that name. Not dated, not explained.
 
     The rules are asked once for each state that occurs: a few hundred at most, however large the fleet.
@@ -61,7 +61,7 @@ def without_status(inventory: pl.DataFrame) -> int:
     return inventory.filter(pl.any_horizontal(unread)).height
 
 
-def counts(findings: pl.DataFrame) -> dict[str, int]:
+def finding_counts(findings: pl.DataFrame) -> dict[str, int]:
     """How many devices each kind of finding has; every kind is a key."""
     found = dict(findings.group_by("finding").len().iter_rows())
     return {finding.value: int(found.get(finding.value, 0)) for finding in Finding}
@@ -82,7 +82,7 @@ def repairs(findings: pl.DataFrame) -> dict[Finding, pl.DataFrame]:
     }
 
 
-def cost(findings: pl.DataFrame, rate: Decimal | None, currency: str) -> Cost | None:
+def wasted_cost(findings: pl.DataFrame, rate: Decimal | None, currency: str) -> Cost | None:
     """What the findings cost a month at `rate` for each SIM; None without a rate."""
     if rate is None:
         return None
@@ -102,7 +102,7 @@ def cost(findings: pl.DataFrame, rate: Decimal | None, currency: str) -> Cost | 
     )
 
 
-def dated(
+def dated_findings(
     findings: pl.DataFrame,
     lifecycle: Lifecycle,
     managed: pl.DataFrame,
@@ -148,7 +148,7 @@ def _since(listed_at: datetime, lifecycle: Lifecycle) -> pl.Expr:
     return pl.coalesce(known).struct.unnest()
 
 
-def strangers(inventory: pl.DataFrame, managed: pl.DataFrame) -> tuple[int, int]:
+def unmanaged(inventory: pl.DataFrame, managed: pl.DataFrame) -> tuple[int, int]:
     """How many SIMs simtandem never managed, and how many it managed that are not listed any more."""
     sims = inventory.select("sim_id").drop_nulls().unique()
     return sims.join(managed, on="sim_id", how="anti").height, managed.join(sims, on="sim_id", how="anti").height

@@ -28,7 +28,7 @@ _CHANGES = [
 ]
 
 
-def changed(
+def changed_devices(
     plan: pl.DataFrame,
     outcomes: pl.DataFrame,
     lifecycle: Lifecycle,
@@ -41,7 +41,7 @@ def changed(
     Columns: `row, desired`, the three ids; of each half `*_was` (to return to), `*_left` (where the run left it) and
     `*_perhaps` (nobody knows whether it got that far); `owners_was` and `owners_left`, null where none changed;
     `status_moved`; `back`, the status that describes what was, null where none does; `later_run` and `since_run` as
-    `claimants.add_claims` adds them.
+    `last_sender.add_claims` adds them.
 
     `sent` (a `SENT` table) is what the run sent: a step of it without an outcome, as a killed run leaves them, was
     perhaps carried out. `later` (a `LATER` table) is what other runs sent, too, and `run_id` the run they are later
@@ -86,7 +86,7 @@ def _owners() -> list[pl.Expr]:
     ]
 
 
-def devices(changes: pl.DataFrame) -> pl.DataFrame:
+def as_devices(changes: pl.DataFrame) -> pl.DataFrame:
     """The changed devices as a `schemas.tables.Devices` table; `desired` is null where no status describes what was."""
     whole = pl.col("iccid").str.contains(r"^[0-9]{19}$")
     iccid = pl.when(whole).then("iccid").alias("iccid")
@@ -102,8 +102,8 @@ def devices(changes: pl.DataFrame) -> pl.DataFrame:
     )
 
 
-def inverse(plan: pl.DataFrame, changes: pl.DataFrame, lifecycle: Lifecycle) -> pl.DataFrame:
-    """`plan`, made for `devices(changes)`, with everything refused that must not or can't go back, and why.
+def invert(plan: pl.DataFrame, changes: pl.DataFrame, lifecycle: Lifecycle) -> pl.DataFrame:
+    """`plan`, made for `as_devices(changes)`, with everything refused that must not or can't go back, and why.
 
     Devices that are back already need nothing. Those the carrier's listing does not show keep the plan's own reason.
     """
@@ -160,7 +160,7 @@ def _nameless() -> pl.Expr:
     return pl.col("status_moved") & pl.col("back").is_null()
 
 
-def to_send(plan: pl.DataFrame) -> pl.DataFrame:
+def undo_rows(plan: pl.DataFrame) -> pl.DataFrame:
     """What goes back, in the form of an input file; without what no file can ask for."""
     askable = pl.any_horizontal(pl.col("desired", "owners_after").is_not_null())
     return as_input(plan.filter(pl.col("action") == Action.CHANGE, askable).rename({"owners_after": "owners"}))

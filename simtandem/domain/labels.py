@@ -3,6 +3,7 @@
 from typing import NamedTuple
 
 from schemas.statuses import Cause, Finding
+from simtandem.domain.lifecycle import Lifecycle
 
 
 class Label(NamedTuple):
@@ -12,20 +13,35 @@ class Label(NamedTuple):
     meaning: str
 
 
-FINDINGS = {
-    Finding.PAYING_BUT_OFF: Label("Paying but off", "SIM Activated, endpoint Disabled: charged, and can't work."),
-    Finding.ON_BUT_DEAD: Label(
-        "On but dead", "SIM Suspended, endpoint Enabled: looks on, and can't connect. Costs nothing."
-    ),
-    Finding.SIM_WITHOUT_ENDPOINT: Label(
-        "SIM without endpoint", "SIM Activated, no endpoint or a Deleted one: charged for nothing."
-    ),
-    Finding.ENDPOINT_WITHOUT_SIM: Label("Endpoint without SIM", "It can never connect. Costs nothing."),
-    Finding.FACTORY_TEST: Label(
-        "In Factory Test", "Not charged yet; the SIM activates itself when the test volume is used up."
-    ),
-    Finding.DRIFTED: Label("Drifted", "Left the state that simtandem last put it in."),
-}
+def finding_labels(lifecycle: Lifecycle) -> dict[Finding, Label]:
+    """Every finding's label, in the words of a carrier."""
+    charged, off = " or ".join(lifecycle.charged), _names(lifecycle, on=False)
+    gone = " or ".join(one.name for one in lifecycle.endpoints if one.final)
+    ending = [one for one in lifecycle.sims if one.becomes in lifecycle.charged]
+    rests = [goal for goal in lifecycle.saving if goal.endpoint is not None]
+    dead = " or ".join(goal.sim for goal in rests)
+    by_itself = "; ".join(one.leaves for one in ending) or "it activates itself"
+    return {
+        Finding.PAYING_BUT_OFF: Label("Paying but off", f"SIM {charged}, endpoint {off}: charged, and can't work."),
+        Finding.ON_BUT_DEAD: Label(
+            "On but dead",
+            f"SIM {dead}, endpoint {_names(lifecycle, on=True)}: looks on, and can't connect. Costs nothing.",
+        ),
+        Finding.SIM_WITHOUT_ENDPOINT: Label(
+            "SIM without endpoint", f"SIM {charged}, no endpoint or a {gone} one: charged for nothing."
+        ),
+        Finding.ENDPOINT_WITHOUT_SIM: Label("Endpoint without SIM", "It can never connect. Costs nothing."),
+        Finding.FACTORY_TEST: Label(
+            f"In {' or '.join(one.name for one in ending) or 'a status that ends by itself'}",
+            f"Not charged yet; {by_itself}.",
+        ),
+        Finding.DRIFTED: Label("Drifted", "Left the state that simtandem last put it in."),
+    }
+
+
+def _names(lifecycle: Lifecycle, *, on: bool) -> str:
+    return " or ".join(one.name for one in lifecycle.endpoints if one.on is on and not one.final)
+
 
 ATTRIBUTIONS = {
     Cause.OURS: "by simtandem",

@@ -13,7 +13,7 @@ from simtandem.domain.verdicts import is_now, look
 _MOVED = "moved since the plan was made"
 
 
-def settle(
+def obsolete_steps(
     plan: pl.DataFrame, fresh: pl.DataFrame, owners: pl.DataFrame | None, lifecycle: Lifecycle
 ) -> dict[Half, pl.DataFrame]:
     """The steps that are not sent any more, by half: `row`, `outcome`, `error`, and `now`, the half's status.

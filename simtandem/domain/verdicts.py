@@ -27,7 +27,7 @@ _SENT = [Outcome.APPLIED.value, *_TROUBLE]
 _SEVERITY = {Outcome.REFUSED.value: 4, Outcome.FAILED.value: 3, Outcome.UNKNOWN.value: 2, Outcome.HELD.value: 1}
 
 
-def results(
+def results_of(
     plan: pl.DataFrame,
     invalid: pl.DataFrame,
     outcomes: pl.DataFrame,

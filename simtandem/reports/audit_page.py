@@ -9,7 +9,8 @@ from typing import Any
 import polars as pl
 
 from schemas.statuses import Cause, Finding
-from simtandem.domain.labels import ATTRIBUTIONS, FINDINGS
+from simtandem.carriers.registry import lifecycle
+from simtandem.domain.labels import ATTRIBUTIONS, finding_labels
 from simtandem.domain.split_pairs import SPLIT
 from simtandem.reports import history_charts, page_shell
 from simtandem.reports.next_steps import Advice
@@ -52,7 +53,7 @@ def render(
         told=told,
         listed_at=listed_at,
         headline=_headline(told),
-        labels=FINDINGS,
+        labels=finding_labels(lifecycle()),
         attributions=ATTRIBUTIONS,
         split_charts=split_charts([*earlier, told]),
         money=money_chart([*earlier, told]),
@@ -71,7 +72,8 @@ def split_charts(audits: Iterable[Mapping[str, Any]]) -> list[history_charts.His
     known = list(audits)
     return [
         history_charts.history(
-            FINDINGS[finding].name, [(_listed_at(each), each["findings"].get(finding, 0)) for each in known]
+            finding_labels(lifecycle())[finding].name,
+            [(_listed_at(each), each["findings"].get(finding, 0)) for each in known],
         )
         for finding in SPLIT
         if known
@@ -110,7 +112,7 @@ def _next_steps(told: Mapping[str, Any], files: Mapping[str, Path]) -> list[Advi
         late = f"The event of {of(awaited, 'change')} may still arrive. An audit after 15 minutes reads it."
         steps.append(Advice("Audit again to see who made the latest changes", late, "simtandem audit"))
     if not told.get("cost") and any(told["findings"][finding] for finding in _CHARGED):
-        rate = "Set SIMTANDEM_MONTHLY_RATE to what an Activated SIM costs a month, and audits show money."
+        rate = "Set SIMTANDEM_MONTHLY_RATE to what a charged SIM costs a month, and audits show money."
         steps.append(Advice("The page shows no money", rate))
     nothing = Advice("Nothing to do", "No finding has a repair. The next audit compares with this one.")
     return steps or [nothing]
@@ -118,11 +120,12 @@ def _next_steps(told: Mapping[str, Any], files: Mapping[str, Path]) -> list[Advi
 
 def _repair(told: Mapping[str, Any], finding: Finding, file: Path) -> Advice:
     rows, found = told["repairable"][finding], told["findings"][finding]
-    text = f"{FINDINGS[finding].meaning} {file.name} names the status that ends it for {of(rows, 'row')}. "
+    label = finding_labels(lifecycle())[finding]
+    text = f"{label.meaning} {file.name} names the status that ends it for {of(rows, 'row')}. "
     if found > rows:
         text += f"No status ends it for the other {found - rows:,}: see their list below. "
     return Advice(
-        f"{FINDINGS[finding].name}: {of(found, 'device')}",
+        f"{label.name}: {of(found, 'device')}",
         text + "This shows the plan, and asks before it sends anything:",
         f"simtandem apply {shlex.quote(str(file))}",
         urgent=finding in _CHARGED,

@@ -6,6 +6,8 @@ from dataclasses import dataclass
 import polars as pl
 
 from schemas.statuses import Finding, Outcome, StoppedBy, Verdict
+from simtandem.carriers.registry import lifecycle
+from simtandem.domain.labels import finding_labels
 from simtandem.domain.safety import unlimited
 from simtandem.domain.verdicts import to_retry
 from simtandem.reports.headline import RETRIED, command, parts, stopped
@@ -16,18 +18,9 @@ from simtandem.text.formats import named_rows, of
 _MOST_INVALID = 10
 _CHARGED = "charged this month (UTC) and every month it stays so"
 _SPLITS = {
-    Finding.PAYING_BUT_OFF: (
-        "paying but off",
-        f"The SIM is Activated, its endpoint is Disabled: {{}} {_CHARGED}, and can't work.",
-    ),
-    Finding.SIM_WITHOUT_ENDPOINT: (
-        "paying for nothing",
-        f"The SIM is Activated, its endpoint missing or Deleted: {{}} {_CHARGED}. Assign one, or suspend the SIM.",
-    ),
-    Finding.ON_BUT_DEAD: (
-        "on but dead",
-        "The endpoint is Enabled, its SIM Suspended: {} not charged, and can't connect although the device looks on.",
-    ),
+    Finding.PAYING_BUT_OFF: f"{{}} {_CHARGED}.",
+    Finding.SIM_WITHOUT_ENDPOINT: f"{{}} {_CHARGED}. Assign an endpoint, or end the charge.",
+    Finding.ON_BUT_DEAD: "{} not charged, although the device looks on.",
 }
 
 
@@ -84,16 +77,23 @@ def _gate(document: Document) -> Advice:
 
 def _splits(examined: pl.DataFrame) -> list[Advice]:
     found = []
-    for split, (name, text) in _SPLITS.items():
+    labels = finding_labels(lifecycle())
+    for split, text in _SPLITS.items():
         rows = examined.filter(pl.col("split") == split)
         if rows.is_empty():
             continue
         one = rows.height == 1
-        headline = f"{of(rows.height, 'device')} {'is' if one else 'are'} {name}"
+        headline = f"{labels[split].name}: {of(rows.height, 'device')}"
         how, command = _repair(rows)
         details = (named_rows(rows["row"].to_list()),)
         found.append(
-            Advice(headline, f"{text.format('it is' if one else 'each is')} {how}", command, details, urgent=True)
+            Advice(
+                headline,
+                f"{labels[split].meaning} {text.format('It is' if one else 'Each is')} {how}",
+                command,
+                details,
+                urgent=True,
+            )
         )
     return found
 

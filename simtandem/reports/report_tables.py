@@ -16,7 +16,7 @@ import polars as pl
 from schemas.statuses import Cause, Outcome, Verdict
 from schemas.tables import Explained, Rejected, Results, empty
 from simtandem.carriers.registry import lifecycle
-from simtandem.domain import verdicts as reconciling
+from simtandem.domain.verdicts import outcome_counts, verdict_counts
 from simtandem.ledger import explanations
 from simtandem.ledger.records import SENDING, RunKind, RunRecord, RunSummary, has_ended
 from simtandem.ledger.store import Ledger
@@ -214,9 +214,9 @@ def _planned(ledger: Ledger, run: RunSummary, told: Mapping[str, Any]) -> dict[s
 def _counted(
     ledger: Ledger, run_id: str, devices: pl.DataFrame, told: Mapping[str, Any], money: Money
 ) -> dict[str, object]:
-    outcomes = told.get("outcomes") or reconciling.outcome_counts(ledger.outcomes(run_id))
+    outcomes = told.get("outcomes") or outcome_counts(ledger.outcomes(run_id))
     judged = devices["verdict"].count() > 0
-    verdicts = told.get("verdicts") or (reconciling.verdict_counts(devices) if judged else {})
+    verdicts = told.get("verdicts") or (verdict_counts(devices) if judged else {})
     calls, counted = ledger.call_counts(run_id), figures(devices, lifecycle())
     on, off = counted.newly_billed, counted.no_longer_billed
     return {

@@ -10,8 +10,8 @@ import polars as pl
 from schemas.statuses import Half, Outcome, StoppedBy, Target, Verdict
 from schemas.tables import Outcomes, empty
 from simtandem.carriers.registry import devices_of, lifecycle
-from simtandem.domain import verdicts as reconciling
 from simtandem.domain.stop_reason import Stop
+from simtandem.domain.verdicts import outcome_counts, results_of, verdict_counts
 from simtandem.ledger.records import RunKind, RunRecord, RunState, RunSummary, has_ended
 from simtandem.ledger.store import Ledger
 from simtandem.reports import run_document
@@ -40,7 +40,7 @@ def known_results(ledger: Ledger, run_id: str) -> pl.DataFrame:
     if not results.is_empty():
         return results
     plan = ledger.plan(run_id)
-    return reconciling.results(plan, ledger.rejected(run_id), known_outcomes(ledger, run_id, plan), None, lifecycle())
+    return results_of(plan, ledger.rejected(run_id), known_outcomes(ledger, run_id, plan), None, lifecycle())
 
 
 def known_outcomes(ledger: Ledger, run_id: str, plan: pl.DataFrame) -> pl.DataFrame:
@@ -106,7 +106,7 @@ def known_document(ledger: Ledger, run: RunSummary, results: pl.DataFrame) -> Do
     """
     record = run.record
     plan = ledger.plan(record.run_id)
-    verdicts = reconciling.verdict_counts(results)
+    verdicts = verdict_counts(results)
     verdicts[Verdict.SKIPPED] += record.rows - results.height
     calls, counts = ledger.call_counts(record.run_id), planned(ledger, record.run_id)
     made = run_document.document(
@@ -117,7 +117,7 @@ def known_document(ledger: Ledger, run: RunSummary, results: pl.DataFrame) -> Do
         exit_code=0,
         input={"file": record.file, "sha256": record.sha256, "rows": record.rows, "invalid": record.rejected},
         plan=_counts(counts),
-        outcomes=reconciling.outcome_counts(known_outcomes(ledger, record.run_id, plan)),
+        outcomes=outcome_counts(known_outcomes(ledger, record.run_id, plan)),
         verdicts=verdicts,
         calls={"total": calls.total, "retried": calls.retried, "throttled": calls.throttled},
         seconds=_seconds(record, run.at),

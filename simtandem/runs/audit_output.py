@@ -8,7 +8,7 @@ from typing import Any, cast
 import polars as pl
 
 from schemas.statuses import Cause, Finding
-from simtandem.domain import findings as auditing
+from simtandem.domain.findings import Cost, finding_counts, repairs, trend, unmanaged, wasted_cost, without_status
 from simtandem.runs.fleet_audit import Audit
 from simtandem.runs.run import RunFolder
 from simtandem.ledger.records import RunState
@@ -67,7 +67,7 @@ def _write_tables(folder: Path, findings: pl.DataFrame, explained: pl.DataFrame)
     files = {"findings": folder / "findings.csv", "changes": folder / "changes.csv"}
     write_findings(findings, files["findings"])
     write_changes(explained, files["changes"])
-    for finding, rows in auditing.repairs(findings).items():
+    for finding, rows in repairs(findings).items():
         files[f"repair-{finding}"] = folder / f"repair-{finding}.csv"
         write_retry(rows, files[f"repair-{finding}"])
     return files
@@ -77,24 +77,24 @@ def _told(audit: Audit, findings: pl.DataFrame, explained: pl.DataFrame) -> Audi
     """Everything an audit has to say in numbers, ready for JSON."""
     folder, settings = audit.folder, audit.settings
     inventory, managed = folder.table("inventory.parquet"), folder.table("managed.parquet")
-    counts = auditing.counts(findings)
+    counts = finding_counts(findings)
     before = None if audit.before is None else audit.before.told["findings"]
-    never_managed, no_longer_listed = auditing.strangers(inventory, managed)
+    never_managed, no_longer_listed = unmanaged(inventory, managed)
     calls = audit.ledger.call_counts(audit.run_id)
     return {
         **cast("FleetListing", folder.data("fleet.json")),
         "findings": counts,
-        "without_status": auditing.without_status(inventory),
+        "without_status": without_status(inventory),
         "run_id": audit.run_id,
         "carrier_host": settings.carrier_host,
         "warnings": [settings.unencrypted] if settings.unencrypted else [],
-        "repairable": {finding.value: rows.height for finding, rows in auditing.repairs(findings).items()},
-        "trend": auditing.trend(counts, before),
+        "repairable": {finding.value: rows.height for finding, rows in repairs(findings).items()},
+        "trend": trend(counts, before),
         "trend_since": None if audit.before is None else audit.before.started.isoformat(),
         "causes": _causes(explained),
         "never_managed": never_managed,
         "no_longer_listed": no_longer_listed,
-        "cost": _cost(auditing.cost(findings, settings.monthly_rate, settings.currency)),
+        "cost": _cost(wasted_cost(findings, settings.monthly_rate, settings.currency)),
         "calls": {"total": calls.total, "retried": calls.retried, "throttled": calls.throttled},
         "seconds": round((datetime.now(UTC) - audit.started).total_seconds(), 1),
     }
@@ -105,7 +105,7 @@ def _causes(explained: pl.DataFrame) -> dict[str, int]:
     return {cause.value: int(found.get(cause.value, 0)) for cause in Cause}
 
 
-def _cost(cost: auditing.Cost | None) -> WastedCost | None:
+def _cost(cost: Cost | None) -> WastedCost | None:
     if cost is None:
         return None
     return {

@@ -11,7 +11,7 @@ import polars as pl
 from schemas.statuses import Action, Verdict
 from schemas.tables import Outcomes, empty
 from simtandem.carriers.registry import lifecycle
-from simtandem.domain import verdicts as reconciling
+from simtandem.domain.verdicts import outcome_counts, results_of, stragglers, to_retry, verdict_counts
 from simtandem import progress
 from simtandem.carriers.protocol import Carrier
 from simtandem.errors import CarrierError, Interrupted, PlanRefused
@@ -67,7 +67,7 @@ async def _look(run: Run, carrier: Carrier, sleep: Callable[[float], Awaitable[N
     run.folder.save_table(_AFTER, after)
     await _read_owners(run, carrier, plan)
     for pause in _LOOK_AGAIN_AFTER_S:
-        late = reconciling.stragglers(plan, outcomes, after, _owners(run.folder))
+        late = stragglers(plan, outcomes, after, _owners(run.folder))
         if late.is_empty():
             break
         await sleep(pause)
@@ -154,7 +154,7 @@ def finish(run: Run, ended: RunState = RunState.FINISHED, *, why: str = "", stop
     if run.kind is not RunKind.PLAN:
         ledger.record_verdicts(run.run_id, results)
         result_files.write_results(results, folder.file("results.csv"))
-        result_files.write_retry(reconciling.to_retry(results), folder.file("retry.csv"))
+        result_files.write_retry(to_retry(results), folder.file("retry.csv"))
         files += ["results.csv", "retry.csv", "report.html"]
     paths = {Path(name).stem: str(folder.file(name)) for name in files}
     told = _document(run, results, outcomes, paths, ended, stop)
@@ -177,11 +177,11 @@ def _judged(run: Run, outcomes: pl.DataFrame, rejected: pl.DataFrame) -> pl.Data
     folder = run.folder
     after = folder.table(_AFTER) if folder.has(_AFTER) else None
     known = (folder.table("plan.parquet"), rejected, outcomes, after, lifecycle(), _owners(folder))
-    results = reconciling.results(*known)
+    results = results_of(*known)
     if (results["verdict"] != Verdict.CHANGED_BY_OTHERS).all():
         return results
     host = run.settings.carrier_host
-    return reconciling.results(*known, sender_history.put_by_others(run.ledger, host, run.run_id, run.started))
+    return results_of(*known, sender_history.put_by_others(run.ledger, host, run.run_id, run.started))
 
 
 def report_again(ledger: Ledger, folder: RunFolder, run: RunSummary) -> run_document.Document:
@@ -235,7 +235,7 @@ def _document(
     stop: Stop | None,
 ) -> run_document.Document:
     intake, plan = run.folder.intake(), run.folder.plan_counts()
-    verdicts = reconciling.verdict_counts(results)
+    verdicts = verdict_counts(results)
     if run.kind is RunKind.PLAN:
         exit_code = run_document.exit_code_for_plan(refused=plan["refused"], invalid=intake["invalid"])
     else:
@@ -249,7 +249,7 @@ def _document(
         exit_code=stop.exit_code if stop and stop.exit_code is not None else exit_code,
         input=intake,
         plan=cast("run_document.PlanCounts", {key: plan[key] for key in run_document.PlanCounts.__annotations__}),
-        outcomes=reconciling.outcome_counts(outcomes),
+        outcomes=outcome_counts(outcomes),
         verdicts=verdicts,
         calls={"total": calls.total, "retried": calls.retried, "throttled": calls.throttled},
         seconds=(datetime.now(UTC) - run.started).total_seconds(),

@@ -15,7 +15,7 @@ import polars as pl
 from schemas.statuses import Cause, Finding
 from schemas.tables import Events, Explained, Findings, empty
 from simtandem.domain.abilities import Ability
-from simtandem.domain import findings as auditing
+from simtandem.domain.findings import dated_findings, findings_of
 from simtandem.domain import attribution
 from simtandem import progress
 from simtandem.carriers.protocol import Carrier
@@ -139,7 +139,7 @@ async def explain_changes(audit: Audit, carrier: Carrier) -> None:
     progress.current().begins("looking for who changed what")
     earlier = audit.earlier("explained.parquet")
     earlier = empty(Explained) if earlier is None else earlier
-    still, told = attribution.settled(_changes(audit, earlier), earlier)
+    still, told = attribution.already_explained(_changes(audit, earlier), earlier)
     events: pl.DataFrame | None = empty(Events)
     if still.height:
         since = still.select(pl.col("since").min()).item() - attribution.CLOCK_SKEW
@@ -162,8 +162,8 @@ def judge(audit: Audit) -> pl.DataFrame:
     folder = audit.folder
     inventory, managed = folder.table("inventory.parquet"), folder.table("managed.parquet")
     earlier = audit.earlier("findings.parquet")
-    findings = auditing.dated(
-        auditing.find(inventory, managed, lifecycle()),
+    findings = dated_findings(
+        findings_of(inventory, managed, lifecycle()),
         lifecycle(),
         managed,
         folder.table("tests.parquet"),

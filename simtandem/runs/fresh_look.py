@@ -20,7 +20,7 @@ from simtandem.carriers.protocol import Carrier, Change, StepResult
 from simtandem.runs.batch import BatchWork
 from simtandem.runs.look_plan import FRESH, LookCost, Moment
 from simtandem.runs.run import Run
-from simtandem.domain.replan import settle
+from simtandem.domain.replan import obsolete_steps
 
 _CONFIRMED = "confirmed.json"
 _MOST_LOOKS = 10
@@ -70,7 +70,7 @@ class FreshLook:
         fresh = await self._carrier.read(rows.select("sim_id", "endpoint_id"))
         asked = rows.filter(pl.col("owners_after").is_not_null())["sim_id"].unique().to_list()
         owners = await self._carrier.read_owners(asked) if asked else None
-        ended = settle(rows, fresh, owners, self._carrier.lifecycle)
+        ended = obsolete_steps(rows, fresh, owners, self._carrier.lifecycle)
         return {half: [_result(*row) for row in steps.iter_rows()] for half, steps in ended.items()}
 
     def good(self, work: BatchWork, row: int) -> bool:

@@ -16,7 +16,7 @@ from simtandem.carriers.protocol import Carrier
 from simtandem.carriers.registry import lifecycle
 from simtandem.errors import InputError, PlanRefused
 from simtandem.intake import Intake
-from simtandem.intake import read_devices as read_file
+from simtandem import intake
 from simtandem.runs import retry
 from simtandem.runs import undo
 from simtandem.runs.origin import AskedOn
@@ -52,7 +52,7 @@ def _devices(run: Run) -> Intake:
     if run.request.retry_of:
         return retry.read_run(run)
     quoting = run.asked_on is AskedOn.TERMINAL  # elsewhere an error is shown to people who may not read that file
-    return read_file(local_file(run), run.request.target, bounds(run.settings), quoting=quoting)
+    return intake.read_devices(local_file(run), run.request.target, bounds(run.settings), quoting=quoting)
 
 
 def take_devices(run: Run, intake: Intake) -> None:

@@ -5,7 +5,7 @@ import socket
 import polars as pl
 
 from schemas.tables import Rejected, Repeats, empty
-from simtandem.domain import inverse as undoing
+from simtandem.domain.inverse import as_devices, changed_devices, invert, undo_rows, without_wish
 from simtandem.carriers.registry import lifecycle
 from simtandem.errors import InputError
 from simtandem.intake import Intake
@@ -52,12 +52,12 @@ def read_run(run: Run) -> Intake:
     plan, outcomes = run.ledger.plan(run_id), run.ledger.outcomes(run_id)
     sent = sender_history.sent_by(run.ledger, run_id)
     later = sender_history.sent_later(run.ledger, run_id, plan, sent)
-    changes = undoing.changed(plan, outcomes, lifecycle(), sent, later, run_id)
+    changes = changed_devices(plan, outcomes, lifecycle(), sent, later, run_id)
     if changes.is_empty():
         raise InputError(f"Run {run_id} ({undone.record.kind}) changed nothing, so there is nothing to undo.")
     run.folder.save_table(_CHANGES, changes)
     return Intake(
-        devices=undoing.devices(changes),
+        devices=as_devices(changes),
         rejected=empty(Rejected),
         repeats=empty(Repeats),
         rows=changes.height,
@@ -69,11 +69,11 @@ def read_run(run: Run) -> Intake:
 
 def turn_around(run: Run, plan: pl.DataFrame) -> pl.DataFrame:
     """The plan of an undo from the plan for its devices; also leaves what goes back as `undo.csv`."""
-    inverse = undoing.inverse(plan, run.folder.table(_CHANGES), lifecycle())
-    write_retry(undoing.to_send(inverse), run.folder.file("undo.csv"))
+    inverse = invert(plan, run.folder.table(_CHANGES), lifecycle())
+    write_retry(undo_rows(inverse), run.folder.file("undo.csv"))
     return inverse
 
 
 def judged(run: Run, results: pl.DataFrame) -> pl.DataFrame:
     """The results of an undo as they are recorded: nothing is asked of what was left alone."""
-    return undoing.without_wish(results, run.folder.table(_CHANGES))
+    return without_wish(results, run.folder.table(_CHANGES))

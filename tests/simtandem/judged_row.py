@@ -6,7 +6,7 @@ from schemas.statuses import EndpointStatus, Half, Outcome, SimStatus, Target
 from schemas.tables import Outcomes, Rejected, Results, empty
 from simtandem.carriers.emnify.lifecycle import EMNIFY
 from simtandem.domain.plan import make_plan
-from simtandem.domain.verdicts import results
+from simtandem.domain.verdicts import results_of
 from tests.simtandem.model_fleet import ACTIVE, ISSUED, OFF, ON, ModelFleet, device, repeats, wishes
 
 NONE_REJECTED = empty(Rejected)
@@ -30,7 +30,7 @@ def judge(plan: pl.DataFrame, after: pl.DataFrame | None, sim: str = "", endpoin
     """The result of the one row of `plan`, whose steps ended as said."""
     ended = {Half.SIM: sim, Half.ENDPOINT: endpoint}
     lines = [(2, half, Outcome(word), 1, None, "") for half, word in ended.items() if word]
-    return Results.validate(results(plan, NONE_REJECTED, outcomes(*lines), after, EMNIFY)).row(0, named=True)
+    return Results.validate(results_of(plan, NONE_REJECTED, outcomes(*lines), after, EMNIFY)).row(0, named=True)
 
 
 ACTIVATE = plan_one(ISSUED, OFF, Target.ACTIVATED)

@@ -12,12 +12,12 @@ from schemas.tables import Managed, Outcomes, Plan, Rejected, Repeats, Results, 
 from simtandem.carriers.aeris.aeradmin.lifecycle import AERADMIN
 from simtandem.carriers.aeris.iot_accelerator.lifecycle import IOT_ACCELERATOR
 from simtandem.carriers.emnify.lifecycle import EMNIFY
-from simtandem.domain import inverse
 from simtandem.domain.batches import split
-from simtandem.domain.findings import find
+from simtandem.domain.findings import findings_of
+from simtandem.domain.inverse import as_devices, changed_devices, invert
 from simtandem.domain.lifecycle import Goal, Lifecycle, Status
 from simtandem.domain.plan import counts, make_plan
-from simtandem.domain.verdicts import results, to_retry
+from simtandem.domain.verdicts import results_of, to_retry
 from tests.simtandem.domain.any_lifecycle import Fleet, fleets, lifecycles
 
 LIFECYCLES = st.sampled_from([EMNIFY, AERADMIN, IOT_ACCELERATOR]) | lifecycles()
@@ -79,8 +79,8 @@ def test_undo_restores_what_it_does_not_refuse_and_charges_only_what_its_plan_sh
     plan = planned(fleet, fleet.wishes(words))
     fleet.apply(plan)
     after = states(fleet)
-    changes = inverse.changed(plan, applied(plan), fleet.lifecycle)
-    back = Plan.validate(inverse.inverse(planned(fleet, inverse.devices(changes)), changes, fleet.lifecycle))
+    changes = changed_devices(plan, applied(plan), fleet.lifecycle)
+    back = Plan.validate(invert(planned(fleet, as_devices(changes)), changes, fleet.lifecycle))
     charged = fleet.charged()
     fleet.apply(back)
     assert fleet.illegal == []
@@ -101,10 +101,10 @@ def test_every_row_has_a_verdict_and_every_state_its_findings(case: Case, data: 
     for one in moved.devices:
         if one.sim and data.draw(st.booleans()):
             one.sim = data.draw(st.sampled_from([status.name for status in fleet.lifecycle.sims]))
-    judged = Results.validate(results(plan, empty(Rejected), applied(plan), moved.inventory(), fleet.lifecycle))
+    judged = Results.validate(results_of(plan, empty(Rejected), applied(plan), moved.inventory(), fleet.lifecycle))
     assert judged.height == plan.height
     assert to_retry(judged).height <= plan.height
-    found = find(moved.inventory(), empty(Managed), fleet.lifecycle)
+    found = findings_of(moved.inventory(), empty(Managed), fleet.lifecycle)
     if not fleet.lifecycle.has_endpoints:
         assert set(found["finding"]) <= {"factory_test"}
         assert not judged["after"].str.contains("endpoint").any()

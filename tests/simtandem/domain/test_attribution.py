@@ -313,7 +313,7 @@ def test_what_an_earlier_audit_explained_is_not_asked_again() -> None:
     explained = attribution.explain(change(), steps(), log(event()), LATER)
     now = change(seen=NOON + timedelta(days=40))
 
-    still, told = attribution.settled(now, explained)
+    still, told = attribution.already_explained(now, explained)
 
     assert still.is_empty()
     assert Explained.validate(told).equals(explained)
@@ -321,7 +321,7 @@ def test_what_an_earlier_audit_explained_is_not_asked_again() -> None:
 
 def test_what_an_earlier_audit_could_not_explain_keeps_the_time_it_was_first_seen() -> None:
     awaited = attribution.explain(change(), steps(), log(), NOON)
-    still, told = attribution.settled(change(seen=NOON + timedelta(days=1)), awaited)
+    still, told = attribution.already_explained(change(seen=NOON + timedelta(days=1)), awaited)
 
     assert Changes.validate(still)["seen"].to_list() == [NOON]
     assert told.is_empty()
@@ -331,7 +331,7 @@ def test_a_device_put_right_since_is_a_new_question() -> None:
     explained = attribution.explain(change(), steps(), log(event()), LATER)
     again = change(since=NOON + timedelta(days=1), seen=NOON + timedelta(days=2))
 
-    still, told = attribution.settled(again, explained)
+    still, told = attribution.already_explained(again, explained)
 
     assert still.equals(again)
     assert told.is_empty()

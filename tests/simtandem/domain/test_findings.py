@@ -9,7 +9,15 @@ from hypothesis import given, settings
 from schemas.statuses import Cause, EndpointStatus, Finding, SimStatus, Target
 from schemas.tables import Explained, Findings, Inventory, Managed, empty
 from simtandem.carriers.emnify.lifecycle import EMNIFY
-from simtandem.domain import findings as auditing
+from simtandem.domain.findings import (
+    dated_findings,
+    finding_counts,
+    findings_of,
+    repairs,
+    trend,
+    unmanaged,
+    wasted_cost,
+)
 from simtandem.domain.plan import make_plan
 from tests.simtandem.model_fleet import ModelFleet, device, fleets, repeats, wishes
 
@@ -39,13 +47,13 @@ def managed(*rows: tuple[str, Target, datetime]) -> pl.DataFrame:
 
 def found(put: pl.DataFrame | None = None, fleet: ModelFleet = FLEET) -> pl.DataFrame:
     inventory = Inventory.validate(fleet.inventory())
-    return Findings.validate(auditing.find(inventory, managed() if put is None else put, LIFECYCLE))
+    return Findings.validate(findings_of(inventory, managed() if put is None else put, LIFECYCLE))
 
 
 def test_every_kind_is_counted_and_listed() -> None:
     findings = found(managed(("1", Target.SUSPENDED, NOW), ("2", Target.ACTIVATED, NOW)))
 
-    assert auditing.counts(findings) == {
+    assert finding_counts(findings) == {
         "paying_but_off": 2,
         "on_but_dead": 1,
         "sim_without_endpoint": 1,
@@ -69,27 +77,27 @@ def test_a_clean_fleet_has_no_findings() -> None:
     findings = found(fleet=ModelFleet([device(1, ACTIVATED, ENABLED), device(2)]))
 
     assert findings.is_empty()
-    assert set(auditing.counts(findings).values()) == {0}
-    assert auditing.repairs(findings) == {}
+    assert set(finding_counts(findings).values()) == {0}
+    assert repairs(findings) == {}
     assert found(fleet=ModelFleet([])).is_empty()
 
 
 def test_kinds_that_no_status_repairs_have_no_repair_file() -> None:
-    repairs = auditing.repairs(found(managed(("1", Target.SUSPENDED, NOW))))
+    files = repairs(found(managed(("1", Target.SUSPENDED, NOW))))
 
-    assert {finding: rows["status"].to_list() for finding, rows in repairs.items()} == {
+    assert {finding: rows["status"].to_list() for finding, rows in files.items()} == {
         Finding.PAYING_BUT_OFF: ["activated", "activated"],
         Finding.ON_BUT_DEAD: ["suspended"],
         Finding.SIM_WITHOUT_ENDPOINT: ["suspended"],
         Finding.DRIFTED: ["suspended"],
     }
-    assert repairs[Finding.PAYING_BUT_OFF].columns == ["sim_id", "endpoint_id", "iccid", "status"]
+    assert files[Finding.PAYING_BUT_OFF].columns == ["sim_id", "endpoint_id", "iccid", "status"]
 
 
 @settings(deadline=None)  # a busy machine is slow
 @given(fleets())
 def test_repairing_a_fleet_leaves_only_what_no_status_repairs(fleet: ModelFleet) -> None:
-    for finding, rows in auditing.repairs(found(fleet=fleet)).items():
+    for finding, rows in repairs(found(fleet=fleet)).items():
         asked = wishes(
             *[
                 (row, sim, endpoint, number, Target(status))
@@ -105,10 +113,10 @@ def test_repairing_a_fleet_leaves_only_what_no_status_repairs(fleet: ModelFleet)
 
 
 def test_the_trend_is_the_difference_to_the_audit_before() -> None:
-    now = auditing.counts(found())
+    now = finding_counts(found())
 
-    assert auditing.trend(now, None) is None
-    assert auditing.trend(now, {"paying_but_off": 5, "factory_test": 1}) == {
+    assert trend(now, None) is None
+    assert trend(now, {"paying_but_off": 5, "factory_test": 1}) == {
         "paying_but_off": -3,
         "on_but_dead": 1,
         "sim_without_endpoint": 1,
@@ -121,8 +129,8 @@ def test_the_trend_is_the_difference_to_the_audit_before() -> None:
 def test_money_is_counted_once_for_each_sim_and_only_at_a_rate() -> None:
     findings = found(managed(("2", Target.SUSPENDED, NOW), ("1", Target.SUSPENDED, NOW)))
 
-    assert auditing.cost(findings, None, "EUR") is None
-    cost = auditing.cost(findings, Decimal("0.45"), "EUR")
+    assert wasted_cost(findings, None, "EUR") is None
+    cost = wasted_cost(findings, Decimal("0.45"), "EUR")
 
     assert cost is not None
     assert (cost.sims, cost.per_month) == (4, Decimal("1.80"))  # SIMs 1, 2, 4 and 7
@@ -146,7 +154,7 @@ def dated(
         {"sim_id": list(tests or {}), "at": list((tests or {}).values())},
         schema={"sim_id": pl.String, "at": pl.Datetime("ms", "UTC")},
     )
-    told = auditing.dated(
+    told = dated_findings(
         findings,
         LIFECYCLE,
         managed() if put is None else put,
@@ -235,4 +243,4 @@ def test_other_findings_are_dated_by_the_audit_that_saw_them_first() -> None:
 def test_sims_never_managed_and_sims_that_are_gone_are_counted() -> None:
     put = managed(("1", Target.ACTIVATED, NOW), ("99", Target.ACTIVATED, NOW))
 
-    assert auditing.strangers(FLEET.inventory(), put) == (5, 1)
+    assert unmanaged(FLEET.inventory(), put) == (5, 1)

@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 from schemas.statuses import Action, EndpointStatus, Half, Outcome, SimStatus, Target, Verdict
 from schemas.tables import Outcomes, Plan, Repeats, Results, empty
 from simtandem.carriers.emnify.lifecycle import EMNIFY
-from simtandem.domain import inverse as undoing
+from simtandem.domain.inverse import as_devices, changed_devices, invert, undo_rows, without_wish
 from simtandem.domain.last_sender import LATER, SENT
 from simtandem.domain.plan import make_plan
 from tests.simtandem.model_fleet import Job, ModelFleet, device, jobs, wishes
@@ -43,7 +43,7 @@ def one(before: tuple[SimStatus, EndpointStatus | None], target: Target) -> tupl
 
 def inverse(fleet: ModelFleet, changes: pl.DataFrame) -> pl.DataFrame:
     lifecycle = EMNIFY
-    return Plan.validate(undoing.inverse(planned(fleet, undoing.devices(changes)), changes, lifecycle))
+    return Plan.validate(invert(planned(fleet, as_devices(changes)), changes, lifecycle))
 
 
 @settings(max_examples=40, deadline=None)
@@ -52,7 +52,7 @@ def test_everything_a_run_changed_goes_back_or_is_refused_and_nothing_else_is_to
     before = job.fleet.inventory()
     plan = planned(job.fleet, job.devices, job.repeats)
     job.fleet.apply(plan)
-    changes = undoing.changed(plan, all_applied(plan), EMNIFY)
+    changes = changed_devices(plan, all_applied(plan), EMNIFY)
     back = inverse(job.fleet, changes)
     assert back["row"].to_list() == plan.filter(action=Action.CHANGE)["row"].to_list()
     job.fleet.apply(back)
@@ -68,7 +68,7 @@ def test_everything_a_run_changed_goes_back_or_is_refused_and_nothing_else_is_to
 def test_a_device_that_moved_since_is_named_and_left_alone(job: Job, data: st.DataObject) -> None:
     plan = planned(job.fleet, job.devices, job.repeats)
     job.fleet.apply(plan)
-    changes = undoing.changed(plan, all_applied(plan), EMNIFY)
+    changes = changed_devices(plan, all_applied(plan), EMNIFY)
     moved = set()
     for line in changes.iter_rows(named=True):
         mine = next(each for each in job.fleet.devices if each.sim_id == line["sim_id"])
@@ -121,9 +121,9 @@ def test_what_can_not_go_back_is_refused_in_words(
 ) -> None:
     fleet, plan = one(before, target)
     fleet.apply(plan)
-    back = inverse(fleet, undoing.changed(plan, all_applied(plan), EMNIFY))
+    back = inverse(fleet, changed_devices(plan, all_applied(plan), EMNIFY))
     assert back.select("action", "reason").rows() == [(Action.REFUSED, reason)]
-    assert undoing.to_send(back).is_empty()
+    assert undo_rows(back).is_empty()
 
 
 @pytest.mark.parametrize(
@@ -135,11 +135,11 @@ def test_a_split_pair_that_costs_nothing_comes_back_although_no_status_asks_for_
 ) -> None:
     fleet, plan = one(before, target)
     fleet.apply(plan)
-    back = inverse(fleet, undoing.changed(plan, all_applied(plan), EMNIFY))
+    back = inverse(fleet, changed_devices(plan, all_applied(plan), EMNIFY))
     assert back.select("action", "desired", "sim_step", "endpoint_step", "newly_billed").rows() == [
         (Action.CHANGE, None, sim_step, endpoint_step, False),
     ]
-    assert undoing.to_send(back).is_empty()
+    assert undo_rows(back).is_empty()
     fleet.apply(back)
     assert (fleet.devices[0].sim, fleet.devices[0].endpoint) == before
     assert fleet.illegal == []
@@ -148,7 +148,7 @@ def test_a_split_pair_that_costs_nothing_comes_back_although_no_status_asks_for_
 def test_an_endpoint_that_alone_was_enabled_for_an_issued_sim_goes_back() -> None:
     fleet, plan = one((ISSUED, OFF), Target.ACTIVATED)
     fleet.change_endpoint("101", ON)
-    back = inverse(fleet, undoing.changed(plan, all_applied(plan, sim=Outcome.REFUSED), EMNIFY))
+    back = inverse(fleet, changed_devices(plan, all_applied(plan, sim=Outcome.REFUSED), EMNIFY))
     assert back.select("action", "sim_step", "endpoint_step", "endpoint_after").rows() == [
         (Action.CHANGE, False, True, OFF)
     ]
@@ -158,7 +158,7 @@ def test_a_device_that_can_not_go_back_and_moved_has_both_reasons() -> None:
     fleet, plan = one((ISSUED, OFF), Target.ACTIVATED)
     fleet.apply(plan)
     fleet.devices[0].sim = SUSPENDED
-    back = inverse(fleet, undoing.changed(plan, all_applied(plan), EMNIFY))
+    back = inverse(fleet, changed_devices(plan, all_applied(plan), EMNIFY))
     no_way, moved = back["reason"].item().split("; also ")
     assert no_way == "SIM 1 was Issued before the run, and nothing goes back there"
     assert moved == (
@@ -168,7 +168,7 @@ def test_a_device_that_can_not_go_back_and_moved_has_both_reasons() -> None:
 
 def test_a_device_that_is_back_already_needs_nothing() -> None:
     fleet, plan = one((SUSPENDED, OFF), Target.ACTIVATED)
-    back = inverse(fleet, undoing.changed(plan, all_applied(plan), EMNIFY))
+    back = inverse(fleet, changed_devices(plan, all_applied(plan), EMNIFY))
     assert back.select("action", "sim_after", "reason").rows() == [
         (Action.UNCHANGED, SUSPENDED, "it is back already"),
     ]
@@ -176,7 +176,7 @@ def test_a_device_that_is_back_already_needs_nothing() -> None:
 
 def test_a_split_pair_that_is_one_again_needs_nothing() -> None:
     fleet, plan = one((SUSPENDED, ON), Target.ACTIVATED)
-    back = inverse(fleet, undoing.changed(plan, all_applied(plan), EMNIFY))
+    back = inverse(fleet, changed_devices(plan, all_applied(plan), EMNIFY))
     assert back.select("action", "sim_after", "endpoint_after", "first", "sim_step", "newly_billed").rows() == [
         (Action.UNCHANGED, SUSPENDED, ON, None, False, False),
     ]
@@ -185,13 +185,13 @@ def test_a_split_pair_that_is_one_again_needs_nothing() -> None:
 @pytest.mark.parametrize("outcome", [Outcome.REFUSED, Outcome.FAILED, Outcome.HELD, Outcome.UNCHANGED])
 def test_what_the_run_did_not_change_is_not_undone(outcome: Outcome) -> None:
     _, plan = one((SUSPENDED, OFF), Target.ACTIVATED)
-    assert undoing.changed(plan, all_applied(plan, sim=outcome, endpoint=outcome), EMNIFY).is_empty()
+    assert changed_devices(plan, all_applied(plan, sim=outcome, endpoint=outcome), EMNIFY).is_empty()
 
 
 def test_a_half_that_alone_was_changed_goes_back_alone() -> None:
     fleet, plan = one((SUSPENDED, OFF), Target.ACTIVATED)
     fleet.change_endpoint("101", ON)
-    back = inverse(fleet, undoing.changed(plan, all_applied(plan, sim=Outcome.REFUSED), EMNIFY))
+    back = inverse(fleet, changed_devices(plan, all_applied(plan, sim=Outcome.REFUSED), EMNIFY))
     assert back.select("desired", "sim_step", "endpoint_step", "endpoint_after").rows() == [
         (Target.SUSPENDED, False, True, OFF),
     ]
@@ -200,7 +200,7 @@ def test_a_half_that_alone_was_changed_goes_back_alone() -> None:
 def test_a_half_somebody_else_had_changed_already_stays_as_it_is() -> None:
     fleet, plan = one((SUSPENDED, OFF), Target.ACTIVATED)
     fleet.apply(plan)
-    changes = undoing.changed(plan, all_applied(plan, endpoint=Outcome.UNCHANGED), EMNIFY)
+    changes = changed_devices(plan, all_applied(plan, endpoint=Outcome.UNCHANGED), EMNIFY)
     assert changes.select("sim_was", "endpoint_was", "sim_left", "endpoint_left").rows() == [
         (SUSPENDED, ON, ACTIVATED, ON),
     ]
@@ -212,7 +212,7 @@ def test_a_step_nobody_knows_of_is_undone_where_it_shows(carried_out: bool) -> N
     fleet.change_endpoint("101", OFF)
     if carried_out:
         fleet.change_sim("1", SUSPENDED)
-    back = inverse(fleet, undoing.changed(plan, all_applied(plan, sim=Outcome.UNKNOWN), EMNIFY))
+    back = inverse(fleet, changed_devices(plan, all_applied(plan, sim=Outcome.UNKNOWN), EMNIFY))
     assert back.select("action", "sim_step", "endpoint_step").rows() == [(Action.CHANGE, carried_out, True)]
 
 
@@ -231,7 +231,7 @@ def test_steps_without_an_outcome_count_only_where_the_run_has_a_call_for_them(h
     _, plan = one((SUSPENDED, OFF), Target.ACTIVATED)
     ident = plan[f"{half}_id"][0] if half else ""
     sent = calls((half, ident, "mine", "1")) if half else calls(("sim", "another", "mine", "1"))
-    changes = undoing.changed(plan, empty(Outcomes), EMNIFY, sent)
+    changes = changed_devices(plan, empty(Outcomes), EMNIFY, sent)
     assert changes.height == counted
     assert changes["sim_perhaps"].to_list() == ([half == "sim"] if half else [])
 
@@ -241,7 +241,7 @@ def test_a_half_that_a_later_run_sent_belongs_to_that_run(at: str, claimed: str 
     fleet, plan = one((SUSPENDED, OFF), Target.ACTIVATED)
     sim = plan["sim_id"][0]
     fleet.apply(plan)
-    changes = undoing.changed(
+    changes = changed_devices(
         plan, all_applied(plan), EMNIFY, calls(("sim", sim, "mine", "1")), others(("sim", sim, "other", at, None, True))
     )
     assert changes["later_run"].to_list() == [claimed]
@@ -253,7 +253,7 @@ def test_a_half_that_a_later_run_sent_belongs_to_that_run(at: str, claimed: str 
 def test_a_device_the_listing_does_not_show_keeps_the_plans_reason() -> None:
     fleet, plan = one((SUSPENDED, OFF), Target.ACTIVATED)
     fleet.devices.clear()
-    back = inverse(fleet, undoing.changed(plan, all_applied(plan), EMNIFY))
+    back = inverse(fleet, changed_devices(plan, all_applied(plan), EMNIFY))
     assert back.select("action", "reason").rows() == [
         (Action.REFUSED, "SIM 1 is not in the carrier's inventory"),
     ]
@@ -262,7 +262,7 @@ def test_a_device_the_listing_does_not_show_keeps_the_plans_reason() -> None:
 def test_a_strange_iccid_does_not_stop_the_undo() -> None:
     _, plan = one((SUSPENDED, OFF), Target.ACTIVATED)
     odd = plan.with_columns(iccid=pl.lit("89-x"))
-    assert undoing.devices(undoing.changed(odd, all_applied(plan), EMNIFY))["iccid"].to_list() == [None]
+    assert as_devices(changed_devices(odd, all_applied(plan), EMNIFY))["iccid"].to_list() == [None]
 
 
 def test_nothing_is_asked_of_what_is_left_alone() -> None:
@@ -274,4 +274,4 @@ def test_nothing_is_asked_of_what_is_left_alone() -> None:
         for row, verdict in enumerate(verdicts, 2)
     ]
     results = pl.DataFrame(lines, schema=empty(Results).schema)
-    assert undoing.without_wish(results, changes)["desired"].to_list() == ["suspended", None, None]
+    assert without_wish(results, changes)["desired"].to_list() == ["suspended", None, None]

@@ -9,7 +9,7 @@ from schemas.organisations import OwnerField
 from schemas.statuses import Action, EndpointStatus, Half, Outcome, SimStatus, Target
 from schemas.tables import Plan, Repeats, empty
 from simtandem.carriers.emnify.lifecycle import EMNIFY
-from simtandem.domain import inverse as undoing
+from simtandem.domain.inverse import as_devices, changed_devices, invert, undo_rows
 from simtandem.domain.plan import make_plan
 from simtandem.intake import read_devices
 from simtandem.reports.result_files import write_retry
@@ -28,7 +28,7 @@ def planned(fleet: OwnedFleet, devices: pl.DataFrame) -> pl.DataFrame:
 
 
 def inverse(fleet: OwnedFleet, changes: pl.DataFrame) -> pl.DataFrame:
-    return Plan.validate(undoing.inverse(planned(fleet, undoing.devices(changes)), changes, EMNIFY))
+    return Plan.validate(invert(planned(fleet, as_devices(changes)), changes, EMNIFY))
 
 
 def ran(
@@ -40,7 +40,7 @@ def ran(
     if sim is APPLIED:
         fleet.apply(plan)
     steps = [(2, half, sim if half is Half.SIM else APPLIED) for half in Half if plan[f"{half}_step"].item()]
-    return fleet, undoing.changed(plan, ended(*steps), EMNIFY)
+    return fleet, changed_devices(plan, ended(*steps), EMNIFY)
 
 
 @settings(max_examples=60, deadline=None)
@@ -52,7 +52,7 @@ def test_every_owner_a_run_changed_goes_back_or_its_device_is_refused(job: tuple
     plan = planned(fleet, devices)
     fleet.apply(plan)
     steps = [(row["row"], half, APPLIED) for row in plan.iter_rows(named=True) for half in Half if row[f"{half}_step"]]
-    back = inverse(fleet, undoing.changed(plan, ended(*steps), EMNIFY))
+    back = inverse(fleet, changed_devices(plan, ended(*steps), EMNIFY))
     assert back["row"].to_list() == plan.filter(pl.col("action") == Action.CHANGE)["row"].to_list()
     fleet.apply(back)
     assert (fleet.fleet.illegal, fleet.needless) == ([], [])
@@ -136,7 +136,7 @@ def test_a_status_without_a_way_back_keeps_its_owner_too() -> None:
 
 def test_what_goes_back_can_be_read_as_an_input_file(tmp_path: Path) -> None:
     fleet, changes = ran((ACTIVE, ON), None, "customer_org_id=43, reseller_org_id=7")
-    write_retry(undoing.to_send(inverse(fleet, changes)), tmp_path / "undo.csv")
+    write_retry(undo_rows(inverse(fleet, changes)), tmp_path / "undo.csv")
     again = read_devices(tmp_path / "undo.csv")
     assert again.devices.select("sim_id", "desired", "owners").rows() == [
         ("1", None, "customer_org_id=42, reseller_org_id=none")

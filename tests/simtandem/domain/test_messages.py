@@ -5,7 +5,7 @@ import pytest
 
 from schemas.statuses import EndpointStatus, Half, Outcome, SimStatus, Target
 from simtandem.carriers.emnify.lifecycle import EMNIFY
-from simtandem.domain.verdicts import results
+from simtandem.domain.verdicts import results_of
 from tests.simtandem.judged_row import ACTIVATE, NONE_REJECTED, SUSPEND, judge, now, outcomes, plan_one
 from tests.simtandem.model_fleet import ACTIVE, ISSUED, OFF, ON, SUSPENDED
 
@@ -15,7 +15,7 @@ def test_attempts_are_added_and_the_worst_step_is_quoted() -> None:
         (2, Half.ENDPOINT, Outcome.APPLIED, 2, 204, ""),
         (2, Half.SIM, Outcome.REFUSED, 1, 409, "1406 not allowed"),
     )
-    judged = results(ACTIVATE, NONE_REJECTED, ended, now(ISSUED, ON), EMNIFY).row(0, named=True)
+    judged = results_of(ACTIVATE, NONE_REJECTED, ended, now(ISSUED, ON), EMNIFY).row(0, named=True)
     assert (judged["attempts"], judged["http_status"], judged["error"]) == (3, 409, "1406 not allowed")
     assert judged["reason"] == (
         "the carrier refused the SIM step (HTTP 409): 1406 not allowed; it is Issued+Enabled, "
@@ -27,7 +27,7 @@ def test_a_failing_endpoint_is_quoted_before_the_sim_it_held_back() -> None:
     ended = outcomes(
         (2, Half.SIM, Outcome.HELD, 0, None, "its endpoint failed"), (2, Half.ENDPOINT, Outcome.FAILED, 3, 503, "busy")
     )
-    judged = results(ACTIVATE, NONE_REJECTED, ended, now(ISSUED, OFF), EMNIFY).row(0, named=True)
+    judged = results_of(ACTIVATE, NONE_REJECTED, ended, now(ISSUED, OFF), EMNIFY).row(0, named=True)
     assert (judged["http_status"], judged["error"]) == (503, "busy")
     assert str(judged["reason"]).startswith("the endpoint step failed (HTTP 503): busy; ")
 
@@ -71,6 +71,6 @@ def test_a_pair_that_was_put_back_is_not_told_to_be_untouched() -> None:
     ended = outcomes(
         (2, Half.ENDPOINT, Outcome.HELD, 2, 204, "put back"), (2, Half.SIM, Outcome.HELD, 0, None, "the run stopped")
     )
-    reason = results(ACTIVATE, NONE_REJECTED, ended, now(ISSUED, OFF), EMNIFY)["reason"][0]
+    reason = results_of(ACTIVATE, NONE_REJECTED, ended, now(ISSUED, OFF), EMNIFY)["reason"][0]
     assert reason.startswith("put back (the run stopped): it is Issued+Disabled, ")
     assert "nothing was sent" not in reason

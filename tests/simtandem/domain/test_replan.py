@@ -7,7 +7,7 @@ from schemas.statuses import EndpointStatus, Half, Outcome, SimStatus, Target
 from schemas.tables import Repeats, empty
 from simtandem.carriers.emnify.lifecycle import EMNIFY
 from simtandem.domain.plan import make_plan
-from simtandem.domain.replan import settle
+from simtandem.domain.replan import obsolete_steps
 from tests.simtandem.model_fleet import ModelFleet, device, wishes
 from tests.simtandem.owned_fleet import asks, owned
 
@@ -32,7 +32,7 @@ def plan_of(fleet: ModelFleet, *targets: Target) -> pl.DataFrame:
 def settled(before: Pair, target: Target, now: Pair) -> dict[Half, tuple[str, str]]:
     """What becomes of one device's steps, planned when it was as `before`, found as `now`."""
     plan, fresh = plan_of(ModelFleet([device(1, *before)]), target), ModelFleet([device(1, *now)]).inventory()
-    ended = settle(plan, fresh, None, EMNIFY)
+    ended = obsolete_steps(plan, fresh, None, EMNIFY)
     return {half: (row[1], row[2]) for half, steps in ended.items() for row in steps.iter_rows() if row[0] == 2}
 
 
@@ -75,7 +75,7 @@ def test_a_device_that_is_gone_or_has_another_endpoint_is_held() -> None:
     plan = plan_of(ModelFleet([device(1), device(2)]), Target.ACTIVATED, Target.ACTIVATED)
     other = device(2)
     other.endpoint_id = "909"
-    ended = settle(plan, ModelFleet([other]).inventory(), None, EMNIFY)
+    ended = obsolete_steps(plan, ModelFleet([other]).inventory(), None, EMNIFY)
     assert dict(ended[SIM].select("row", "error").iter_rows()) == {
         2: "moved since the plan was made: the carrier does not show it now",
         3: "moved since the plan was made: its endpoint is 909 now",
@@ -91,7 +91,7 @@ def test_owners_belong_to_what_a_sims_step_changes(customer: str, ended: dict[Ha
     wanted = asks((2, "1", None, "customer_org_id=43"))
     plan = make_plan(wanted, empty(Repeats), fleet.inventory(), EMNIFY, fleet.owners())
     fleet.held["1"] |= {name: customer for name in fleet.held["1"] if name == "customer_org_id"}
-    told = settle(plan, fleet.inventory(), fleet.owners(), EMNIFY)
+    told = obsolete_steps(plan, fleet.inventory(), fleet.owners(), EMNIFY)
     assert {half: steps.height for half, steps in told.items()} == {SIM: len(ended), ENDPOINT: 0}
     for half, (outcome, why) in ended.items():
         assert told[half]["outcome"].item() == outcome
@@ -107,7 +107,7 @@ def test_what_is_left_is_legal_and_leads_to_what_is_asked_wherever_the_device_is
     before: tuple[SimStatus, EndpointStatus], target: Target, now: tuple[SimStatus, EndpointStatus]
 ) -> None:
     plan, found = plan_of(ModelFleet([device(1, *before)]), target), ModelFleet([device(1, *now)])
-    ended = settle(plan, found.inventory(), None, EMNIFY)
+    ended = obsolete_steps(plan, found.inventory(), None, EMNIFY)
     left = plan.with_columns(
         (pl.col(f"{half}_step") & ~pl.col("row").is_in(ended[half]["row"].implode())).alias(f"{half}_step")
         for half in Half

@@ -11,7 +11,15 @@ from schemas.statuses import Action, EndpointStatus, Half, Outcome, SimStatus, T
 from schemas.tables import Devices, Plan, Results, empty
 from simtandem.carriers.emnify.lifecycle import EMNIFY
 from simtandem.domain.plan import make_plan
-from simtandem.domain.verdicts import PUT_BY, half_done, outcome_counts, results, stragglers, to_retry, verdict_counts
+from simtandem.domain.verdicts import (
+    PUT_BY,
+    half_done,
+    outcome_counts,
+    results_of,
+    stragglers,
+    to_retry,
+    verdict_counts,
+)
 from tests.simtandem.judged_row import ACTIVATE, NO_OUTCOMES, NONE_REJECTED, SUSPEND, judge, now, outcomes, plan_one
 from tests.simtandem.model_fleet import (
     ACTIVE,
@@ -67,7 +75,7 @@ def test_every_input_row_gets_one_verdict_and_one_reason(
     run: tuple[pl.DataFrame, pl.DataFrame, pl.DataFrame, pl.DataFrame | None],
 ) -> None:
     plan, rejected_rows, ended, after = run
-    judged = Results.validate(results(plan, rejected_rows, ended, after, EMNIFY))
+    judged = Results.validate(results_of(plan, rejected_rows, ended, after, EMNIFY))
     assert judged["row"].to_list() == sorted([*plan["row"], *rejected_rows["row"]])
     assert sum(verdict_counts(judged).values()) == plan.height + rejected_rows.height
     assert list(verdict_counts(judged)) == [verdict.value for verdict in Verdict]
@@ -87,7 +95,7 @@ def test_a_run_without_trouble_ends_in_sync(job: Job) -> None:
     job.fleet.apply(plan)
     steps = [(row["row"], half) for row in plan.iter_rows(named=True) for half in Half if row[f"{half}_step"]]
     ended = outcomes(*[(row, half, Outcome.APPLIED, 1, 204, "") for row, half in steps])
-    judged = results(plan, NONE_REJECTED, ended, job.fleet.inventory(), EMNIFY)
+    judged = results_of(plan, NONE_REJECTED, ended, job.fleet.inventory(), EMNIFY)
     assert set(judged["verdict"]) <= {Verdict.IN_SYNC, Verdict.REFUSED}
     assert set(judged.filter(pl.col("verdict") == Verdict.REFUSED)["row"]) == {
         row["row"]
@@ -105,7 +113,7 @@ def test_an_endpoint_that_two_runs_are_known_to_have_put_there_stays_one_row() -
         [("endpoint", ident, OFF.value, "r-1"), ("endpoint", ident, OFF.value, "r-2")], schema=PUT_BY, orient="row"
     )
     done = outcomes((plan["row"].item(), Half.ENDPOINT, Outcome.APPLIED, 1, 204, ""))
-    judged = results(plan, NONE_REJECTED, done, now(ISSUED, OFF), EMNIFY, others=twice)
+    judged = results_of(plan, NONE_REJECTED, done, now(ISSUED, OFF), EMNIFY, others=twice)
     assert judged.height == 1
     assert judged["reason"].item().startswith("changed by simtandem (run r-2)")
 
@@ -246,7 +254,7 @@ def test_a_sim_with_another_partner_is_not_the_device_that_was_changed() -> None
 
 def test_invalid_rows_and_refused_moves_keep_their_reason() -> None:
     plan = plan_one(ISSUED, OFF, Target.SUSPENDED)
-    judged = Results.validate(results(plan, rejected(3), NO_OUTCOMES, now(ISSUED, OFF), EMNIFY))
+    judged = Results.validate(results_of(plan, rejected(3), NO_OUTCOMES, now(ISSUED, OFF), EMNIFY))
     assert judged["verdict"].to_list() == [Verdict.REFUSED, Verdict.INVALID]
     assert judged["reason"].to_list() == [plan["reason"][0], "precision is gone"]
     assert judged["before"].to_list() == ["Issued+Disabled", ""]
@@ -260,7 +268,7 @@ def test_a_repeat_takes_the_verdict_of_the_row_it_repeats() -> None:
     ended = outcomes(
         (2, Half.ENDPOINT, Outcome.APPLIED, 1, 204, ""), (2, Half.SIM, Outcome.FAILED, 4, 503, "no answer")
     )
-    judged = results(plan, NONE_REJECTED, ended, now(ISSUED, ON), EMNIFY)
+    judged = results_of(plan, NONE_REJECTED, ended, now(ISSUED, ON), EMNIFY)
     assert judged["verdict"].to_list() == [Verdict.FAILED, Verdict.FAILED]
     assert judged["reason"][1] == "same device and status as row 2; sent once"
     assert judged["attempts"].to_list() == [5, 0]
@@ -272,13 +280,9 @@ def test_the_last_line_of_a_step_counts() -> None:
         (2, Half.ENDPOINT, Outcome.APPLIED, 1, 204, ""),
         (2, Half.SIM, Outcome.APPLIED, 1, 204, ""),
     )
-    judged = results(ACTIVATE, NONE_REJECTED, ended, now(ACTIVE, ON), EMNIFY).row(0, named=True)
-    assert (judged["sim_outcome"], judged["http_status"], judged["error"], judged["reason"]) == (
-        "applied",
-        None,
-        "",
-        "",
-    )
+    judged = results_of(ACTIVATE, NONE_REJECTED, ended, now(ACTIVE, ON), EMNIFY).row(0, named=True)
+    told = (judged["sim_outcome"], judged["http_status"], judged["error"], judged["reason"])
+    assert told == ("applied", None, "", "")
 
 
 # What to read again, and what to feed back
@@ -322,7 +326,7 @@ def test_what_is_fed_back_has_ids_is_not_in_sync_and_stands_once() -> None:
         (7, "77", None, None, Target.ACTIVATED),  # unknown to the carrier
     )
     plan = make_plan(devices, repeats((8, 2)), fleet.inventory(), EMNIFY)
-    judged = results(plan, rejected(5), NO_OUTCOMES, None, EMNIFY)
+    judged = results_of(plan, rejected(5), NO_OUTCOMES, None, EMNIFY)
     assert to_retry(judged).rows() == [
         ("1", "101", iccid(1), Target.ACTIVATED),
     ]
@@ -337,7 +341,7 @@ def test_outcomes_are_counted_with_every_word_as_a_key() -> None:
 
 def test_nothing_in_gives_nothing_out() -> None:
     plan = make_plan(empty(Devices), repeats(), ModelFleet([]).inventory(), EMNIFY)
-    judged = Results.validate(results(plan, NONE_REJECTED, NO_OUTCOMES, None, EMNIFY))
+    judged = Results.validate(results_of(plan, NONE_REJECTED, NO_OUTCOMES, None, EMNIFY))
     assert judged.is_empty()
     assert verdict_counts(judged) == {verdict.value: 0 for verdict in Verdict}
     assert to_retry(judged).is_empty()

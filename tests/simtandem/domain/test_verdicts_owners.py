@@ -10,7 +10,7 @@ from schemas.statuses import Action, EndpointStatus, Half, Outcome, SimStatus, T
 from schemas.tables import Outcomes, Owners, Rejected, Repeats, Results, empty
 from simtandem.carriers.emnify.lifecycle import EMNIFY
 from simtandem.domain.plan import make_plan
-from simtandem.domain.verdicts import moved_between, results, stragglers, to_retry
+from simtandem.domain.verdicts import moved_between, results_of, stragglers, to_retry
 from simtandem.intake import read_devices
 from simtandem.reports.result_files import write_retry
 from tests.simtandem.model_fleet import ModelFleet, device, repeats
@@ -39,7 +39,7 @@ def judge(
 ) -> dict[str, object]:
     """The result of the one row, given the fleet as it is now."""
     told = fleet.owners() if owners is None else owners
-    judged = results(plan, empty(Rejected), outcomes, fleet.inventory(), EMNIFY, told)
+    judged = results_of(plan, empty(Rejected), outcomes, fleet.inventory(), EMNIFY, told)
     return Results.validate(judged).row(0, named=True)
 
 
@@ -54,12 +54,12 @@ def test_a_run_without_trouble_ends_in_sync_and_one_that_sent_nothing_does_not(
     fleet.apply(plan)
     steps = [(row["row"], half, APPLIED) for row in plan.iter_rows(named=True) for half in Half if row[f"{half}_step"]]
     outcomes, nothing = ended(*steps), empty(Outcomes)
-    judged = results(plan, empty(Rejected), outcomes, fleet.inventory(), EMNIFY, fleet.owners())
+    judged = results_of(plan, empty(Rejected), outcomes, fleet.inventory(), EMNIFY, fleet.owners())
     assert set(judged["verdict"]) <= {Verdict.IN_SYNC, Verdict.REFUSED}
     assert stragglers(plan, outcomes, fleet.inventory(), fleet.owners()).is_empty()
     asked = judged.filter(pl.col("owners").is_not_null() & (pl.col("verdict") == Verdict.IN_SYNC))
     assert asked["owners"].to_list() == asked["owners_after"].to_list()
-    unsent = results(plan, empty(Rejected), nothing, before.inventory(), EMNIFY, before.owners())
+    unsent = results_of(plan, empty(Rejected), nothing, before.inventory(), EMNIFY, before.owners())
     changes = plan.filter(pl.col("action") == Action.CHANGE)["row"].to_list()
     assert set(unsent.filter(pl.col("row").is_in(changes))["verdict"]) <= {Verdict.SKIPPED}
 
@@ -145,7 +145,7 @@ def test_of_rows_that_ask_no_owner_none_needs_to_be_read() -> None:
 
 def test_without_a_fresh_look_the_listing_of_the_plan_stands() -> None:
     _, plan = one()
-    row = results(plan, empty(Rejected), empty(Outcomes), None, EMNIFY).row(0, named=True)
+    row = results_of(plan, empty(Rejected), empty(Outcomes), None, EMNIFY).row(0, named=True)
     assert (row["verdict"], row["owners_after"]) == (Verdict.SKIPPED, SAME)
 
 
@@ -161,7 +161,7 @@ def test_a_repeat_is_told_the_owners_of_the_row_it_repeats() -> None:
     fleet = owned(ModelFleet([device(1, ACTIVE, ON)]))
     plan = plan_of(fleet, asks((2, "1", None, OTHER)), repeats((3, 2)))
     fleet.apply(plan)
-    judged = results(plan, empty(Rejected), ended((2, "sim", APPLIED)), fleet.inventory(), EMNIFY, fleet.owners())
+    judged = results_of(plan, empty(Rejected), ended((2, "sim", APPLIED)), fleet.inventory(), EMNIFY, fleet.owners())
     assert judged["owners_after"].to_list() == [OTHER, OTHER]
     assert judged["verdict"].to_list() == [Verdict.IN_SYNC] * 2
 
@@ -171,7 +171,7 @@ def test_what_is_to_be_retried_asks_for_the_same_owners_as_an_input_file(tmp_pat
     devices = asks(
         (2, "1", None, "customer_org_id=none, issuer_org_id=9"), (3, "2", Target.SUSPENDED, None), (4, "3", None, SAME)
     )
-    retry = to_retry(results(plan_of(fleet, devices), empty(Rejected), empty(Outcomes), None, EMNIFY))
+    retry = to_retry(results_of(plan_of(fleet, devices), empty(Rejected), empty(Outcomes), None, EMNIFY))
     write_retry(retry, tmp_path / "retry.csv")
     again = read_devices(tmp_path / "retry.csv")
     assert again.rejected.is_empty()

@@ -73,8 +73,8 @@ def test_pairs_that_cost_money_come_first_and_name_their_rows(advise: Advise) ->
 
     first, second = advise([{"verdict": "unknown", "after": ""}, split, split])
 
-    assert (first.headline, first.urgent) == ("2 devices are paying but off", True)
-    assert "each is charged this month (UTC) and every month it stays so" in first.text
+    assert (first.headline, first.urgent) == ("Paying but off: 2 devices", True)
+    assert "Each is charged this month (UTC) and every month it stays so" in first.text
     assert "A retry of this run, see below, sends what is missing." in first.text
     assert first.details == ("Rows 3 and 4.",)
     assert second.headline == "3 rows are in retry.csv"
@@ -83,7 +83,7 @@ def test_pairs_that_cost_money_come_first_and_name_their_rows(advise: Advise) ->
 def test_a_split_pair_that_was_not_ours_to_change_is_left_to_an_audit(advise: Advise) -> None:
     first, *_ = advise([{"verdict": "changed_by_others", "after": "Suspended+Enabled"}])
 
-    assert (first.headline, first.command) == ("1 device is on but dead", "simtandem audit")
+    assert (first.headline, first.command) == ("On but dead: 1 device", "simtandem audit")
 
 
 def test_a_device_changed_by_others_is_to_be_compared_first(advise: Advise) -> None:
