@@ -1,10 +1,10 @@
-"""Carrying out what is due: one run for what of a file is due together, through the ordinary bulk update.
+"""Runs of what is due: one for all rows of a file that are due together, through the ordinary bulk update.
 
-Only one program at a time does this on a ledger, and its lock goes with its process. So whoever holds it knows that a
-schedule that is `due` without an end was left by somebody who is gone: what that run's record says is taken over, and
-only a run that never came to an end is begun again. A new run sends only what is still missing.
+One process at a time does this on a ledger, and its lock ends with it. So a schedule that is `due` without an end was
+left by a process that ended: the record of its run is used, and only a run without an end is started again. A new run
+sends only what is still missing.
 
-Runs take time. So before each of them it is decided anew what is carried out, by all that is due by then.
+Runs take time, so what is carried out is decided before each of them, from everything that is due by then.
 """
 
 import logging
@@ -42,7 +42,7 @@ _KILLED = "the run did not end; perhaps it was killed"
 
 
 def _nothing(_step: str) -> None:
-    """Nobody wants to know of the steps."""
+    """No hook for the steps."""
 
 
 @dataclass(frozen=True, slots=True)

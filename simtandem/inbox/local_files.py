@@ -1,4 +1,4 @@
-"""What only a folder of this machine can do for an inbox: be held by one, and keep what is put there meanwhile."""
+"""An inbox in a folder of this machine: it can be locked, and a removal affects exactly the file that was read."""
 
 import fcntl
 import os
@@ -21,9 +21,9 @@ _ODD = re.compile(r"[\x00-\x1f\x7f\ud800-\udfff]")
 
 @contextmanager
 def hold(folder: Path) -> Iterator[bool]:
-    """Whether nobody else holds this folder; nobody does before the block ends. A lock goes with its process.
+    """Lock this folder until the block ends, or the process; false if another process has it.
 
-    Where folders can't be locked, as on some network mounts, everybody holds them.
+    Always true where folders can't be locked, as on some network mounts.
     """
     descriptor = os.open(folder, os.O_RDONLY)
     try:
@@ -40,10 +40,10 @@ def _locked(descriptor: int) -> bool:
 
 
 def being_written(path: Path) -> bool:
-    """Whether some program has this file open to write to it. False where the system can't say.
+    """Whether a program has this file open for writing. False if the system can't say.
 
-    Linux grants a read lease only on a file that nobody writes to. Who opens it in the moment that we have the lease
-    waits for the end of it, and the signal that tells us so is one that is ignored.
+    Linux grants a read lease only on a file without a writer. A program that opens it during the lease waits for its
+    end; the signal for that is one that is ignored.
     """
     if not hasattr(fcntl, "F_SETLEASE"):
         return False
@@ -57,7 +57,7 @@ def being_written(path: Path) -> bool:
         fcntl.fcntl(descriptor, fcntl.F_SETLEASE, fcntl.F_UNLCK)
     except BlockingIOError:
         return True
-    except OSError:  # somebody else's file, or a file system without leases
+    except OSError:  # another user's file, or a file system without leases
         return False
     finally:
         os.close(descriptor)
@@ -86,13 +86,13 @@ def share(root: Path, path: Path) -> None:
     """Let those who may read the folder `root` read this file below it, and come to it; nobody else, and no more."""
     may = root.stat().st_mode
     for folder in path.parents[: len(path.relative_to(root).parts) - 1]:
-        with suppress(OSError):  # somebody else made it
+        with suppress(OSError):  # another user made it
             folder.chmod(0o700 | (may & 0o2055))
     path.chmod(0o600 | (may & 0o044))
 
 
 def restore_all(folder: Path) -> None:
-    """Put back what was put aside by somebody who was killed before it was decided."""
+    """Put back files that a killed process had set aside."""
     for aside in folder.iterdir():
         if found := _LEAVING.fullmatch(aside.name):
             _put_back(aside, folder / found["name"])

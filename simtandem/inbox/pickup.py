@@ -1,19 +1,19 @@
-"""Taking files from an inbox, each version of a file once, and putting them away when all they ask for has ended.
+"""Takes files from an inbox, each version of a file once, and archives them when all their schedules have ended.
 
-The order of the steps is what makes a kill between any two of them harmless:
+A process may be killed between any two steps, because of their order:
 
-1. The file lies still for a while and is open to no writer; it is read, and read again nowhere else: its bytes count.
-2. One transaction of the ledger records the file and all it schedules. This is the moment it is taken; the ledger's
-   key on inbox, name, size, time of change and SHA-256 lets nobody take that version again before it is put away.
-3. It is copied to `taken/<arrival>/`, then removed from the inbox if it is still what was read, byte by byte.
-4. When all its schedules have ended: result files, then the file itself, to `processed/` or `refused/`, never onto
-   anything else; its copy in `taken/` is removed; the ledger records that it is put away.
+1. The file is unchanged for a while and no writer has it open; it is read once, and these bytes count.
+2. One transaction of the ledger records the file and its schedules. From then on it is taken: the ledger's key on
+   inbox, name, size, time of change and SHA-256 prevents that this version is taken again before it is archived.
+3. It is copied to `taken/<arrival>/`, then removed from the inbox if it is still the same, byte by byte.
+4. When all its schedules have ended, the result files and then the file go to `processed/` or `refused/`, and overwrite
+   nothing; the copy in `taken/` is removed; the ledger records the end.
 
-Whoever moves files is alone with the ledger's inboxes, and with the folder where that is one of this machine. So what
-is recorded and not moved was left by somebody who is gone, and each run first goes on with that. Steps 3 and 4 write
-the same bytes to the same places however often they are done. What this ledger knows nothing of is never removed.
+One process at a time moves files: it holds a lock of the ledger and, on this machine, of the folder. So a file that is
+recorded and not moved was left by a process that ended, and each run first completes such files. Steps 3 and 4 write
+the same bytes to the same places when they are repeated. A file that this ledger does not know is never removed.
 
-What is in the way of one file, such as its permissions, is told of and keeps nothing from the others.
+A problem with one file, such as its permissions, is reported and does not stop the others.
 """
 
 import logging
@@ -44,13 +44,13 @@ _PARTIAL = (".part", ".partial", ".tmp", ".crdownload", ".filepart", ".download"
 
 
 def _nothing(_step: str) -> None:
-    """Nobody wants to know of the steps."""
+    """No hook for the steps."""
 
 
 class Inbox:
-    """One inbox and the ledger that remembers what was taken from it.
+    """One inbox and the ledger that records what was taken from it.
 
-    All that take from one inbox must share a ledger. `reached` is told of every step that is done, for tests that stop
+    All processes that use one inbox must share a ledger. `reached` is called after every step, for tests that stop
     there.
     """
 
@@ -69,15 +69,15 @@ class Inbox:
         self._sleep = sleep
         self._reached = reached
         self.troubles: list[str] = []
-        """What was in the way of single files, in words."""
+        """Problems with single files, as sentences."""
         self.not_taken: dict[str, str] = {}
         """Names that end in .csv and stay in the inbox, and why: no regular files, or too large."""
 
     def take_new(self, to: Target | None = None) -> list[Arrival]:
-        """Take what is new and lies still; returns what was taken, unusable files included.
+        """Take new files that no longer change; returns what was taken, unusable files included.
 
-        While another program is at it, nothing: that one takes them. Where there is no new file this returns at once,
-        else after the time for which files have to lie still.
+        Nothing while another process takes files. Without a new file this returns at once, else after
+        SIMTANDEM_INBOX_SETTLE_S.
         """
         self._store.prepare()
         with self._alone() as alone:
@@ -94,9 +94,9 @@ class Inbox:
             return self._take_settled(before, to) if alone else []
 
     def go_on(self) -> bool:
-        """Bring everything that is taken to where it belongs by now.
+        """Move every taken file to where it belongs by now.
 
-        False where another program was at it all the time, which does the same at its next look.
+        False if another process held the lock all the time; it does the same.
         """
         self._store.prepare()
         for attempt in range(_ATTEMPTS):
@@ -118,13 +118,13 @@ class Inbox:
         now = self._schedules.ledger.clock()  # one moment for all: which of them was meant to be last, nobody knows
         taken: list[Arrival] = []
         for name, version in settled.items():
-            with self._told(name):
+            with self._reported(name):
                 taken += self._take(name, version, now, to)
         return taken
 
     @contextmanager
-    def _told(self, name: str) -> Iterator[None]:
-        """What is in the way of this file is told of, and the others go on."""
+    def _reported(self, name: str) -> Iterator[None]:
+        """A problem with this file is reported, and the others continue."""
         try:
             yield
         except SimtandemError as error:
@@ -136,10 +136,10 @@ class Inbox:
         arrivals = self._schedules.open_arrivals(self._store.place)
         copies = self._store.below(TAKEN)
         for arrival in arrivals:
-            with self._told(arrival.file.name):
+            with self._reported(arrival.file.name):
                 if arrival.reason or not self._is_open(arrival):
                     self._put_away(arrival)
-                elif copies.get(_copy(arrival)) != arrival.file.size or self._lies_there(arrival):
+                elif copies.get(_copy(arrival)) != arrival.file.size or self._is_in_inbox(arrival):
                     self._bring_in(arrival)
         self._remove_leftovers(copies, {arrival.arrival_id for arrival in arrivals})
         for arrival in self._schedules.open_arrivals(""):  # brought by a command: nothing to move
@@ -147,7 +147,7 @@ class Inbox:
                 self._schedules.end_arrival(arrival.arrival_id, "")
 
     def _remove_leftovers(self, copies: Iterable[str], open_ones: set[str]) -> None:
-        """Copies of what was put away. What is not in this ledger may be all that is left of a file: it stays."""
+        """Remove copies of archived files. A copy that is not in this ledger may be the only one: it stays."""
         others = {PurePosixPath(path).parts[1] for path in copies} - open_ones
         ended = self._schedules.put_away(sorted(others)) if others else set()
         for arrival_id in ended:
@@ -159,13 +159,13 @@ class Inbox:
             )  # fmt: skip
 
     def _settled(self, before: dict[str, Version]) -> dict[str, Version]:
-        """Files that did not change while we waited. Two looks need no clock that agrees with the store's."""
+        """Files that did not change meanwhile. Comparing two listings needs no clock in step with the store's."""
         after = _candidates(self._store.look().files)
         same = {name: version for name, version in after.items() if before.get(name) == version}
         return {name: version for name, version in same.items() if not self._store.being_written(name)}
 
     def _take(self, given: str, version: Version, now: datetime, to: Target | None) -> list[Arrival]:
-        """Take one file, or nothing where it changed, went away, or is taken already."""
+        """Take one file; nothing if it changed, was removed, or is taken already."""
         allowed = bounds(self._settings)
         if version.size > allowed.size:
             why = str(allowed.too_large(version.size))
@@ -194,7 +194,7 @@ class Inbox:
         if not self._schedules.record(request.arrival, request.schedules, request.rejected):
             return []
         self._reached("recorded")
-        with self._told(name):  # it is taken; the next look moves it
+        with self._reported(name):  # it is taken; the next look moves it
             if request.arrival.reason:
                 self._put_away(request.arrival, data)
             else:
@@ -202,14 +202,14 @@ class Inbox:
         return [request.arrival]
 
     def _shelf(self, name: str, arrival_id: str) -> str:
-        """Its own name, or where that was there before, the name with the arrival's id in it."""
+        """The name to archive it under: its own, or with the arrival's id if that name was used before."""
         free = all(self._store.version(f"{place}/{name}") is None for place in (PROCESSED, REFUSED))
         if free and self._schedules.name_is_new(self._store.place, name):
             return name
         return _with_id(name, arrival_id)
 
     def _bring_in(self, arrival: Arrival, data: bytes | None = None) -> None:
-        """Copy the file to `taken/`, what was wrong with it beside it, and clear its place in the inbox."""
+        """Copy the file to `taken/` with its invalid rows, and remove it from the inbox."""
         data = data or self._bytes(arrival)
         if data is None:
             log.warning("%s was changed or removed while it was taken; its schedules are kept.", arrival.file.name)
@@ -223,7 +223,7 @@ class Inbox:
         self._clear(arrival)
 
     def _put_away(self, arrival: Arrival, data: bytes | None = None) -> None:
-        """Lay the file and its result files where they stay."""
+        """Archive the file with its result files."""
         of_file = self._schedules.of_arrival(arrival.arrival_id)
         place = PROCESSED if something_applied(of_file) else REFUSED
         data = data or self._bytes(arrival) or self._changed_copy(arrival)
@@ -242,7 +242,7 @@ class Inbox:
             self._reached("put away")
 
     def _free_name(self, arrival: Arrival, place: str, results: Mapping[str, bytes], data: bytes | None) -> str:
-        """Its name on the shelf, or where something else lies under one of the names it needs, one with its id."""
+        """Its name in the archive; with its id if another file has one of the names it needs."""
         name = arrival.shelf_name
         needed = {_beside(place, name, what): content for what, content in results.items()}
         if data is not None:
@@ -251,7 +251,7 @@ class Inbox:
         return _with_id(name, arrival.arrival_id) if taken and arrival.arrival_id not in name else name
 
     def _bytes(self, arrival: Arrival) -> bytes | None:
-        """The file's bytes, from where they are; None where they were put away already, or changed by somebody."""
+        """The file's bytes, from wherever they are; None if they are archived already or were changed."""
         for path in (_copy(arrival), arrival.file.name):
             data = self._store.read(path)
             if data is not None and sha256(data).hexdigest() == arrival.file.sha256:
@@ -259,7 +259,7 @@ class Inbox:
         return None
 
     def _changed_copy(self, arrival: Arrival) -> bytes | None:
-        """What somebody has made of the copy in `taken/`: it is kept so. Raises `InputError` where it can't be."""
+        """A changed copy in `taken/`: it is archived as it is. Raises `InputError` if it can't be read whole."""
         version, data = self._store.version(_copy(arrival)), self._store.read(_copy(arrival))
         if version is not None and (data is None or len(data) != version.size):
             raise InputError(
@@ -268,9 +268,9 @@ class Inbox:
         return data
 
     def _clear(self, arrival: Arrival) -> bool:
-        """Remove the file from the inbox, unless something else lies there by now. False where it can't be yet."""
+        """Remove the file from the inbox unless it is another one by now. False if that is not possible yet."""
         file = arrival.file
-        if not self._lies_there(arrival):
+        if not self._is_in_inbox(arrival):
             return True
         if self._store.being_written(file.name):
             return False  # what is still to come would be lost with it
@@ -278,8 +278,8 @@ class Inbox:
             self._reached("cleared")
         return True
 
-    def _lies_there(self, arrival: Arrival) -> bool:
-        """Whether the inbox has a file that looks like the one that was taken."""
+    def _is_in_inbox(self, arrival: Arrival) -> bool:
+        """Whether the inbox has a file of the size and time of the one that was taken."""
         return self._store.version(arrival.file.name) == Version(arrival.file.size, arrival.file.modified)
 
     def _is_open(self, arrival: Arrival) -> bool:

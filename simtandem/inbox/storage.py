@@ -1,8 +1,8 @@
-"""The place where an inbox is: a folder, or anything fsspec can reach. Paths here are relative to it.
+"""The storage of an inbox: a folder, or any address that fsspec supports. Paths are relative to it.
 
-Object stores have no rename, so what keeps two from taking one file is the ledger; here a file is copied first, and
-removed only once the copy is whole. On a folder of this machine more can be promised: who looks into it is alone,
-whichever ledger the others have, and what is removed is what was read, however quickly another file comes there.
+Object stores have no rename, so the ledger prevents that two processes take one file; a file is copied first and
+removed when the copy is complete. A folder of this machine gives more: one process at a time uses it, whichever ledger
+the others have, and the removed file is the one that was read, even if another one takes its name meanwhile.
 """
 
 import stat
@@ -29,7 +29,7 @@ _CHANGED = ("mtime", "LastModified", "last_modified", "updated", "modified", "cr
 
 @dataclass(frozen=True, slots=True)
 class Version:
-    """What tells one state of a file from another without reading it."""
+    """Distinguishes two states of a file without reading it."""
 
     size: int
     modified: str
@@ -44,7 +44,7 @@ class Entries:
 
 
 class Store:
-    """An inbox's files; of none more than `most` bytes are read. Raises `InputError` where they can't be reached."""
+    """An inbox's files; at most `most` bytes of each are read. Raises `InputError` if the storage can't be used."""
 
     def __init__(self, url: str, most: int = Bounds().size) -> None:
         self._most = most
@@ -52,13 +52,13 @@ class Store:
             self._files, self._root = fsspec.url_to_fs(url)
         self._local = isinstance(self._files, LocalFileSystem)
         self.place = self._root if self._local else _without_user(url).rstrip("/")
-        """Where it is, for the record: without user and password."""
+        """The address for records: without user and password."""
 
     @contextmanager
     def alone(self) -> Iterator[bool]:
-        """Whether nobody else looks into this folder now, whatever home and ledger they have.
+        """Lock this folder; whether no other process has it, whatever home and ledger it uses.
 
-        Elsewhere than on this machine always true: there the ledger's lock is all there is.
+        Always true for other storage, which only the ledger's lock protects.
         """
         with ExitStack() as held:
             free = True
@@ -74,7 +74,7 @@ class Store:
     def give_usable_name(self, path: str) -> str | None:
         """A name that a ledger can keep and that leaves room for endings; the file is renamed if need be.
 
-        None where it could not be: somebody was faster.
+        None if another process was faster.
         """
         if not self._local:
             return path
@@ -82,18 +82,18 @@ class Store:
             return local_files.give_usable_name(Path(self._root), path)
 
     def restore(self) -> None:
-        """Put back what somebody was removing who was killed in the middle of it."""
+        """Put back files whose removal was interrupted by a kill."""
         if self._local:
             with _reached(self.place):
                 local_files.restore_all(Path(self._root))
 
     def prepare(self) -> None:
-        """Make the folder, where folders have to be made."""
+        """Create the folder, if this storage has folders."""
         with _reached(self.place):
             self._files.makedirs(self._root, exist_ok=True)
 
     def look(self) -> Entries:
-        """What lies in the inbox itself. A symbolic link is no file: it may lead anywhere."""
+        """The entries of the inbox itself. A symbolic link is no file: it may lead anywhere."""
         with _reached(self.place):
             self._files.invalidate_cache()
             try:
@@ -162,7 +162,7 @@ class Store:
         return True
 
     def remove(self, path: str) -> None:
-        """Remove a file, or a folder with all in it. That it is gone already is fine."""
+        """Remove a file or a folder with everything in it; nothing if it does not exist."""
         with _reached(self.place):
             try:
                 self._files.rm(self._at(path), recursive=True)

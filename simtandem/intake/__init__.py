@@ -1,4 +1,4 @@
-"""Reads a device CSV as it really comes: says which devices are to change, and why each other row won't do."""
+"""Reads a device CSV: the devices to change, and for every other row why it is invalid."""
 
 from simtandem.intake.cells import parse_target
 from simtandem.intake.device_file import Bounds

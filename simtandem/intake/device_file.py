@@ -1,7 +1,7 @@
-"""The bytes of a device list: never more than allowed, never waited for without an end, never of something else.
+"""The bytes of a device list: bounded in size and time, and of a regular file or a pipe only.
 
-A path can lead to anything: a device that has no end, a pipe into which nobody writes, a file of which somebody changes
-the second half while the first is read. All of that is told, and nothing of it is used.
+A path can lead to anything: a device without an end, a pipe without a writer, a file that changes while it is read.
+Each of these is an error, and nothing of it is used.
 """
 
 import os
@@ -39,7 +39,7 @@ class Bounds:
         return self.megabytes << 20
 
     def too_large(self, size: int | None = None) -> InputError:
-        """What to say about a file beyond these bounds."""
+        """The error for a file beyond these bounds."""
         told = f"is {-(-size // (1 << 20)):,} MB large" if size else "does not end"
         return InputError(
             f"the file {told}; at most {self.megabytes:,} MB are read (SIMTANDEM_MAX_FILE_MB).\n"
@@ -48,7 +48,7 @@ class Bounds:
 
 
 def read_file(path: Path, bounds: Bounds) -> bytes:
-    """All bytes of a file, or of a pipe such as /dev/stdin. Raises `InputError` where it is none, or can't be read."""
+    """All bytes of a file, or of a pipe such as /dev/stdin. Raises `InputError` for anything else."""
     try:
         _refuse_others(path.stat().st_mode)  # before it is opened: opening a device can do something
         descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC)
@@ -99,7 +99,7 @@ def _require_unchanged(before: os.stat_result, after: os.stat_result, length: in
 
 
 def _of_pipe(descriptor: int, bounds: Bounds) -> bytes:
-    """What is written into a pipe until its writers close it. Where nothing is written, that is not waited for long."""
+    """Everything written into a pipe until its writers close it; gives up soon if nothing is written."""
     looks, written_to = 0, False
 
     def read() -> bytes:
@@ -107,7 +107,7 @@ def _of_pipe(descriptor: int, bounds: Bounds) -> bytes:
         while True:
             try:
                 part = os.read(descriptor, _CHUNK)
-            except BlockingIOError:  # somebody has it open and has not written yet
+            except BlockingIOError:  # a program has it open and has not written yet
                 written_to = True
                 if not select.select([descriptor], [], [], _SILENT_S)[0]:
                     message = f"nothing came through this pipe for {_SILENT_S:.0f} s.\nNothing was sent. Name a file."

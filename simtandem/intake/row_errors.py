@@ -1,4 +1,4 @@
-"""Why a row won't do, in sentences an operator can act on.
+"""Why a row is invalid, in sentences an operator can act on.
 
 A problem is a line of: `row`, `position` (of the column in the file, from 0), `column` (its header), `value` (the raw
 cell) and `reason`. A row can have several.
@@ -51,7 +51,7 @@ _SENTENCES = {
 
 
 def set_aside(sheet: Sheet) -> pl.DataFrame:
-    """Rows that are no device rows at all, and rows whose cells can't be matched with the columns."""
+    """Rows that are not device rows, and rows whose cells don't match the columns."""
     width = len(sheet.header)
     too_many = f"the row has more cells than there are columns ({width}); a cell with a separator in it needs quotes"
     problems = [(row, 0, sheet.header[0], text, "is a total row, not a device") for row, text in sheet.totals.items()]

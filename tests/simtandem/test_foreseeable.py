@@ -147,7 +147,7 @@ def test_a_folder_that_can_not_be_made_is_told(teller: Teller, desk: Path) -> No
         (["schedule", "add", "devices.csv", "--at", "0001-01-01T00:00:00+14:00"], "edge of the calendar"),
         (["schedule", "add", "devices.csv", "--at", "tomorrow"], "not an ISO date"),
         (["runs", "--limit", "99999999999999999999"], "--limit"),
-        (["report"], "Name a run"),
+        (["report"], "Give a run"),
         (["report", "--since", "yesterday"], "not a day"),
         (["report", NOBODY, "--format", "pdf"], "not a format"),
         (["prune", "--before", "soon"], "soon"),
