@@ -11,6 +11,7 @@ import pytest
 from hypothesis import HealthCheck, settings
 
 from simtandem.cli import app, apply
+from simtandem.prefect_server.credential import kept_credential
 from simtandem.prefect_server.embedded_server import EmbeddedServer
 
 # How fast examples are made says something of the machine and its load, nothing of what is tested.
@@ -48,6 +49,7 @@ class PrefectServer:
 
     home: Path
     url: str
+    credential: str
 
 
 @pytest.fixture(scope="session")
@@ -57,7 +59,7 @@ def prefect_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Prefect
     server = EmbeddedServer(home / "prefect")
     asyncio.run(_up(server))
     try:
-        yield PrefectServer(home, server.url)
+        yield PrefectServer(home, server.url, kept_credential(home / "prefect"))
     finally:
         server.let_go()
     if (child := server.child) is not None:

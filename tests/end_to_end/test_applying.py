@@ -4,6 +4,7 @@ import json
 import signal
 import sqlite3
 import urllib.request
+from base64 import b64encode
 from collections import Counter
 from contextlib import closing
 from functools import partial
@@ -254,10 +255,11 @@ def test_a_server_that_is_named_is_used_and_no_other(sit_down: MakeDesk, prefect
     desk = sit_down(Group(1))
     (desk.home / "prefect").unlink()
     file = desk.file(1, name="named-server.csv")
-    done = desk.run("apply", file, "--to", "activated", "--yes", PREFECT_API_URL=prefect_server.url)
+    named = {"PREFECT_API_URL": prefect_server.url, "PREFECT_API_AUTH_STRING": prefect_server.credential}
+    done = desk.run("apply", file, "--to", "activated", "--yes", **named)
     assert done.code == 0
     assert not (desk.home / "prefect").exists()
-    assert [run["state"]["type"] for run in flow_runs(prefect_server.url, "named-server.csv")] == ["COMPLETED"]
+    assert [run["state"]["type"] for run in flow_runs(prefect_server, "named-server.csv")] == ["COMPLETED"]
 
     unreachable = desk.run("apply", file, "--to", "suspended", "--yes", PREFECT_API_URL="http://127.0.0.1:9/api")
     assert unreachable.code == 1
@@ -265,10 +267,12 @@ def test_a_server_that_is_named_is_used_and_no_other(sit_down: MakeDesk, prefect
     assert desk.patches() == 2
 
 
-def flow_runs(url: str, name: str) -> list[dict[str, dict[str, str]]]:
+def flow_runs(server: PrefectServer, name: str) -> list[dict[str, dict[str, str]]]:
     """The flow runs whose name holds this."""
     body = json.dumps({"flow_runs": {"name": {"like_": name}}}).encode()
-    request = urllib.request.Request(f"{url}/flow_runs/filter", body, {"Content-Type": "application/json"})  # noqa: S310
+    basic = f"Basic {b64encode(server.credential.encode()).decode()}"
+    headers = {"Content-Type": "application/json", "Authorization": basic}
+    request = urllib.request.Request(f"{server.url}/flow_runs/filter", body, headers)  # noqa: S310 - our own server
     with urllib.request.urlopen(request, timeout=30) as answer:  # noqa: S310 - our own server
         found: list[dict[str, dict[str, str]]] = json.load(answer)
         return found

@@ -15,6 +15,7 @@ from tests.conftest import PrefectServer
 def prefect_client(prefect_server: PrefectServer) -> Iterator[None]:
     """Prefect's own client, told where the server is; imported here, because it takes seconds."""
     from prefect.settings import (  # noqa: PLC0415 - see above
+        PREFECT_API_AUTH_STRING,
         PREFECT_API_URL,
         PREFECT_HOME,
         PREFECT_LOGGING_TO_API_ENABLED,
@@ -23,6 +24,7 @@ def prefect_client(prefect_server: PrefectServer) -> Iterator[None]:
 
     mine = {
         PREFECT_API_URL: prefect_server.url,
+        PREFECT_API_AUTH_STRING: prefect_server.credential,
         PREFECT_HOME: prefect_server.home / "client",
         PREFECT_LOGGING_TO_API_ENABLED: False,
     }

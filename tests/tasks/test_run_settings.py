@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from prefect.blocks.system import Secret
 from prefect.client.orchestration import get_client
-from prefect.settings import PREFECT_API_URL, PREFECT_HOME, temporary_settings
+from prefect.settings import PREFECT_API_AUTH_STRING, PREFECT_API_URL, PREFECT_HOME, temporary_settings
 from prefect.variables import Variable
 
 from simtandem.errors import InputError
@@ -30,7 +30,12 @@ NAMES = (
 @pytest.fixture(autouse=True)
 async def _prefect(prefect_server: PrefectServer) -> AsyncIterator[None]:
     """The session's server, left as it was found."""
-    with temporary_settings({PREFECT_API_URL: prefect_server.url, PREFECT_HOME: prefect_server.home / "client"}):
+    mine = {
+        PREFECT_API_URL: prefect_server.url,
+        PREFECT_API_AUTH_STRING: prefect_server.credential,
+        PREFECT_HOME: prefect_server.home / "client",
+    }
+    with temporary_settings(mine):
         yield
         async with get_client() as client:
             for name in NAMES:
