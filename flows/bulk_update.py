@@ -14,6 +14,7 @@ from tasks.final_state import concluded
 from tasks.finish import reconcile, write_report
 from tasks.patch import PATCHES
 from tasks.prepare import check_safety, list_inventory, plan_changes, read_devices
+from tasks.server_login import ServerLogin
 from tasks.session import Session, final_state, open_session, stopping_in_good_order
 
 BATCHES_UNDER_WAY = 3
@@ -40,7 +41,7 @@ async def bring_to_status(params: BulkUpdate) -> State[Any]:
         await plan_changes(session)
         await show_plan(session)
         if params.mode is Mode.APPLY:
-            await obtain_approval(session)
+            await obtain_approval(session, ServerLogin())
             await check_safety(session)
         async with stopping_in_good_order():
             if params.mode is Mode.APPLY:

@@ -38,6 +38,7 @@ COMMANDS = {
     "prune": Line(_LOOK, "Archive the details of old runs and remove them from the ledger."),
     "up": Line(_SERVICE, "Run a Prefect server, the deployments and a worker on this machine."),
     "ui": Line(_SERVICE, "Log a browser in to the Prefect server of `simtandem up`."),
+    "people": Line(_SERVICE, "List, add and remove people with credentials of their own."),
     "deploy": Line(_SERVICE, "Create the deployments on the Prefect server."),
     "worker": Line(_SERVICE, "Run what the Prefect server has for a worker."),
     "schedule": Line(_SERVICE, "List, add and cancel scheduled changes."),

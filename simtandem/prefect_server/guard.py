@@ -1,8 +1,8 @@
 """What stands in front of Prefect's app: nobody unauthenticated, no foreign page and no foreign name gets past it.
 
 Host: a name that leads here, so that no page elsewhere can take this server for its own. Origin and Sec-Fetch-Site: the
-server's own pages. Authorization: the home's credential, the operator's own, or a browser's session; Prefect itself is
-handed the home's credential in their place, and checks that again. Every answer carries a policy that keeps pages
+server's own pages. Authorization: the home's credential, the operator's own, a person's, a browser's session. Prefect
+is handed the home's credential in their place, and checks that again. Every answer carries a policy that keeps pages
 from calling anybody else.
 """
 
@@ -14,6 +14,7 @@ from collections.abc import Awaitable, Callable, MutableMapping
 from dataclasses import dataclass, field
 from http.cookies import CookieError, SimpleCookie
 from ipaddress import ip_address
+from pathlib import Path
 from socket import gethostname
 from typing import Any
 from urllib.parse import urlsplit
@@ -21,12 +22,15 @@ from urllib.parse import urlsplit
 from schemas.hosts import is_loopback
 from simtandem.prefect_server import login
 from simtandem.prefect_server.login import Sessions
+from simtandem.prefect_server.people import Deeds, People
+from simtandem.prefect_server.personal import Personal
 from simtandem.prefect_server.server_identity import PROOF_PATH
 
 Scope = MutableMapping[str, Any]
 App = Callable[[Scope, Any, Any], Awaitable[None]]
 
 _OPEN = {"/api/health", "/api/ready", PROOF_PATH}
+_DEEDS = "/api/simtandem/people/"
 _LONGEST = 1_000  # bytes of a login's body
 _POLICY = "; ".join(
     (
@@ -92,6 +96,7 @@ class Guard:
     app: App
     credential: str
     names: Names
+    home: Path
     own: str = ""
     cookie: str = "simtandem"
     sessions: Sessions = field(default_factory=Sessions)
@@ -116,10 +121,20 @@ class Guard:
             await self._log_in(scope, receive, send, headers)
         elif _is_open(scope):
             await self.app(scope, receive, send)
-        elif self._knows(headers.token, headers):
-            await self.app(self._as_owner(scope), receive, send)
+        elif (who := self._who(headers.token, headers)) is not None:
+            await self._serve(who, self._as_owner(scope), receive, send)
         else:
             await _answer(send, 401, "Unauthorized")
+
+    async def _serve(self, who: str, scope: Scope, receive: Any, send: Any) -> None:
+        """Answer somebody who is logged in."""
+        path, deeds = scope["path"], Deeds(self.home)
+        if scope["method"] == "GET" and path.startswith(_DEEDS):
+            await _answer(send, 200, json.dumps(deeds.of(path.removeprefix(_DEEDS))), b"application/json")
+        elif not who:
+            await self.app(scope, receive, send)
+        elif refusal := await Personal(self.app, deeds)(who, scope, receive, send):
+            await _answer(send, 403, refusal)
 
     def _refusal(self, scope: Scope, headers: "_Headers") -> tuple[int, str] | None:
         """Why a request is not looked at, whoever sends it."""
@@ -133,10 +148,11 @@ class Guard:
             return 403, "Other pages may not ask this server."
         return None
 
-    def _knows(self, token: str, headers: "_Headers") -> bool:
-        if self._is_credential(token):
-            return True
-        return bool(token) and self.sessions.is_open(token, headers.cookie(self.cookie))
+    def _who(self, token: str, headers: "_Headers") -> str | None:
+        """Who that is: a person's name, empty for the shared credential and its browsers; None for a stranger."""
+        if self._is_credential(token) or (token and self.sessions.is_open(token, headers.cookie(self.cookie))):
+            return ""
+        return People(self.home).who(token) or None
 
     def _is_credential(self, token: str) -> bool:
         given = token.encode()
@@ -158,7 +174,7 @@ class Guard:
             if first and message["type"] == "websocket.receive":
                 first = False
                 token = _token_of(message)
-                told = {"type": "auth", "token": self.credential if self._knows(token, headers) else ""}
+                told = {"type": "auth", "token": "" if self._who(token, headers) is None else self.credential}
                 return {"type": "websocket.receive", "text": json.dumps(told)}
             return message
 

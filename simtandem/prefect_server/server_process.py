@@ -46,7 +46,7 @@ def main() -> None:
     port = listener.getsockname()[1]
     app = proving(create_app(), told["key"], port, home)
     names = Names.of(told["host"], told["ui_url"])
-    app = Guard(app, kept_credential(home), names, own=told["own"], cookie=f"simtandem-{port}")
+    app = Guard(app, kept_credential(home), names, home, own=told["own"], cookie=f"simtandem-{port}")
     config = uvicorn.Config(app, log_level="warning", timeout_graceful_shutdown=_DRAIN_S)
     server = uvicorn.Server(config)
 

@@ -1,20 +1,22 @@
 """Who gets in to the Prefect server that simtandem starts, and who does not."""
 
+import json
 import os
 import pty
 import signal
 import socket
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from uuid import uuid4
 
 import httpx
 import pytest
 
+from simtandem.emulator.seeding import Group
 from tests.operation.conftest import HOOK
 from tests.operation.foreign_page import ForeignPage
-from tests.operation.site import COMMAND, PATIENCE_S, Site, until
+from tests.operation.site import COMMAND, PATIENCE_S, Site, pasted, until
 
 pytestmark = pytest.mark.timeout(600)
 SECRETS = {"include_secrets": True}
@@ -180,3 +182,40 @@ def test_a_weak_credential_of_the_operators_starts_nothing(site: Site, tmp_path:
     assert refused.returncode == 2
     assert "too weak" in refused.stderr
     assert weak not in refused.stderr
+
+
+def test_who_asks_and_who_approves_is_authenticated_where_people_have_credentials(
+    site: Site, fleet: Callable[..., None], anybody: httpx.Client
+) -> None:
+    fleet(Group(2))
+    ada, grace = (_person(site, name) for name in ("ada", "grace"))
+    form = f"/api/deployments/{site.deployment('bulk-update')['id']}/create_flow_run"
+    asked = {"file": pasted(2), "mode": "apply", "ask_first": True, "requested_by": "Mallory"}
+    begun = anybody.post(form, json={"parameters": {"params": asked}, "state": {"type": "SCHEDULED"}}, auth=ada)
+    assert begun.status_code == 201, begun.text
+    run = begun.json()["id"]
+    site.reaches(run, "Suspended")
+
+    changed = anybody.patch(f"/api/flow_runs/{run}", json={"parameters": {"params": {}}}, auth=grace)
+    beside = anybody.post(f"/api/flow_runs/{run}/input", json={"key": "x", "value": "1"}, auth=grace)
+    assert (changed.status_code, beside.status_code) == (403, 403)
+    answer = {"run_input": {"decision": "approve", "who": "Mallory"}}
+    resumed = anybody.post(f"/api/flow_runs/{run}/resume", json=answer, auth=grace)
+    assert resumed.json()["status"] == "ACCEPT", resumed.text
+    assert site.reaches(run)["name"] == "Completed"
+
+    [(detail,)] = site.ledger("SELECT detail FROM run_states WHERE state = 'approved' ORDER BY seq DESC LIMIT 1")
+    known = json.loads(detail)
+    assert (known["who"], known["identity"]) == ("grace", "authenticated")
+    assert (known["requested_by"], known["requested_by_identity"]) == ("ada", "authenticated")
+    assert site.run("people", "remove", "ada").returncode == 0
+    assert anybody.get("/api/admin/version", auth=ada).status_code == 401
+    assert site.run("people", "list").stdout.split() == ["grace"]
+    assert site.run("people", "remove", "grace").returncode == 0
+
+
+def _person(site: Site, name: str) -> tuple[str, str]:
+    added = site.run("people", "add", name)
+    assert added.returncode == 0, added.stderr
+    user, _, secret = added.stdout.splitlines()[0].partition(":")
+    return user, secret

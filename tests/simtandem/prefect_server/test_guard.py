@@ -4,12 +4,14 @@ import base64
 import json
 from collections.abc import MutableMapping
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from simtandem.prefect_server.guard import Guard, Names
 from simtandem.prefect_server.login import LINK_PATH, LOGIN_PATH, SCRIPT_PATH, SESSION_PATH
+from simtandem.prefect_server.people import Deeds, People
 from simtandem.prefect_server.server_identity import PROOF_PATH
 
 HERE = "127.0.0.1:4200"
@@ -58,8 +60,8 @@ def prefect() -> Prefect:
 
 
 @pytest.fixture
-def guard(prefect: Prefect) -> Guard:
-    return Guard(prefect, CREDENTIAL, Names(), own=OWN, cookie="simtandem-4200")
+def guard(prefect: Prefect, tmp_path: Path) -> Guard:
+    return Guard(prefect, CREDENTIAL, Names(), tmp_path, own=OWN, cookie="simtandem-4200")
 
 
 async def ask(guard: Guard, path: str, method: str = "GET", body: str = "", **headers: str) -> Answer:
@@ -112,8 +114,8 @@ async def test_nobody_else_does(guard: Guard, prefect: Prefect, header: str) -> 
     assert answer.headers["content-security-policy"]
 
 
-async def test_without_an_own_credential_an_empty_one_opens_nothing(prefect: Prefect) -> None:
-    guard = Guard(prefect, CREDENTIAL, Names())
+async def test_without_an_own_credential_an_empty_one_opens_nothing(prefect: Prefect, tmp_path: Path) -> None:
+    guard = Guard(prefect, CREDENTIAL, Names(), tmp_path)
     assert (await ask(guard, "/api/flows/filter", "POST", authorization=basic(""))).status == 401
     assert (await ask(guard, "/api/flows/filter", "POST", authorization="Bearer ")).status == 401
 
@@ -307,3 +309,35 @@ async def test_a_websocket_of_another_page_is_closed(guard: Guard, prefect: Pref
 async def test_the_start_of_the_server_is_prefects_matter(guard: Guard, prefect: Prefect) -> None:
     await guard({"type": "lifespan"}, None, None)
     assert [each["type"] for each in prefect.asked] == ["lifespan"]
+
+
+RUN = "3f0c0c9e-0000-4000-8000-000000000001"
+
+
+async def test_a_person_gets_in_with_a_credential_of_their_own(guard: Guard, prefect: Prefect, tmp_path: Path) -> None:
+    ada = People(tmp_path).add("ada")
+    assert (await ask(guard, "/api/flow_runs/filter", "POST", authorization=basic(ada))).status == 200
+    assert prefect.authorization() == basic(CREDENTIAL)
+    await connect(guard, {"text": json.dumps({"type": "auth", "token": ada})})
+    assert prefect.told[0]["token"] == CREDENTIAL
+    assert (await ask(guard, LINK_PATH, "POST", authorization=basic(ada))).status == 401, "a link is for nobody by name"
+    People(tmp_path).remove("ada")
+    assert (await ask(guard, "/api/flow_runs/filter", "POST", authorization=basic(ada))).status == 401
+
+
+async def test_what_a_person_may_not_do_the_shared_credential_does(guard: Guard, tmp_path: Path) -> None:
+    ada = People(tmp_path).add("ada")
+    path, body = f"/api/flow_runs/{RUN}/input", "{}"
+    refused = await ask(guard, path, "POST", body, authorization=basic(ada))
+    assert refused.status == 403
+    assert "resuming the run" in refused.body
+    assert (await ask(guard, path, "POST", body, authorization=basic(CREDENTIAL))).status == 200
+
+
+async def test_who_did_what_is_told_to_who_is_logged_in(guard: Guard, prefect: Prefect, tmp_path: Path) -> None:
+    Deeds(tmp_path).note("ada", RUN)
+    path = f"/api/simtandem/people/{RUN}"
+    told = await ask(guard, path, authorization=basic(CREDENTIAL))
+    assert json.loads(told.body) == {"": "ada"}
+    assert (await ask(guard, path)).status == 401
+    assert prefect.asked == []
