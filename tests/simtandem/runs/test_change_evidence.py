@@ -149,9 +149,9 @@ def test_a_carrier_that_gives_no_events_stops_nothing_and_leaves_the_run_open(de
     assert explanations.of_run(ledger, run_id) is not None
 
 
-def test_every_report_tells_the_same_causes(desk: Desk, ledger: Ledger) -> None:
+def test_every_report_has_the_same_attributions(desk: Desk, ledger: Ledger) -> None:
     run_id = activate(desk)
-    assert "events were not read" in (desk.home / "runs" / run_id / "report.html").read_text()
+    assert "events have not been read" in (desk.home / "runs" / run_id / "report.html").read_text()
     explain(desk, ledger, run_id)
 
     told = json.loads(export_run(ledger, desk.settings, run_id, ReportFormat.JSON).read_text())
@@ -163,7 +163,7 @@ def test_every_report_tells_the_same_causes(desk: Desk, ledger: Ledger) -> None:
     day = ledger.run(run_id).record.started_at.date()
     audit_report.export_period(ledger, desk.settings, day, day, [ReportFormat.HTML])
     assert 'data-key="causes.ours" data-value="8"' in page.read_text()
-    assert "Nobody else changed these devices meanwhile." in page.read_text()
+    assert "Nothing else changed these devices during the run." in page.read_text()
 
 
 def test_a_window_never_reaches_back_further_than_events_are_kept() -> None:
