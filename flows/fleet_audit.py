@@ -6,7 +6,24 @@ from prefect import flow
 from prefect.client.schemas.objects import State
 
 from tasks.artifacts import show_audit
-from tasks.fleet_audit import audited_state, explain_changes, explain_runs, list_fleet, open_audit, write_audit
+from tasks.fleet_audit import (
+    AuditSteps,
+    audit,
+    audited_state,
+    explain_changes,
+    explain_runs,
+    list_fleet,
+    open_audit,
+    write_audit,
+)
+
+STEPS = AuditSteps(
+    list_fleet=list_fleet,
+    explain_changes=explain_changes,
+    write_audit=write_audit,
+    explain_runs=explain_runs,
+)
+"""What is done, in order."""
 
 
 @flow(name="fleet-audit")
@@ -16,10 +33,7 @@ async def fleet_audit() -> State[Any]:
     It also keeps what the carrier's events say of the runs since, because the carrier forgets them.
     """
     async with open_audit() as session:
-        await list_fleet(session)
-        await explain_changes(session)
-        document = await write_audit(session)
+        document = await audit(session, STEPS)
         record = session.record_head()
-        await explain_runs(session)
     await show_audit(document)
     return audited_state(document, record)

@@ -28,6 +28,7 @@ from simtandem.domain.labels import finding_labels
 from simtandem.domain.safety import for_good, unlimited
 from simtandem.reports.audit_document import AuditDocument
 from simtandem.reports.headline import headline, parts, retry_command
+from simtandem.reports.run_document import Document
 from simtandem.runs.prepare import problems
 from simtandem.runs.summary import only_planned, open_rows
 from simtandem.text import escaping
@@ -94,7 +95,7 @@ async def show_approval(session: Session, excess: str, moved: list[dict[str, obj
         await _show_table(moved[:_FIRST_ROWS], "Moved: rows that the new plan treats differently")
 
 
-async def show_result(session: Session, document: dict[str, Any]) -> None:
+async def show_result(session: Session, document: Document) -> None:
     """Verdicts, outcomes, calls, where the files are, and the first rows that are not in sync."""
     planned, go_on = only_planned(document), retry_command(document)
     parts = [
@@ -111,7 +112,7 @@ async def show_result(session: Session, document: dict[str, Any]) -> None:
         await _show_table(left[:_FIRST_ROWS], told)
 
 
-def _result_counts(document: dict[str, Any]) -> dict[str, object]:
+def _result_counts(document: Document) -> dict[str, object]:
     counts = [(name, count) for count, name in parts(document)]
     counts += [(f"steps {name}", count) for name, count in document["outcomes"].items()]
     calls, billed = document["calls"], document["changed"]["newly_billed"]

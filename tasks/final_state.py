@@ -2,7 +2,9 @@
 
 import asyncio
 import logging
-from collections.abc import Coroutine
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
 from typing import Any
 
 from prefect.client.orchestration import get_client
@@ -37,18 +39,26 @@ STATE_NAMES: dict[type[SimtandemError], str] = {
 """How a flow run's state is called after what ended the run; anything else is `Failed`."""
 
 
-async def concluded(steps: Coroutine[Any, Any, State[Any]]) -> State[Any]:
-    """The state that the steps end in. What an operator can meet on the way is a state too, not an exception's name."""
+@dataclass(slots=True)
+class End:
+    """How a flow run ends: the state that its steps set, or that of the error which ended them."""
+
+    state: State[Any] = field(default_factory=Failed)
+
+
+@asynccontextmanager
+async def concluding() -> AsyncIterator[End]:
+    """In this block an error that an operator can meet becomes the end's state, not an exception. The state stands."""
+    end = End()
     try:
-        state = await steps
+        yield end
     except SimtandemError as error:
-        state = state_after(error)
+        end.state = state_after(error)
     except Exception as error:
         if (hidden := redacted(str(error))) == str(error):
             raise
         raise RuntimeError(f"{type(error).__name__}: {hidden}") from None  # Prefect keeps errors, and their causes
-    await _let_it_stand(state)
-    return state
+    await _let_it_stand(end.state)
 
 
 def state_after(error: SimtandemError) -> State[Any]:

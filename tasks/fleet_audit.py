@@ -13,15 +13,27 @@ from prefect.states import Completed
 from simtandem.carriers.protocol import Carrier
 from simtandem.reports.audit_document import AuditDocument
 from simtandem.runs import audit_output, change_evidence, fleet_audit
+from simtandem.runs.pipeline import AuditSteps, audit
 from simtandem.runs.run import newest_head
 from simtandem.text import escaping
 from tasks.run_settings import settings_of_run
 from tasks.session import origin
 
+__all__ = [
+    "AuditSteps",
+    "audit",
+    "audited_state",
+    "explain_changes",
+    "explain_runs",
+    "list_fleet",
+    "open_audit",
+    "write_audit",
+]
+
 
 @dataclass(frozen=True, slots=True)
 class AuditSession:
-    """An audit and the connection to its carrier. A plain object, handed from task to task untouched."""
+    """An audit and the connection to its carrier. Each task returns it, so that Prefect's graph shows their order."""
 
     audit: fleet_audit.Audit
     carrier: Carrier
@@ -40,15 +52,17 @@ async def open_audit() -> AsyncIterator[AuditSession]:
 
 
 @task(name="list fleet", cache_policy=NO_CACHE)
-async def list_fleet(session: AuditSession) -> None:
+async def list_fleet(session: AuditSession) -> AuditSession:
     """Read every SIM and every endpoint."""
     await fleet_audit.list_fleet(session.audit, session.carrier)
+    return session
 
 
 @task(name="explain changes", cache_policy=NO_CACHE)
-async def explain_changes(session: AuditSession) -> None:
+async def explain_changes(session: AuditSession) -> AuditSession:
     """Find out who changed what, from the ledger and the carrier's events."""
     await fleet_audit.explain_changes(session.audit, session.carrier)
+    return session
 
 
 @task(name="explain runs", cache_policy=NO_CACHE)

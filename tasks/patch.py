@@ -12,7 +12,7 @@ from prefect.tasks import Task
 
 from schemas.statuses import Half
 from simtandem.errors import CarrierUnavailable
-from tasks.session import Session
+from tasks.session import PatchedBatch, Session
 
 RETRY_AFTER_S = (10.0, 20.0, 40.0)
 """Pauses before an outage is tried again, up to a third longer by chance: other batches have the same outage."""
@@ -25,28 +25,30 @@ def is_outage(task: Task[Any, Any], run: TaskRun, state: State[Any]) -> bool:  #
 
 @task(
     name="patch SIMs",
-    task_run_name="patch SIMs, {batch}",
+    task_run_name="patch SIMs, {batch.sims}",
     retries=len(RETRY_AFTER_S),
     retry_condition_fn=is_outage,
     cache_policy=NO_CACHE,
 )
-async def patch_sims(session: Session, number: int, batch: str) -> str:  # noqa: ARG001 - `batch` is in the name
+async def patch_sims(session: Session, batch: PatchedBatch) -> PatchedBatch:
     """Change the SIMs of a batch: all of them where they go first, else those whose endpoint is known to be applied."""
-    await session.wait_before_trying_again(number, Half.SIM, RETRY_AFTER_S)
-    return await session.applying.apply(session.work(number), Half.SIM)
+    await session.wait_before_trying_again(batch, Half.SIM, RETRY_AFTER_S)
+    await session.applying.apply(session.work(batch), Half.SIM)
+    return batch
 
 
 @task(
     name="patch endpoints",
-    task_run_name="patch endpoints, {batch}",
+    task_run_name="patch endpoints, {batch.endpoints}",
     retries=len(RETRY_AFTER_S),
     retry_condition_fn=is_outage,
     cache_policy=NO_CACHE,
 )
-async def patch_endpoints(session: Session, number: int, batch: str) -> str:  # noqa: ARG001 - `batch` is in the name
+async def patch_endpoints(session: Session, batch: PatchedBatch) -> PatchedBatch:
     """Change the endpoints of a batch: all of them where they go first, else those whose SIM is known to be applied."""
-    await session.wait_before_trying_again(number, Half.ENDPOINT, RETRY_AFTER_S)
-    return await session.applying.apply(session.work(number), Half.ENDPOINT)
+    await session.wait_before_trying_again(batch, Half.ENDPOINT, RETRY_AFTER_S)
+    await session.applying.apply(session.work(batch), Half.ENDPOINT)
+    return batch
 
 
 PATCHES = {Half.SIM: patch_sims, Half.ENDPOINT: patch_endpoints}

@@ -20,18 +20,48 @@ from simtandem.carriers.protocol import Carrier
 from simtandem.domain.stop_reason import Stop
 from simtandem.errors import CarrierUnavailable, Interrupted, PlanRefused, SimtandemError
 from simtandem.ledger.journal import CallWriter
+from simtandem.reports.run_document import Document
 from simtandem.runs.apply import Applying
-from simtandem.runs.batch import BatchWork, other
+from simtandem.runs.batch import BatchWork
 from simtandem.runs.four_eyes import person
 from simtandem.runs.handover import handed_over
+from simtandem.runs.pipeline import RunSteps, carry_out
 from simtandem.runs.run import Run, kind_of
 from simtandem.runs.summary import ending, first_trouble, only_planned
 from simtandem.text import escaping
 from tasks.run_settings import settings_of_run
 
+__all__ = [
+    "PatchedBatch",
+    "RunSteps",
+    "Session",
+    "carry_out",
+    "final_state",
+    "open_session",
+    "origin",
+    "stopping_in_good_order",
+]
+
+
+class PatchedBatch:
+    """A batch on its way, as its tasks know it. A plain object: Prefect does not look into it.
+
+    `halves` are in the order they go. `sims` and `endpoints` name the batch in a task's name: `batch 3 of 12 (500)`.
+    """
+
+    def __init__(self, work: BatchWork, batches: int) -> None:
+        self.number = work.batch.number
+        self.halves = (work.first, work.second)
+        self.sims, self.endpoints = (
+            f"batch {self.number:,} of {batches:,} ({len(work.changes[half]):,})" for half in (Half.SIM, Half.ENDPOINT)
+        )
+
 
 class Session:
-    """One run on its way. A plain object: Prefect hands it from task to task untouched and stores nothing of it."""
+    """One run on its way. A plain object, of which Prefect stores nothing.
+
+    Tasks return it, or the batch they patched: so Prefect's graph of a run shows the way of the data.
+    """
 
     def __init__(self, run: Run, carrier: Carrier, journal: CallWriter) -> None:
         self.run = run
@@ -65,40 +95,34 @@ class Session:
             return Stop(StoppedBy.ERROR, str(self._fatal), exit_code)
         return None if self._applying is None or self._all_sent else self._applying.stop
 
-    def take_up(self, work: BatchWork) -> int:
-        """Remember a batch while it is on its way; returns its number."""
+    def begin_batch(self, work: BatchWork) -> PatchedBatch:
+        """Remember a batch while it is on its way."""
         self._work[work.batch.number] = work
-        return work.batch.number
+        return PatchedBatch(work, self.applying.batch_count)
 
-    def work(self, number: int) -> BatchWork:
-        """The batch of that number."""
-        return self._work[number]
+    def work(self, batch: PatchedBatch) -> BatchWork:
+        """What is to be done for a batch, and what became of it so far."""
+        return self._work[batch.number]
 
-    def halves(self, number: int) -> list[tuple[Half, str]]:
-        """The halves of a batch in the order they go, each with what people read: `batch 3 of 12 (500)`."""
-        work = self.work(number)
-        name = f"batch {number} of {self.applying.batch_count}"
-        return [(half, f"{name} ({len(work.changes[half]):,})") for half in (work.first, other(work.first))]
-
-    async def wait_before_trying_again(self, number: int, half: Half, pauses: Sequence[float]) -> None:
+    async def wait_before_trying_again(self, batch: PatchedBatch, half: Half, pauses: Sequence[float]) -> None:
         """Called at each try of a batch's half: return at once at the first, later after a pause, or when all stops."""
-        before = self._tries[number, half]
-        self._tries[number, half] += 1
+        before = self._tries[batch.number, half]
+        self._tries[batch.number, half] += 1
         if before:
             pause = pauses[min(before, len(pauses)) - 1] * random.uniform(1, 4 / 3)  # noqa: S311 - no secret
             with suppress(TimeoutError):
                 async with asyncio.timeout(pause):
                     await self._stops.wait()
 
-    async def settle(self, number: int) -> bool:
-        """Both tasks of a batch have ended: every step gets an outcome, and the batch is let go of.
+    async def end_batch(self, batch: PatchedBatch) -> bool:
+        """Both tasks of a batch have ended: every step gets an outcome, and what is remembered of it is dropped.
 
         Returns whether it was sent in full: not where the run was stopped before.
         """
-        work = self._work.pop(number)
+        work = self._work.pop(batch.number)
         await self.applying.finish(work)
-        for half in Half:
-            self._tries.pop((number, half), None)
+        for half in batch.halves:
+            self._tries.pop((batch.number, half), None)
         return self.applying.stop is None or not work.held()
 
     async def all_done(self, pairs: Sequence[asyncio.Task[None]]) -> None:
@@ -198,7 +222,7 @@ def _is_part_of_another() -> bool:
     return context is None or context.flow_run is None or context.flow_run.parent_task_run_id is not None
 
 
-def final_state(document: dict[str, Any], trouble: str = "", record: str = "") -> State[Any]:
+def final_state(document: Document, trouble: str = "", record: str = "") -> State[Any]:
     """How the flow run ends: completed if all is as asked, failed if something is left to do.
 
     `trouble` is the first row that is not as asked, `record` the head of the run's record.

@@ -29,7 +29,7 @@ from simtandem.cli.run_output import PlanView
 from simtandem.errors import InputError, Interrupted, PlanRefused, SimtandemError
 from simtandem.prefect_server.flow_start import Orchestration, run_and_leave
 from simtandem.reports.run_document import Document
-from simtandem.runs import prepare, reconcile
+from simtandem.runs import pipeline, prepare
 from simtandem.runs.handover import PreparedRun, handing_on
 from simtandem.runs.origin import AskedOn
 from simtandem.runs.run import Run, kind_of
@@ -122,7 +122,7 @@ async def _send(run: Run, output: Output, *, ask: bool) -> bool:
     prepare.read_devices(run)
     async with Orchestration(run.settings) as prefect:
         if ask:
-            await reconcile.prepare(run)
+            await pipeline.plan_and_check(run)
             if not await confirmed(run, output.err):
                 run.decline()
                 return False

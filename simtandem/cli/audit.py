@@ -13,7 +13,7 @@ from simtandem.cli.console import Output
 from simtandem.cli.options import AsJson, Quiet, Verbose
 from simtandem.domain.labels import ATTRIBUTIONS, finding_labels
 from simtandem.reports.audit_document import AuditDocument, AuditSummary
-from simtandem.runs import audit_output, fleet_audit
+from simtandem.runs import audit_output, fleet_audit, pipeline
 from simtandem.settings import load
 from simtandem.text.formats import duration, of
 from simtandem.text.terminal import print_json
@@ -32,20 +32,13 @@ def audit_fleet(output: Output) -> int:
     settings = load()
     settings.token()
     with output.hooks(), fleet_audit.auditing_of(settings) as one:
-        document = asyncio.run(_audit(one))
+        document = asyncio.run(pipeline.audit_fleet(one))
         summary = audit_output.summary(one.folder)
     if output.as_json:
         print_json(document)
     else:
         show(output.out, document, summary)
     return audit_output.exit_code(document)
-
-
-async def _audit(one: fleet_audit.Audit) -> AuditDocument:
-    async with one.carrier() as carrier:
-        await fleet_audit.list_fleet(one, carrier)
-        await fleet_audit.explain_changes(one, carrier)
-    return audit_output.finish(one, fleet_audit.judge(one))
 
 
 def show(console: Console, document: AuditDocument, summary: AuditSummary) -> None:

@@ -1,7 +1,7 @@
 """`simtandem plan`, and what `plan`, `reconcile` and a planned `undo` share: compare, show, change nothing."""
 
 import asyncio
-from typing import Annotated, Literal, cast
+from typing import Annotated, Literal
 
 import typer
 
@@ -24,8 +24,7 @@ from simtandem.cli.options import (
 from simtandem.cli.request import request_for
 from simtandem.cli.run_output import PlanView
 from simtandem.ledger.records import RunKind
-from simtandem.reports.run_document import Document
-from simtandem.runs import reconcile
+from simtandem.runs import pipeline
 from simtandem.runs.origin import AskedOn
 from simtandem.runs.run import Run
 from simtandem.settings import load
@@ -64,8 +63,7 @@ def look(kind: Literal["plan", "reconcile"], request: BulkUpdate, output: Output
         run = Run.begin(request, RunKind(kind), load(), asked_on=AskedOn.TERMINAL)
         try:
             with run.failing():
-                compared, _ = asyncio.run(stoppable(reconcile.compare(run), hooks))
-                document = cast("Document", compared)
+                document = asyncio.run(stoppable(pipeline.compare(run), hooks))
         finally:
             run.close()
     if output.as_json:

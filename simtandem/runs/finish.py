@@ -135,7 +135,7 @@ def _refreshed(before: pl.DataFrame, fresh: pl.DataFrame) -> pl.DataFrame:
     return pl.concat([kept, fresh])
 
 
-def finish(run: Run, ended: RunState = RunState.FINISHED, *, why: str = "", stop: Stop | None = None) -> dict[str, Any]:
+def finish(run: Run, ended: RunState = RunState.FINISHED, *, why: str = "", stop: Stop | None = None) -> run_document.Document:
     """Judge every row, record the verdicts, write the files; returns the run's document.
 
     `ended` is how: finished, interrupted, or refused before anything was sent; `why` says so in words. A plan is
@@ -167,9 +167,9 @@ def finish(run: Run, ended: RunState = RunState.FINISHED, *, why: str = "", stop
         told["ledger_head"] = head.hash
     if run.kind is not RunKind.PLAN:
         write_report(ledger, folder, told, results, rejected, run.started, datetime.now(UTC))
-    folder.save("document.json", dict(told))
+    folder.save("document.json", told)
     ledger.record_state(run.run_id, ended, {"document": told, **({"error": why} if why else {})}, sealed=True)
-    return dict(told)
+    return told
 
 
 def _judged(run: Run, outcomes: pl.DataFrame, rejected: pl.DataFrame) -> pl.DataFrame:

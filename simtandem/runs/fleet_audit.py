@@ -26,6 +26,7 @@ from simtandem.runs.run import RunFolder, looking_run, new_run_id, recorded_carr
 from simtandem.ledger import fleet_history
 from simtandem.ledger.records import RunKind, RunState
 from simtandem.ledger.store import Ledger
+from simtandem.reports.audit_document import FleetListing
 from simtandem.settings import Settings
 
 
@@ -116,8 +117,8 @@ async def list_fleet(audit: Audit, carrier: Carrier) -> None:
         progress.current().message("The fleet kept changing while it was listed: some devices may be missing.")
     audit.folder.save_table("managed.parquet", await looking_up)
     audit.folder.save_table("inventory.parquet", listing.inventory)
-    kept = {
-        "sims": listing.sims,
+    kept: FleetListing = {
+        "sims": listing.sims or 0,  # the whole fleet was listed, so they are counted
         "endpoints": listing.inventory["endpoint_id"].drop_nulls().n_unique(),
         "whole": listing.whole,
         "listing_began": began.isoformat(),

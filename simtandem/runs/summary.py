@@ -1,5 +1,6 @@
 """What became of a run, in one sentence or two, for whoever is told of it: the state in Prefect's UI, a message."""
 
+from collections.abc import Mapping
 from typing import Any
 
 import polars as pl
@@ -9,13 +10,14 @@ from schemas.statuses import Verdict
 from simtandem.carriers.registry import lifecycle
 from simtandem.runs.prepare import problems
 from simtandem.runs.run import Run
+from simtandem.reports.run_document import Document
 from simtandem.reports.headline import headline, parts, retry_command, stopped
 from simtandem.domain.safety import for_good, unlimited
 
 _LONGEST = 240
 
 
-def ending(document: dict[str, Any], trouble: str = "", record: str = "") -> str:
+def ending(document: Document, trouble: str = "", record: str = "") -> str:
     """Counts, the first row that is not as asked, the plan's digest, the run's id, and the head of its record."""
     told = _planned(document) if only_planned(document) else _done(document)
     note = unlimited(document["plan"]["newly_billed"], document.get("billing", {"limit": 0})["limit"])
@@ -24,7 +26,7 @@ def ending(document: dict[str, Any], trouble: str = "", record: str = "") -> str
     return f"{told}{first} Plan {document['digest']}, run {document['run_id']}.{notes}"
 
 
-def only_planned(document: dict[str, Any]) -> bool:
+def only_planned(document: Document) -> bool:
     """Whether nothing was to be sent."""
     return "results" not in document["files"]
 
@@ -57,7 +59,7 @@ def open_rows(run: Run) -> list[dict[str, object]]:
     return results.select("row", "sim_id", "endpoint_id", "verdict", why=told).to_dicts()
 
 
-def _planned(document: dict[str, Any]) -> str:
+def _planned(document: Document) -> str:
     plan, invalid = document["plan"], document["input"]["invalid"]
     refusal = document.get("refusal", "").partition("\n")[0]
     return (
@@ -66,7 +68,7 @@ def _planned(document: dict[str, Any]) -> str:
     )
 
 
-def _done(document: dict[str, Any]) -> str:
+def _done(document: Document) -> str:
     if stopped(document):
         go_on = retry_command(document)
         return f"{headline(document)}. What was done is recorded{f'; to go on: {go_on}' if go_on else ''}."
@@ -74,7 +76,7 @@ def _done(document: dict[str, Any]) -> str:
     return ", ".join([f"{document['verdicts']['in_sync']} of {document['input']['rows']} rows in sync", *counts]) + "."
 
 
-def _changes(plan: dict[str, Any]) -> str:
+def _changes(plan: Mapping[str, Any]) -> str:
     told = f"{plan['sim_changes']} SIMs and {plan['endpoint_changes']} endpoints to change"
     return f"{told}, {plan['owner_changes']} owners among them" if plan["owner_changes"] else told
 

@@ -27,7 +27,7 @@ from tests.simtandem.runs.sending import RUNNING, fleet_of, outcomes
 if TYPE_CHECKING:
     from prefect.client.schemas.objects import State
 
-    from tasks.session import Session
+    from tasks.session import PatchedBatch, Session
 
 pytestmark = [
     pytest.mark.timeout(300),
@@ -94,6 +94,29 @@ async def test_a_run_is_a_flow_run_with_two_tasks_a_batch(tmp_path: Path, emulat
         ]
     )
     assert "hush" not in str(flow_run.parameters)
+    names = {run.id: run.name for run in task_runs}
+    before = {
+        (names[each.id], run.name)  # type: ignore[union-attr]  # no task has another input than tasks
+        for run in task_runs
+        for inputs in run.task_inputs.values()
+        for each in inputs
+    }
+    assert {("list inventory", "plan changes"), ("plan changes", "check safety")} <= {
+        (name(one), name(other)) for one, other in before
+    }
+    for number, first, second in ((1, "SIMs", "endpoints"), (2, "endpoints", "SIMs"), (3, "endpoints", "SIMs")):
+        [pair] = [each for each in before if f"batch {number} " in each[0] and f"batch {number} " in each[1]]
+        assert (pair[0].split(",")[0], pair[1].split(",")[0]) == (f"patch {first}", f"patch {second}")
+    assert {each[0].split("(")[0] for each in before if name(each[1]) == "reconcile" and "batch" in each[0]} == {
+        "patch endpoints, batch 1 of 3 ",
+        "patch SIMs, batch 2 of 3 ",
+        "patch SIMs, batch 3 of 3 ",
+    }
+
+
+def name(task_run: str) -> str:
+    """A task's name, from that of its run."""
+    return task_run.rpartition("-")[0] if "-" in task_run else task_run
 
 
 async def test_a_flow_run_that_plans_changes_nothing(tmp_path: Path, emulator: Emulator) -> None:
@@ -216,10 +239,10 @@ async def test_a_run_that_is_to_stop_does_not_wait_before_trying_again(
     async with session_with(tmp_path, carrier) as session:
         waits = session.wait_before_trying_again
 
-        async def stopped(number: int, half: Half, pauses: Sequence[float]) -> None:
-            if session._tries[number, half]:
+        async def stopped(batch: "PatchedBatch", half: Half, pauses: Sequence[float]) -> None:
+            if session._tries[batch.number, half]:
                 asyncio.get_running_loop().call_later(0.05, progress.current().stop)
-            await waits(number, half, pauses)
+            await waits(batch, half, pauses)
 
         monkeypatch.setattr(session, "wait_before_trying_again", stopped)
         async with asyncio.timeout(min(patching.RETRY_AFTER_S)):

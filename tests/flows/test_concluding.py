@@ -15,7 +15,7 @@ async def test_a_run_that_is_cancelled_after_its_end_keeps_its_state(name: str) 
     from prefect.context import FlowRunContext  # noqa: PLC0415
     from prefect.states import Cancelling, Completed, Failed  # noqa: PLC0415
 
-    from tasks.final_state import concluded  # noqa: PLC0415
+    from tasks.final_state import concluding  # noqa: PLC0415
 
     runs = []
 
@@ -30,7 +30,9 @@ async def test_a_run_that_is_cancelled_after_its_end_keeps_its_state(name: str) 
 
     @flow(name="cancelled-late")
     async def cancelled_late() -> State[Any]:
-        return await concluded(steps())
+        async with concluding() as end:
+            end.state = await steps()
+        return end.state
 
     await cancelled_late(return_state=True)
     async with get_client() as client:

@@ -8,6 +8,7 @@ counts add up, the record verifies.
 import shutil
 import tempfile
 from collections import Counter
+from collections.abc import Mapping
 from contextlib import ExitStack, suppress
 from datetime import timedelta
 from pathlib import Path
@@ -65,7 +66,7 @@ troubles = st.fixed_dictionaries(
     }
 )
 targets = st.sampled_from(TARGETS[:2]) | st.sampled_from(TARGETS)
-calm: st.SearchStrategy[dict[str, Any]] = st.just({"mishaps": {}, "outsider": None, "interrupt": None})
+calm: st.SearchStrategy[Mapping[str, Any]] = st.just({"mishaps": {}, "outsider": None, "interrupt": None})
 wish = st.tuples(devices, targets, st.sampled_from(("sim", "endpoint", "both")))
 wishes = st.lists(wish, min_size=1, max_size=3, unique_by=lambda one: one[0]) | st.lists(wish, min_size=1, max_size=5)
 recent = st.integers(0, 3)
@@ -109,7 +110,7 @@ class CoreOverTime(RuleBasedStateMachine):
             self.carrier.add(sim, endpoint)
 
     @rule(wishes=wishes, told=calm | troubles)
-    def apply(self, wishes: list[tuple[int, str, str]], told: dict[str, Any]) -> None:
+    def apply(self, wishes: list[tuple[int, str, str]], told: Mapping[str, Any]) -> None:
         self._whole(self._trouble(told), file=self._list(wishes))
 
     @rule(number=devices, first=st.sampled_from(TARGETS[:2]), runs=st.integers(2, 3))
@@ -127,12 +128,12 @@ class CoreOverTime(RuleBasedStateMachine):
 
     @precondition(lambda self: self.pending)
     @rule(told=calm | troubles)
-    def approve(self, told: dict[str, Any]) -> None:
+    def approve(self, told: Mapping[str, Any]) -> None:
         self._carry_out(self.pending.pop(0), self._trouble(told), late=True)
 
     @precondition(lambda self: self.operator.ended)
     @rule(back=recent, told=calm | troubles)
-    def retry(self, back: int, told: dict[str, Any]) -> None:
+    def retry(self, back: int, told: Mapping[str, Any]) -> None:
         run_id = self.operator.ended[-1 - back % len(self.operator.ended)]
         try:
             file = self.operator.open_rows(run_id)
@@ -142,7 +143,7 @@ class CoreOverTime(RuleBasedStateMachine):
 
     @precondition(lambda self: self.carrier.sent)
     @rule(back=recent, told=calm | troubles)
-    def undo(self, back: int, told: dict[str, Any]) -> None:
+    def undo(self, back: int, told: Mapping[str, Any]) -> None:
         runs = list(dict.fromkeys(each.run for each in self.carrier.sent))
         run_id = runs[-1 - back % len(runs)]
         own, before, earlier = self._last_changes(run_id), dict(self.carrier.status), list(self.carrier.sent)
@@ -215,7 +216,7 @@ class CoreOverTime(RuleBasedStateMachine):
         self.carrier.token_good = True
         self.operator.tokens += 1
 
-    def _trouble(self, told: dict[str, Any]) -> Trouble:
+    def _trouble(self, told: Mapping[str, Any]) -> Trouble:
         trouble = Trouble(dict(told["mishaps"]))
         if told["outsider"] is not None:
             at, number, half = told["outsider"]
@@ -282,7 +283,7 @@ class CoreOverTime(RuleBasedStateMachine):
                 step = (*each.half, each.before, each.after)
                 assert step in shown, f"{run_id} sent {step}, which its plan did not show"
 
-    def _check_document(self, document: dict[str, Any], *, whole: bool) -> None:
+    def _check_document(self, document: Mapping[str, Any], *, whole: bool) -> None:
         run_id = document["run_id"]
         ledger = self.operator.ledger()
         try:
@@ -302,7 +303,7 @@ class CoreOverTime(RuleBasedStateMachine):
         for row in results.filter(pl.col("verdict") == Verdict.IN_SYNC).iter_rows(named=True) if whole else ():
             assert self._as_wished(row), f"{row} is called in sync"
 
-    def _as_wished(self, row: dict[str, Any]) -> bool:
+    def _as_wished(self, row: Mapping[str, Any]) -> bool:
         if not row["sim_id"] or row["desired"] not in TARGETS:
             return True
         sim = self.carrier.status["sim", int(row["sim_id"])]

@@ -120,7 +120,7 @@ class Operator:
             return pending if asyncio.run(self._prepare(run)) else None
         return None
 
-    def carry_out(self, pending: Pending, trouble: Trouble) -> dict[str, Any] | None:
+    def carry_out(self, pending: Pending, trouble: Trouble) -> Mapping[str, Any] | None:
         """What follows the yes. The document; None where the run was killed, or ended for good without one."""
         with self._process(pending, trouble) as run:
             document = asyncio.run(self._send(run))
@@ -208,7 +208,7 @@ class Operator:
                 return False
         return True
 
-    async def _send(self, run: Run) -> dict[str, Any]:
+    async def _send(self, run: Run) -> Mapping[str, Any]:
         async with CallWriter(run.ledger, run.run_id) as journal, self._client(journal) as carrier:
             await prepare.check_safety(run, carrier)
             applying = Applying(run, carrier, journal)

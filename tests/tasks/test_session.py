@@ -16,6 +16,7 @@ from simtandem.domain.stop_reason import Stop
 from simtandem.errors import AuthenticationFailed, CarrierUnavailable, InputError, Interrupted, LedgerError
 from simtandem.ledger.journal import CallWriter
 from simtandem.ledger.records import RunKind
+from simtandem.reports.run_document import Document
 from simtandem.runs.run import Run
 from simtandem.settings import Settings
 from tasks.session import Session, final_state, open_session, stopping_in_good_order
@@ -24,8 +25,8 @@ from tests.simtandem.runs.conftest import planned
 from tests.simtandem.runs.sending import RESTING, RUNNING, fleet_of, outcomes
 
 
-def told(exit_code: int, **verdicts: int) -> dict[str, Any]:
-    return {
+def told(exit_code: int, **verdicts: int) -> Document:
+    counts = {
         "run_id": "r1",
         "digest": "d1",
         "exit_code": exit_code,
@@ -34,6 +35,7 @@ def told(exit_code: int, **verdicts: int) -> dict[str, Any]:
         "verdicts": {"in_sync": 0, **verdicts},
         "files": {"results": "results.csv"},
     }
+    return cast("Document", counts)
 
 
 def test_a_run_with_all_in_sync_completes() -> None:
@@ -75,8 +77,9 @@ def test_the_halves_are_named_in_their_order(
     tmp_path: Path, before: Any, to: Target, halves: tuple[Half, Half]
 ) -> None:
     session = Rig(tmp_path, ActingCarrier(fleet_of(2, *before)), to).session
-    number = session.take_up(next(session.applying.batches()))
-    assert session.halves(number) == [(half, "batch 1 of 1 (2)") for half in halves]
+    batch = session.begin_batch(next(session.applying.batches()))
+    assert batch.halves == halves
+    assert batch.sims == batch.endpoints == "batch 1 of 1 (2)"
     session.run.close()
 
 
@@ -106,7 +109,7 @@ async def test_a_batch_that_is_settled_has_an_outcome_for_every_step(tmp_path: P
     run = Rig(tmp_path, carrier, Target.ACTIVATED).run
     async with CallWriter(run.ledger, run.run_id) as journal:
         session = Session(run, carrier, journal)
-        await session.settle(session.take_up(next(session.applying.batches())))
+        await session.end_batch(session.begin_batch(next(session.applying.batches())))
     assert len(outcomes(run)) == 4
     run.close()
 
@@ -117,14 +120,14 @@ async def test_a_batch_that_was_not_sent_in_full_is_no_progress(tmp_path: Path) 
     run.request = run.request.model_copy(update={"batch_size": 2})
     async with CallWriter(run.ledger, run.run_id) as journal:
         session = Session(run, carrier, journal)
-        first, second = [session.take_up(work) for work in session.applying.batches()]
+        first, second = [session.begin_batch(work) for work in session.applying.batches()]
         work = session.work(first)
         await session.applying.apply(work, work.first)
         await session.applying.apply(work, work.second)
         assert session.stop is None
-        assert await session.settle(first)
+        assert await session.end_batch(first)
         session.applying.interrupt()
-        assert not await session.settle(second)
+        assert not await session.end_batch(second)
         assert session.stop == Stop(StoppedBy.OPERATOR)
     run.close()
 

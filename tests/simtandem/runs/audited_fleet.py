@@ -1,7 +1,7 @@
 """A fleet on the emulator with every kind of split pair, runs that change it, and what an audit of it left behind."""
 
 from schemas.parameters import Wish
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -57,7 +57,7 @@ async def at_once(_seconds: float) -> None:
 
 async def apply(
     file: Path, settings: Settings, to: Target | None = None, between: Callable[[], None] = lambda: None
-) -> dict[str, Any]:
+) -> Mapping[str, Any]:
     """Plan and apply a file; `between` happens after the first batch."""
     request = BulkUpdate(file=str(file), to=Wish.AS_IN_FILE if to is None else Wish(to.value), mode=Mode.APPLY, batch_size=5, accept_large=True)
     run = Run.begin(request, RunKind.APPLY, settings, asked_on=AskedOn.TERMINAL)

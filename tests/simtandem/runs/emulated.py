@@ -2,7 +2,7 @@
 
 from pydantic import SecretStr
 import asyncio
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -35,12 +35,12 @@ class Desk:
         """As the environment would give them."""
         return Settings(home=self.home, emnify_url=self.emulator.url, emnify_token=SecretStr(self.emulator.token))
 
-    def apply(self, rows: dict[int, Target], **options: Any) -> dict[str, Any]:
+    def apply(self, rows: dict[int, Target], **options: Any) -> Mapping[str, Any]:
         """Bring these SIMs to these statuses; the run's document."""
         lines = [f"{sim},{target}" for sim, target in rows.items()]
         return self.request(self.file("sim_id,status", *lines), **options)
 
-    def undo(self, run_id: str, **options: Any) -> dict[str, Any]:
+    def undo(self, run_id: str, **options: Any) -> Mapping[str, Any]:
         """Undo a run; the document of the undo."""
         return self.request(f"undo of {run_id}", undo_of=run_id, **options)
 
@@ -55,7 +55,7 @@ class Desk:
         sent: Collection[int] | None = None,
         sent_endpoints: Collection[int] | None = None,
         **options: Any,
-    ) -> dict[str, Any]:
+    ) -> Mapping[str, Any]:
         """A run, as `simtandem apply`, or `plan` if `mode` says so. `meanwhile`: between sending and looking again."""
         request = BulkUpdate(**{"file": file, "mode": Mode.APPLY, "accept_large": True, **options})
         run = Run.begin(request, kind_of(request), self.settings, asked_on=AskedOn.TERMINAL)
@@ -78,7 +78,7 @@ async def _no_pause(_seconds: float) -> None:
     """What does not show is looked for again at once."""
 
 
-async def _whole(run: Run, *, stopped: bool, meanwhile: Callable[[], object] | None) -> dict[str, Any]:
+async def _whole(run: Run, *, stopped: bool, meanwhile: Callable[[], object] | None) -> Mapping[str, Any]:
     prepare.read_devices(run)
     async with run.carrier() as (carrier, journal):
         await prepare.list_inventory(run, carrier)
@@ -107,7 +107,7 @@ async def _whole(run: Run, *, stopped: bool, meanwhile: Callable[[], object] | N
 
 async def _killed(
     run: Run, *, sending: bool, sent: Collection[int] | None, endpoints: Collection[int] | None
-) -> dict[str, Any]:
+) -> Mapping[str, Any]:
     """The record of a run that was killed when it had planned or begun to send, before any step had ended.
 
     `sent` are the SIMs whose calls, and whose endpoints' calls, were on their way; all of them where it is None.

@@ -4,7 +4,7 @@ import csv
 import json
 import re
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import closing
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
@@ -51,7 +51,7 @@ NUMBERS = [
 
 
 @pytest.fixture(scope="module")
-def told(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Desk, dict[str, Any], dict[str, Any]]]:
+def told(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Desk, Mapping[str, Any], Mapping[str, Any]]]:
     """A run with something of everything, and its undo. The first change of a SIM is throttled once."""
     home = tmp_path_factory.mktemp("told") / "home"
     home.mkdir()
@@ -64,7 +64,7 @@ def told(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Desk, dict[
 
 
 @pytest.fixture
-def settings(told: tuple[Desk, dict[str, Any], dict[str, Any]]) -> Settings:
+def settings(told: tuple[Desk, Mapping[str, Any], Mapping[str, Any]]) -> Settings:
     return told[0].settings
 
 
@@ -74,7 +74,7 @@ def ledger(settings: Settings) -> Iterator[Ledger]:
         yield opened
 
 
-def of_document(document: dict[str, Any]) -> dict[str, int]:
+def of_document(document: Mapping[str, Any]) -> dict[str, int]:
     """The numbers of a run as its document tells them, which is what the page shows."""
     calls = document["calls"]
     return {
@@ -120,7 +120,7 @@ FILES = [form for form in ReportFormat if form is not ReportFormat.HTML]
 
 @pytest.mark.parametrize("form", FILES)
 def test_every_format_has_the_numbers_of_the_document(
-    told: tuple[Desk, dict[str, Any], dict[str, Any]], ledger: Ledger, settings: Settings, form: ReportFormat
+    told: tuple[Desk, Mapping[str, Any], Mapping[str, Any]], ledger: Ledger, settings: Settings, form: ReportFormat
 ) -> None:
     for document in told[1:]:
         expected = of_document(document)
@@ -137,7 +137,7 @@ def test_every_format_has_the_numbers_of_the_document(
         assert len(tables["invalid"]) == expected["invalid"]
 
 
-def test_the_run_of_these_tests_has_something_of_everything(told: tuple[Desk, dict[str, Any], dict[str, Any]]) -> None:
+def test_the_run_of_these_tests_has_something_of_everything(told: tuple[Desk, Mapping[str, Any], Mapping[str, Any]]) -> None:
     numbers = of_document(told[1])
     assert numbers["invalid"] == 1
     assert numbers["refused"] == 1
@@ -147,7 +147,7 @@ def test_the_run_of_these_tests_has_something_of_everything(told: tuple[Desk, di
     assert told[1]["input"]["file"] == "=dépôt.csv"
 
 
-def test_the_page_of_the_run_has_them_too(told: tuple[Desk, dict[str, Any], dict[str, Any]]) -> None:
+def test_the_page_of_the_run_has_them_too(told: tuple[Desk, Mapping[str, Any], Mapping[str, Any]]) -> None:
     html = Path(told[1]["files"]["report"]).read_text()
     shown = {key: float(value) for key, value in re.findall(r'data-key="([^"]+)" data-value="([^"]+)"', html)}
     numbers = of_document(told[1])
@@ -158,7 +158,7 @@ def test_the_page_of_the_run_has_them_too(told: tuple[Desk, dict[str, Any], dict
 
 
 def test_the_page_of_the_period_has_them_too(
-    told: tuple[Desk, dict[str, Any], dict[str, Any]], ledger: Ledger, settings: Settings
+    told: tuple[Desk, Mapping[str, Any], Mapping[str, Any]], ledger: Ledger, settings: Settings
 ) -> None:
     today = datetime.now(UTC).date()
     written = audit_report.export_period(ledger, settings, today - timedelta(days=1), today, [ReportFormat.HTML])
@@ -182,7 +182,7 @@ def test_the_page_of_the_period_has_them_too(
 
 @pytest.mark.parametrize("form", FILES)
 def test_a_period_holds_its_runs_one_after_the_other(
-    told: tuple[Desk, dict[str, Any], dict[str, Any]], ledger: Ledger, settings: Settings, form: ReportFormat
+    told: tuple[Desk, Mapping[str, Any], Mapping[str, Any]], ledger: Ledger, settings: Settings, form: ReportFormat
 ) -> None:
     today = datetime.now(UTC).date()
     written = audit_report.export_period(ledger, settings, today - timedelta(days=1), today, [form])
@@ -193,7 +193,7 @@ def test_a_period_holds_its_runs_one_after_the_other(
 
 
 def test_ids_are_text_in_the_workbook(
-    told: tuple[Desk, dict[str, Any], dict[str, Any]], ledger: Ledger, settings: Settings
+    told: tuple[Desk, Mapping[str, Any], Mapping[str, Any]], ledger: Ledger, settings: Settings
 ) -> None:
     path = audit_report.export_run(ledger, settings, told[1]["run_id"], ReportFormat.XLSX)
     sheets = read_workbook(path)
@@ -206,7 +206,7 @@ def test_ids_are_text_in_the_workbook(
 
 
 def test_money_is_shown_only_where_a_rate_is_set(
-    told: tuple[Desk, dict[str, Any], dict[str, Any]], ledger: Ledger, settings: Settings
+    told: tuple[Desk, Mapping[str, Any], Mapping[str, Any]], ledger: Ledger, settings: Settings
 ) -> None:
     run_id = told[1]["run_id"]
     plain = pl.read_parquet(audit_report.export_run(ledger, settings, run_id, ReportFormat.PARQUET) / "runs.parquet")

@@ -2,7 +2,7 @@
 
 import asyncio
 from pathlib import Path
-from typing import Any
+
 
 from schemas.statuses import EndpointStatus, SimStatus, Target
 from simtandem.reports.audit_document import AuditDocument

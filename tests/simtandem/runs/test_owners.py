@@ -3,7 +3,7 @@
 import asyncio
 import csv
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import closing
 from pathlib import Path
 from typing import Any
@@ -19,7 +19,8 @@ from simtandem.emulator.faults import FaultKind, FaultRule
 from simtandem.emulator.seeding import Group
 from simtandem.emulator.server import Emulator
 from simtandem.intake import read_devices
-from simtandem.runs import reconcile
+from simtandem.reports.run_document import Document
+from simtandem.runs import pipeline
 from simtandem.runs.origin import AskedOn
 from simtandem.runs.run import Run
 from simtandem.ledger.records import RunKind
@@ -54,7 +55,7 @@ def desk(carrier: Emulator, tmp_path: Path) -> Desk:
     return Desk(carrier, tmp_path / "home")
 
 
-def apply(desk: Desk, *lines: str, **options: Any) -> dict[str, Any]:
+def apply(desk: Desk, *lines: str, **options: Any) -> Mapping[str, Any]:
     return desk.request(desk.file(*lines), **{"change_owners": True, **options})
 
 
@@ -80,11 +81,11 @@ def sent(desk: Desk) -> int:
     return sum(count for route, count in desk.emulator.stats()["by_route"].items() if route.startswith("PATCH"))
 
 
-def look(desk: Desk, kind: RunKind, *lines: str) -> tuple[dict[str, Any], str]:
-    """A run that only looks: its document, and what the gate would say."""
+def look(desk: Desk, kind: RunKind, *lines: str) -> Document:
+    """A run that sends nothing: its document."""
     run = Run.begin(BulkUpdate(file=desk.file(*lines), mode=Mode.PLAN), kind, desk.settings, asked_on=AskedOn.TERMINAL)
     try:
-        return asyncio.run(reconcile.compare(run))
+        return asyncio.run(pipeline.compare(run))
     finally:
         run.close()
 
@@ -133,13 +134,13 @@ def test_without_the_word_for_it_nothing_is_sent(desk: Desk) -> None:
     assert refused["exit_code"] == 3
     assert refused["verdicts"]["skipped"] == 4
     assert sent(desk) == 0
-    _, objection = look(desk, RunKind.PLAN, *ALL)
+    objection = look(desk, RunKind.PLAN, *ALL)["refusal"]
     assert "4 SIMs would change their owner" in objection
     assert objection.endswith("run again with --change-owners.")
 
 
 def test_a_plan_names_the_steps_and_whose_sims_are(desk: Desk) -> None:
-    told, _ = look(desk, RunKind.PLAN, *ALL)
+    told = look(desk, RunKind.PLAN, *ALL)
     plan = {line["sim_id"]: line for line in table(told["files"]["plan"])}
     assert plan[str(FRESH)]["steps"] == "endpoint Enabled, then SIM Activated with customer_org_id=42"
     assert plan[str(RESTING)]["steps"] == "SIM customer_org_id=none"
@@ -249,10 +250,10 @@ def test_what_shows_at_once_is_looked_at_once(desk: Desk) -> None:
 
 def test_a_later_look_shows_what_differs(desk: Desk) -> None:
     apply(desk, *ALL)
-    same, _ = look(desk, RunKind.RECONCILE, *ALL)
+    same = look(desk, RunKind.RECONCILE, *ALL)
     assert same["exit_code"] == 0
     desk.emulator.change(lambda fleet: setattr(fleet.sim(LONE), "reseller_org", None))
-    told, _ = look(desk, RunKind.RECONCILE, *ALL)
+    told = look(desk, RunKind.RECONCILE, *ALL)
     assert (told["exit_code"], told["verdicts"]["in_sync"]) == (1, 3)
     (line,) = [line for line in table(told["files"]["results"]) if line["verdict"] != "in_sync"]
     assert (line["sim_id"], line["reseller_org_id"], line["customer_org_id"]) == (str(LONE), "7", "")

@@ -1,6 +1,6 @@
 """A retry asks for what the record says, whatever became of the files."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import closing
 from pathlib import Path
 from typing import Any
@@ -51,7 +51,7 @@ def state(desk: Desk, sim: int) -> tuple[SimStatus, EndpointStatus]:
     return fleet.sims[sim].status, fleet.endpoints[sim + 100].status
 
 
-def failing(desk: Desk, **options: Any) -> dict[str, Any]:
+def failing(desk: Desk, **options: Any) -> Mapping[str, Any]:
     """An apply whose SIMs are all refused."""
     desk.emulator.inject(FaultRule(FaultKind.HTML, "PATCH", "/sim/", status=403))
     run = desk.apply({ROUND: Target.ACTIVATED, PLAIN: Target.ACTIVATED}, **options)
@@ -60,7 +60,7 @@ def failing(desk: Desk, **options: Any) -> dict[str, Any]:
     return run
 
 
-def retried(desk: Desk, run_id: str, **options: Any) -> dict[str, Any]:
+def retried(desk: Desk, run_id: str, **options: Any) -> Mapping[str, Any]:
     full_id, file = retry.open_rows(run_id)
     return desk.request(str(file), retry_of=full_id, **options)
 

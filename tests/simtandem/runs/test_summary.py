@@ -1,7 +1,8 @@
-from typing import Any
+from typing import Any, cast
 
 import pytest
 
+from simtandem.reports.run_document import Document
 from simtandem.runs.summary import ending, waiting
 
 PLAN = {
@@ -57,7 +58,7 @@ def told(exit_code: int, *, sent: bool = True, **verdicts: int) -> dict[str, Any
 def test_an_ending_has_counts_first_trouble_digest_and_run(
     document: dict[str, Any], trouble: str, sentence: str
 ) -> None:
-    assert ending(document, trouble) == sentence
+    assert ending(cast("Document", document), trouble) == sentence
 
 
 @pytest.mark.parametrize(("excess", "begins"), [("", "Approval was asked for."), ("Too many.", "Too many.")])
@@ -87,4 +88,4 @@ def test_an_approval_is_asked_for_what_can_not_be_undone_first() -> None:
 @pytest.mark.parametrize(("limit", "says"), [(None, True), (3, False)])
 def test_an_ending_says_that_no_limit_is_set(limit: int | None, says: bool) -> None:
     document = told(0, in_sync=10) | {"billing": {"for_good": 3, "limit": limit}}
-    assert (UNLIMITED in ending(document)) is says
+    assert (UNLIMITED in ending(cast("Document", document))) is says
