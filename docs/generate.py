@@ -1,10 +1,11 @@
-"""Writes the pages of docs/reference/, the list of errors and the README's table of settings from the program itself.
+"""Writes what a page says of the program from the program: commands, settings, errors, folders and their imports.
 
     .venv/bin/python docs/generate.py
 
 A test compares what stands there with what would be written.
 """
 
+import ast
 import re
 import subprocess
 import sys
@@ -21,6 +22,8 @@ COMMANDS = ROOT / "docs" / "reference" / "commands.md"
 SETTINGS = ROOT / "docs" / "reference" / "settings.md"
 TROUBLESHOOTING = ROOT / "docs" / "troubleshooting.md"
 README = ROOT / "README.md"
+ARCHITECTURE = ROOT / "docs" / "architecture.md"
+ROOMS = ("flows", "tasks", "schemas")
 
 
 def commands_page() -> str:
@@ -71,6 +74,61 @@ def _meaning(error: type[SimtandemError]) -> str:
     return " ".join((error.__doc__ or "").split("\n\n")[0].split())
 
 
+def folder_picture() -> str:
+    """One line for each folder: its name, the first sentence of its docstring, and the folders it imports."""
+    imported = _imported_folders()
+    names = _ordered(imported)
+    width = max(map(len, names))
+    lines = [f"{name:<{width}}  {_holds(name)}\n{'':<{width}}    ↓ {_list(imported[name], names)}" for name in names]
+    return "\n".join(["```text", *lines, "```"]) + "\n"
+
+
+def _list(imported: set[str], names: list[str]) -> str:
+    return " ".join(name for name in names if name in imported) or "nothing"
+
+
+def _imported_folders() -> dict[str, set[str]]:
+    """The folders that each folder imports, itself left out; single modules are left out as well."""
+    folders = {*ROOMS, *(path.parent.name for path in (ROOT / "simtandem").glob("*/__init__.py"))}
+    found: dict[str, set[str]] = {name: set() for name in folders}
+    for name in folders:
+        for path in _path(name).rglob("*.py"):
+            found[name] |= {each for each in map(_folder, _imports(path)) if each in folders} - {name}
+    return found
+
+
+def _path(name: str) -> Path:
+    return ROOT / name if name in ROOMS else ROOT / "simtandem" / name
+
+
+def _folder(module: str) -> str:
+    parts = module.split(".")
+    return parts[1] if parts[0] == "simtandem" and len(parts) > 1 else parts[0]
+
+
+def _imports(path: Path) -> Iterator[str]:
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            yield from (each.name for each in node.names)
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            yield from (f"{node.module}.{each.name}" for each in node.names)
+
+
+def _ordered(imported: dict[str, set[str]]) -> list[str]:
+    """Each folder after all that import it, by name where that leaves a choice."""
+    left, ordered = dict(imported), list[str]()
+    while left:
+        free = sorted(name for name in left if not any(name in each for each in left.values()))
+        ordered += free or sorted(left)[:1]  # where two import each other, as to start a flow
+        left = {name: each for name, each in left.items() if name not in ordered}
+    return ordered
+
+
+def _holds(name: str) -> str:
+    said = ast.get_docstring(ast.parse((_path(name) / "__init__.py").read_text(encoding="utf-8"))) or ""
+    return " ".join(said.split("\n\n")[0].split()).split(". ")[0].rstrip(".")
+
+
 def renewed(path: Path, name: str, table: str) -> str:
     """The page with the table between its two marks renewed."""
     begin, end = f"<!-- {name}: written by docs/generate.py -->\n", f"<!-- end of {name} -->\n"
@@ -84,6 +142,7 @@ def pages() -> dict[Path, str]:
         COMMANDS: commands_page(),
         SETTINGS: settings_page(),
         TROUBLESHOOTING: renewed(TROUBLESHOOTING, "errors", errors_table()),
+        ARCHITECTURE: renewed(ARCHITECTURE, "folders", folder_picture()),
         README: renewed(README, "settings", settings_table()),
     }
 

@@ -4,14 +4,14 @@ import asyncio
 import logging
 import math
 import time
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from functools import partial
 from http.cookiejar import CookieJar, DefaultCookiePolicy
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import Any, Self
 
 import httpx
 import polars as pl
@@ -131,9 +131,9 @@ class Emnify:
         """See `Carrier.read`."""
         return await self._reader.read(pairs)
 
-    async def list_fleet(self) -> Listing:
+    def list_fleet(self) -> Coroutine[Any, Any, Listing]:
         """See `Carrier.list_fleet`."""
-        return await list_fleet(self._transport, self._reader.read)
+        return list_fleet(self._transport, self._reader.read)
 
     async def events(
         self, since: datetime, until: datetime, types: Sequence[int], iccids: Sequence[str] = ()
@@ -149,9 +149,9 @@ class Emnify:
         """See `Carrier.count_fleet`."""
         return await self._reader.count_fleet()
 
-    async def change_sim(self, change: Change, *, fresh: Fresh = always_fresh) -> StepResult:
+    def change_sim(self, change: Change, *, fresh: Fresh = always_fresh) -> Coroutine[Any, Any, StepResult]:
         """See `Carrier.change_sim`."""
-        return await change_sim(self._transport, self._reader, change, fresh)
+        return change_sim(self._transport, self._reader, change, fresh)
 
     async def change_endpoints(
         self, changes: Sequence[Change], *, stops: Stops = never_stops, fresh: Fresh = always_fresh
