@@ -1,4 +1,4 @@
-"""Other homes of this host that call the same carrier: they share its rate limit, but not our budget.
+"""Other homes of this host that call the same carrier: they share its rate limit, but not this home's budget.
 
 The carrier counts calls by address, and a service's home and a person's at a terminal have one address. A budget for
 both would be a file that several users of the machine may write, so that any of them could stop the others; instead

@@ -1,20 +1,20 @@
 """Which of the rows that are due are carried out. Pure: polars in, polars out.
 
-A wish is meant for a time: a row of a schedule for the time it is due, a run that somebody started for the time it
-began to send. Of one device the wish that is meant for the latest time counts, unless another one was expressed after
-that had been carried out. So a row is not carried out, in this order of reasons, where
+Every requested status has a time: for a row of a schedule when it is due, for a run that a person started when it began
+to send. For one device the request with the latest time counts, unless another one was made after that was carried
+out. So a row is not carried out, for the first of these reasons that holds, if
 
-1. it is due since longer ago than a file may ask for (`OVERDUE`): nobody can still mean that;
-2. a run that somebody started asked for another status of the device after the row had been put in, and after it was
-   due (`NEWER_RUN`);
-3. another row that is due names the device for a later time (`LATER_ROW`): a worker that was away over the weekend
-   doesn't switch off on Monday what Monday switches on;
-4. another row asks for another status at the very same moment (`CONTRADICTION`). None of them counts, whichever file
-   came first: nobody can tell which is meant, and an activation that was not meant is billed for a whole month. To
-   settle it, cancel one of the two schedules before they are due, or ask again afterwards.
+1. it is due since more than a week (`OVERDUE`): it is probably no longer wanted;
+2. a run that a person started requested another status of the device after the row was scheduled and after it was due
+   (`NEWER_RUN`);
+3. another due row names the device for a later time (`LATER_ROW`): a worker that stopped over the weekend does not
+   suspend on Monday what Monday activates;
+4. another row requests another status at the same moment (`CONTRADICTION`). Neither counts, whichever file came first:
+   an unwanted activation is billed for a whole month. Cancel one of the schedules before they are due, or schedule the
+   change again afterwards.
 
-What is not carried out for one reason does not count against others for the next one. Devices are compared by each of
-the ids; `unclear` are rows for which that can't decide, and whose ids the carrier has to be asked for.
+A row that is not carried out for one reason has no effect on others for the next reason. Devices are compared by each
+id; for `unclear` rows the ids don't suffice, and the carrier is asked.
 """
 
 from collections.abc import Callable

@@ -1,9 +1,8 @@
-"""When a row becomes effective, from what an operator wrote.
+"""Parses the moment at which a row becomes effective.
 
-A moment with an offset is that moment. Without one it is a wall clock's in the configured zone. Twice a year a wall
-clock lies: an hour that clocks skip does not exist, an hour they repeat exists twice. Nobody can tell what was meant
-there, so both are refused, and an offset settles it. A date alone is the beginning of that day, which always exists
-once.
+A time with an offset is unambiguous. Without one it is local time in the configured zone. Twice a year local time is
+ambiguous: an hour is skipped, another one is repeated. Both are invalid without an offset. A date alone is the
+beginning of that day, which always exists once.
 """
 
 import re
@@ -12,9 +11,9 @@ from datetime import UTC, datetime, timedelta
 from zoneinfo import ZoneInfo
 
 LATE = timedelta(days=7)
-"""What should have happened earlier than this before now is taken for a mistake, and not made up for."""
+"""A change due longer ago than this is treated as a mistake and not carried out."""
 FAR = timedelta(days=2 * 366)
-"""What lies further ahead than this is taken for a wrong year."""
+"""A change further ahead than this is treated as a wrong year."""
 
 _DATE = re.compile(r"\d{4}-\d{2}-\d{2}")
 _MOMENT = re.compile(

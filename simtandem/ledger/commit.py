@@ -1,4 +1,4 @@
-"""Facts of a run, recorded once, whatever becomes of the connection on the way."""
+"""Commits facts once, even if the connection is lost meanwhile."""
 
 from collections.abc import Callable
 

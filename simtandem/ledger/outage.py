@@ -1,6 +1,6 @@
-"""Wait out what passes: somebody else's lock, a restart or failover of the database, a connection that was cut.
+"""Waits for a database that is locked, restarts, fails over or has lost the connection.
 
-The waiting is bounded, and the operator is told of it. Whoever waits has sent nothing that isn't recorded.
+The wait is bounded, and the operator sees a message. Meanwhile nothing is sent that is not recorded.
 """
 
 import logging
@@ -24,7 +24,7 @@ _GIVEN_UP = (
 
 
 class Waiting:
-    """One wait, of so many seconds at most; the operator hears of it when it begins, now and then, and at its end."""
+    """One wait of limited length, with messages at its beginning, every 30 seconds, and at its end."""
 
     def __init__(self, place: str, why: str, at_most_s: float, *, told_after_s: float = 0.0) -> None:
         self._place, self._why, self._at_most_s = place, why, at_most_s
@@ -43,7 +43,7 @@ class Waiting:
         return time.monotonic() - self._began
 
     def go_on(self) -> None:
-        """Tell the operator, where it is time to."""
+        """Send the operator a message, if one is due."""
         if self.waited_s < self._next_word:
             return
         self._next_word = self.waited_s + _TOLD_EVERY_S
@@ -52,15 +52,15 @@ class Waiting:
         _tell(f"The ledger {self._place} {self._why}; waiting for it, {left} s at most. Nothing is sent meanwhile.")
 
     def end(self) -> None:
-        """It was worth it."""
+        """The database answers again."""
         if self._told:
             _tell(f"The ledger {self._place} answers again.")
 
 
 def waited_out(work: Callable[[], Result], place: str, at_most_s: float) -> Result:
-    """Do it, and do it again as long as the database is away. So it must bear to be done twice.
+    """Call `work`, and repeat it while the database does not answer; so it must be safe to repeat.
 
-    Raises `LedgerError` where that lasts for longer than it may.
+    Raises `LedgerError` when the time is over.
     """
     waiting: Waiting | None = None
     pauses = iter(_PAUSES_S)
