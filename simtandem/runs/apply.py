@@ -13,18 +13,18 @@ import polars as pl
 from schemas.organisations import NOBODY, OwnerField
 from schemas.statuses import Half, Outcome, StoppedBy
 from simtandem import progress
-from simtandem.domain.batches import split
-from simtandem.carriers.protocol import Carrier, Change, Outdated, StepResult
 from simtandem.carriers.concurrency import together
+from simtandem.carriers.protocol import Carrier, Change, Outdated, StepResult
+from simtandem.domain.batches import split
+from simtandem.domain.safety import StopRule
+from simtandem.domain.stop_reason import Stop
 from simtandem.errors import CarrierError, CarrierUnavailable, Interrupted
+from simtandem.ledger.journal import CallWriter
+from simtandem.ledger.records import OutcomeRecord, RunState
 from simtandem.runs.batch import BatchWork
 from simtandem.runs.fresh_look import FreshLook
 from simtandem.runs.run import Run
 from simtandem.runs.run_lock import changed_meanwhile, one_at_a_time
-from simtandem.ledger.records import OutcomeRecord, RunState
-from simtandem.ledger.journal import CallWriter
-from simtandem.domain.safety import StopRule
-from simtandem.domain.stop_reason import Stop
 
 log = logging.getLogger(__name__)
 

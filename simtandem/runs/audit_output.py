@@ -9,14 +9,14 @@ import polars as pl
 
 from schemas.statuses import Cause, Finding
 from simtandem.domain.findings import Cost, finding_counts, repairs, trend, unmanaged, wasted_cost, without_status
-from simtandem.runs.fleet_audit import Audit
-from simtandem.runs.run import RunFolder
-from simtandem.ledger.records import RunState
 from simtandem.ledger.fleet_history import past_audits
+from simtandem.ledger.records import RunState
 from simtandem.reports import audit_page
 from simtandem.reports.audit_document import AuditDocument, AuditSummary, FleetListing, WastedCost
 from simtandem.reports.history_charts import MOST_BARS
 from simtandem.reports.result_files import write_changes, write_findings, write_retry
+from simtandem.runs.fleet_audit import Audit
+from simtandem.runs.run import RunFolder
 
 
 def finish(audit: Audit, findings: pl.DataFrame) -> AuditDocument:

@@ -6,10 +6,10 @@ from dataclasses import dataclass, field, replace
 
 from schemas.organisations import OwnerField
 from schemas.statuses import Action, Half, Outcome
-from simtandem.domain.lifecycle import Lifecycle
+from simtandem.carriers.protocol import Change, StepResult
 from simtandem.domain import ownership
 from simtandem.domain.batches import Batch
-from simtandem.carriers.protocol import Change, StepResult
+from simtandem.domain.lifecycle import Lifecycle
 from simtandem.runs.look_plan import Moment, costly
 
 _DONE = (Outcome.APPLIED, Outcome.UNCHANGED)

@@ -9,16 +9,14 @@ from schemas.event_types import STATUS_AFTER
 from schemas.hosts import plain_host
 from schemas.statuses import Cause
 from schemas.tables import Events, empty
-from simtandem.domain.abilities import Ability
-from simtandem.domain import attribution
-from simtandem.domain import run_changes
 from simtandem import progress
+from simtandem.domain import attribution, run_changes
+from simtandem.domain.abilities import Ability
 from simtandem.errors import CarrierError, InputError
-from simtandem.runs.run import looking_run, new_run_id, recorded_carrier
-from simtandem.ledger import explanations
-from simtandem.ledger import fleet_history
+from simtandem.ledger import explanations, fleet_history
 from simtandem.ledger.records import SENDING, RunKind, RunState, RunSummary
 from simtandem.ledger.store import Ledger
+from simtandem.runs.run import looking_run, new_run_id, recorded_carrier
 from simtandem.settings import Settings
 
 _ENDED = (RunState.FINISHED, RunState.INTERRUPTED)

@@ -4,31 +4,28 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, cast
+from typing import cast
 
 import polars as pl
 
 from schemas.statuses import Action, Verdict
 from schemas.tables import Outcomes, empty
-from simtandem.carriers.registry import lifecycle
-from simtandem.domain.verdicts import outcome_counts, results_of, stragglers, to_retry, verdict_counts
 from simtandem import progress
 from simtandem.carriers.protocol import Carrier
+from simtandem.carriers.registry import lifecycle
+from simtandem.domain.stop_reason import Stop
+from simtandem.domain.verdicts import outcome_counts, results_of, stragglers, to_retry, verdict_counts
 from simtandem.errors import CarrierError, Interrupted, PlanRefused
-from simtandem.runs import sender_history, undo
-from simtandem.runs.run import ACCOUNT, CARRIER, Run, RunFolder
 from simtandem.ledger import explanations
 from simtandem.ledger.records import SENDING, RunKind, RunState, RunSummary
 from simtandem.ledger.store import Ledger
-from simtandem.reports import run_document
-from simtandem.reports import run_page
-from simtandem.reports import result_files
-from simtandem.reports import run_from_ledger
-from simtandem.reports.report_tables import who
-from simtandem.reports.run_counts import figures
+from simtandem.reports import result_files, run_document, run_from_ledger, run_page
 from simtandem.reports.headline import retry_command
+from simtandem.reports.report_tables import who
 from simtandem.reports.run_commands import comparing
-from simtandem.domain.stop_reason import Stop
+from simtandem.reports.run_counts import figures
+from simtandem.runs import sender_history, undo
+from simtandem.runs.run import ACCOUNT, CARRIER, Run, RunFolder
 
 _EXIT_CODES = {RunState.INTERRUPTED: Interrupted.exit_code, RunState.REFUSED: PlanRefused.exit_code}
 _BRIEFLY_S = 5.0
@@ -135,7 +132,9 @@ def _refreshed(before: pl.DataFrame, fresh: pl.DataFrame) -> pl.DataFrame:
     return pl.concat([kept, fresh])
 
 
-def finish(run: Run, ended: RunState = RunState.FINISHED, *, why: str = "", stop: Stop | None = None) -> run_document.Document:
+def finish(
+    run: Run, ended: RunState = RunState.FINISHED, *, why: str = "", stop: Stop | None = None
+) -> run_document.Document:
     """Judge every row, record the verdicts, write the files; returns the run's document.
 
     `ended` is how: finished, interrupted, or refused before anything was sent; `why` says so in words. A plan is

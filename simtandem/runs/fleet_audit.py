@@ -14,21 +14,20 @@ import polars as pl
 
 from schemas.statuses import Cause, Finding
 from schemas.tables import Events, Explained, Findings, empty
-from simtandem.domain.abilities import Ability
-from simtandem.domain.findings import dated_findings, findings_of
-from simtandem.domain import attribution
 from simtandem import progress
 from simtandem.carriers.protocol import Carrier
 from simtandem.carriers.registry import lifecycle
+from simtandem.domain import attribution
+from simtandem.domain.abilities import Ability
+from simtandem.domain.findings import dated_findings, findings_of
 from simtandem.errors import CarrierRefused, CarrierUnavailable, InputError, LedgerError, SimtandemError
-from simtandem.runs import sender_history
-from simtandem.runs.run import RunFolder, looking_run, new_run_id, recorded_carrier
 from simtandem.ledger import fleet_history
 from simtandem.ledger.records import RunKind, RunState
 from simtandem.ledger.store import Ledger
 from simtandem.reports.audit_document import FleetListing
+from simtandem.runs import sender_history
+from simtandem.runs.run import RunFolder, looking_run, new_run_id, recorded_carrier
 from simtandem.settings import Settings
-
 
 
 @dataclass(slots=True)
@@ -148,7 +147,9 @@ async def explain_changes(audit: Audit, carrier: Carrier) -> None:
         ours = attribution.explain(still, steps, None, datetime.now(UTC)).filter(pl.col("cause") == Cause.OURS)
         still = still.join(ours, on=["half", "ident"], how="anti")
         events = await _events_of(still, carrier)
-        told = pl.concat([told, ours, attribution.explain(still, steps, events, datetime.now(UTC), lag=audit.event_lag)])
+        told = pl.concat(
+            [told, ours, attribution.explain(still, steps, events, datetime.now(UTC), lag=audit.event_lag)]
+        )
     audit.folder.save_table("explained.parquet", told.sort("half", "ident"))
     tests = empty(Events) if events is None else await _tests(audit, carrier)
     begun = tests.filter(pl.col("type").is_in(attribution.types_into(_ending()))).select("sim_id", "at").drop_nulls()
@@ -216,7 +217,7 @@ def _ending() -> list[str]:
 
 
 async def _tests(audit: Audit, carrier: Carrier) -> pl.DataFrame:
-    """Events of moves to a status that ends by itself, of SIMs of which neither ledger nor an earlier audit knows it."""
+    """Events of moves to a status that ends by itself, of SIMs of which neither ledger nor an older audit knows it."""
     inventory, managed = audit.folder.table("inventory.parquet"), audit.folder.table("managed.parquet")
     earlier = audit.earlier("findings.parquet")
     known = [managed.filter(pl.col("sim_status").is_in(_ending()))["sim_id"]]

@@ -17,10 +17,10 @@ import polars as pl
 
 from schemas.statuses import Half, Outcome
 from simtandem.carriers.protocol import Carrier, Change, StepResult
+from simtandem.domain.replan import obsolete_steps
 from simtandem.runs.batch import BatchWork
 from simtandem.runs.look_plan import FRESH, LookCost, Moment
 from simtandem.runs.run import Run
-from simtandem.domain.replan import obsolete_steps
 
 _CONFIRMED = "confirmed.json"
 _MOST_LOOKS = 10

@@ -15,8 +15,8 @@ from simtandem.errors import InputError
 from simtandem.ledger.records import RunKind, RunState
 
 if TYPE_CHECKING:
-    from simtandem.runs.run import Run, RunFolder
     from simtandem.ledger.store import Ledger
+    from simtandem.runs.run import Run, RunFolder
 
 _BEFORE_SENDING = (RunState.PLANNED,)
 

@@ -12,9 +12,9 @@ from urllib.parse import unquote_to_bytes
 from schemas.hosts import plain_host
 from simtandem.intake import Bounds
 from simtandem.intake.device_file import shown
-from simtandem.runs.origin import AskedOn
-from simtandem.runs.input_url import AddressRules, fetch
 from simtandem.runs.input_folder import read_list
+from simtandem.runs.input_url import AddressRules, fetch
+from simtandem.runs.origin import AskedOn
 from simtandem.runs.run import Run
 from simtandem.settings import Settings
 

@@ -6,8 +6,8 @@ from datetime import datetime, timedelta
 import polars as pl
 
 from simtandem.domain.lifecycle import Lifecycle
-from simtandem.runs.run import RunFolder
 from simtandem.domain.plan import changes_owners
+from simtandem.runs.run import RunFolder
 from simtandem.settings import Settings
 
 FRESH = timedelta(seconds=60)

@@ -9,25 +9,23 @@ from typing import Any
 import polars as pl
 
 from schemas.statuses import Action
-from simtandem.domain.abilities import Ability
-from simtandem.domain import safety
-from simtandem import progress
+from simtandem import intake, progress
 from simtandem.carriers.protocol import Carrier
 from simtandem.carriers.registry import lifecycle
+from simtandem.domain import safety
+from simtandem.domain.abilities import Ability
+from simtandem.domain.device_lookup import resolve
+from simtandem.domain.plan import calls_needed, counts, digest, eta_seconds, make_plan
 from simtandem.errors import InputError, PlanRefused
 from simtandem.intake import Intake
-from simtandem import intake
-from simtandem.runs import retry
-from simtandem.runs import undo
-from simtandem.runs.origin import AskedOn
+from simtandem.ledger.records import SENDING, RunKind, RunState
+from simtandem.reports.result_files import write_invalid, write_plan
+from simtandem.runs import retry, undo
 from simtandem.runs.finish import finish
 from simtandem.runs.input_file import bounds, local_file
 from simtandem.runs.look_plan import LookCost, costly
+from simtandem.runs.origin import AskedOn
 from simtandem.runs.run import CARRIER, Run, RunFolder
-from simtandem.ledger.records import SENDING, RunKind, RunState
-from simtandem.domain.plan import calls_needed, counts, digest, eta_seconds, make_plan
-from simtandem.reports.result_files import write_invalid, write_plan
-from simtandem.domain.device_lookup import resolve
 
 OWNERS = "owners.parquet"
 _FOUR_EYES = (

@@ -10,11 +10,11 @@ from schemas.tables import Devices, Rejected, Repeats, empty
 from simtandem.domain import verdicts
 from simtandem.errors import InputError
 from simtandem.intake import Intake
-from simtandem.runs.run import Run, RunFolder, require_carrier
 from simtandem.ledger.records import REPORTED, RunKind, RunRecord
 from simtandem.ledger.store import Ledger
-from simtandem.reports.run_commands import again
 from simtandem.reports.result_files import write_retry
+from simtandem.reports.run_commands import again
+from simtandem.runs.run import Run, RunFolder, require_carrier
 
 FILE = "retry.csv"
 _TRIED = REPORTED

@@ -1,7 +1,6 @@
 """A run: what is asked, where its files are, and where it is recorded."""
 
 import asyncio
-from simtandem.host.user_name import user_name
 import json
 import logging
 import os
@@ -22,14 +21,15 @@ from schemas.statuses import StoppedBy
 from simtandem.carriers.protocol import Carrier
 from simtandem.carriers.registry import open_carrier
 from simtandem.errors import InputError, Interrupted, LedgerError, PlanRefused, SimtandemError
-from simtandem.runs.origin import AskedOn
-from simtandem.runs.handover import PreparedRun
 from simtandem.host.processes import process_mark
+from simtandem.host.user_name import user_name
+from simtandem.ledger.journal import CallWriter
 from simtandem.ledger.records import RunKind, RunRecord, RunState
 from simtandem.ledger.store import Ledger
-from simtandem.ledger.journal import CallWriter
-from simtandem.text.redaction import redacted_data, redacted_frame
+from simtandem.runs.handover import PreparedRun
+from simtandem.runs.origin import AskedOn
 from simtandem.settings import Settings
+from simtandem.text.redaction import redacted_data, redacted_frame
 
 log = logging.getLogger(__name__)
 

@@ -12,8 +12,8 @@ from datetime import timedelta
 import polars as pl
 
 from schemas.statuses import Action
-from simtandem.carriers.registry import lifecycle
 from simtandem import progress
+from simtandem.carriers.registry import lifecycle
 from simtandem.host.file_lock import lock_file, taken
 from simtandem.runs.fresh_look import FreshLook
 from simtandem.runs.look_plan import costly

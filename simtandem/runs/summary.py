@@ -8,11 +8,11 @@ import polars as pl
 from schemas.parameters import Mode
 from schemas.statuses import Verdict
 from simtandem.carriers.registry import lifecycle
+from simtandem.domain.safety import for_good, unlimited
+from simtandem.reports.headline import headline, parts, retry_command, stopped
+from simtandem.reports.run_document import Document
 from simtandem.runs.prepare import problems
 from simtandem.runs.run import Run
-from simtandem.reports.run_document import Document
-from simtandem.reports.headline import headline, parts, retry_command, stopped
-from simtandem.domain.safety import for_good, unlimited
 
 _LONGEST = 240
 

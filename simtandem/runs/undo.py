@@ -5,16 +5,16 @@ import socket
 import polars as pl
 
 from schemas.tables import Rejected, Repeats, empty
-from simtandem.domain.inverse import as_devices, changed_devices, invert, undo_rows, without_wish
 from simtandem.carriers.registry import lifecycle
+from simtandem.domain.inverse import as_devices, changed_devices, invert, undo_rows, without_wish
 from simtandem.errors import InputError
-from simtandem.intake import Intake
-from simtandem.runs import sender_history
-from simtandem.runs.run import Run, require_carrier
 from simtandem.host.processes import process_may_run
+from simtandem.intake import Intake
 from simtandem.ledger.records import SENDING, ProcessProbe, RunState, RunSummary
 from simtandem.ledger.store import Ledger
 from simtandem.reports.result_files import write_retry
+from simtandem.runs import sender_history
+from simtandem.runs.run import Run, require_carrier
 from simtandem.settings import load
 
 _ENDED = (RunState.FINISHED, RunState.INTERRUPTED, RunState.FAILED, RunState.REFUSED)

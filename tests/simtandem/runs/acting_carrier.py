@@ -11,9 +11,21 @@ import polars as pl
 from schemas.organisations import NOBODY, OwnerField
 from schemas.statuses import EndpointStatus, Half, Outcome, SimStatus
 from schemas.tables import Inventory, Owners, empty
-from simtandem.carriers.protocol import Answer, Call, Change, Fresh, Journal, Listing, Outdated, StepResult, Stops, always_fresh, never_stops
-from simtandem.domain.lifecycle import Lifecycle
 from simtandem.carriers.emnify.lifecycle import EMNIFY
+from simtandem.carriers.protocol import (
+    Answer,
+    Call,
+    Change,
+    Fresh,
+    Journal,
+    Listing,
+    Outdated,
+    StepResult,
+    Stops,
+    always_fresh,
+    never_stops,
+)
+from simtandem.domain.lifecycle import Lifecycle
 from simtandem.errors import CarrierRefused, CarrierUnavailable, Interrupted
 from tests.simtandem.model_fleet import ModelFleet
 

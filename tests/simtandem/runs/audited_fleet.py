@@ -1,21 +1,19 @@
 """A fleet on the emulator with every kind of split pair, runs that change it, and what an audit of it left behind."""
 
-from schemas.parameters import Wish
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-from schemas.parameters import BulkUpdate, Mode
+from schemas.parameters import BulkUpdate, Mode, Wish
 from schemas.statuses import EndpointStatus, SimStatus, Target
 from schemas.tables import Explained, Findings
-from simtandem.reports.audit_document import AuditDocument
 from simtandem.emulator.server import Group
+from simtandem.ledger.records import RunKind
+from simtandem.reports.audit_document import AuditDocument
 from simtandem.runs import apply as applying
-from simtandem.runs import finish
-from simtandem.runs import prepare
+from simtandem.runs import finish, prepare
 from simtandem.runs.origin import AskedOn
 from simtandem.runs.run import Run, RunFolder
-from simtandem.ledger.records import RunKind
 from simtandem.settings import Settings
 
 ACTIVATED, SUSPENDED, TEST, ISSUED = (
@@ -59,7 +57,13 @@ async def apply(
     file: Path, settings: Settings, to: Target | None = None, between: Callable[[], None] = lambda: None
 ) -> Mapping[str, Any]:
     """Plan and apply a file; `between` happens after the first batch."""
-    request = BulkUpdate(file=str(file), to=Wish.AS_IN_FILE if to is None else Wish(to.value), mode=Mode.APPLY, batch_size=5, accept_large=True)
+    request = BulkUpdate(
+        file=str(file),
+        to=Wish.AS_IN_FILE if to is None else Wish(to.value),
+        mode=Mode.APPLY,
+        batch_size=5,
+        accept_large=True,
+    )
     run = Run.begin(request, RunKind.APPLY, settings, asked_on=AskedOn.TERMINAL)
     try:
         async with run.carrier() as (carrier, journal):

@@ -13,23 +13,22 @@ from schemas.parameters import BulkUpdate, Mode
 from schemas.statuses import Target
 from schemas.tables import Repeats, empty
 from simtandem import progress
-from simtandem.carriers.protocol import Carrier
 from simtandem.carriers.emnify.lifecycle import EMNIFY
+from simtandem.carriers.protocol import Carrier
+from simtandem.domain.plan import make_plan
 from simtandem.emulator.server import Emulator
-from simtandem.runs import audit_output
-from simtandem.runs import fleet_audit
+from simtandem.ledger.journal import CallWriter
+from simtandem.ledger.records import RunKind
+from simtandem.runs import audit_output, fleet_audit
 from simtandem.runs import prepare as preparing
 from simtandem.runs.apply import Applying
-from simtandem.runs.origin import AskedOn
 from simtandem.runs.handover import PreparedRun
+from simtandem.runs.origin import AskedOn
 from simtandem.runs.run import Run
-from simtandem.ledger.records import RunKind
-from simtandem.ledger.journal import CallWriter
-from simtandem.domain.plan import make_plan
 from simtandem.settings import Settings
+from tests.simtandem.model_fleet import ModelFleet, wishes
 from tests.simtandem.runs.acting_carrier import ActingCarrier
 from tests.simtandem.runs.audited_fleet import FLEET, Audited
-from tests.simtandem.model_fleet import ModelFleet, wishes
 
 MakeRun = Callable[..., Run]
 Begun = Callable[[Run, ActingCarrier], AbstractAsyncContextManager[Applying]]

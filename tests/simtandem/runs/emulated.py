@@ -1,6 +1,5 @@
 """Whole runs against an emulated carrier, step by step as the flow takes them, without Prefect."""
 
-from pydantic import SecretStr
 import asyncio
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
@@ -8,18 +7,18 @@ from pathlib import Path
 from typing import Any
 
 import polars as pl
+from pydantic import SecretStr
 
 from schemas.parameters import BulkUpdate, Mode
 from schemas.statuses import Half, Target
 from simtandem.carriers.protocol import Call
 from simtandem.emulator.server import Emulator
 from simtandem.errors import CarrierUnavailable, PlanRefused
-from simtandem.runs import finish
-from simtandem.runs import prepare
+from simtandem.ledger.records import RunState
+from simtandem.runs import finish, prepare
 from simtandem.runs.apply import Applying
 from simtandem.runs.origin import AskedOn
 from simtandem.runs.run import Run, kind_of
-from simtandem.ledger.records import RunState
 from simtandem.settings import Settings
 
 

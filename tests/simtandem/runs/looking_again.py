@@ -3,9 +3,9 @@
 import polars as pl
 
 from simtandem import progress
+from simtandem.ledger.journal import CallWriter
 from simtandem.runs.apply import Applying
 from simtandem.runs.run import Run
-from simtandem.ledger.journal import CallWriter
 from tests.simtandem.runs.acting_carrier import ActingCarrier
 from tests.simtandem.runs.conftest import prepare
 from tests.simtandem.runs.sending import send_all

@@ -8,10 +8,21 @@ from schemas.statuses import EndpointStatus, Half, Outcome, SimStatus, Target
 from simtandem import progress
 from simtandem.ledger.records import RunState
 from simtandem.progress import ProgressHooks
+from tests.simtandem.model_fleet import ModelFleet, device
 from tests.simtandem.runs.acting_carrier import Act, ActingCarrier, Failed, Refused, Silent, There, Unreached
 from tests.simtandem.runs.conftest import Begun, MakeRun
-from tests.simtandem.runs.sending import ENDPOINT, RESTING, RUNNING, SIM, fleet_of, outcomes, said, send_all, sims, state
-from tests.simtandem.model_fleet import ModelFleet, device
+from tests.simtandem.runs.sending import (
+    ENDPOINT,
+    RESTING,
+    RUNNING,
+    SIM,
+    fleet_of,
+    outcomes,
+    said,
+    send_all,
+    sims,
+    state,
+)
 
 
 async def test_activating_goes_endpoint_first_and_suspending_sim_first(make_run: MakeRun, begun: Begun) -> None:

@@ -10,13 +10,13 @@ from hypothesis import strategies as st
 from schemas.statuses import Action, EndpointStatus, Half, Outcome, SimStatus, Target
 from simtandem import progress
 from simtandem.errors import CarrierRefused, CarrierUnavailable
+from simtandem.ledger.journal import CallWriter
 from simtandem.runs.apply import Applying
 from simtandem.runs.batch import BatchWork
-from simtandem.ledger.journal import CallWriter
+from tests.simtandem.model_fleet import ModelFleet, device
 from tests.simtandem.runs.acting_carrier import Act, ActingCarrier, Broken, Failed, Refused, Silent, There, Unreached
 from tests.simtandem.runs.conftest import MakeRun, planned
 from tests.simtandem.runs.sending import outcomes
-from tests.simtandem.model_fleet import ModelFleet, device
 
 STATES: list[tuple[SimStatus, EndpointStatus | None]] = [
     (SimStatus.ISSUED, EndpointStatus.DISABLED),

@@ -4,10 +4,10 @@ import pytest
 
 from schemas.statuses import EndpointStatus, Half, Outcome, SimStatus, Target
 from simtandem.errors import CarrierRefused, CarrierUnavailable, LedgerError
-from simtandem.runs.apply import Applying
-from simtandem.runs.run import Run
 from simtandem.ledger.journal import CallWriter
 from simtandem.progress import ProgressHooks
+from simtandem.runs.apply import Applying
+from simtandem.runs.run import Run
 from tests.simtandem.runs.acting_carrier import ActingCarrier, Broken, Endless, Silent, Unreached
 from tests.simtandem.runs.conftest import Begun, MakeRun, planned
 from tests.simtandem.runs.sending import (

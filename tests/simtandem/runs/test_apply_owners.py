@@ -9,14 +9,14 @@ from schemas.organisations import OwnerField
 from schemas.statuses import EndpointStatus, Half, Outcome, SimStatus, Target
 from schemas.tables import Repeats, empty
 from simtandem.carriers.emnify.lifecycle import EMNIFY
+from simtandem.domain.plan import make_plan
+from simtandem.ledger.journal import CallWriter
 from simtandem.runs.apply import Applying
 from simtandem.runs.run import Run
-from simtandem.ledger.journal import CallWriter
-from simtandem.domain.plan import make_plan
+from tests.simtandem.owned_fleet import asks
 from tests.simtandem.runs.acting_carrier import ActingCarrier, Refused, Silent, Unreached
 from tests.simtandem.runs.conftest import MakeRun
 from tests.simtandem.runs.sending import RUNNING, fleet_of, outcomes, send_all, state
-from tests.simtandem.owned_fleet import asks
 
 CUSTOMER = OwnerField.CUSTOMER
 OTHER = "customer_org_id=43"

@@ -16,16 +16,16 @@ import pytest
 
 from schemas.parameters import ReportFormat
 from schemas.statuses import EndpointStatus, Outcome, SimStatus, Target, Verdict
-from simtandem.runs import audit_report
 from simtandem.emulator.faults import FaultKind, FaultRule
 from simtandem.emulator.seeding import Group
 from simtandem.emulator.server import Emulator
 from simtandem.errors import InputError
 from simtandem.ledger.records import RunKind, RunRecord
 from simtandem.ledger.store import Ledger
+from simtandem.runs import audit_report
 from simtandem.settings import Settings
-from tests.simtandem.runs.emulated import Desk
 from tests.simtandem.reports.reading_back import read_workbook
+from tests.simtandem.runs.emulated import Desk
 
 FLEET = [
     Group(sim=SimStatus.ACTIVATED, endpoint=EndpointStatus.ENABLED, sim_id=12, endpoint_id=112),
@@ -137,7 +137,9 @@ def test_every_format_has_the_numbers_of_the_document(
         assert len(tables["invalid"]) == expected["invalid"]
 
 
-def test_the_run_of_these_tests_has_something_of_everything(told: tuple[Desk, Mapping[str, Any], Mapping[str, Any]]) -> None:
+def test_the_run_of_these_tests_has_something_of_everything(
+    told: tuple[Desk, Mapping[str, Any], Mapping[str, Any]],
+) -> None:
     numbers = of_document(told[1])
     assert numbers["invalid"] == 1
     assert numbers["refused"] == 1

@@ -2,13 +2,13 @@ import pytest
 
 from schemas.statuses import EndpointStatus, Half, Outcome, SimStatus, Target
 from schemas.tables import Repeats, empty
-from simtandem.domain.batches import split
-from simtandem.carriers.protocol import Change, StepResult
 from simtandem.carriers.emnify.lifecycle import EMNIFY
-from simtandem.runs.batch import BatchWork, other
+from simtandem.carriers.protocol import Change, StepResult
+from simtandem.domain.batches import split
 from simtandem.domain.plan import make_plan
-from tests.simtandem.runs.sending import RESTING, RUNNING
+from simtandem.runs.batch import BatchWork, other
 from tests.simtandem.model_fleet import ModelFleet, device, wishes
+from tests.simtandem.runs.sending import RESTING, RUNNING
 
 
 def work_on(*states: tuple[SimStatus, EndpointStatus], target: Target = Target.ACTIVATED) -> BatchWork:

@@ -14,14 +14,13 @@ from schemas.parameters import ReportFormat
 from schemas.statuses import Cause, EndpointStatus, SimStatus, Target
 from schemas.tables import Explained
 from simtandem.domain import attribution
-from simtandem.runs import audit_report
 from simtandem.emulator.seeding import Group
 from simtandem.emulator.server import Emulator
 from simtandem.errors import InputError
-from simtandem.runs import change_evidence
 from simtandem.ledger import explanations
 from simtandem.ledger.records import RunKind, RunState
 from simtandem.ledger.store import Ledger
+from simtandem.runs import audit_report, change_evidence
 from simtandem.runs.audit_report import export_run
 from tests.simtandem.runs.emulated import Desk
 

@@ -3,13 +3,11 @@
 import asyncio
 from pathlib import Path
 
-
 from schemas.statuses import EndpointStatus, SimStatus, Target
-from simtandem.reports.audit_document import AuditDocument
 from simtandem.emulator.seeding import Group
 from simtandem.emulator.server import Emulator
-from simtandem.runs import audit_output
-from simtandem.runs import fleet_audit
+from simtandem.reports.audit_document import AuditDocument
+from simtandem.runs import audit_output, fleet_audit
 from tests.simtandem.runs.emulated import Desk
 
 GONE = EndpointStatus.DELETED

@@ -8,15 +8,15 @@ from schemas.statuses import EndpointStatus, SimStatus, Target
 from simtandem import progress
 from simtandem.errors import LedgerError
 from simtandem.intake import read_devices
+from simtandem.ledger.journal import CallWriter
+from simtandem.ledger.records import RunKind, RunState
 from simtandem.runs import finish
 from simtandem.runs.apply import Applying
-from simtandem.ledger.records import RunKind, RunState
-from simtandem.ledger.journal import CallWriter
+from tests.simtandem.model_fleet import ModelFleet, device
 from tests.simtandem.runs.acting_carrier import ActingCarrier, Refused, Silent
 from tests.simtandem.runs.conftest import MakeRun, prepare
 from tests.simtandem.runs.looking_again import LateCarrier, Notes, sent
 from tests.simtandem.runs.sending import RUNNING, fleet_of, send_all, sims
-from tests.simtandem.model_fleet import ModelFleet, device
 
 FILES = {"plan.csv", "invalid.csv", "results.csv", "retry.csv", "report.html"}
 

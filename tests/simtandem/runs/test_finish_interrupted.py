@@ -7,10 +7,10 @@ import pytest
 
 from schemas.statuses import EndpointStatus, SimStatus
 from simtandem import progress
+from simtandem.ledger.journal import CallWriter
+from simtandem.ledger.records import RunState
 from simtandem.runs import finish
 from simtandem.runs.apply import Applying
-from simtandem.ledger.records import RunState
-from simtandem.ledger.journal import CallWriter
 from tests.simtandem.runs.acting_carrier import ActingCarrier, Refused, Silent
 from tests.simtandem.runs.conftest import MakeRun, prepare
 from tests.simtandem.runs.looking_again import LateCarrier, Notes, sent

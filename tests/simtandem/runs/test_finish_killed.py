@@ -15,18 +15,18 @@ import pytest
 
 from schemas.statuses import EndpointStatus, Half, Outcome, SimStatus, Target
 from schemas.tables import Rejected, Repeats, empty
-from simtandem.carriers.protocol import Answer, Call
 from simtandem.carriers.emnify.lifecycle import EMNIFY
-from simtandem.runs.finish import report_again
-from simtandem.runs.run import RunFolder
+from simtandem.carriers.protocol import Answer, Call
+from simtandem.domain.plan import make_plan
+from simtandem.ledger.journal import CallWriter
 from simtandem.ledger.records import OutcomeRecord, RunKind, RunState
 from simtandem.ledger.store import Ledger
-from simtandem.ledger.journal import CallWriter
-from simtandem.domain.plan import make_plan
 from simtandem.reports.report_tables import Money, account
-from tests.simtandem.runs.sending import ENDPOINT, SIM, fleet_of
+from simtandem.runs.finish import report_again
+from simtandem.runs.run import RunFolder
 from tests.simtandem.model_fleet import wishes
 from tests.simtandem.reports.test_report_tables import RECORD
+from tests.simtandem.runs.sending import ENDPOINT, SIM, fleet_of
 
 APPLIED = Outcome.APPLIED
 ASKED = {"file": "depot 7.csv", "to": "activated", "change_owners": False}

@@ -1,20 +1,20 @@
 """Audits of a real fleet on the emulator: split pairs found, counted, repaired, recorded, and clean afterwards."""
 
-from pydantic import SecretStr
 import json
 
 import polars as pl
 import pytest
+from pydantic import SecretStr
 
 from schemas.statuses import Cause
 from schemas.tables import Inventory
-from simtandem.reports.audit_document import AuditDocument, AuditSummary, WastedCost
 from simtandem.emulator.server import Emulator, Group
 from simtandem.errors import AuthenticationFailed
 from simtandem.intake import read_devices
-from simtandem.runs import audit_output
 from simtandem.ledger.records import RunKind, RunState
 from simtandem.ledger.store import Ledger
+from simtandem.reports.audit_document import AuditDocument, AuditSummary, WastedCost
+from simtandem.runs import audit_output
 from simtandem.settings import Settings
 from tests.simtandem.runs.audited_fleet import ACTIVATED, ENABLED, apply
 from tests.simtandem.runs.conftest import Auditor

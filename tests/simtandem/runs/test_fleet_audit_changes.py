@@ -10,8 +10,8 @@ import polars as pl
 import pytest
 
 from schemas.statuses import Cause, Finding, Target
-from simtandem.domain.abilities import Ability
 from simtandem.carriers.protocol import Carrier, Listing
+from simtandem.domain.abilities import Ability
 from simtandem.emulator.server import Emulator
 from simtandem.errors import CarrierRefused, CarrierUnavailable, InputError
 from simtandem.settings import Settings

@@ -9,15 +9,15 @@ import pytest
 
 from schemas.organisations import OwnerField
 from schemas.statuses import EndpointStatus, Outcome, SimStatus, Target
+from simtandem.ledger.journal import CallWriter
 from simtandem.runs import finish
 from simtandem.runs.apply import Applying
 from simtandem.runs.fresh_look import note_confirmed
 from simtandem.runs.run import Run
-from simtandem.ledger.journal import CallWriter
+from tests.simtandem.model_fleet import ModelFleet, device
 from tests.simtandem.runs.acting_carrier import ActingCarrier, Silent
 from tests.simtandem.runs.conftest import MakeRun, prepare
 from tests.simtandem.runs.sending import ENDPOINT, RUNNING, SIM, fleet_of, outcomes, said, send, send_all, sims, state
-from tests.simtandem.model_fleet import ModelFleet, device
 
 TESTING = (SimStatus.FACTORY_TEST, EndpointStatus.ENABLED)
 RESTING = (SimStatus.ISSUED, EndpointStatus.DISABLED)

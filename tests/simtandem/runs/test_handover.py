@@ -7,10 +7,10 @@ from pydantic import ValidationError
 
 from schemas.parameters import BulkUpdate, Mode
 from simtandem.errors import InputError
+from simtandem.ledger.records import RunKind, RunState
 from simtandem.runs import prepare as preparing
 from simtandem.runs.handover import PreparedRun, handed_over, handing_on
 from simtandem.runs.run import Run
-from simtandem.ledger.records import RunKind, RunState
 from tests.simtandem.runs.acting_carrier import ActingCarrier
 from tests.simtandem.runs.conftest import MakeRun, prepare
 from tests.simtandem.runs.sending import fleet_of

@@ -12,12 +12,11 @@ import pytest
 from schemas.parameters import BulkUpdate
 from simtandem.errors import InputError
 from simtandem.intake import read_devices
-from simtandem.runs import input_folder
-from simtandem.runs import prepare
-from simtandem.runs.origin import AskedOn
-from simtandem.runs.input_file import address, local_file
-from simtandem.runs.run import Run
 from simtandem.ledger.records import RunKind
+from simtandem.runs import input_folder, prepare
+from simtandem.runs.input_file import address, local_file
+from simtandem.runs.origin import AskedOn
+from simtandem.runs.run import Run
 from simtandem.settings import Settings
 
 LIST = b"sim_id,status\n1,activated\n"

@@ -19,12 +19,12 @@ from simtandem.emulator.faults import FaultKind, FaultRule
 from simtandem.emulator.seeding import Group
 from simtandem.emulator.server import Emulator
 from simtandem.intake import read_devices
+from simtandem.ledger.records import RunKind
+from simtandem.ledger.store import Ledger
 from simtandem.reports.run_document import Document
 from simtandem.runs import pipeline
 from simtandem.runs.origin import AskedOn
 from simtandem.runs.run import Run
-from simtandem.ledger.records import RunKind
-from simtandem.ledger.store import Ledger
 from tests.simtandem.runs.emulated import Desk
 
 FRESH, RUNNING, RESTING, LONE = 11, 12, 13, 14

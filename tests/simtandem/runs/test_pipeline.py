@@ -8,10 +8,9 @@ from schemas.statuses import EndpointStatus, SimStatus, Target
 from simtandem.emulator.seeding import Group
 from simtandem.emulator.server import Emulator
 from simtandem.errors import PlanRefused
-from simtandem.runs import finish
-from simtandem.runs import pipeline
-from simtandem.runs.apply import Applying
 from simtandem.ledger.records import RunKind, RunState
+from simtandem.runs import finish, pipeline
+from simtandem.runs.apply import Applying
 from tests.simtandem.runs.conftest import MakeRun
 from tests.simtandem.runs.sending import send_all
 

@@ -7,12 +7,12 @@ from schemas.statuses import EndpointStatus, SimStatus, Target
 from simtandem.carriers.emnify.lifecycle import EMNIFY
 from simtandem.carriers.protocol import Listing
 from simtandem.errors import CarrierUnavailable, InputError, LedgerError, PlanRefused
-from simtandem.runs import prepare as preparing
 from simtandem.ledger.records import RunKind, RunState
+from simtandem.runs import prepare as preparing
+from tests.simtandem.model_fleet import ModelFleet, device
 from tests.simtandem.runs.acting_carrier import ActingCarrier
 from tests.simtandem.runs.conftest import MakeRun, prepare
 from tests.simtandem.runs.sending import RUNNING, fleet_of, sims
-from tests.simtandem.model_fleet import ModelFleet, device
 
 
 async def test_each_step_of_the_preparation_is_kept_and_recorded(make_run: MakeRun) -> None:

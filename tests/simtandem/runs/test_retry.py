@@ -15,11 +15,11 @@ from simtandem.emulator.seeding import Group
 from simtandem.emulator.server import Emulator
 from simtandem.errors import CarrierUnavailable, InputError
 from simtandem.intake import read_devices
+from simtandem.ledger.records import RunState
+from simtandem.ledger.store import Ledger
 from simtandem.runs import prepare
 from simtandem.runs.origin import AskedOn
 from simtandem.runs.run import Run, kind_of
-from simtandem.ledger.records import RunState
-from simtandem.ledger.store import Ledger
 from tests.simtandem.runs.emulated import Desk
 
 ROUND, PLAIN = 11, 12

@@ -10,10 +10,10 @@ import pytest
 from schemas.parameters import BulkUpdate, Mode
 from schemas.statuses import StoppedBy
 from simtandem.errors import CarrierUnavailable, InputError, Interrupted, LedgerError, PlanRefused
+from simtandem.ledger.records import RunKind, RunState
 from simtandem.runs import prepare
 from simtandem.runs.finish import report_again
 from simtandem.runs.run import RunFolder, kind_of
-from simtandem.ledger.records import RunKind, RunState
 from tests.simtandem.runs.conftest import MakeRun
 
 

@@ -15,20 +15,19 @@ from schemas.statuses import EndpointStatus, Half, Outcome, SimStatus, Target
 from simtandem import progress
 from simtandem.carriers.protocol import Answer, Call
 from simtandem.errors import CarrierUnavailable, LedgerError
-from simtandem.runs import finish
+from simtandem.ledger.journal import CallWriter
+from simtandem.ledger.records import RunKind
+from simtandem.progress import ProgressHooks
+from simtandem.runs import finish, run_lock
 from simtandem.runs import prepare as preparing
-from simtandem.runs import run_lock
 from simtandem.runs.apply import Applying
 from simtandem.runs.run import Run
 from simtandem.runs.run_lock import one_at_a_time
-from simtandem.ledger.records import RunKind
-from simtandem.ledger.journal import CallWriter
 from simtandem.settings import Settings
-from simtandem.progress import ProgressHooks
+from tests.simtandem.model_fleet import ModelFleet, device
 from tests.simtandem.runs.acting_carrier import ActingCarrier
 from tests.simtandem.runs.conftest import MakeRun, prepare
 from tests.simtandem.runs.sending import RUNNING, fleet_of, outcomes, said, send_all, sims, state
-from tests.simtandem.model_fleet import ModelFleet, device
 
 SIM, ENDPOINT = Half.SIM, Half.ENDPOINT
 PATIENCE_S = 20

@@ -13,14 +13,14 @@ import pytest
 from schemas.statuses import EndpointStatus, Half, Outcome, SimStatus, Target
 from schemas.tables import Plan, empty
 from simtandem.carriers.protocol import Answer, Call
+from simtandem.ledger import fleet_history
+from simtandem.ledger.integrity.prune import prune
+from simtandem.ledger.journal import CallWriter
+from simtandem.ledger.records import OutcomeRecord, RunKind, RunRecord, RunState
+from simtandem.ledger.store import Ledger
 from simtandem.runs import finish, sender_history
 from simtandem.runs.apply import Applying
 from simtandem.runs.run import Run
-from simtandem.ledger import fleet_history
-from simtandem.ledger.integrity.prune import prune
-from simtandem.ledger.records import OutcomeRecord, RunKind, RunRecord, RunState
-from simtandem.ledger.store import Ledger
-from simtandem.ledger.journal import CallWriter
 from tests.simtandem.runs.acting_carrier import ActingCarrier
 from tests.simtandem.runs.conftest import MakeRun, prepare
 from tests.simtandem.runs.sending import RUNNING, fleet_of, send_all, sims

@@ -188,7 +188,9 @@ async def test_an_endpoint_that_can_not_be_put_back_is_asked_for_once(make_run: 
     assert outcomes(run)[3, ENDPOINT] is Outcome.APPLIED
 
 
-async def test_an_interrupt_after_the_stop_puts_nothing_back(make_run: MakeRun, begun: Begun, hooks: ProgressHooks) -> None:
+async def test_an_interrupt_after_the_stop_puts_nothing_back(
+    make_run: MakeRun, begun: Begun, hooks: ProgressHooks
+) -> None:
     carrier = ActingCarrier(fleet_of(3), acts={"1": [Refused()], "2": [Refused()]})
     run = make_run(sims(3), settings={**STOP_EARLY, "sim_concurrency": 1})
     carrier.before_change = lambda ident: hooks.stop() if ident == "2" else None

@@ -1,8 +1,8 @@
 """Undo against an emulated carrier: what goes back, what can't, what is left alone."""
 
-from operator import methodcaller
 from collections.abc import Iterator
 from contextlib import closing
+from operator import methodcaller
 from pathlib import Path
 from typing import Any
 
@@ -16,10 +16,10 @@ from simtandem.emulator.seeding import Group
 from simtandem.emulator.server import Emulator
 from simtandem.errors import InputError
 from simtandem.intake import read_devices
-from simtandem.runs import undo
 from simtandem.ledger.last_known_rebuild import differences
 from simtandem.ledger.records import RunKind, RunState
 from simtandem.ledger.store import Ledger
+from simtandem.runs import undo
 from tests.simtandem.runs.emulated import Desk
 
 RESTING, WORKING, FRESH, SPLIT, TESTED, BYSTANDER = 11, 12, 13, 14, 15, 16

@@ -6,14 +6,14 @@ import pytest
 from rich.console import Console
 
 from schemas.statuses import Target
-from simtandem.cli import audit as fleet_audit
 from simtandem.carriers.registry import open_carrier
+from simtandem.cli import audit as fleet_audit
 from simtandem.emulator.server import Emulator
+from simtandem.ledger.records import RunKind
+from simtandem.reports.run_document import recorded_document
 from simtandem.runs import finish
 from simtandem.runs import prepare as preparing
 from simtandem.runs.summary import ending
-from simtandem.ledger.records import RunKind
-from simtandem.reports.run_document import recorded_document
 from tests.simtandem.carriers.emnify.rig import MemoryJournal
 from tests.simtandem.runs.acting_carrier import ActingCarrier
 from tests.simtandem.runs.conftest import Auditor, MakeRun, prepare
