@@ -1,14 +1,14 @@
 """The words of the domain: what a SIM, an endpoint, a step and a verdict can be called.
 
-The values are what stands in files, in the ledger and on the command line. Carriers have their own words and numbers
-for the first two; each adapter in `simtandem.carriers` translates at its edge.
+The values are what stands in files, in the ledger and on the command line. The first two are emnify's words, for its
+adapter and its emulator alone; everything else asks the carrier's `Lifecycle` which statuses there are.
 """
 
 from enum import StrEnum
 
 
 class SimStatus(StrEnum):
-    """What a SIM can be. Only `ACTIVATED` is charged."""
+    """What a SIM can be at emnify."""
 
     ISSUED = "Issued"
     ACTIVATED = "Activated"
@@ -18,7 +18,7 @@ class SimStatus(StrEnum):
 
 
 class EndpointStatus(StrEnum):
-    """What an endpoint, the device's half with its policies, can be."""
+    """What an endpoint, the device's half with its policies, can be at emnify."""
 
     ENABLED = "Enabled"
     DISABLED = "Disabled"
@@ -31,23 +31,6 @@ class Target(StrEnum):
     ACTIVATED = "activated"
     SUSPENDED = "suspended"
     FACTORY_TEST = "factory_test"
-
-    @property
-    def sim(self) -> SimStatus:
-        """The SIM's status when the target is reached."""
-        return _ALIGNED[self][0]
-
-    @property
-    def endpoint(self) -> EndpointStatus:
-        """The endpoint's status that agrees with `sim`."""
-        return _ALIGNED[self][1]
-
-
-_ALIGNED = {
-    Target.ACTIVATED: (SimStatus.ACTIVATED, EndpointStatus.ENABLED),
-    Target.SUSPENDED: (SimStatus.SUSPENDED, EndpointStatus.DISABLED),
-    Target.FACTORY_TEST: (SimStatus.FACTORY_TEST, EndpointStatus.ENABLED),
-}
 
 
 class Half(StrEnum):

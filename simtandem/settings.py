@@ -56,7 +56,7 @@ class Settings(BaseSettings):
     calls_reserve: float = Field(default=0.05, ge=0, lt=1, description="share of the calls reserved for other programs")
     sim_concurrency: int = Field(default=8, ge=1, le=64, description="SIM PATCHes at a time")
     max_suspend_share: float = Field(
-        default=0.30, ge=0, le=1, description="share of Activated SIMs one plan may suspend"
+        default=0.30, ge=0, le=1, description="share of the charged SIMs one plan may suspend"
     )
     max_newly_billed: int | None = Field(
         default=None, ge=0, description="SIMs one plan may newly bill; unset: any number"
@@ -69,7 +69,7 @@ class Settings(BaseSettings):
     )
     stop_at_least: int = Field(default=10, ge=1, description="... and the number that must have failed as well")
     monthly_rate: Decimal | None = Field(
-        default=None, ge=0, description="price of an Activated SIM per month; unset: reports show no money"
+        default=None, ge=0, description="price of a charged SIM per month; unset: reports show no money"
     )
     currency: str = Field(default="", max_length=8, description="currency of that price, such as EUR")
 

@@ -13,6 +13,9 @@ from pathlib import Path
 
 import pytest
 
+from simtandem.carriers.aeris.aeradmin.lifecycle import AERADMIN
+from simtandem.carriers.aeris.iot_accelerator.lifecycle import IOT_ACCELERATOR
+from simtandem.carriers.emnify.lifecycle import EMNIFY
 from tests.source_modules import OURS, ROOMS, ROOT, Module, Rule, is_in, read
 
 MAY_IMPORT = {
@@ -138,6 +141,28 @@ def imports_against_the_order_of_folders(module: Module) -> list[str]:
     return sorted({f"simtandem.{folder}" for folder in imported} - {f"simtandem.{folder}" for folder in allowed})
 
 
+LIFECYCLES = (EMNIFY, AERADMIN, IOT_ACCELERATOR)
+_STATUSES = "|".join(re.escape(one.name) for each in LIFECYCLES for one in (*each.sims, *each.endpoints))
+SPELLS_STATUSES = (
+    *("simtandem/carriers/", "simtandem/emulator/"),  # adapters and their doubles
+    "simtandem/ledger/migrations/",  # as they were
+    "simtandem/cli/demo.py",  # what the emulator holds
+    *("schemas/statuses.py", "schemas/event_types.py"),  # emnify's, for its adapter and its emulator
+)
+
+
+def statuses_outside_adapters(module: Module) -> list[str]:
+    """No status word of a carrier stands outside its adapter: everything else asks the lifecycle."""
+    if is_in(module, *SPELLS_STATUSES):
+        return []
+    nodes = [*ast.walk(module.tree)]
+    docstrings = {id(node.value) for node in nodes if isinstance(node, ast.Expr)}
+    constants = (node.value for node in nodes if isinstance(node, ast.Constant) and id(node) not in docstrings)
+    texts = [value for value in constants if isinstance(value, str)]
+    spelled = [text for text in texts if re.search(rf"(?<![\w.])({_STATUSES})(?!\w)", text)]
+    return spelled + [name for name in module.imports() if re.search(r"statuses\.(SimStatus|EndpointStatus)$", name)]
+
+
 RULES: list[Rule] = [
     imports_against_the_direction,
     imports_against_the_order_of_folders,
@@ -145,6 +170,7 @@ RULES: list[Rule] = [
     environment_outside_settings,
     emulator_and_carriers_know_each_other,
     clock_network_or_chance_in_pure_modules,
+    statuses_outside_adapters,
 ]
 
 
@@ -154,6 +180,10 @@ def test_the_rule_holds_everywhere(rule: Rule) -> None:
 
 
 BREACHES: list[tuple[Rule, str, str]] = [
+    (statuses_outside_adapters, "simtandem/domain/a.py", "x = 'Activated'"),
+    (statuses_outside_adapters, "simtandem/reports/a.py", "x = f'{n} SIMs in Factory Test'"),
+    (statuses_outside_adapters, "tasks/a.py", "x = 'Active-billed SIMs'"),
+    (statuses_outside_adapters, "simtandem/runs/a.py", "from schemas.statuses import Half, SimStatus"),
     (imports_against_the_direction, "flows/a.py", "from simtandem.domain.plan import make_plan"),
     (imports_against_the_direction, "flows/a.py", "def f():\n    import simtandem"),
     (imports_against_the_direction, "tasks/a.py", "from flows.bulk_update import bulk_update"),
@@ -209,6 +239,8 @@ def test_each_rule_can_fail(rule: Rule, path: str, source: str) -> None:
 
 
 NO_BREACHES: list[tuple[Rule, str, str]] = [
+    (statuses_outside_adapters, "simtandem/carriers/aeris/a.py", "x = 'Suspended'"),
+    (statuses_outside_adapters, "simtandem/domain/a.py", '"""An Activated SIM."""\nx = \'activated\''),
     (
         imports_against_the_direction,
         "flows/a.py",

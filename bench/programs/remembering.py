@@ -15,6 +15,7 @@ import polars as pl
 from bench.programs.planning import Steps
 from schemas.statuses import Action, Half, Outcome, Target, Verdict
 from schemas.tables import Plan, Results, empty
+from simtandem.carriers.emnify.lifecycle import EMNIFY
 from simtandem.ledger import fleet_history, last_known_rebuild
 from simtandem.ledger.integrity.prune import prune
 from simtandem.ledger.records import OutcomeRecord, RunKind, RunRecord, RunState
@@ -45,11 +46,11 @@ def plan(sims: range, target: Target) -> pl.DataFrame:
         "sim_id": (number + 1_000_000).cast(pl.String),
         "iccid": (number + 8_988_000_000_000_000_000).cast(pl.String),
         "endpoint_id": (number + 20_000_000).cast(pl.String),
-        "sim_before": pl.lit(before.sim.value),
-        "endpoint_before": pl.lit(before.endpoint.value),
+        "sim_before": pl.lit(EMNIFY.goal(before).sim),
+        "endpoint_before": pl.lit(EMNIFY.goal(before).endpoint),
         "desired": pl.lit(target.value),
-        "sim_after": pl.lit(target.sim.value),
-        "endpoint_after": pl.lit(target.endpoint.value),
+        "sim_after": pl.lit(EMNIFY.goal(target).sim),
+        "endpoint_after": pl.lit(EMNIFY.goal(target).endpoint),
         "sim_step": pl.lit(value=True),
         "endpoint_step": pl.lit(value=True),
         "first": pl.lit("endpoint"),

@@ -43,7 +43,7 @@ _SENTENCES = {
     ),
     "not_an_owner": pl.lit(f"is neither an organisation's number nor {NOBODY}"),
     "not_clearable": pl.lit("a SIM always has an issuer; give an organisation's number"),
-    "issued": pl.lit(f"a SIM can't become Issued again; allowed are {_ALLOWED}"),
+    "issued": pl.lit(f"a SIM can't become that again; allowed are {_ALLOWED}"),
     "deleted": pl.lit(f"simtandem deletes nothing; allowed are {_ALLOWED}"),
     "endpoint_word": pl.lit("is an endpoint status; use activated or suspended, which set the endpoint as well"),
     "unknown": pl.lit(f"is not a status; allowed are {_ALLOWED}"),

@@ -17,6 +17,7 @@ from sqlalchemy import Connection, delete, select, text
 
 from schemas.hosts import plain_host
 from schemas.tables import Managed, empty
+from simtandem.carriers.registry import lifecycle
 from simtandem.ledger.column_reader import read_columns
 from simtandem.ledger.tables import last_known, runs
 
@@ -133,12 +134,22 @@ _ROWS = f"""
         AND p.sim_id IS NOT NULL AND p.action IN ('change', 'unchanged')
         AND (p.desired IS NOT NULL OR p.endpoint_step OR (p.sim_step AND p.sim_after <> p.sim_before))
 """  # noqa: S608 - our own names
+
+
+def _goals() -> str:
+    """The goal's word for each pair of statuses that a goal describes, as the branches of a CASE."""
+    beside = {goal: f"= '{goal.endpoint}'" if goal.endpoint else "IS NULL" for goal in lifecycle().goals}
+    return " ".join(
+        f"WHEN w.sim_before = '{goal.sim}' AND w.endpoint_before {endpoint} THEN '{goal.word}'"
+        for goal, endpoint in beside.items()
+    )
+
+
 _JUDGED = f"""
     SELECT w.*, w.sim_done AND w.endpoint_done AS all_done, w.sim_not_done AND w.endpoint_not_done AS none_done,
         w.as_asked OR (w.steps AND w.sim_done AND w.endpoint_done) AS there,
         w.desired IS NOT NULL AND (w.as_asked OR (w.steps AND w.sim_done AND w.endpoint_done)) AS named,
-        CASE w.sim_before || '+' || w.endpoint_before WHEN 'Activated+Enabled' THEN 'activated'
-            WHEN 'Suspended+Disabled' THEN 'suspended' WHEN 'Factory Test+Enabled' THEN 'factory_test' END AS back
+        CASE {_goals()} END AS back
     FROM ({_ROWS}) w
 """  # noqa: S608 - our own names
 _PUT = f"""

@@ -131,7 +131,7 @@ def _moved(document: Document, examined: pl.DataFrame) -> list[Advice]:
         return []
     text = (
         "They are not as this run left them. Find out who changed them before you send the same again: another run of "
-        "simtandem, someone else (API or Portal), or the carrier, as out of Factory Test. Then compare:"
+        "simtandem, someone else (API or Portal), or the carrier by itself. Then compare:"
     )
     rows = examined.filter(pl.col("verdict") == Verdict.CHANGED_BY_OTHERS)["row"].to_list()
     why = [f"{of(shared, 'row')}: {sentence}" for sentence, shared in explanations(examined, Verdict.CHANGED_BY_OTHERS)]

@@ -13,11 +13,24 @@ from simtandem.domain.lifecycle import Lifecycle
 from simtandem.domain.split_pairs import halves
 from simtandem.domain.verdicts import half_done
 
-NEWLY_BILLED = (
-    "Newly billed are the SIMs that a run moved from Issued, Factory Test or Suspended to Activated, each once. One "
-    "that was Activated earlier in the same calendar month (UTC) is counted, although that month costs no more for it."
-)
-"""The one meaning of the word, for plans (SIMs it would move) and for runs (SIMs it moved)."""
+
+def newly_billed_means(lifecycle: Lifecycle) -> str:
+    """The one meaning of the word, for plans (SIMs it would move) and for runs (SIMs it moved)."""
+    charged = " or ".join(lifecycle.charged)
+    sources = [
+        one.name for one in lifecycle.sims if any((one.name, paid) in lifecycle.sim_moves for paid in lifecycle.charged)
+    ]
+    return (
+        f"Newly billed are the SIMs that a run moved from {_either(sources)} to {charged}, each once. One that was "
+        f"{charged} earlier in the same calendar month (UTC) is counted, although that month costs no more for it."
+    )
+
+
+def _either(words: list[str]) -> str:
+    """As "A, B or C"."""
+    *others, last = words
+    return f"{', '.join(others)} or {last}" if others else last
+
 
 _APPLIED = pl.lit(Outcome.APPLIED.value)
 

@@ -14,7 +14,7 @@ from simtandem.ledger.explanations import Explanation
 from simtandem.reports import embedded_rows, page_shell, run_charts, urgency
 from simtandem.reports.headline import headline, parts, stopped
 from simtandem.reports.next_steps import next_steps
-from simtandem.reports.run_counts import NEWLY_BILLED, figures
+from simtandem.reports.run_counts import figures, newly_billed_means
 from simtandem.reports.run_document import Document
 from simtandem.text import formats
 
@@ -74,7 +74,7 @@ def _judged(run: Document, results: pl.DataFrame, rejected: pl.DataFrame) -> dic
     return {
         "headline": _headline(run, examined),
         "figures": figures(results, lifecycle()),
-        "newly_billed": NEWLY_BILLED,
+        "newly_billed": newly_billed_means(lifecycle()),
         "asked": _counts(results, "desired", list(Target)),
         "funnel": run_charts.funnel(run),
         "moves": urgency.moves(results),

@@ -14,14 +14,14 @@ ENABLED, DISABLED = EndpointStatus.ENABLED, EndpointStatus.DISABLED
 
 
 def state(
-    sim: SimStatus | None,
-    endpoint: EndpointStatus | None,
+    sim: str | None,
+    endpoint: str | None,
     put: Target | None = None,
     *,
     put_endpoint: bool = True,
 ) -> State:
     """A device, and the target simtandem last brought it to."""
-    expected = (put.sim, put.endpoint if put_endpoint else None) if put else (None, None)
+    expected = (EMNIFY.goal(put).sim, EMNIFY.goal(put).endpoint if put_endpoint else None) if put else (None, None)
     return State(sim is not None, sim, endpoint is not None, endpoint, put, *expected)
 
 
@@ -100,7 +100,7 @@ def test_a_device_that_left_where_it_was_put_goes_back_where_that_is_possible(
 
 def test_a_device_that_is_where_it_was_put_has_not_drifted() -> None:
     for target in Target:
-        assert Finding.DRIFTED not in found(state(target.sim, target.endpoint, target))
+        assert Finding.DRIFTED not in found(state(EMNIFY.goal(target).sim, EMNIFY.goal(target).endpoint, target))
     assert Finding.DRIFTED not in found(state(SUSPENDED, ENABLED, Target.SUSPENDED, put_endpoint=False))
     assert Finding.DRIFTED not in found(State(True, SUSPENDED, True, DISABLED, Target.ACTIVATED))  # left half done
 

@@ -41,7 +41,7 @@ FLEET = ModelFleet(
 
 def managed(*rows: tuple[str, Target, datetime]) -> pl.DataFrame:
     """SIM ids, where they were put, and when."""
-    whole = [(sim, None, put, put.sim, put.endpoint, at, "r", 2) for sim, put, at in rows]
+    whole = [(sim, None, put, EMNIFY.goal(put).sim, EMNIFY.goal(put).endpoint, at, "r", 2) for sim, put, at in rows]
     return Managed.validate(pl.DataFrame(whole, schema=empty(Managed).schema, orient="row"))
 
 

@@ -58,8 +58,10 @@ def test_applying_a_plan_reaches_what_was_asked_and_leaves_nothing_to_do(job: Jo
     now = {one.sim_id: one for one in fleet.devices if one.sim_id}
     for row in plan.filter(pl.col("action").is_in(["change", "unchanged"])).iter_rows(named=True):
         target, one = Target(row["desired"]), now[row["sim_id"]]
-        assert one.sim is target.sim
-        kept = one.endpoint if one.endpoint in (None, EndpointStatus.DELETED) else target.endpoint  # Deleted is final
+        assert one.sim is EMNIFY.goal(target).sim
+        kept = (
+            one.endpoint if one.endpoint in (None, EndpointStatus.DELETED) else EMNIFY.goal(target).endpoint
+        )  # Deleted is final
         assert one.endpoint is kept
     again = make_plan(job.devices, job.repeats, fleet.inventory(), LIFECYCLE)
     assert again.filter(pl.col("action") == Action.CHANGE).is_empty()

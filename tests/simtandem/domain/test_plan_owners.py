@@ -52,7 +52,7 @@ def test_applying_a_plan_reaches_statuses_and_owners_and_leaves_nothing_to_do(
         told = {name: value or "none" for name, value in fleet.held[row["sim_id"]].items()}
         assert told | ownership.parse(row["owners_after"]) == told
         if row["desired"]:
-            assert now[row["sim_id"]].sim is Target(row["desired"]).sim
+            assert now[row["sim_id"]].sim == EMNIFY.goal(row["desired"]).sim
         else:
             was = next(each for each in before if each.sim_id == row["sim_id"])
             assert now[row["sim_id"]] == was, "who asks for an owner alone keeps both statuses"
@@ -130,7 +130,7 @@ def test_a_status_and_an_owner_are_one_step_of_the_sim_in_the_order_of_the_pair(
 ) -> None:
     row = one(before, desired, OTHER)
     assert (row["first"], (row["sim_step"], row["endpoint_step"])) == (first, steps)
-    assert (row["sim_after"], row["owners_after"]) == (desired.sim, OTHER)
+    assert (row["sim_after"], row["owners_after"]) == (EMNIFY.goal(desired).sim, OTHER)
 
 
 def test_a_plan_of_owners_bills_nobody() -> None:

@@ -84,7 +84,7 @@ def test_every_input_row_gets_one_verdict_and_one_reason(
     refused = plan.filter(pl.col("action") == Action.REFUSED)["row"]
     assert set(judged.filter(pl.col("row").is_in(refused.to_list()))["verdict"]) <= {Verdict.REFUSED}
     for row in judged.filter(pl.col("verdict") == Verdict.IN_SYNC).iter_rows(named=True):
-        asked = Target(row["desired"])
+        asked = EMNIFY.goal(row["desired"])
         assert row["after"] in {f"{asked.sim}+{asked.endpoint}", f"{SUSPENDED}+no endpoint", f"{SUSPENDED}+Deleted"}
 
 

@@ -9,6 +9,7 @@ from polars.testing import assert_frame_equal
 
 from schemas.statuses import Half, Outcome, Target, Verdict
 from schemas.tables import Managed, Plan, Results, Steps, empty
+from simtandem.carriers.emnify.lifecycle import EMNIFY
 from simtandem.ledger import fleet_history, last_known
 from simtandem.ledger.last_known_rebuild import derive
 from simtandem.ledger.records import OutcomeRecord, RunKind, RunRecord, RunState
@@ -107,11 +108,11 @@ def _plan(rows: dict[int, int], target: Target, unchanged: tuple[int, ...]) -> p
             "sim_id": str(sim),
             "iccid": f"898830300000000{sim:04}",
             "endpoint_id": str(100 + sim),
-            "sim_before": target.sim if sim in unchanged else before.sim,
-            "endpoint_before": target.endpoint if sim in unchanged else before.endpoint,
+            "sim_before": EMNIFY.goal(target).sim if sim in unchanged else EMNIFY.goal(before).sim,
+            "endpoint_before": EMNIFY.goal(target).endpoint if sim in unchanged else EMNIFY.goal(before).endpoint,
             "desired": target,
-            "sim_after": target.sim,
-            "endpoint_after": target.endpoint,
+            "sim_after": EMNIFY.goal(target).sim,
+            "endpoint_after": EMNIFY.goal(target).endpoint,
             "sim_step": sim not in unchanged,
             "endpoint_step": sim not in unchanged,
             "action": "unchanged" if sim in unchanged else "change",

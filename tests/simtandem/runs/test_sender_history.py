@@ -12,6 +12,7 @@ import pytest
 
 from schemas.statuses import EndpointStatus, Half, Outcome, SimStatus, Target
 from schemas.tables import Plan, empty
+from simtandem.carriers.emnify.lifecycle import EMNIFY
 from simtandem.carriers.protocol import Answer, Call
 from simtandem.ledger import fleet_history
 from simtandem.ledger.integrity.prune import prune
@@ -93,10 +94,10 @@ def _plan(sims: Sequence[int]) -> pl.DataFrame:
             "sim_id": str(sim),
             "endpoint_id": str(sim + OFFSET),
             "sim_before": SimStatus.SUSPENDED,
-            "endpoint_before": Target.SUSPENDED.endpoint,
+            "endpoint_before": EMNIFY.goal(Target.SUSPENDED).endpoint,
             "desired": Target.ACTIVATED,
             "sim_after": SimStatus.ACTIVATED,
-            "endpoint_after": Target.ACTIVATED.endpoint,
+            "endpoint_after": EMNIFY.goal(Target.ACTIVATED).endpoint,
             "sim_step": True,
             "endpoint_step": True,
             "action": "change",
