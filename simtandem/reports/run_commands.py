@@ -1,10 +1,10 @@
-"""The command that does again what a run was asked to do."""
+"""The commands that repeat a run, continue it, or compare what it asked for."""
 
 import shlex
 from collections.abc import Mapping
 
 from schemas.parameters import Wish
-from simtandem.ledger.records import RunKind, RunRecord
+from simtandem.ledger.records import REPORTED, RunKind, RunRecord
 
 
 def again(record: RunRecord) -> str:
@@ -28,6 +28,14 @@ def command_of(record: RunRecord) -> str | None:
     if asked.get("retry_of"):
         return _line("retry", [str(asked["retry_of"]), *options])
     return _of_file(record, asked, options)
+
+
+def continuing(record: RunRecord, *, planned: bool) -> str | None:
+    """The command that continues from where a run ended: a retry where it had `planned`, else what repeats the run."""
+    if planned and record.kind in REPORTED:
+        options = ["--change-owners"] if record.parameters.get("change_owners") else []
+        return _line("retry", [record.run_id, *options])
+    return command_of(record)
 
 
 def comparing(record: RunRecord, files: Mapping[str, str]) -> str:

@@ -15,7 +15,7 @@ from simtandem.domain.verdicts import outcome_counts, results_of, verdict_counts
 from simtandem.ledger.records import RunKind, RunRecord, RunState, RunSummary, has_ended
 from simtandem.ledger.store import Ledger
 from simtandem.reports import run_document
-from simtandem.reports.run_commands import command_of
+from simtandem.reports.run_commands import continuing
 from simtandem.reports.run_counts import figures
 from simtandem.reports.run_document import Document, recorded_document
 
@@ -169,10 +169,8 @@ def _next(run: RunSummary, plan: pl.DataFrame) -> str:
     """The command that continues from where the run ended; empty while it runs."""
     if not has_ended(run) or run.record.kind is RunKind.PLAN:
         return ""
-    if plan.is_empty() or run.state is RunState.REFUSED:
-        return command_of(run.record) or ""
-    owners = " --change-owners" if run.record.parameters.get("change_owners") else ""
-    return f"simtandem retry {run.record.run_id}{owners}"
+    planned = not plan.is_empty() and run.state is not RunState.REFUSED
+    return continuing(run.record, planned=planned) or ""
 
 
 def _seconds(record: RunRecord, last: datetime | None) -> float:

@@ -13,7 +13,7 @@ from simtandem.intake import Intake
 from simtandem.ledger.records import REPORTED, RunKind, RunRecord
 from simtandem.ledger.store import Ledger
 from simtandem.reports.result_files import write_retry
-from simtandem.reports.run_commands import again
+from simtandem.reports.run_commands import again, continuing
 from simtandem.runs.run import Run, RunFolder, require_carrier
 
 FILE = "retry.csv"
@@ -68,8 +68,7 @@ def next_step(ledger: Ledger, record: RunRecord) -> str:
     """What to do about a run that ended before its report: a line with a command that can go on from there."""
     run_id = record.run_id
     if record.kind in _TRIED and (ledger.plan(run_id).height or ledger.results(run_id).height):
-        owners = " --change-owners" if record.parameters.get("change_owners") else ""
-        return f"\nTo go on: simtandem retry {run_id}{owners}"
+        return f"\nTo go on: {continuing(record, planned=True)}"
     return again(record)
 
 
