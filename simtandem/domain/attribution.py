@@ -1,8 +1,9 @@
 """Who changed what between two looks at the carrier: our own steps and the carrier's events, put side by side. Pure.
 
-A change is a half that had one status at the first look and has another at the second. What explains it is the last
-event in between that says so. Our own calls make such events, too, so one that fits a step of ours in time is ours;
-any other is told apart by its source. Where no event says it, it may be late: only after `EVENT_LAG` is it missing.
+A change is a half that had one status at the first look and has another at the second. It is explained by the last
+event in between with that status. simtandem's own calls make such events, too: an event that fits one of its steps in
+time belongs to that step, any other is attributed by its source. An event may arrive late: only after `EVENT_LAG` is it
+missing.
 """
 
 from collections.abc import Collection
@@ -13,6 +14,7 @@ import polars as pl
 from schemas.event_types import ASSIGNED, RELEASED, STATUS_AFTER, EventSource
 from schemas.statuses import Cause, Half
 from schemas.tables import PAIR, Changes, Explained
+from simtandem.domain.labels import ATTRIBUTIONS
 
 EVENT_LAG = timedelta(minutes=15)
 """How long an event may be on its way into the log. Not documented: long enough, by experience with such systems."""
@@ -131,8 +133,8 @@ def explain(
 ) -> pl.DataFrame:
     """The changes with their causes (`schemas.tables.Explained`), one line each, in the same order.
 
-    `steps` are ours (`schemas.tables.Steps`); `events` (`schemas.tables.Events`) were read at `read_at`, and are None
-    where they could not be.
+    `steps` are simtandem's (`schemas.tables.Steps`); `events` (`schemas.tables.Events`) were read at `read_at`, and are
+    None where they could not be.
     """
     numbered = changes.with_row_index("number")
     said = pl.DataFrame(schema=_SAID) if events is None else _statuses(events, changes)
@@ -243,28 +245,33 @@ def _sentence(read_at: datetime, lag: timedelta, *, unread: bool) -> pl.Expr:
     quoted = pl.format(' at {}: "{}"', when, "description")
     user = pl.coalesce(pl.format(", user {}", "user"), pl.lit(""))
     told = pl.coalesce(
-        pl.format("; event {} tells of it", "event_id"),
-        pl.when(pl.col("seen") + lag > read_at).then(pl.lit("; no event of it yet")),
-        pl.lit("; no event tells of it"),
+        pl.format("; event {} shows it", "event_id"),
+        pl.when(pl.col("seen") + lag > read_at).then(pl.lit("; its event may still arrive")),
+        pl.lit("; no event shows it"),
     )
-    ours = pl.concat_str(pl.format("by run {}, row {}", "run_id", "row"), pl.lit("") if unread else told)
+    by_run = pl.format(f"{ATTRIBUTIONS[Cause.OURS]}, run {{}}, row {{}}", "run_id", "row")
+    this_tool = pl.concat_str(by_run, pl.lit("") if unread else told)
     minutes = int(lag.total_seconds() // 60)
-    early = "the carrier's events could not be read" if unread else f"no event yet; look again in {minutes} min"
+    early = (
+        "the carrier's events could not be read"
+        if unread
+        else f"{ATTRIBUTIONS[Cause.AWAITED]}; audit again in {minutes} min"
+    )
     forgotten = pl.when(pl.col("since") < read_at - EVENTS_KEPT).then(
         pl.lit(f"; it may be older than the {EVENTS_KEPT.days} days the carrier's events go back")
     )
     cause = pl.col("cause")
     why = (
         pl.when(cause == Cause.OURS)
-        .then(ours)
+        .then(this_tool)
         .when(cause == Cause.SOMEBODY)
-        .then(pl.concat_str(pl.lit("by API or Portal"), user, quoted))
+        .then(pl.concat_str(pl.lit(ATTRIBUTIONS[Cause.SOMEBODY]), user, quoted))
         .when(cause == Cause.AUTOMATIC)
-        .then(pl.concat_str(pl.lit("by the carrier itself"), quoted))
+        .then(pl.concat_str(pl.lit(ATTRIBUTIONS[Cause.AUTOMATIC]), quoted))
         .when(cause == Cause.AWAITED)
         .then(pl.lit(early))
         .when(pl.col("event_at").is_not_null())
         .then(pl.concat_str(pl.lit("by an unknown source"), quoted))
-        .otherwise(pl.concat_str(pl.lit("no event says who or why"), pl.coalesce(forgotten, pl.lit(""))))
+        .otherwise(pl.concat_str(pl.lit(ATTRIBUTIONS[Cause.UNEXPLAINED]), pl.coalesce(forgotten, pl.lit(""))))
     )
     return pl.format("{}: {}", what, why)

@@ -150,7 +150,7 @@ def audit_html() -> str:
                     "since": NOW - timedelta(days=place * 9),
                     "known_from": "an event",
                     "remedy": "suspend it, or enable its endpoint",
-                    "explanation": "by API or Portal",
+                    "explanation": "by someone else (API or Portal)",
                 }
             )
             for place, finding in enumerate(Finding)

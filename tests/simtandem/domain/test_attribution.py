@@ -78,7 +78,7 @@ def test_a_call_or_a_click_of_somebody_else_is_told_with_the_user_where_one_is_n
 
     assert (told["cause"], told["user"], told["at"]) == (Cause.SOMEBODY, "Ada Lovelace", minutes(60))
     assert told["explanation"] == (
-        "SIM Activated to Suspended: by API or Portal, user Ada Lovelace at 2026-03-01 09:00:00 UTC: "
+        "SIM Activated to Suspended: by someone else (API or Portal), user Ada Lovelace at 2026-03-01 09:00:00 UTC: "
         '"Status of SIM changed"'
     )
     assert "user" not in cause(change(), events=log(event()))["explanation"]
@@ -89,7 +89,7 @@ def test_what_the_carrier_does_by_itself_is_automatic() -> None:
     told = cause(change(before="Factory Test", after="Activated"), events=log(volume))
 
     assert told["cause"] == Cause.AUTOMATIC
-    assert "by the carrier itself" in str(told["explanation"])
+    assert "by the carrier" in str(told["explanation"])
     assert "factory test volume reached" in str(told["explanation"])
     assert cause(change(), events=log(event(source=0)))["cause"] == Cause.AUTOMATIC
 
@@ -99,7 +99,7 @@ def test_an_event_of_our_own_call_is_ours() -> None:
     told = cause(change(), ours, log(event(at=minutes(60) + CLOCK_SKEW / 2)))
 
     assert (told["cause"], told["run_id"], told["row"], told["at"]) == (Cause.OURS, "r", 2, minutes(60))
-    assert told["explanation"] == "SIM Activated to Suspended: by run r, row 2; event 1 tells of it"
+    assert told["explanation"] == "SIM Activated to Suspended: by simtandem, run r, row 2; event 1 shows it"
 
 
 def test_a_step_of_ours_without_an_event_stays_ours_and_says_so() -> None:
@@ -109,8 +109,8 @@ def test_a_step_of_ours_without_an_event_stays_ours_and_says_so() -> None:
     )
 
     assert (early["cause"], late["cause"]) == (Cause.OURS, Cause.OURS)
-    assert str(early["explanation"]).endswith("row 2; no event of it yet")
-    assert str(late["explanation"]).endswith("row 2; no event tells of it")
+    assert str(early["explanation"]).endswith("row 2; its event may still arrive")
+    assert str(late["explanation"]).endswith("row 2; no event shows it")
 
 
 def test_a_sim_taken_from_its_endpoint_is_explained_by_the_event_that_says_so() -> None:
@@ -118,7 +118,9 @@ def test_a_sim_taken_from_its_endpoint_is_explained_by_the_event_that_says_so() 
     told = cause(moved, events=log(event(9), event(50, user="Carol"), event(51, endpoint_id="12")))
 
     assert (told["cause"], told["user"]) == (Cause.SOMEBODY, "Carol")
-    assert str(told["explanation"]).startswith("SIM from endpoint 9 to no endpoint: by API or Portal, user Carol")
+    assert str(told["explanation"]).startswith(
+        "SIM from endpoint 9 to no endpoint: by someone else (API or Portal), user Carol"
+    )
     given = cause(change("pair", "no endpoint", "endpoint 12", ident="7"), events=log(event(51, endpoint_id="12")))
     assert given["cause"] == Cause.SOMEBODY
 
@@ -201,11 +203,11 @@ def test_an_event_is_missing_only_when_it_had_time_to_come() -> None:
 
     assert (early["cause"], early["explanation"]) == (
         Cause.AWAITED,
-        "SIM Activated to Suspended: no event yet; look again in 15 min",
+        "SIM Activated to Suspended: event may still arrive; audit again in 15 min",
     )
     assert (late["cause"], late["explanation"]) == (
         Cause.UNEXPLAINED,
-        "SIM Activated to Suspended: no event says who or why",
+        "SIM Activated to Suspended: no event found",
     )
     assert impatient["cause"] == Cause.UNEXPLAINED
 

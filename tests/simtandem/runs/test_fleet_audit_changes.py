@@ -62,7 +62,7 @@ async def test_what_others_did_in_the_middle_of_a_run_is_found_explained_and_put
     assert (ours["run_id"], ours["row"]) == (document["run_id"], 11)
     drifted = second.findings.filter(pl.col("finding") == Finding.DRIFTED).select("sim_id", "known_from", "explanation")
     assert drifted.rows()[0][:2] == ("10000031", "an event")
-    assert "SIM Activated to Suspended: by API or Portal at " in drifted.rows()[0][2]
+    assert "SIM Activated to Suspended: by someone else (API or Portal) at " in drifted.rows()[0][2]
 
     for name in ("drifted", "paying_but_off", "on_but_dead", "sim_without_endpoint"):
         await apply(second.files[f"repair-{name}"], settings)
