@@ -123,7 +123,7 @@ def test_what_was_asked_for_is_sent_once_somebody_approves_it(
     assert digest_in(second["message"]) != digest_in(first["message"])
     assert "3 SIMs and 4 endpoints to change" in second["message"]
     shown = site.artifacts(run)
-    assert "1 rows have moved" in shown["Approval"]
+    assert "1 rows moved after the plan was decided on" in shown["Approval"]
     [row] = json.loads(shown["Moved"])
     assert (row["row"], row["before"], row["after"]) == (3, "Issued+Disabled: change", "Activated+Disabled: change")
 
