@@ -5,7 +5,7 @@ float and loses digits. Every check is one kind of problem. A cell can fail seve
 below says most about it, and is the one that counts.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 
 import pandera.polars as pa
 import polars as pl
@@ -196,12 +196,16 @@ class DeviceCsv(pa.DataFrameModel):
         return _every(data, lambda cell: cell.is_in(list(WISHES)))
 
 
-def failures(table: pl.DataFrame) -> pl.DataFrame:
+def failures(
+    table: pl.DataFrame, wishes: Collection[str] = tuple(WISHES), unchecked: Collection[str] = ()
+) -> pl.DataFrame:
     """The cells of a `DeviceCsv` table that won't do, one line each: `row`, `column`, `kind` and `text`.
 
-    `kind` is the name of the check that counts. Raises pandera's `SchemaErrors` where the table itself, not a cell, is
-    wrong: that is a mistake in the program.
+    `kind` is the name of the check that counts. `wishes` are the words that a status cell may say, `unchecked`
+    the checks that don't apply. Raises pandera's `SchemaErrors` where the table itself, not a cell, is wrong: that is a
+    mistake in the program.
     """
+    found = pl.DataFrame(schema={"row": pl.Int64, "column": pl.String, "kind": pl.String, "text": pl.String})
     try:
         # An environment variable can switch pandera off or to a shallow look; these checks guard live SIMs.
         with config_context(validation_enabled=True, validation_depth=ValidationDepth.SCHEMA_AND_DATA):
@@ -210,9 +214,24 @@ def failures(table: pl.DataFrame) -> pl.DataFrame:
         cases: pl.DataFrame = errors.failure_cases
         if cases["index"].has_nulls() or not cases["column"].is_in(_CELLS).all():
             raise
-        first = cases.sort("index", "check_number").unique(["index", "column"], keep="first", maintain_order=True)
+        others = _applying(cases, wishes, unchecked)
+        first = others.sort("index", "check_number").unique(["index", "column"], keep="first", maintain_order=True)
         rows = table["row"].gather(first["index"])
-        return first.select(
+        found = first.select(
             rows.alias("row"), "column", pl.col("check").alias("kind"), pl.col("failure_case").alias("text")
         )
-    return pl.DataFrame(schema={"row": pl.Int64, "column": pl.String, "kind": pl.String, "text": pl.String})
+    return pl.concat([found, _strangers(table, found, wishes)])
+
+
+def _applying(cases: pl.DataFrame, wishes: Collection[str], unchecked: Collection[str]) -> pl.DataFrame:
+    """The failures that count: not those of checks that don't apply, nor of words that are wishes here."""
+    known_here = (pl.col("check") == "unknown") & pl.col("failure_case").is_in(list(wishes))
+    return cases.filter(~pl.col("check").is_in(list(unchecked)) & ~known_here.fill_null(value=False))
+
+
+def _strangers(table: pl.DataFrame, found: pl.DataFrame, wishes: Collection[str]) -> pl.DataFrame:
+    """Status cells that are a wish elsewhere, and none here."""
+    failed = found.filter(pl.col("column") == "status")
+    strange = table.filter(pl.col("status").is_not_null() & ~pl.col("status").is_in(list(wishes)))
+    told = strange.select("row", column=pl.lit("status"), kind=pl.lit("unknown"), text="status")
+    return told.join(failed, on="row", how="anti")

@@ -38,6 +38,8 @@ class Wish(StrEnum):
     ACTIVATED = Target.ACTIVATED.value
     SUSPENDED = Target.SUSPENDED.value
     FACTORY_TEST = Target.FACTORY_TEST.value
+    PROVISIONED = Target.PROVISIONED.value
+    DEACTIVATED = Target.DEACTIVATED.value
 
 
 def _at(position: int) -> dict[str, JsonValue]:

@@ -26,11 +26,17 @@ class EndpointStatus(StrEnum):
 
 
 class Target(StrEnum):
-    """What an operator can ask for. Nothing goes back to Issued, and deleting is not ours to do."""
+    """What an operator can ask for. Which of these a carrier has stands in its `Lifecycle`; deleting is none."""
 
     ACTIVATED = "activated"
     SUSPENDED = "suspended"
     FACTORY_TEST = "factory_test"
+    PROVISIONED = "provisioned"
+    DEACTIVATED = "deactivated"
+
+
+EMNIFY_TARGETS = (Target.ACTIVATED, Target.SUSPENDED, Target.FACTORY_TEST)
+"""What can be asked for at emnify."""
 
 
 class Half(StrEnum):

@@ -13,7 +13,7 @@ from pandera.typing.polars import Series
 from schemas.statuses import Action, Cause, Finding, Half, Outcome, Verdict
 
 DIGITS = r"^[0-9]+$"
-ICCID = r"^[0-9]{19}$"
+ICCID = r"^[0-9]{19,20}$"
 _MOMENT = {"time_unit": "ms", "time_zone": "UTC"}
 
 

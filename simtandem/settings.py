@@ -7,13 +7,14 @@ from collections.abc import Callable, Mapping
 from decimal import Decimal
 from functools import cached_property
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, Literal, Self
 from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from pydantic import Field, SecretStr, ValidationError, field_validator, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from schemas.aeris_settings import AerisSettings
 from schemas.hosts import host_of, is_loopback
 from schemas.plain_errors import plain
 from simtandem.errors import InputError
@@ -36,7 +37,7 @@ _PATHS = """
 _SQLITE_FILE = re.compile(r"(?P<driver>sqlite(?:\+\w+)?:///(?:file:)?)(?P<path>[^/?:][^?]*)(?P<rest>\?.*)?", re.DOTALL)
 
 
-class Settings(BaseSettings):
+class Settings(AerisSettings, BaseSettings):
     """The settings, read from `SIMTANDEM_*` variables when an instance is created.
 
     Use `load` for errors in plain sentences.
@@ -45,6 +46,9 @@ class Settings(BaseSettings):
     model_config = SettingsConfigDict(env_prefix=PREFIX, frozen=True, extra="ignore", env_ignore_empty=True)
 
     home: Path = Field(default=Path("~/.simtandem"), description="ledger, run folders, call budget, embedded Prefect")
+    carrier: Literal["emnify", "aeradmin", "iot-accelerator"] = Field(
+        default="emnify", description="carrier to call: `emnify`, `aeradmin` or `iot-accelerator`"
+    )
     ledger_url: SecretStr | None = Field(default=None, description="`postgresql+psycopg://…`; unset: SQLite in `home`")
     emnify_url: str = Field(default="https://cdn.emnify.net", description="any host that serves the same API")
     emnify_token: SecretStr | None = Field(default=None, description="application token; never logged, stored or shown")
@@ -119,7 +123,7 @@ class Settings(BaseSettings):
             return inbox
         return str(cls._expand(Path(inbox)))
 
-    @field_validator("emnify_url")
+    @field_validator("emnify_url", "aeradmin_url", "iot_accelerator_url")
     @classmethod
     def _plain_url(cls, url: str) -> str:
         try:
@@ -145,8 +149,9 @@ class Settings(BaseSettings):
     @model_validator(mode="after")
     def _never_show(self) -> Self:
         """Redact the secrets everywhere from now on."""
-        if self.emnify_token is not None:
-            redaction.learn(self.emnify_token.get_secret_value())
+        for secret in (self.emnify_token, self.aeradmin_api_key, self.iot_accelerator_password):
+            if secret is not None:
+                redaction.learn(secret.get_secret_value())
         for address in (self.notify_webhook, self.notify_email):
             if address is not None:
                 redaction.learn_address(address.get_secret_value())
@@ -174,12 +179,12 @@ class Settings(BaseSettings):
             return ""
         return (
             f"The calls to {self.carrier_host} are not encrypted: anyone on the network can read the token and "
-            f"change the calls. Use https ({PREFIX}EMNIFY_URL)."
+            f"change the calls. Use https ({PREFIX}{self._url_name})."
         )
 
     @property
     def _in_the_open(self) -> bool:
-        return self.emnify_url.startswith("http:") and not is_loopback(urlsplit(self.emnify_url).hostname or "")
+        return self.carrier_url.startswith("http:") and not is_loopback(urlsplit(self.carrier_url).hostname or "")
 
     @property
     def list_roots(self) -> tuple[Path, ...]:
@@ -205,9 +210,19 @@ class Settings(BaseSettings):
         return max(1, int(self.calls * (1 - self.calls_reserve) + 1e-9))
 
     @property
+    def _url_name(self) -> str:
+        return f"{self.carrier.replace('-', '_').upper()}_URL"
+
+    @property
+    def carrier_url(self) -> str:
+        """Where the carrier of these settings is called."""
+        urls = {"aeradmin": self.aeradmin_url, "iot-accelerator": self.iot_accelerator_url}
+        return urls.get(self.carrier, self.emnify_url)
+
+    @property
     def carrier_host(self) -> str:
         """Host of the carrier in one spelling, as the ledger and the file names of shared state keep it."""
-        return host_of(self.emnify_url)
+        return host_of(self.carrier_url)
 
     @cached_property
     def runs_folder(self) -> Path:
@@ -230,13 +245,18 @@ class Settings(BaseSettings):
             return self.ledger_url.get_secret_value()
         return f"sqlite:///{self.home / 'ledger.sqlite'}"
 
-    def token(self) -> str:
-        """The application token. Raises `InputError` if none is set, or if others could read it on the network."""
+    def require_private(self) -> None:
+        """Raise `InputError` where others would read the token, key or password on its way to the carrier."""
         if self._in_the_open and not self.allow_http:
             raise InputError(
-                f"{PREFIX}EMNIFY_URL is an http:// address beyond this machine: anyone on the network could read the "
-                f"token. Nothing was sent.\nUse https://, or set {PREFIX}ALLOW_HTTP=1 if that is what you want."
+                f"{PREFIX}{self._url_name} is an http:// address beyond this machine: anyone on the network could "
+                "read the token. Nothing was sent.\n"
+                f"Use https://, or set {PREFIX}ALLOW_HTTP=1 if that is what you want."
             )
+
+    def token(self) -> str:
+        """The application token. Raises `InputError` if none is set, or if others could read it on the network."""
+        self.require_private()
         if self.emnify_token is None:
             raise InputError(
                 f"No application token: {PREFIX}EMNIFY_TOKEN is not set. Nothing was sent.\n"

@@ -20,7 +20,6 @@ from prefect.context import FlowRunContext
 from prefect.input import RunInput
 from pydantic import Field
 
-from simtandem.carriers.registry import lifecycle
 from simtandem.domain.verdicts import moved_between
 from simtandem.errors import PlanRefused
 from simtandem.ledger.records import RunState
@@ -189,7 +188,7 @@ def _waiting_is_possible() -> UUID | None:
 async def _wait(case: _Case, why: str) -> NoReturn:
     session, run, note = case.session, case.session.run, _WaitingNote(case.session, case.flow_run)
     plan, moved = run.folder.data("plan.json"), note.moved()
-    key, told = new_key(case.times + 1, case.digest, run.run_id), waiting(plan, why)
+    key, told = new_key(case.times + 1, case.digest, run.run_id), waiting(plan, why, run.lifecycle)
     asked = {"flow_run": str(case.flow_run), "key": key, "digest": case.digest, "request": case.request}
     by = case.asked_by.as_record("requested_by") if case.asked_by else {}
     run.ledger.record_state(run.run_id, RunState.WAITING, {**asked, **by, "why": why or "asked for"})
@@ -247,7 +246,7 @@ class _WaitingNote:
         if not self._waited or not before.has("plan.parquet"):
             return []
         return moved_between(
-            before.table("plan.parquet"), self._run.folder.table("plan.parquet"), lifecycle()
+            before.table("plan.parquet"), self._run.folder.table("plan.parquet"), self._run.lifecycle
         ).to_dicts()
 
     def leave(self) -> None:

@@ -23,7 +23,7 @@ from prefect.runtime import flow_run
 
 from schemas.parameters import Mode
 from schemas.statuses import Finding
-from simtandem.carriers.registry import lifecycle
+from simtandem.carriers.registry import lifecycle_of
 from simtandem.domain.labels import finding_labels
 from simtandem.domain.safety import for_good, unlimited
 from simtandem.reports.audit_document import AuditDocument
@@ -80,7 +80,7 @@ def _plan_counts(intake: dict[str, Any], plan: dict[str, Any]) -> dict[str, obje
 async def show_approval(session: Session, excess: str, moved: list[dict[str, object]]) -> None:
     """Why the run waits, and what differs from the plan that was approved before, if one was."""
     plan = session.run.folder.plan_counts()
-    first = for_good(plan["billed_for_good"], lifecycle())
+    first = for_good(plan["billed_for_good"], session.run.lifecycle)
     parts = [
         markdown("## Waits for approval of plan {}", plan["digest"]),
         markdown("**{}**", prose(first)) if first else markdown(""),
@@ -140,7 +140,12 @@ async def show_audit(document: AuditDocument) -> None:
     text = _paragraphs(
         [
             heading,
-            _counts({finding_labels(lifecycle())[Finding(name)].name: count for name, count in found.items()}),
+            _counts(
+                {
+                    finding_labels(lifecycle_of(document.get("carrier", "emnify")))[Finding(name)].name: count
+                    for name, count in found.items()
+                }
+            ),
             run,
             _files(document["files"]),
         ]

@@ -8,6 +8,7 @@ here stands for all modules in it: emulators are shown by the calls that they an
 SHOWN_ELSEWHERE = {
     "simtandem/cli/ui.py": "tests/operation/test_login.py",
     "simtandem/cli/worker.py": "tests/operation/test_login.py",
+    "schemas/aeris_settings.py": "tests/simtandem/carriers/aeris/aeradmin/test_client.py",
     "schemas/organisations.py": "tests/schemas/test_device_csv.py",
     "schemas/parameters.py": "tests/schemas/test_plain_errors.py",
     "schemas/statuses.py": "tests/simtandem/domain/test_plan.py",

@@ -4,6 +4,8 @@ import logging
 from collections.abc import Iterator
 
 from schemas.statuses import Half
+from simtandem.carriers.aeris.aeradmin.lifecycle import AERADMIN
+from simtandem.carriers.aeris.iot_accelerator.lifecycle import IOT_ACCELERATOR
 from simtandem.carriers.emnify.client import Account, Emnify
 from simtandem.carriers.emnify.lifecycle import EMNIFY
 from simtandem.carriers.emnify.recorded_calls import changed_devices
@@ -40,6 +42,7 @@ def devices_of(path: str, body: str | None) -> Iterator[tuple[Half, str]]:
     return changed_devices(path, body)
 
 
-def lifecycle() -> Lifecycle:
-    """The rules of the carrier of these settings."""
-    return EMNIFY
+def lifecycle_of(carrier: str) -> Lifecycle:
+    """The rules of the carrier that settings, or the record of a run, call so. A stranger's allow nothing."""
+    found = (one for one in (EMNIFY, AERADMIN, IOT_ACCELERATOR) if one.carrier == carrier)
+    return next(found, Lifecycle(carrier=carrier, sims=(), sim_moves=frozenset(), goals=()))

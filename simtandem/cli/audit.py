@@ -8,7 +8,7 @@ from rich.table import Table
 from rich.text import Text
 
 from schemas.statuses import Cause
-from simtandem.carriers.registry import lifecycle
+from simtandem.carriers.registry import lifecycle_of
 from simtandem.cli.console import Output
 from simtandem.cli.options import AsJson, Quiet, Verbose
 from simtandem.domain.labels import ATTRIBUTIONS, finding_labels
@@ -80,7 +80,7 @@ def _findings(summary: AuditSummary) -> Table:
     table.add_column(justify="right", style="bold")
     table.add_column()
     table.add_column(justify="right", style="dim")
-    for finding, label in finding_labels(lifecycle()).items():
+    for finding, label in finding_labels(lifecycle_of(summary.get("carrier", "emnify"))).items():
         count = summary["findings"][finding]
         grown = summary["trend"][finding] if summary["trend"] else 0
         name = Text.assemble((f"{label.name}. ", "yellow" if count else "dim"), (label.meaning, "dim"))

@@ -5,7 +5,6 @@ import sys
 
 from rich.console import Console
 
-from simtandem.carriers.registry import lifecycle
 from simtandem.cli.run_output import PlanView, show_plan
 from simtandem.domain import safety
 from simtandem.runs.fresh_look import note_confirmed
@@ -30,7 +29,7 @@ async def _asked(run: Run, for_good: int, console: Console) -> bool:
     if for_good <= run.settings.confirm_newly_billed or run.request.accept_large:
         console.print(f"Send these changes to {host}? [y/N] ", end="")
         return (await _typed_line()).strip().lower() in ("y", "yes")
-    console.print(safety.for_good(for_good, lifecycle()), markup=False, soft_wrap=True)
+    console.print(safety.for_good(for_good, run.lifecycle), markup=False, soft_wrap=True)
     console.print(f"To send these changes to {host}, type the number of these SIMs: ", end="", markup=False)
     return (await _typed_line()).strip().replace(",", "") == str(for_good)
 

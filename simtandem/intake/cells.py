@@ -5,6 +5,10 @@ import polars as pl
 from schemas.device_csv import WISHES
 from schemas.statuses import Target
 from simtandem.intake.header import EFFECTIVE_AT, OWNERS
+from simtandem.intake.vocabulary import Vocabulary
+
+EVERYWHERE = {**WISHES, "provisioned": Target.PROVISIONED, "deactivated": Target.DEACTIVATED}
+"""Words for `--to`; which of them the carrier has is seen when the list is read."""
 
 _BLANKS = (
     " \t\r\n\v\f\u0085\u00a0\u1680\u2028\u2029\u202f\u205f\u3000"
@@ -16,9 +20,9 @@ _GROUPED_ICCID = r"^[0-9][0-9\s\p{Pd}]*[fF]*$"
 
 
 def parse_target(text: str) -> Target | None:
-    """The status an operator names, in any spelling a status column may use; None where it can't be asked for."""
+    """The status an operator names, in any spelling a status column may use; None where no carrier has it."""
     word: str | None = pl.select(tidied("status", pl.lit(text))).item()
-    return WISHES.get(word) if word else None
+    return EVERYWHERE.get(word) if word else None
 
 
 def tidied(field: str, cell: pl.Expr) -> pl.Expr:
@@ -42,12 +46,12 @@ def tidied(field: str, cell: pl.Expr) -> pl.Expr:
     return pl.when(text != "").then(text)
 
 
-def meaning(field: str, text: pl.Expr) -> pl.Expr:
-    """What a text that passed every check stands for: an id without leading zeros, a 19-digit ICCID, a `Target`."""
+def meaning(field: str, text: pl.Expr, vocabulary: Vocabulary) -> pl.Expr:
+    """What a text that passed every check stands for: an id without leading zeros, an ICCID, a `Target`."""
     if field == "iccid":
-        return text.str.slice(0, 19)
+        return text if vocabulary.iccid_kept is None else text.str.slice(0, vocabulary.iccid_kept)
     if field == EFFECTIVE_AT:
         return text
     if field == "status":
-        return text.replace_strict({word: str(target) for word, target in WISHES.items()}, default=None)
+        return text.replace_strict({word: str(target) for word, target in vocabulary.wishes.items()}, default=None)
     return text.str.strip_chars_start("0")

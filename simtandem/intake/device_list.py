@@ -5,6 +5,7 @@ import hashlib
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
+from functools import partial
 from pathlib import Path
 
 import polars as pl
@@ -14,6 +15,7 @@ from schemas.organisations import OwnerField
 from schemas.statuses import Target
 from schemas.tables import Devices, Rejected, Repeats
 from simtandem.domain import ownership
+from simtandem.domain.lifecycle import Lifecycle
 from simtandem.errors import InputError, UnrecognisedInput
 from simtandem.intake.cells import meaning, tidied
 from simtandem.intake.device_file import Bounds, read_file, shown
@@ -30,6 +32,7 @@ from simtandem.intake.row_errors import (
     one_line_a_row,
     set_aside,
 )
+from simtandem.intake.vocabulary import Vocabulary, vocabulary_of
 
 When = Callable[[str], datetime]
 """Reads a moment; raises `ValueError` with what is wrong with the text."""
@@ -61,10 +64,18 @@ class Intake:
 _BOUNDS = Bounds()
 
 
-def read_devices(path: Path, to: Target | None = None, bounds: Bounds = _BOUNDS, *, quoting: bool = True) -> Intake:
+def read_devices(
+    path: Path,
+    to: Target | None = None,
+    bounds: Bounds = _BOUNDS,
+    *,
+    quoting: bool = True,
+    lifecycle: Lifecycle | None = None,
+) -> Intake:
     """Read a device CSV, no more of it than `bounds` allow. A row's own status wins, `to` fills the rest.
 
-    Without `quoting` an error says nothing of what is in a file that is no device list.
+    Without `quoting` an error says nothing of what is in a file that is no device list. `lifecycle` says which
+    words and ids the list may have; without one, emnify's.
 
     Raises `InputError` where the file as a whole is unusable: it can't be read, is no table, has no column that
     identifies a device, no status at all, or not one usable row; or where it says when, which can't be heeded here.
@@ -76,7 +87,7 @@ def read_devices(path: Path, to: Target | None = None, bounds: Bounds = _BOUNDS,
         raise _told(shown(str(path)) if quoting else file, problem, quoting=quoting) from (problem if quoting else None)
     try:
         sheet = read_sheet(data, bounds.rows)
-        intake = _take_in(sheet, to, file, hashlib.sha256(data).hexdigest())
+        intake = _take_in(sheet, to, file, hashlib.sha256(data).hexdigest(), vocabulary_of(lifecycle))
         _require_a_device(intake, _same_everywhere(sheet))
     except InputError as problem:
         raise _told(file, problem, quoting=quoting) from (problem if quoting else None)
@@ -90,31 +101,41 @@ def _told(file: str, problem: InputError, *, quoting: bool) -> InputError:
 
 
 def read_schedule(
-    data: bytes, file: str, to: Target | None, when: When, bounds: Bounds = _BOUNDS, *, quoting: bool = True
+    data: bytes,
+    file: str,
+    to: Target | None,
+    when: When,
+    bounds: Bounds = _BOUNDS,
+    *,
+    quoting: bool = True,
+    lifecycle: Lifecycle | None = None,
 ) -> Intake:
     """As `read_devices`, for rows that may say when. A device may be asked for once for each moment.
 
     That no row is usable is no error here. `when` reads the moment of a row.
     """
     try:
-        return _take_in(read_sheet(data, bounds.rows), to, file, hashlib.sha256(data).hexdigest(), when)
+        sheet, sha256 = read_sheet(data, bounds.rows), hashlib.sha256(data).hexdigest()
+        return _take_in(sheet, to, file, sha256, vocabulary_of(lifecycle), when)
     except InputError as problem:
         raise _told(file, problem, quoting=quoting) from (problem if quoting else None)
 
 
-def _take_in(sheet: Sheet, to: Target | None, file: str, sha256: str, when: When | None = None) -> Intake:
+def _take_in(
+    sheet: Sheet, to: Target | None, file: str, sha256: str, vocabulary: Vocabulary, when: When | None = None
+) -> Intake:
     aside = set_aside(sheet)
     texts = _each(sheet, sheet.cells.join(aside, on="row", how="anti"), tidied)
     if sheet.cells.is_empty():
         raise InputError("the file has a header but no rows.\nNothing was sent. It needs one row per device.")
-    _require_a_wish(sheet, texts, to)
+    _require_a_wish(sheet, texts, to, vocabulary)
     if when is not None:
         _refuse_owners(sheet, texts)
     untimely = judge_moments(sheet, texts, when or _not_here)
 
-    cells, rows = judge_cells(sheet, texts), judge_rows(sheet, texts, status_needed=to is None)
+    cells, rows = judge_cells(sheet, texts, vocabulary), judge_rows(sheet, texts, status_needed=to is None)
     problems = pl.concat([aside, cells, rows, untimely])
-    values = _each(sheet, texts.join(problems, on="row", how="anti"), meaning)
+    values = _each(sheet, texts.join(problems, on="row", how="anti"), partial(meaning, vocabulary=vocabulary))
     disagreeing = judge_agreement(sheet, values)
     agreed = values.join(disagreeing, on="row", how="anti")
     usable = _devices(sheet, agreed, to)
@@ -216,12 +237,16 @@ def _refuse_owners(sheet: Sheet, texts: pl.DataFrame) -> None:
         )
 
 
-def _require_a_wish(sheet: Sheet, texts: pl.DataFrame, to: Target | None) -> None:
+def _require_a_wish(sheet: Sheet, texts: pl.DataFrame, to: Target | None, vocabulary: Vocabulary) -> None:
+    allowed = ", ".join(vocabulary.allowed)
+    if not vocabulary.may_ask(to):
+        message = f"--to {to}: {vocabulary.carrier} has no such status. Nothing was sent. Use one of {allowed}."
+        raise UnrecognisedInput(message, message)
     stated = any(texts[source.key].count() for source in sheet.sources if source.field in ("status", *OWNERS))
     if to is None and not stated:
         message = (
             "no row has a status, and none was given for all rows.\n"
-            f"Nothing was sent. Give --to ({', '.join(Target)}), or fill in a column called status."
+            f"Nothing was sent. Give --to ({allowed}), or fill in a column called status."
         )
         notes = (note for note in sheet.notes() if note.startswith("Not read"))
         raise UnrecognisedInput(" ".join([message, *notes]), message)

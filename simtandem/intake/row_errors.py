@@ -11,15 +11,14 @@ import polars as pl
 
 from schemas.device_csv import check_digit, failures, is_rounded
 from schemas.organisations import NOBODY
-from schemas.statuses import Target
 from simtandem.intake.header import EFFECTIVE_AT, FIELDS, IDS, OWNERS, Source
 from simtandem.intake.raw_table import Sheet
+from simtandem.intake.vocabulary import Vocabulary
 
 PROBLEMS = pl.Schema(
     {"row": pl.Int64, "position": pl.Int64, "column": pl.String, "value": pl.String, "reason": pl.String}
 )
 _WIDEST = 80
-_ALLOWED = ", ".join(Target)
 _LOST = "format the column as text and export it again"
 _TEXT = pl.col("text")
 _NOTHING = pl.lit(None, pl.String)
@@ -43,10 +42,12 @@ _SENTENCES = {
     ),
     "not_an_owner": pl.lit(f"is neither an organisation's number nor {NOBODY}"),
     "not_clearable": pl.lit("a SIM always has an issuer; give an organisation's number"),
-    "issued": pl.lit(f"a SIM can't become that again; allowed are {_ALLOWED}"),
-    "deleted": pl.lit(f"simtandem deletes nothing; allowed are {_ALLOWED}"),
     "endpoint_word": pl.lit("is an endpoint status; use activated or suspended, which set the endpoint as well"),
-    "unknown": pl.lit(f"is not a status; allowed are {_ALLOWED}"),
+}
+_WORDS = {
+    "issued": "a SIM can't become that again",
+    "deleted": "simtandem deletes nothing",
+    "unknown": "is not a status",
 }
 
 
@@ -59,15 +60,15 @@ def set_aside(sheet: Sheet) -> pl.DataFrame:
     return pl.DataFrame(problems, schema=PROBLEMS, orient="row")
 
 
-def judge_cells(sheet: Sheet, texts: pl.DataFrame) -> pl.DataFrame:
+def judge_cells(sheet: Sheet, texts: pl.DataFrame, vocabulary: Vocabulary) -> pl.DataFrame:
     """Cells that fail a check of `schemas.device_csv.DeviceCsv`."""
     found = [PROBLEMS.to_frame()]
     for layer in _layers(sheet.sources):
         columns = [_text(sheet, layer, field).alias(field) for field in FIELDS]
         columns += [pl.col(layer[field].key).alias(field) for field in OWNERS if field in layer]
-        failed = failures(texts.select("row", *columns))
+        failed = failures(texts.select("row", *columns), vocabulary.wishes, vocabulary.unchecked)
         for field, source in layer.items():
-            told = failed.filter(pl.col("column") == field).select("row", reason=_sentence())
+            told = failed.filter(pl.col("column") == field).select("row", reason=_sentence(vocabulary))
             found.append(at(source, told, sheet))
     return pl.concat(found)
 
@@ -159,9 +160,11 @@ def one_line_a_row(problems: pl.DataFrame) -> pl.DataFrame:
     )
 
 
-def _sentence() -> pl.Expr:
+def _sentence(vocabulary: Vocabulary) -> pl.Expr:
     """The sentence for a failed check, from its `kind` and the `text` of the cell."""
-    return pl.coalesce(pl.when(pl.col("kind") == kind).then(words) for kind, words in _SENTENCES.items())
+    allowed = ", ".join(vocabulary.allowed)
+    sentences = _SENTENCES | {kind: pl.lit(f"{words}; allowed are {allowed}") for kind, words in _WORDS.items()}
+    return pl.coalesce(pl.when(pl.col("kind") == kind).then(words) for kind, words in sentences.items())
 
 
 def _layers(sources: Sequence[Source]) -> Iterator[dict[str, Source]]:

@@ -17,7 +17,7 @@ from sqlalchemy import Connection, delete, select, text
 
 from schemas.hosts import plain_host
 from schemas.tables import Managed, empty
-from simtandem.carriers.registry import lifecycle
+from simtandem.carriers.emnify.lifecycle import EMNIFY
 from simtandem.ledger.column_reader import read_columns
 from simtandem.ledger.tables import last_known, runs
 
@@ -137,8 +137,8 @@ _ROWS = f"""
 
 
 def _goals() -> str:
-    """The goal's word for each pair of statuses that a goal describes, as the branches of a CASE."""
-    beside = {goal: f"= '{goal.endpoint}'" if goal.endpoint else "IS NULL" for goal in lifecycle().goals}
+    """The goal's word for each pair of emnify's statuses that a goal describes, as the branches of a CASE."""
+    beside = {goal: f"= '{goal.endpoint}'" if goal.endpoint else "IS NULL" for goal in EMNIFY.goals}
     return " ".join(
         f"WHEN w.sim_before = '{goal.sim}' AND w.endpoint_before {endpoint} THEN '{goal.word}'"
         for goal, endpoint in beside.items()

@@ -12,7 +12,7 @@ from sqlalchemy import Connection, Select, Text, and_, func, or_, select, type_c
 
 from schemas.hosts import plain_host
 from schemas.statuses import Action, Half, Outcome, Verdict
-from simtandem.carriers.registry import lifecycle
+from simtandem.carriers.emnify.lifecycle import EMNIFY
 from simtandem.domain.split_pairs import goal_of
 from simtandem.ledger import last_known
 from simtandem.ledger.last_known import COLUMNS
@@ -102,7 +102,7 @@ def put_by(connection: Connection, run_id: str) -> pl.DataFrame:
     rows = rows.with_columns(pl.col(told).fill_null(value=False))
     touched = pl.any_horizontal(f"{half}_touched" for half in Half)
     judged = rows.with_columns(_judgement()).filter(pl.col("there") | touched | ~pl.col("none_done"))
-    back = goal_of("sim_before", "endpoint_before", lifecycle())
+    back = goal_of("sim_before", "endpoint_before", EMNIFY)  # the pairs of emnify alone, as in `last_known`
     nowhere = pl.lit(None, pl.String)
     return (
         judged.with_columns(back=pl.when("none_done").then(back))

@@ -14,6 +14,7 @@ class AuditDocument(TypedDict):
     findings: dict[str, int]
     without_status: int
     files: dict[str, str]
+    carrier: NotRequired[str]
     warnings: NotRequired[list[str]]
 
 
@@ -43,6 +44,7 @@ class AuditSummary(FleetListing):
     findings: dict[str, int]
     without_status: int
     run_id: str
+    carrier: NotRequired[str]
     carrier_host: str
     warnings: list[str]
     repairable: dict[str, int]

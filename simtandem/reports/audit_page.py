@@ -9,8 +9,8 @@ from typing import Any
 import polars as pl
 
 from schemas.statuses import Cause, Finding
-from simtandem.carriers.registry import lifecycle
-from simtandem.domain.labels import ATTRIBUTIONS, finding_labels
+from simtandem.carriers.registry import lifecycle_of
+from simtandem.domain.labels import ATTRIBUTIONS, Label, finding_labels
 from simtandem.domain.split_pairs import SPLIT
 from simtandem.reports import history_charts, page_shell
 from simtandem.reports.next_steps import Advice
@@ -53,7 +53,7 @@ def render(
         told=told,
         listed_at=listed_at,
         headline=_headline(told),
-        labels=finding_labels(lifecycle()),
+        labels=_labels(told),
         attributions=ATTRIBUTIONS,
         split_charts=split_charts([*earlier, told]),
         money=money_chart([*earlier, told]),
@@ -72,7 +72,7 @@ def split_charts(audits: Iterable[Mapping[str, Any]]) -> list[history_charts.His
     known = list(audits)
     return [
         history_charts.history(
-            finding_labels(lifecycle())[finding].name,
+            _labels(known[-1])[finding].name,
             [(_listed_at(each), each["findings"].get(finding, 0)) for each in known],
         )
         for finding in SPLIT
@@ -84,6 +84,11 @@ def money_chart(audits: Iterable[Mapping[str, Any]]) -> history_charts.History |
     """What was charged for nothing, a month, over these audits; None where no audit had a rate."""
     values = [(_listed_at(each), float(each["cost"]["per_month"])) for each in audits if each.get("cost")]
     return history_charts.history("Charged for nothing a month", values) if values else None
+
+
+def _labels(told: Mapping[str, Any]) -> dict[Finding, Label]:
+    """In the words of the carrier that was audited."""
+    return finding_labels(lifecycle_of(told.get("carrier", "emnify")))
 
 
 def _listed_at(told: Mapping[str, Any]) -> datetime:
@@ -120,7 +125,7 @@ def _next_steps(told: Mapping[str, Any], files: Mapping[str, Path]) -> list[Advi
 
 def _repair(told: Mapping[str, Any], finding: Finding, file: Path) -> Advice:
     rows, found = told["repairable"][finding], told["findings"][finding]
-    label = finding_labels(lifecycle())[finding]
+    label = _labels(told)[finding]
     text = f"{label.meaning} {file.name} names the status that ends it for {of(rows, 'row')}. "
     if found > rows:
         text += f"No status ends it for the other {found - rows:,}: see their list below. "

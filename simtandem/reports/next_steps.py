@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import polars as pl
 
 from schemas.statuses import Finding, Outcome, StoppedBy, Verdict
-from simtandem.carriers.registry import lifecycle
+from simtandem.carriers.registry import lifecycle_of
 from simtandem.domain.labels import finding_labels
 from simtandem.domain.safety import unlimited
 from simtandem.domain.verdicts import to_retry
@@ -45,10 +45,15 @@ def next_steps(document: Document, examined: pl.DataFrame, invalid: pl.DataFrame
 
 def _steps(document: Document, examined: pl.DataFrame, invalid: pl.DataFrame) -> list[Advice]:
     if document.get("state"):
-        return [*_splits(examined), *_unfinished(document), *_refused(document, examined), *_cells(document, invalid)]
+        return [
+            *_splits(document, examined),
+            *_unfinished(document),
+            *_refused(document, examined),
+            *_cells(document, invalid),
+        ]
     if document.get("refusal"):
         return [_gate(document), *_cells(document, invalid)]
-    steps = [*_splits(examined), *_retry(document, examined), *_moved(document, examined)]
+    steps = [*_splits(document, examined), *_retry(document, examined), *_moved(document, examined)]
     steps += [*_refused(document, examined), *_cells(document, invalid)]
     return [*(steps or [_rest(document)]), *_throttled(document), *_unlimited(document)]
 
@@ -75,9 +80,9 @@ def _gate(document: Document) -> Advice:
     return Advice("The plan was refused: look at plan.csv", text)
 
 
-def _splits(examined: pl.DataFrame) -> list[Advice]:
+def _splits(document: Document, examined: pl.DataFrame) -> list[Advice]:
     found = []
-    labels = finding_labels(lifecycle())
+    labels = finding_labels(lifecycle_of(document["carrier"]))
     for split, text in _SPLITS.items():
         rows = examined.filter(pl.col("split") == split)
         if rows.is_empty():

@@ -10,7 +10,7 @@ from urllib.parse import quote
 import polars as pl
 
 from schemas.statuses import StoppedBy, Verdict
-from simtandem.carriers.registry import lifecycle
+from simtandem.carriers.registry import lifecycle_of
 from simtandem.reports import audit_page, history_charts, page_shell
 from simtandem.reports.headline import RETRIED
 from simtandem.reports.next_steps import Advice
@@ -62,7 +62,7 @@ def render(
         headline=_headline(verdicts, sent.height, runs.height),
         runs=[_line(run, links) for run in runs.iter_rows(named=True)],
         sent=sent.height,
-        newly_billed=newly_billed_means(lifecycle()),
+        newly_billed=newly_billed_means(lifecycle_of(sent["carrier"][-1] if sent.height else "emnify")),
         stoppers=_STOPPERS,
         totals={name: int(sent[name].sum()) for name in _SUMMED},
         monthly_change=None if sent["monthly_rate"].count() == 0 else float(change),

@@ -15,7 +15,7 @@ import polars as pl
 
 from schemas.statuses import Cause, Outcome, Verdict
 from schemas.tables import Explained, Rejected, Results, empty
-from simtandem.carriers.registry import lifecycle
+from simtandem.carriers.registry import lifecycle_of
 from simtandem.domain.verdicts import outcome_counts, verdict_counts
 from simtandem.ledger import explanations
 from simtandem.ledger.records import SENDING, RunKind, RunRecord, RunSummary, has_ended
@@ -217,7 +217,7 @@ def _counted(
     outcomes = told.get("outcomes") or outcome_counts(ledger.outcomes(run_id))
     judged = devices["verdict"].count() > 0
     verdicts = told.get("verdicts") or (verdict_counts(devices) if judged else {})
-    calls, counted = ledger.call_counts(run_id), figures(devices, lifecycle())
+    calls, counted = ledger.call_counts(run_id), figures(devices, lifecycle_of(ledger.run(run_id).record.carrier))
     on, off = counted.newly_billed, counted.no_longer_billed
     return {
         **_words(outcomes, verdicts),

@@ -1,10 +1,10 @@
 """The JSON document that `plan`, `apply` and `reconcile` print, and the exit codes that go with it."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from enum import StrEnum
 from typing import Any, NotRequired, TypedDict, cast
 
-from schemas.statuses import Outcome, Target, Verdict
+from schemas.statuses import EMNIFY_TARGETS, Outcome, Target, Verdict
 from simtandem.domain.stop_reason import Stop
 from simtandem.reports.run_counts import Figures
 
@@ -222,13 +222,13 @@ def _plan(plan: PlanCounts) -> PlanCounts:
         eta_s=round(float(plan["eta_s"]), 1),
         newly_billed=plan["newly_billed"],
         owner_changes=plan["owner_changes"],
-        targets=_every(Target, plan["targets"]),
+        targets=_every(Target, plan["targets"], left_out={*Target} - {*EMNIFY_TARGETS, *plan["targets"]}),
     )
 
 
-def _every(words: type[StrEnum], counts: Mapping[str, int]) -> dict[str, int]:
-    """A count for every word, in the order of the enumeration."""
+def _every(words: type[StrEnum], counts: Mapping[str, int], left_out: Collection[str] = ()) -> dict[str, int]:
+    """A count for every word, in the order of the enumeration, but for those left out."""
     strangers = sorted(set(counts) - set(words))
     if strangers:
         raise ValueError(f"{strangers[0]!r} is no {words.__name__.lower()}")
-    return {str(word): int(counts.get(word, 0)) for word in words}
+    return {str(word): int(counts.get(word, 0)) for word in words if word not in left_out}

@@ -7,9 +7,10 @@ from typing import Any, cast
 
 import polars as pl
 
-from schemas.statuses import Half, Outcome, StoppedBy, Target, Verdict
+from schemas.statuses import Half, Outcome, StoppedBy, Verdict
 from schemas.tables import Outcomes, empty
-from simtandem.carriers.registry import devices_of, lifecycle
+from simtandem.carriers.registry import devices_of, lifecycle_of
+from simtandem.domain.lifecycle import Lifecycle
 from simtandem.domain.stop_reason import Stop
 from simtandem.domain.verdicts import outcome_counts, results_of, verdict_counts
 from simtandem.ledger.records import RunKind, RunRecord, RunState, RunSummary, has_ended
@@ -39,8 +40,8 @@ def known_results(ledger: Ledger, run_id: str) -> pl.DataFrame:
     results = ledger.results(run_id)
     if not results.is_empty():
         return results
-    plan = ledger.plan(run_id)
-    return results_of(plan, ledger.rejected(run_id), known_outcomes(ledger, run_id, plan), None, lifecycle())
+    plan, rules = ledger.plan(run_id), lifecycle_of(ledger.run(run_id).record.carrier)
+    return results_of(plan, ledger.rejected(run_id), known_outcomes(ledger, run_id, plan), None, rules)
 
 
 def known_outcomes(ledger: Ledger, run_id: str, plan: pl.DataFrame) -> pl.DataFrame:
@@ -116,14 +117,14 @@ def known_document(ledger: Ledger, run: RunSummary, results: pl.DataFrame) -> Do
         digest=str(counts.get("digest", "")),
         exit_code=0,
         input={"file": record.file, "sha256": record.sha256, "rows": record.rows, "invalid": record.rejected},
-        plan=_counts(counts),
+        plan=_counts(counts, lifecycle_of(record.carrier)),
         outcomes=outcome_counts(known_outcomes(ledger, record.run_id, plan)),
         verdicts=verdicts,
         calls={"total": calls.total, "retried": calls.retried, "throttled": calls.throttled},
         seconds=_seconds(record, run.at),
         files={},
     )
-    counted = figures(results, lifecycle())
+    counted = figures(results, lifecycle_of(record.carrier))
     counted = replace(counted, not_begun=verdicts[Verdict.SKIPPED] - counted.half_done)
     head, go_on = ledger.head(record.run_id), _next(run, plan)
     return cast(
@@ -143,9 +144,9 @@ def planned(ledger: Ledger, run_id: str) -> Mapping[str, Any]:
     return details[-1] if details else {}
 
 
-def _counts(counts: Mapping[str, Any]) -> run_document.PlanCounts:
+def _counts(counts: Mapping[str, Any], lifecycle: Lifecycle) -> run_document.PlanCounts:
     names = run_document.PlanCounts.__annotations__
-    none = {**dict.fromkeys(names, 0), "targets": dict.fromkeys(Target, 0)}
+    none = {**dict.fromkeys(names, 0), "targets": {goal.word: 0 for goal in lifecycle.goals}}
     return cast("run_document.PlanCounts", {name: counts.get(name, none[name]) for name in names})
 
 

@@ -8,7 +8,7 @@ from typing import cast
 import polars as pl
 
 from schemas.statuses import Cause, Finding, Target, Verdict
-from simtandem.carriers.registry import lifecycle
+from simtandem.carriers.registry import lifecycle_of
 from simtandem.domain.labels import ATTRIBUTIONS
 from simtandem.ledger.explanations import Explanation
 from simtandem.reports import embedded_rows, page_shell, run_charts, urgency
@@ -70,11 +70,11 @@ def render(
 
 def _judged(run: Document, results: pl.DataFrame, rejected: pl.DataFrame) -> dict[str, object]:
     """What the page says about the rows."""
-    examined = urgency.examine(results, lifecycle())
+    examined = urgency.examine(results, lifecycle_of(run["carrier"]))
     return {
         "headline": _headline(run, examined),
-        "figures": figures(results, lifecycle()),
-        "newly_billed": newly_billed_means(lifecycle()),
+        "figures": figures(results, lifecycle_of(run["carrier"])),
+        "newly_billed": newly_billed_means(lifecycle_of(run["carrier"])),
         "asked": _counts(results, "desired", list(Target)),
         "funnel": run_charts.funnel(run),
         "moves": urgency.moves(results),

@@ -86,6 +86,7 @@ def _told(audit: Audit, findings: pl.DataFrame, explained: pl.DataFrame) -> Audi
         "findings": counts,
         "without_status": without_status(inventory),
         "run_id": audit.run_id,
+        "carrier": settings.carrier,
         "carrier_host": settings.carrier_host,
         "warnings": [settings.unencrypted] if settings.unencrypted else [],
         "repairable": {finding.value: rows.height for finding, rows in repairs(findings).items()},

@@ -12,7 +12,6 @@ from schemas.statuses import Action, Verdict
 from schemas.tables import Outcomes, empty
 from simtandem import progress
 from simtandem.carriers.protocol import Carrier
-from simtandem.carriers.registry import lifecycle
 from simtandem.domain.stop_reason import Stop
 from simtandem.domain.verdicts import outcome_counts, results_of, stragglers, to_retry, verdict_counts
 from simtandem.errors import CarrierError, Interrupted, PlanRefused
@@ -25,7 +24,7 @@ from simtandem.reports.report_tables import who
 from simtandem.reports.run_commands import comparing
 from simtandem.reports.run_counts import figures
 from simtandem.runs import sender_history, undo
-from simtandem.runs.run import ACCOUNT, CARRIER, Run, RunFolder
+from simtandem.runs.run import ACCOUNT, Run, RunFolder
 
 _EXIT_CODES = {RunState.INTERRUPTED: Interrupted.exit_code, RunState.REFUSED: PlanRefused.exit_code}
 _BRIEFLY_S = 5.0
@@ -175,7 +174,7 @@ def _judged(run: Run, outcomes: pl.DataFrame, rejected: pl.DataFrame) -> pl.Data
     """The verdicts of a run. Only where a device was changed by others, the ledger is asked which run that was."""
     folder = run.folder
     after = folder.table(_AFTER) if folder.has(_AFTER) else None
-    known = (folder.table("plan.parquet"), rejected, outcomes, after, lifecycle(), _owners(folder))
+    known = (folder.table("plan.parquet"), rejected, outcomes, after, run.lifecycle, _owners(folder))
     results = results_of(*known)
     if (results["verdict"] != Verdict.CHANGED_BY_OTHERS).all():
         return results
@@ -242,7 +241,7 @@ def _document(
     calls = run.ledger.call_counts(run.run_id)
     made = run_document.document(
         run_id=run.run_id,
-        carrier=CARRIER,
+        carrier=run.settings.carrier,
         account=ACCOUNT,
         digest=plan["digest"],
         exit_code=stop.exit_code if stop and stop.exit_code is not None else exit_code,
@@ -254,7 +253,7 @@ def _document(
         seconds=(datetime.now(UTC) - run.started).total_seconds(),
         files=files,
     )
-    made |= run_document.changes(figures(results, lifecycle()), stop) | {"carrier_host": run.settings.carrier_host}
+    made |= run_document.changes(figures(results, run.lifecycle), stop) | {"carrier_host": run.settings.carrier_host}
     made["billing"] = {"for_good": plan["billed_for_good"], "limit": plan["newly_billed_limit"]}
     if run.settings.unencrypted:
         made["warnings"] = [run.settings.unencrypted]

@@ -16,7 +16,8 @@ from schemas.statuses import Cause, Finding
 from schemas.tables import Events, Explained, Findings, empty
 from simtandem import progress
 from simtandem.carriers.protocol import Carrier
-from simtandem.carriers.registry import lifecycle
+from simtandem.carriers.registry import lifecycle_of
+from simtandem.domain.lifecycle import Lifecycle
 from simtandem.domain import attribution
 from simtandem.domain.abilities import Ability
 from simtandem.domain.findings import dated_findings, findings_of
@@ -54,6 +55,11 @@ class Audit:
             ledger.start_run(looking_run(run_id, RunKind.AUDIT, settings, started, parameters))
             until_begun.pop_all()
         return cls(run_id, settings, ledger, RunFolder(settings.runs_folder / run_id), started, before)
+
+    @property
+    def lifecycle(self) -> Lifecycle:
+        """The rules of the carrier that is audited."""
+        return lifecycle_of(self.settings.carrier)
 
     def earlier(self, name: str) -> pl.DataFrame | None:
         """A table that the audit before left behind, if it is still there."""
@@ -152,7 +158,7 @@ async def explain_changes(audit: Audit, carrier: Carrier) -> None:
         )
     audit.folder.save_table("explained.parquet", told.sort("half", "ident"))
     tests = empty(Events) if events is None else await _tests(audit, carrier)
-    begun = tests.filter(pl.col("type").is_in(attribution.types_into(_ending()))).select("sim_id", "at").drop_nulls()
+    begun = tests.filter(pl.col("type").is_in(attribution.types_into(_ending(audit)))).select("sim_id", "at").drop_nulls()
     audit.folder.save_table("tests.parquet", begun)
     if events is not None:
         audit.folder.save_table("events.parquet", pl.concat([events, tests]).unique("event_id", maintain_order=True))
@@ -165,8 +171,8 @@ def judge(audit: Audit) -> pl.DataFrame:
     inventory, managed = folder.table("inventory.parquet"), folder.table("managed.parquet")
     earlier = audit.earlier("findings.parquet")
     findings = dated_findings(
-        findings_of(inventory, managed, lifecycle()),
-        lifecycle(),
+        findings_of(inventory, managed, audit.lifecycle),
+        audit.lifecycle,
         managed,
         folder.table("tests.parquet"),
         folder.table("explained.parquet"),
@@ -211,27 +217,27 @@ async def _events_of(changes: pl.DataFrame, carrier: Carrier) -> pl.DataFrame | 
         return None
 
 
-def _ending() -> list[str]:
+def _ending(audit: Audit) -> list[str]:
     """The statuses that the carrier ends by itself."""
-    return [one.name for one in lifecycle().sims if one.becomes]
+    return [one.name for one in audit.lifecycle.sims if one.becomes]
 
 
 async def _tests(audit: Audit, carrier: Carrier) -> pl.DataFrame:
     """Events of moves to a status that ends by itself, of SIMs of which neither ledger nor an older audit knows it."""
     inventory, managed = audit.folder.table("inventory.parquet"), audit.folder.table("managed.parquet")
     earlier = audit.earlier("findings.parquet")
-    known = [managed.filter(pl.col("sim_status").is_in(_ending()))["sim_id"]]
+    known = [managed.filter(pl.col("sim_status").is_in(_ending(audit)))["sim_id"]]
     if earlier is not None:
         known.append(earlier.filter(pl.col("finding") == Finding.FACTORY_TEST)["sim_id"])
     unknown = inventory.filter(
-        pl.col("sim_status").is_in(_ending()) & ~pl.col("sim_id").is_in(pl.concat(known).implode())
+        pl.col("sim_status").is_in(_ending(audit)) & ~pl.col("sim_id").is_in(pl.concat(known).implode())
     )
     if unknown.is_empty() or Ability.EVENTS not in carrier.lifecycle.abilities:
         return empty(Events)
     now = datetime.now(UTC)
     iccids = sorted(unknown["iccid"].drop_nulls())
     try:
-        return await carrier.events(now - attribution.EVENTS_KEPT, now, attribution.types_into(_ending()), iccids)
+        return await carrier.events(now - attribution.EVENTS_KEPT, now, attribution.types_into(_ending(audit)), iccids)
     except (CarrierRefused, CarrierUnavailable) as error:
-        progress.current().message(f"Since when SIMs are {' or '.join(_ending())} could not be read: {error}")
+        progress.current().message(f"Since when SIMs are {' or '.join(_ending(audit))} could not be read: {error}")
         return empty(Events)

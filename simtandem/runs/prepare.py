@@ -11,7 +11,6 @@ import polars as pl
 from schemas.statuses import Action
 from simtandem import intake, progress
 from simtandem.carriers.protocol import Carrier
-from simtandem.carriers.registry import lifecycle
 from simtandem.domain import safety
 from simtandem.domain.abilities import Ability
 from simtandem.domain.device_lookup import resolve
@@ -25,7 +24,7 @@ from simtandem.runs.finish import finish
 from simtandem.runs.input_file import bounds, local_file
 from simtandem.runs.look_plan import LookCost, costly
 from simtandem.runs.origin import AskedOn
-from simtandem.runs.run import CARRIER, Run, RunFolder
+from simtandem.runs.run import Run, RunFolder
 
 OWNERS = "owners.parquet"
 _FOUR_EYES = (
@@ -50,7 +49,7 @@ def _devices(run: Run) -> Intake:
     if run.request.retry_of:
         return retry.read_run(run)
     quoting = run.asked_on is AskedOn.TERMINAL  # elsewhere an error is shown to people who may not read that file
-    return intake.read_devices(local_file(run), run.request.target, bounds(run.settings), quoting=quoting)
+    return intake.read_devices(local_file(run), run.request.target, bounds(run.settings), quoting=quoting, lifecycle=run.lifecycle)
 
 
 def take_devices(run: Run, intake: Intake) -> None:
@@ -104,7 +103,7 @@ def plan_changes(run: Run) -> dict[str, Any]:
             folder.table("devices.parquet"),
             folder.table("repeats.parquet"),
             folder.table("inventory.parquet"),
-            lifecycle(),
+            run.lifecycle,
             folder.table(OWNERS) if folder.has(OWNERS) else None,
             {(kind, ident): why for kind, ident, why in folder.data("listing.json").get("refused", [])},
         )
@@ -121,18 +120,18 @@ def plan_changes(run: Run) -> dict[str, Any]:
 
 
 def _describe(run: Run, plan: pl.DataFrame) -> dict[str, Any]:
-    counted = counts(plan, lifecycle())
+    counted = counts(plan, run.lifecycle)
     changes = counted.sim_changes + counted.endpoint_changes
-    calls = calls_needed(plan, run.request.batch_size, lifecycle())
+    calls = calls_needed(plan, run.request.batch_size, run.lifecycle)
     if changes:  # and what looking at devices again takes, before and after
         cost = LookCost.of(run.folder, run.settings)
         calls += cost.calls(counted.devices)
-        calls += cost.planned(costly(plan, lifecycle()).height, calls - run.settings.capacity, run.request.batch_size)
+        calls += cost.planned(costly(plan, run.lifecycle).height, calls - run.settings.capacity, run.request.batch_size)
     settings = run.settings
     eta = eta_seconds(
         calls, settings.capacity, settings.calls_window_s, counted.sim_changes, settings.sim_concurrency, _LATENCY_S
     )
-    told = {"digest": digest(plan, CARRIER), "calls": calls, "eta_s": eta}
+    told = {"digest": digest(plan, settings.carrier), "calls": calls, "eta_s": eta}
     return {**told, "newly_billed_limit": settings.max_newly_billed, **dataclasses.asdict(counted)}
 
 
@@ -160,7 +159,7 @@ def check_digest(run: Run) -> None:
     """Let the plan that the run is pinned to pass, or end the run and raise `PlanRefused`. No approval helps."""
     pinned, digest = run.request.plan_digest or None, run.folder.data("plan.json")["digest"]
     try:
-        safety.check_digest(CARRIER, expected=pinned, digest=digest)
+        safety.check_digest(run.settings.carrier, expected=pinned, digest=digest)
     except PlanRefused as refusal:
         finish(run, RunState.REFUSED, why=str(refusal))
         raise
@@ -184,7 +183,7 @@ async def ask_gate(run: Run, carrier: Carrier) -> None:
 
 async def _count_fleet(run: Run, carrier: Carrier, plan: pl.DataFrame) -> tuple[int | None, int | None]:
     """SIMs of the fleet and charged ones; the carrier is asked only where what was listed can't tell enough."""
-    listing, suspending = run.folder.data("listing.json"), safety.suspending(plan, lifecycle())
+    listing, suspending = run.folder.data("listing.json"), safety.suspending(plan, run.lifecycle)
     sims, activated = listing["sims"], listing["activated"]
     limits = _limits(run)
     enough = sims and sims >= limits.suspend_fleet_min and suspending <= limits.suspend_share * activated
@@ -204,7 +203,7 @@ def _check(run: Run, plan: pl.DataFrame, sims: int | None, activated: int | None
     request = run.request
     safety.check(
         plan,
-        lifecycle=lifecycle(),
+        lifecycle=run.lifecycle,
         fleet_sims=sims,
         fleet_activated=activated,
         limits=_limits(run),

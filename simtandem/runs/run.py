@@ -19,7 +19,8 @@ from schemas.hosts import plain_host
 from schemas.parameters import BulkUpdate, Mode
 from schemas.statuses import StoppedBy
 from simtandem.carriers.protocol import Carrier
-from simtandem.carriers.registry import open_carrier
+from simtandem.carriers.registry import lifecycle_of, open_carrier
+from simtandem.domain.lifecycle import Lifecycle
 from simtandem.errors import InputError, Interrupted, LedgerError, PlanRefused, SimtandemError
 from simtandem.host.processes import process_mark
 from simtandem.host.user_name import user_name
@@ -33,7 +34,6 @@ from simtandem.text.redaction import redacted_data, redacted_frame
 
 log = logging.getLogger(__name__)
 
-CARRIER = "emnify"
 ACCOUNT = "default"
 """The account's name: settings hold one account."""
 
@@ -197,12 +197,17 @@ class Run:
             until_begun.pop_all()
         return cls(run_id, kind, request, settings, ledger, folder, started, asked_on)
 
+    @property
+    def lifecycle(self) -> Lifecycle:
+        """The rules of the run's carrier."""
+        return lifecycle_of(self.settings.carrier)
+
     def record(self, intake: Mapping[str, Any]) -> RunRecord:
         """What the ledger keeps of this run from its start."""
         return RunRecord(
             run_id=self.run_id,
             kind=self.kind,
-            carrier=CARRIER,
+            carrier=self.settings.carrier,
             carrier_host=self.settings.carrier_host,
             file=str(intake["file"]),
             sha256=str(intake["sha256"]),
@@ -305,7 +310,7 @@ def looking_run(
     return RunRecord(
         run_id=run_id,
         kind=kind,
-        carrier=CARRIER,
+        carrier=settings.carrier,
         carrier_host=settings.carrier_host,
         file="",
         sha256="",

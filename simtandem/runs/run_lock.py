@@ -64,7 +64,7 @@ async def changed_meanwhile(run: Run, look: FreshLook, given_up: Callable[[], bo
         return plan
     if not look.stale(look.listed):
         return plan.clear()
-    rows = costly(plan, lifecycle())
+    rows = costly(plan, run.lifecycle)
     if look.cost.at_once(rows.height) < rows.height:
         return rows.clear()
     if rows.height:

@@ -7,10 +7,10 @@ import polars as pl
 
 from schemas.parameters import Mode
 from schemas.statuses import Verdict
-from simtandem.carriers.registry import lifecycle
 from simtandem.domain.safety import for_good, unlimited
 from simtandem.reports.headline import headline, parts, retry_command, stopped
 from simtandem.reports.run_document import Document
+from simtandem.domain.lifecycle import Lifecycle
 from simtandem.runs.prepare import problems
 from simtandem.runs.run import Run
 
@@ -31,9 +31,9 @@ def only_planned(document: Document) -> bool:
     return "results" not in document["files"]
 
 
-def waiting(plan: dict[str, Any], excess: str) -> str:
+def waiting(plan: dict[str, Any], excess: str, lifecycle: Lifecycle) -> str:
     """What a run waits for, and what it would do; first of all what can't be undone."""
-    first = for_good(plan.get("billed_for_good", 0), lifecycle())
+    first = for_good(plan.get("billed_for_good", 0), lifecycle)
     note = unlimited(plan["newly_billed"], plan.get("newly_billed_limit", 0))
     why = " ".join(each for each in (first, excess or "Approval was asked for.") if each)
     return (

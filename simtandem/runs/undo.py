@@ -5,7 +5,6 @@ import socket
 import polars as pl
 
 from schemas.tables import Rejected, Repeats, empty
-from simtandem.carriers.registry import lifecycle
 from simtandem.domain.inverse import as_devices, changed_devices, invert, undo_rows, without_wish
 from simtandem.errors import InputError
 from simtandem.host.processes import process_may_run
@@ -52,7 +51,7 @@ def read_run(run: Run) -> Intake:
     plan, outcomes = run.ledger.plan(run_id), run.ledger.outcomes(run_id)
     sent = sender_history.sent_by(run.ledger, run_id)
     later = sender_history.sent_later(run.ledger, run_id, plan, sent)
-    changes = changed_devices(plan, outcomes, lifecycle(), sent, later, run_id)
+    changes = changed_devices(plan, outcomes, run.lifecycle, sent, later, run_id)
     if changes.is_empty():
         raise InputError(f"Run {run_id} ({undone.record.kind}) changed nothing, so there is nothing to undo.")
     run.folder.save_table(_CHANGES, changes)
@@ -69,7 +68,7 @@ def read_run(run: Run) -> Intake:
 
 def turn_around(run: Run, plan: pl.DataFrame) -> pl.DataFrame:
     """The plan of an undo from the plan for its devices; also leaves what goes back as `undo.csv`."""
-    inverse = invert(plan, run.folder.table(_CHANGES), lifecycle())
+    inverse = invert(plan, run.folder.table(_CHANGES), run.lifecycle)
     write_retry(undo_rows(inverse), run.folder.file("undo.csv"))
     return inverse
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 import polars as pl
 from hypothesis import strategies as st
 
-from schemas.statuses import Action, EndpointStatus, Half, SimStatus, Target
+from schemas.statuses import EMNIFY_TARGETS, Action, EndpointStatus, Half, SimStatus, Target
 from schemas.tables import Devices, Inventory, Repeats, empty
 
 ISSUED, ACTIVE, SUSPENDED, TESTING = (
@@ -147,7 +147,7 @@ def jobs(draw: st.DrawFn) -> Job:
         ids = [one.sim_id, one.endpoint_id, one.iccid]
         given = draw(st.sets(st.sampled_from([at for at, ident in enumerate(ids) if ident]), min_size=1))
         sim_id, endpoint_id, number = (ident if at in given else None for at, ident in enumerate(ids))
-        rows.append((len(rows) + 2, sim_id, endpoint_id, number, draw(st.sampled_from(Target))))
+        rows.append((len(rows) + 2, sim_id, endpoint_id, number, draw(st.sampled_from(EMNIFY_TARGETS))))
     kept = draw(st.lists(st.sampled_from([row[0] for row in rows]), max_size=3)) if rows else []
     again = [(len(rows) + 2 + at, same_as) for at, same_as in enumerate(kept)]
     return Job(fleet, wishes(*rows), repeats(*again))

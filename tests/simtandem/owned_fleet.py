@@ -6,7 +6,7 @@ import polars as pl
 from hypothesis import strategies as st
 
 from schemas.organisations import CLEARABLE, NOBODY, OwnerField
-from schemas.statuses import Action, Target
+from schemas.statuses import EMNIFY_TARGETS, Action, Target
 from schemas.tables import Devices, Outcomes, Owners, empty
 from simtandem.domain import ownership
 from tests.simtandem.model_fleet import ModelFleet, fleets
@@ -92,6 +92,6 @@ def owner_jobs(draw: st.DrawFn) -> tuple[OwnedFleet, pl.DataFrame]:
     rows: list[tuple[int, str | None, Target | None, str | None]] = []
     for sim in draw(st.lists(st.sampled_from([*sims, "99"]), max_size=8)):
         owners = draw(wanted_owners())
-        target = draw(st.sampled_from(Target) | st.none() if owners else st.sampled_from(Target))
+        target = draw(st.sampled_from(EMNIFY_TARGETS) | st.none() if owners else st.sampled_from(EMNIFY_TARGETS))
         rows.append((len(rows) + 2, sim, target, owners))
     return OwnedFleet(fleet, held), asks(*rows)

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from schemas.statuses import Target
+from schemas.statuses import EMNIFY_TARGETS, Target
 from schemas.tables import Devices, Rejected, Repeats
 from simtandem.carriers.emnify.lifecycle import EMNIFY
 from simtandem.errors import InputError
@@ -62,7 +62,9 @@ cells = st.one_of(st.just(""), near_misses, near_misses, st.text(encodable, max_
 
 
 @settings(max_examples=60, deadline=None)
-@given(st.lists(st.lists(cells, min_size=1, max_size=7), min_size=1, max_size=8), st.sampled_from([None, *Target]))
+@given(
+    st.lists(st.lists(cells, min_size=1, max_size=7), min_size=1, max_size=8), st.sampled_from([None, *EMNIFY_TARGETS])
+)
 @example([["", "1", "", "", "", "activated"], ["", "1", "", "2", "", "1"], ["", "", "", "2", "", "suspended"]], None)
 @example([["", "1", "", "2", "", "activated"], ["", "1", "", "", "", ""], ["", "", "", "2", "", ""]], Target.ACTIVATED)
 def test_devices_rejected_and_repeats_add_up_to_the_rows_whatever_the_cells_hold(
@@ -108,7 +110,7 @@ def test_nothing_but_an_input_error_is_raised_whatever_the_bytes(directory: Path
 
 
 devices = st.lists(
-    st.tuples(st.integers(1, 10**12 - 1).filter(lambda number: number % 10_000), st.sampled_from(Target)),
+    st.tuples(st.integers(1, 10**12 - 1).filter(lambda number: number % 10_000), st.sampled_from(EMNIFY_TARGETS)),
     min_size=1,
     max_size=6,
     unique_by=lambda device: device[0],

@@ -4,7 +4,7 @@ import pytest
 
 from schemas.statuses import Outcome
 from simtandem.carriers.emnify.client import Emnify
-from simtandem.carriers.registry import lifecycle, open_carrier
+from simtandem.carriers.registry import lifecycle_of, open_carrier
 from simtandem.emulator.server import Emulator, Group
 from simtandem.errors import InputError
 from simtandem.settings import load
@@ -37,5 +37,5 @@ def test_without_a_token_nothing_is_opened(tmp_path: Path) -> None:
 
 async def test_rules_are_those_of_the_carrier(tmp_path: Path) -> None:
     carrier = open_carrier(load(home=tmp_path, emnify_token="t"), MemoryJournal())
-    assert type(lifecycle()) is type(carrier.lifecycle)
+    assert type(lifecycle_of("emnify")) is type(carrier.lifecycle)
     await carrier.aclose()

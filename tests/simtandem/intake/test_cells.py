@@ -4,6 +4,7 @@ import pytest
 from schemas.statuses import Target
 from simtandem.intake import parse_target
 from simtandem.intake.cells import meaning, tidied
+from simtandem.intake.vocabulary import Vocabulary
 
 ICCID = "8988303000010000001"
 
@@ -88,4 +89,4 @@ def test_what_cannot_be_asked_for_is_no_target(text: str) -> None:
     ],
 )
 def test_a_good_text_stands_for_one_value(field: str, text: str, value: str) -> None:
-    assert pl.select(meaning(field, pl.lit(text))).item() == value
+    assert pl.select(meaning(field, pl.lit(text), Vocabulary())).item() == value

@@ -9,7 +9,7 @@ import polars as pl
 import pytest
 from polars.testing import assert_frame_equal
 
-from schemas.statuses import Half, Outcome, Target, Verdict
+from schemas.statuses import EMNIFY_TARGETS, Half, Outcome, Target, Verdict
 from simtandem.ledger import last_known
 from simtandem.ledger.database import Database
 from simtandem.ledger.integrity.prune import prune
@@ -47,7 +47,7 @@ class History:
         kind = self._chance.choice([RunKind.APPLY, RunKind.APPLY, RunKind.UNDO, RunKind.RECONCILE])
         host = self._chance.choice([HERE, HERE.upper(), f"{HERE}.", f"{HERE}.:443"])
         self.ledger.start_run(self._a_run(run_id, kind=kind, carrier_host=host, started_at=self._clock.now))
-        target = self._chance.choice([*Target])
+        target = self._chance.choice([*EMNIFY_TARGETS])
         rows = {sim: row for row, sim in enumerate(self._chance.sample(SIMS, 4), start=2)}
         plan = _plan(rows, target, tuple(rows)[:2])
         if kind is RunKind.UNDO and self.unnamed:

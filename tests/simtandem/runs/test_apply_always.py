@@ -7,7 +7,7 @@ import polars as pl
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from schemas.statuses import Action, EndpointStatus, Half, Outcome, SimStatus, Target
+from schemas.statuses import EMNIFY_TARGETS, Action, EndpointStatus, Half, Outcome, SimStatus, Target
 from simtandem import progress
 from simtandem.errors import CarrierRefused, CarrierUnavailable
 from simtandem.ledger.journal import CallWriter
@@ -65,7 +65,7 @@ def trials(draw: st.DrawFn) -> Trial:
     moment = st.none() | st.integers(1, 12)
     return Trial(
         states=states,
-        targets=draw(st.lists(st.sampled_from(Target), min_size=count, max_size=count)),
+        targets=draw(st.lists(st.sampled_from(EMNIFY_TARGETS), min_size=count, max_size=count)),
         acts={ident: draw(st.lists(st.sampled_from(ACTS), max_size=3)) for ident in idents},
         batch_size=draw(st.integers(1, 3)),
         retries=draw(st.integers(0, 2)),

@@ -1,9 +1,12 @@
+from functools import partial
 from typing import Any, cast
 
 import pytest
 
 from simtandem.reports.run_document import Document
-from simtandem.runs.summary import ending, waiting
+from simtandem.runs.summary import ending
+from simtandem.runs.summary import waiting as waiting_at
+from simtandem.carriers.emnify.lifecycle import EMNIFY
 
 PLAN = {
     "digest": "d1",
@@ -14,6 +17,7 @@ PLAN = {
     "newly_billed": 3,
     "owner_changes": 0,
 }
+waiting = partial(waiting_at, lifecycle=EMNIFY)
 CHANGES = "3 SIMs and 2 endpoints to change"
 NOTHING = "Only planned: nothing was sent."
 RECORDED = "What was done is recorded; to go on: simtandem retry r1."

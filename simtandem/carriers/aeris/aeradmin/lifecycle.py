@@ -22,7 +22,7 @@ _ASSIGNED, _PROVISIONED, _BILLED, _SUSPENDED, _CANCELED = (
 )
 
 AERADMIN: Final = Lifecycle(
-    carrier="aeris-aeradmin",
+    carrier="aeradmin",
     sims=(
         Status(name=_ASSIGNED, aliases=("Assign", "Initial")),
         Status(

@@ -16,7 +16,7 @@ _NEW, _ACTIVE, _PAUSE, _DEACTIVATED = "NEW", "ACTIVE", "PAUSE", "DEACTIVATED"
 _UNKNOWN_FEE = "what this costs is the contract's"
 
 IOT_ACCELERATOR: Final = Lifecycle(
-    carrier="aeris-iot-accelerator",
+    carrier="iot-accelerator",
     sims=(
         Status(name=_NEW),
         Status(name=_ACTIVE, charged=True, on=True, fee_in=_UNKNOWN_FEE),

@@ -13,7 +13,7 @@ import polars as pl
 
 from schemas.tables import Devices, Inventory, Repeats, empty
 from simtandem.carriers.emnify.lifecycle import EMNIFY
-from simtandem.carriers.registry import lifecycle
+from simtandem.carriers.registry import lifecycle_of
 from simtandem.domain.batches import split
 from simtandem.domain.plan import digest, make_plan
 from simtandem.emulator.seeding import Group
@@ -36,7 +36,7 @@ def every_state(wishes: list[str]) -> pl.DataFrame:
         listed.append((sim_id, str(8_988_000_000_000_000_000 + number) if sim else None, sim, endpoint_id, endpoint))
     devices = pl.DataFrame(asked, schema=empty(Devices).schema, orient="row")
     inventory = pl.DataFrame(listed, schema=empty(Inventory).schema, orient="row")
-    return make_plan(devices, empty(Repeats), inventory, lifecycle())
+    return make_plan(devices, empty(Repeats), inventory, lifecycle_of("emnify"))
 
 
 def test_the_digest_of_every_move_is_the_one_it_was() -> None:
