@@ -1,4 +1,6 @@
-"""The settings of Aeris's two platforms. `simtandem.settings.Settings` has them among its own.
+"""The settings of Aeris's two platforms, and the one that chooses a carrier.
+
+`simtandem.settings.Settings` has them among its own.
 
 Nothing about AerAdmin's call that changes a state has a default: no public source describes it.
 """
@@ -14,6 +16,9 @@ STATE_CHANGE = ("method", "path", "words")
 class AerisSettings(BaseModel):
     """Where, as whom and how fast to call; and what only a contract or Aeris's own documentation says."""
 
+    carrier: Literal["emnify", "aeradmin", "iot-accelerator"] = Field(
+        default="emnify", description="carrier to call: `emnify`, `aeradmin` or `iot-accelerator`"
+    )
     aeradmin_url: str = Field(default="https://aeradminapi.aeris.com", description="AerAdmin: host of the interface")
     aeradmin_account_id: str = Field(default="", description="AerAdmin: accountID of every call")
     aeradmin_email: str = Field(default="", description="AerAdmin: e-mail address of who asks, in every call")

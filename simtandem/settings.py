@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from decimal import Decimal
 from functools import cached_property
 from pathlib import Path
-from typing import Any, Literal, Self
+from typing import Any, Self
 from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
@@ -46,9 +46,6 @@ class Settings(AerisSettings, BaseSettings):
     model_config = SettingsConfigDict(env_prefix=PREFIX, frozen=True, extra="ignore", env_ignore_empty=True)
 
     home: Path = Field(default=Path("~/.simtandem"), description="ledger, run folders, call budget, embedded Prefect")
-    carrier: Literal["emnify", "aeradmin", "iot-accelerator"] = Field(
-        default="emnify", description="carrier to call: `emnify`, `aeradmin` or `iot-accelerator`"
-    )
     ledger_url: SecretStr | None = Field(default=None, description="`postgresql+psycopg://…`; unset: SQLite in `home`")
     emnify_url: str = Field(default="https://cdn.emnify.net", description="any host that serves the same API")
     emnify_token: SecretStr | None = Field(default=None, description="application token; never logged, stored or shown")

@@ -135,17 +135,13 @@ def _where(session: Session, files: dict[str, str]) -> Markdown:
 async def show_audit(document: AuditDocument) -> None:
     """What an audit of the fleet found, and where its files are."""
     found = document["findings"]
+    labels = finding_labels(lifecycle_of(document.get("carrier", "emnify")))
     heading = markdown("## {} findings in {} SIMs", sum(found.values()), document["sims"])
     run = markdown("Run {}, on the machine that ran it:", document["run_id"])
     text = _paragraphs(
         [
             heading,
-            _counts(
-                {
-                    finding_labels(lifecycle_of(document.get("carrier", "emnify")))[Finding(name)].name: count
-                    for name, count in found.items()
-                }
-            ),
+            _counts({labels[Finding(name)].name: count for name, count in found.items()}),
             run,
             _files(document["files"]),
         ]

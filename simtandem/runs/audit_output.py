@@ -33,6 +33,7 @@ def finish(audit: Audit, findings: pl.DataFrame) -> AuditDocument:
     files["report"] = report
     document: AuditDocument = {
         "run_id": audit.run_id,
+        "carrier": audit.settings.carrier,
         "sims": told["sims"],
         "endpoints": told["endpoints"],
         "findings": told["findings"],

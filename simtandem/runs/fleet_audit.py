@@ -17,10 +17,10 @@ from schemas.tables import Events, Explained, Findings, empty
 from simtandem import progress
 from simtandem.carriers.protocol import Carrier
 from simtandem.carriers.registry import lifecycle_of
-from simtandem.domain.lifecycle import Lifecycle
 from simtandem.domain import attribution
 from simtandem.domain.abilities import Ability
 from simtandem.domain.findings import dated_findings, findings_of
+from simtandem.domain.lifecycle import Lifecycle
 from simtandem.errors import CarrierRefused, CarrierUnavailable, InputError, LedgerError, SimtandemError
 from simtandem.ledger import fleet_history
 from simtandem.ledger.records import RunKind, RunState
@@ -158,7 +158,9 @@ async def explain_changes(audit: Audit, carrier: Carrier) -> None:
         )
     audit.folder.save_table("explained.parquet", told.sort("half", "ident"))
     tests = empty(Events) if events is None else await _tests(audit, carrier)
-    begun = tests.filter(pl.col("type").is_in(attribution.types_into(_ending(audit)))).select("sim_id", "at").drop_nulls()
+    begun = (
+        tests.filter(pl.col("type").is_in(attribution.types_into(_ending(audit)))).select("sim_id", "at").drop_nulls()
+    )
     audit.folder.save_table("tests.parquet", begun)
     if events is not None:
         audit.folder.save_table("events.parquet", pl.concat([events, tests]).unique("event_id", maintain_order=True))

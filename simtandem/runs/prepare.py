@@ -49,7 +49,9 @@ def _devices(run: Run) -> Intake:
     if run.request.retry_of:
         return retry.read_run(run)
     quoting = run.asked_on is AskedOn.TERMINAL  # elsewhere an error is shown to people who may not read that file
-    return intake.read_devices(local_file(run), run.request.target, bounds(run.settings), quoting=quoting, lifecycle=run.lifecycle)
+    return intake.read_devices(
+        local_file(run), run.request.target, bounds(run.settings), quoting=quoting, lifecycle=run.lifecycle
+    )
 
 
 def take_devices(run: Run, intake: Intake) -> None:

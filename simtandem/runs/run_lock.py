@@ -13,7 +13,6 @@ import polars as pl
 
 from schemas.statuses import Action
 from simtandem import progress
-from simtandem.carriers.registry import lifecycle
 from simtandem.host.file_lock import lock_file, taken
 from simtandem.runs.fresh_look import FreshLook
 from simtandem.runs.look_plan import costly

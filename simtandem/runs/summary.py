@@ -7,10 +7,10 @@ import polars as pl
 
 from schemas.parameters import Mode
 from schemas.statuses import Verdict
+from simtandem.domain.lifecycle import Lifecycle
 from simtandem.domain.safety import for_good, unlimited
 from simtandem.reports.headline import headline, parts, retry_command, stopped
 from simtandem.reports.run_document import Document
-from simtandem.domain.lifecycle import Lifecycle
 from simtandem.runs.prepare import problems
 from simtandem.runs.run import Run
 

@@ -3,10 +3,10 @@ from typing import Any, cast
 
 import pytest
 
+from simtandem.carriers.emnify.lifecycle import EMNIFY
 from simtandem.reports.run_document import Document
 from simtandem.runs.summary import ending
 from simtandem.runs.summary import waiting as waiting_at
-from simtandem.carriers.emnify.lifecycle import EMNIFY
 
 PLAN = {
     "digest": "d1",
