@@ -140,3 +140,15 @@ def test_a_table_that_contradicts_itself_is_refused(changed: dict[str, object], 
     }
     with pytest.raises(ValueError, match=wrong):
         Lifecycle(**{**rules, **changed})  # type: ignore[arg-type]  # made up on purpose
+
+
+def test_a_way_back_that_no_legal_move_leads_is_refused_also_where_another_status_leads_there() -> None:
+    rules = Lifecycle(
+        carrier="x",
+        sims=(Status(name="rest"), Status(name="trial"), Status(name="on", charged=True, on=True)),
+        sim_moves=frozenset({("rest", "trial"), ("trial", "on"), ("on", "rest")}),
+        goals=(Goal(word="try", sim="trial", verb="try"), Goal(word="use", sim="on", verb="use")),
+    )
+    assert "no legal step leads back there" in rules.restore(("trial", None), ("rest", None)).refusal
+    assert rules.restore(("on", None), ("rest", None)).sim_after == "rest"
+    assert rules.restore(("trial", None), ("on", None)).refusal, "it would be charged again"
