@@ -54,7 +54,8 @@ def _shown(value: object) -> str:
 
 def settings_page() -> str:
     """The page about settings."""
-    return f"# Settings\n\nRead from the environment. All are optional but the carrier's token.\n\n{settings_table()}"
+    whence = "Read from the environment and from `settings.toml`. All are optional but the carrier's token."
+    return f"# Settings\n\n{whence}\n\n{settings_table()}"
 
 
 def errors_table() -> str:

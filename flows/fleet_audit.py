@@ -27,12 +27,16 @@ STEPS = AuditSteps(
 
 
 @flow(name="fleet-audit")
-async def fleet_audit() -> State[Any]:
+async def fleet_audit(account: str = "") -> State[Any]:
     """List the whole fleet and report what is split, what costs money for nothing, and what drifted.
 
     It also keeps what the carrier's events say of the runs since, because the carrier forgets them.
+
+    Args:
+        account: Leave empty, or name one of the settings file, where it has several.
+
     """
-    async with open_audit() as session:
+    async with open_audit(account) as session:
         document = await audit(session, STEPS)
         record = session.record_head()
     await show_audit(document)

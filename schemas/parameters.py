@@ -123,17 +123,24 @@ class BulkUpdate(PlainModel):
         "undo that. In a run that waits for an approval, whoever approves has to switch it on as well.",
         json_schema_extra=_at(9),
     )
+    account: str = Field(
+        default="",
+        title="Account",
+        description="Leave empty, or name one of the settings file, where it has several. A retry or an undo is of the "
+        "account of the earlier run.",
+        json_schema_extra=_at(10),
+    )
     retry_of: str = Field(
         default="",
         title="Retry of",
         description="Leave empty, or name an earlier run to try again what it left open; the CSV is not read then.",
-        json_schema_extra=_at(10),
+        json_schema_extra=_at(11),
     )
     undo_of: str = Field(
         default="",
         title="Undo of",
         description="Leave empty, or name an earlier run to put its devices back; the CSV is not read then.",
-        json_schema_extra=_at(11),
+        json_schema_extra=_at(12),
     )
 
     @model_validator(mode="before")
@@ -194,6 +201,12 @@ class AuditReport(PlainModel):
         title="Formats",
         description="One file or folder each, all with the same numbers.",
         json_schema_extra=_at(2),
+    )
+    account: str = Field(
+        default="",
+        title="Account",
+        description="Leave empty, or name one of the settings file, where it has several.",
+        json_schema_extra=_at(3),
     )
 
     @model_validator(mode="after")

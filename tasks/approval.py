@@ -20,6 +20,7 @@ from prefect.context import FlowRunContext
 from prefect.input import RunInput
 from pydantic import Field
 
+from schemas.parameters import BulkUpdate
 from simtandem.domain.verdicts import moved_between
 from simtandem.errors import PlanRefused
 from simtandem.ledger.records import RunState
@@ -27,7 +28,7 @@ from simtandem.ledger.store import Ledger
 from simtandem.runs import prepare
 from simtandem.runs.finish import finish
 from simtandem.runs.four_eyes import Login, Person, SharedLogin, objection, person, require_somebody
-from simtandem.runs.run import RunFolder
+from simtandem.runs.run import RunFolder, require_account
 from simtandem.runs.summary import waiting
 from simtandem.text.escaping import markdown, prose
 from tasks.artifacts import show_approval
@@ -92,6 +93,11 @@ async def obtain_approval(session: Session, login: Login | None = None) -> None:
         await _go_on(case, case.answer)
 
 
+def _not_asked(request: BulkUpdate) -> set[str]:
+    """What is no part of the question; an account that is not named neither, as before accounts had names."""
+    return {"accept_large"} if request.account else {"accept_large", "account"}
+
+
 @dataclass(frozen=True, slots=True)
 class _Case:
     """What is to be decided, who asks for it, and what was answered so far, as far as the ledger knows of a question.
@@ -118,7 +124,7 @@ class _Case:
     async def of(cls, session: Session, flow_run: UUID, login: Login) -> "_Case":
         """The case of this flow run as it stands."""
         run = session.run
-        request = hashlib.sha256(run.request.model_dump_json(exclude={"accept_large"}).encode()).hexdigest()
+        request = hashlib.sha256(run.request.model_dump_json(exclude=_not_asked(run.request)).encode()).hexdigest()
         case = cls(session, flow_run, login, request, person(await login.asked(flow_run), run.request.requested_by))
         if case.asked_by is not None:
             run.origin = {**(run.origin or {}), **case.asked_by.as_record("requested_by")}
@@ -126,6 +132,8 @@ class _Case:
         if asked is None:
             return case
         known = _recorded(run.ledger, flow_run, request, asked)
+        if known:
+            require_account(run.ledger.run(asked.run_id).record, run.settings.account_key)
         subject, answer = (asked.subject, asked.answer) if known else ("", None)
         return replace(case, times=asked.times, subject=subject, key=asked.key, answer=answer)
 

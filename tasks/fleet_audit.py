@@ -44,9 +44,12 @@ class AuditSession:
 
 
 @asynccontextmanager
-async def open_audit() -> AsyncIterator[AuditSession]:
-    """An audit by the settings of this process. What ends it is recorded and raised on."""
-    with fleet_audit.auditing_of(await settings_of_run(), origin()) as audit:
+async def open_audit(account: str = "") -> AsyncIterator[AuditSession]:
+    """An audit of this account; without a name, of the one that is chosen or the only one.
+
+    What ends it is recorded and raised on.
+    """
+    with fleet_audit.auditing_of(await settings_of_run(account), origin()) as audit:
         async with audit.carrier() as carrier:
             yield AuditSession(audit, carrier)
 

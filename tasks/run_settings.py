@@ -7,6 +7,8 @@ where files lie is said by the worker's environment alone: whoever may edit Vari
 
 import asyncio
 import logging
+from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 from prefect.blocks.system import Secret
@@ -15,7 +17,9 @@ from prefect.client.orchestration import PrefectClient, get_client
 from schemas.hosts import plain_host
 from simtandem.errors import InputError, OrchestrationError
 from simtandem.host.private_home import close_to_others, keep_private
-from simtandem.settings import PREFIX, VARIABLES, Settings, load, secret_names, unset_names
+from simtandem.runs.run_account import account_of_run
+from simtandem.settings import PREFIX, Settings, chosen_account, load, load_home, secret_names
+from simtandem.settings.model import VARIABLES
 
 log = logging.getLogger("simtandem.settings")
 
@@ -25,35 +29,44 @@ _TOKEN = "emnify_token"  # noqa: S105 - the name of a setting
 _CONCURRENCY = "sim_concurrency"
 
 
-async def settings_of_run() -> Settings:
-    """The settings for this run.
+async def settings_of_run(account: str = "", *, run_id: str = "") -> Settings:
+    """The settings for a run of this account; without a name, of the one that is chosen or the only one.
+
+    With the id of an earlier run, of the account that it was of.
 
     Raises `InputError` naming what can't be used, never its value; `OrchestrationError` where Prefect does not answer.
     """
     keep_private()  # a worker of Prefect's own has not done that
+    if run_id:
+        account = account_of_run(await _filled(load_home(), load_home), run_id, account or chosen_account())
+    settings = await _filled(load(account), partial(load, account))
+    for sentence in close_to_others(settings.home):
+        log.warning("%s", sentence)
+    return settings
+
+
+async def _filled(settings: Settings, again: Callable[..., Settings]) -> Settings:
+    """The settings with what Prefect keeps of those that nothing sets."""
     try:
         async with asyncio.timeout(_PATIENCE_S), get_client() as client:
-            kept = await variables(client)
+            kept = await variables(client, settings)
             token_host = ""
-            for name, (secret, host) in (await secrets(client)).items():
+            for name, (secret, host) in (await secrets(client, settings)).items():
                 kept[name], token_host = secret, host if name == _TOKEN else token_host
     except TimeoutError as error:
         raise OrchestrationError(
             "The Prefect server does not answer, so the settings that it keeps can't be read. Nothing was sent.\n"
             "Look after the server, then run again."
         ) from error
-    settings = _bound(load(**kept), token_host)
-    for sentence in close_to_others(settings.home):
-        log.warning("%s", sentence)
-    return settings
+    return _bound(again(**kept), token_host)
 
 
-async def variables(client: PrefectClient) -> dict[str, Any]:
-    """What Variables say of the settings that the environment leaves open.
+async def variables(client: PrefectClient, settings: Settings) -> dict[str, Any]:
+    """What Variables say of the settings that environment and settings file leave open.
 
     Raises `InputError` for one that would set anything else than the few.
     """
-    unset, kept = unset_names(), {}
+    unset, kept = _unset(settings), {}
     for variable in await client.read_variables(limit=_MANY):
         name = variable.name.removeprefix("simtandem_")
         if name == variable.name or name not in Settings.model_fields:
@@ -69,14 +82,27 @@ async def variables(client: PrefectClient) -> dict[str, Any]:
     return kept
 
 
-async def secrets(client: PrefectClient) -> dict[str, tuple[str, str]]:
-    """What Secret blocks say of the settings that the environment leaves open, each with the host that it is for."""
+async def secrets(client: PrefectClient, settings: Settings) -> dict[str, tuple[str, str]]:
+    """What Secret blocks say of the settings that are left open, each with the host that it is for.
+
+    An account of the settings file has its token from the block that the file names for it, and from no other.
+    """
     found = {}
-    for name in sorted(unset_names() & secret_names()):
-        secret = await _secret(client, f"simtandem-{name.replace('_', '-')}")
+    blocks = {name: f"simtandem-{name.replace('_', '-')}" for name in _unset(settings) & secret_names()}
+    if settings.token_block:
+        blocks[_TOKEN] = settings.token_block
+    for name, block in sorted(blocks.items()):
+        secret = await _secret(client, block)
         if secret is not None:
             found[name] = secret
+        elif block == settings.token_block:
+            raise InputError(f"Account {settings.account}: Prefect has no Secret block {block}. Nothing was sent.")
     return found
+
+
+def _unset(settings: Settings) -> set[str]:
+    """Settings, by the name of their field, that nothing sets."""
+    return Settings.model_fields.keys() - settings.model_fields_set
 
 
 def _not_from_a_variable(name: str) -> InputError:

@@ -175,7 +175,8 @@ def origin() -> dict[str, str]:
 async def open_session(params: BulkUpdate) -> AsyncIterator[Session]:
     """A session for these parameters, or for the run that was handed over. What ends it is recorded and raised on."""
     prepared = handed_over(params)
-    run = Run.begin(params, kind_of(params), await settings_of_run(), prepared)
+    settings = await settings_of_run(params.account, run_id=params.retry_of or params.undo_of)
+    run = Run.begin(params, kind_of(params), settings, prepared)
     asked_by = person(None, params.requested_by)
     run.origin = origin() | (asked_by.as_record("requested_by") if asked_by else {})
     try:

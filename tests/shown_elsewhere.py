@@ -6,6 +6,12 @@ here stands for all modules in it: emulators are shown by the calls that they an
 """
 
 SHOWN_ELSEWHERE = {
+    "simtandem/settings/environment.py": "tests/simtandem/settings/test_model.py",
+    "simtandem/settings/file.py": "tests/simtandem/settings/test_accounts.py",
+    "simtandem/settings/load.py": "tests/simtandem/settings/test_accounts.py",
+    "simtandem/ledger/accounts.py": "tests/simtandem/ledger/test_upgrade.py",
+    "simtandem/runs/run_account.py": "tests/end_to_end/test_accounts.py",
+    "schemas/accounts.py": "tests/simtandem/settings/test_accounts.py",
     "simtandem/cli/ui.py": "tests/operation/test_login.py",
     "simtandem/cli/worker.py": "tests/operation/test_login.py",
     "schemas/aeris_settings.py": "tests/simtandem/carriers/aeris/aeradmin/test_client.py",

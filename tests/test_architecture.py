@@ -54,8 +54,8 @@ def libraries_away_from_home(module: Module) -> list[str]:
 
 
 def environment_outside_settings(module: Module) -> list[str]:
-    """Only `simtandem/settings.py` reads or writes the environment."""
-    if module.path == "simtandem/settings.py":
+    """Only `simtandem/settings/environment.py` reads or writes the environment."""
+    if module.path == "simtandem/settings/environment.py":
         return []
     words = {"environ", "environb", "getenv", "getenvb", "putenv", "unsetenv"}
     used = [

@@ -13,6 +13,7 @@ from pathlib import Path
 import polars as pl
 
 from bench.programs.planning import Steps
+from schemas.accounts import DEFAULT, AccountKey
 from schemas.statuses import Action, Half, Outcome, Target, Verdict
 from schemas.tables import Plan, Results, empty
 from simtandem.carriers.emnify.lifecycle import EMNIFY
@@ -22,6 +23,7 @@ from simtandem.ledger.records import OutcomeRecord, RunKind, RunRecord, RunState
 from simtandem.ledger.store import Ledger
 
 _HOST = "carrier.test"
+_ACCOUNT = AccountKey(DEFAULT, _HOST)
 _BATCH = 2_000
 _BEGAN = datetime(2023, 1, 1, tzinfo=UTC)
 
@@ -122,11 +124,11 @@ def main(devices: int, runs: int) -> None:
             for number in range(runs):
                 record(ledger, clock, f"some-{number:05}", range(number, number + 2), Target.SUSPENDED)
             busy = time.process_time()
-            steps.take("baseline", lambda: fleet_history.read_managed(ledger, _HOST))
+            steps.take("baseline", lambda: fleet_history.read_managed(ledger, _ACCOUNT))
             busy = time.process_time() - busy
-            steps.take("steps", lambda: fleet_history.read_steps(ledger, _HOST, clock.now - timedelta(days=1)))
+            steps.take("steps", lambda: fleet_history.read_steps(ledger, _ACCOUNT, clock.now - timedelta(days=1)))
             steps.take("others", lambda: ledger.changed_by_others("all", clock.now))
-            steps.take("trend", lambda: fleet_history.last_audit(ledger, _HOST))
+            steps.take("trend", lambda: fleet_history.last_audit(ledger, _ACCOUNT))
             with ledger.database.snapshot() as connection:
                 wrong = steps.take("derived", lambda: last_known_rebuild.differences(connection))
             writer = Writer(url, "some-00000")
@@ -134,7 +136,7 @@ def main(devices: int, runs: int) -> None:
             steps.take("prune", lambda: prune(ledger, "tenth", Path(folder) / "archive", "ada"))
             writer.done.set()
             writer.join()
-            found = fleet_history.read_managed(ledger, _HOST)
+            found = fleet_history.read_managed(ledger, _ACCOUNT)
     told = {
         "seconds": steps.seconds,
         "peak_mib": steps.peak_mib,

@@ -12,14 +12,21 @@ from simtandem.carriers.emnify.recorded_calls import changed_devices
 from simtandem.carriers.emnify.refused_tokens import refused_tokens
 from simtandem.carriers.protocol import Carrier, Journal
 from simtandem.domain.lifecycle import Lifecycle
+from simtandem.errors import InputError
 from simtandem.settings import Settings
 
 log = logging.getLogger(__name__)
 
 
 def open_carrier(settings: Settings, journal: Journal) -> Carrier:
-    """The carrier of these settings; nothing is called yet. Raises `InputError` without a token."""
+    """The carrier of these settings; nothing is called yet. Raises `InputError` without a token, or for no carrier."""
+    if settings.carrier != Emnify.name:
+        raise InputError(
+            f"Account {settings.account}: there is no carrier {settings.carrier} here, only {Emnify.name}. "
+            "Nothing was sent."
+        )
     account = Account(
+        name=settings.account,
         base_url=settings.emnify_url,
         token=settings.token(),
         calls=settings.capacity,
@@ -27,14 +34,14 @@ def open_carrier(settings: Settings, journal: Journal) -> Carrier:
         sim_concurrency=settings.sim_concurrency,
         home=settings.home,
     )
-    if settings.unencrypted:
-        log.warning("%s", settings.unencrypted)
+    for sentence in settings.warnings:
+        log.warning("%s", sentence)
     return Emnify(account, journal)
 
 
 def forget_refused_tokens(settings: Settings) -> int:
     """Let application tokens that the carrier refused be tried again; returns how many were remembered."""
-    return refused_tokens(settings.home, settings.emnify_url).forget()
+    return refused_tokens(settings.home, settings.account_key).forget()
 
 
 def devices_of(path: str, body: str | None) -> Iterator[tuple[Half, str]]:

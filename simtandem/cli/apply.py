@@ -62,8 +62,9 @@ def carry_out(request: BulkUpdate, output: Output, *, yes: bool) -> int:
         raise InputError("There is no terminal to ask on, so --yes is required. Nothing was sent.")
     output.log()
     with output.hooks() as hooks:
-        settings = load()
+        settings = load(request.account)
         settings.token()
+        request = request.model_copy(update={"account": settings.account})
         document = run_and_leave(stoppable(_run(request, settings, output, ask=ask), hooks))
     if document is None:
         raise Interrupted("Not confirmed. Nothing was sent.")

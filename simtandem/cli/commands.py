@@ -5,8 +5,9 @@
 
 from collections.abc import Iterator, MutableMapping
 from dataclasses import dataclass
+from functools import cache
 from importlib import import_module
-from typing import Any
+from typing import Annotated, Any
 
 import typer
 from typer.core import TyperCommand, TyperGroup
@@ -66,16 +67,63 @@ class HomeCommand(_PlainFlags):
     def invoke(self, ctx: Any) -> Any:
         """Run it, after notes on what other users could do in SIMTANDEM_HOME."""
         from simtandem.host import private_home, standard_streams
-        from simtandem.settings import load
+        from simtandem.settings import load_home
 
         private_home.keep_private()
         private_home.import_nothing_from_here()
-        for sentence in private_home.close_to_others(load().home):
+        for sentence in private_home.close_to_others(load_home().home):
             standard_streams.note(sentence)
         return super().invoke(ctx)
 
 
-_WITHOUT_HOME = {"emulator": _PlainFlags}
+class AccountCommand(HomeCommand):
+    """A command that is about one account of the settings file: `--account` names it, for all that it starts."""
+
+    def get_params(self, ctx: Any) -> Any:
+        """All parameters, `--account` before the help option."""
+        *own, last = super().get_params(ctx)
+        return [*own, _account_option(), last]
+
+
+def _choose(name: str) -> str:
+    from simtandem.settings import choose_account
+
+    if name:
+        choose_account(name)
+    return name
+
+
+def _asks(
+    account: Annotated[
+        str,
+        typer.Option(
+            metavar="NAME",
+            callback=_choose,
+            help="Account of the settings file, where it has several.",
+            show_default=False,
+        ),
+    ] = "",
+) -> None:
+    """Only what Typer makes of the option is used."""
+
+
+@cache
+def _account_option() -> Any:
+    """The option, which every such command has without having to hand it on."""
+    alone = typer.Typer(add_completion=False)
+    alone.command("asks")(_asks)
+    option = typer.main.get_command(alone).params[0]
+    option.expose_value = False
+    return option
+
+
+_CLASSES = {
+    "emulator": _PlainFlags,
+    **dict.fromkeys(
+        ("compare", "verify", "heads", "prune", "up", "deploy", "worker", "ui", "people", "demo"), HomeCommand
+    ),
+}
+"""Of commands that are not about an account."""
 
 
 def load_command(name: str) -> Any:
@@ -87,7 +135,7 @@ def load_command(name: str) -> Any:
         group.name, group.rich_help_panel = name, COMMANDS[name].panel
         return group
     alone = typer.Typer(add_completion=False)
-    alone.command(name, cls=_WITHOUT_HOME.get(name, HomeCommand), rich_help_panel=COMMANDS[name].panel)(found)
+    alone.command(name, cls=_CLASSES.get(name, AccountCommand), rich_help_panel=COMMANDS[name].panel)(found)
     return typer.main.get_command(alone)
 
 

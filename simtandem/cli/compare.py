@@ -11,7 +11,7 @@ from simtandem.errors import InputError
 from simtandem.ledger.records import RunSummary
 from simtandem.ledger.store import Ledger
 from simtandem.runs.retry import next_step
-from simtandem.settings import load
+from simtandem.settings import load_home
 from simtandem.text.formats import of, spoken
 from simtandem.text.terminal import print_json, results
 
@@ -25,7 +25,7 @@ def compare(first: RunId, second: RunId, *, as_json: AsJson = False) -> None:
 
 def show_differences(first: str, second: str, *, as_json: bool) -> int:
     """Compare two runs on stdout, counts first. Returns the exit code: 0 if no device differs, else 1."""
-    with Ledger.open(load().ledger()) as ledger:
+    with Ledger.open(load_home().ledger()) as ledger:
         runs = (ledger.run(first), ledger.run(second))
         one, other = (_results(ledger, run) for run in runs)
     found = differences(one, other)

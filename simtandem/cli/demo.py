@@ -5,6 +5,7 @@ from pathlib import Path
 
 import typer
 
+from schemas.accounts import DEFAULT
 from schemas.parameters import BulkUpdate, Mode
 from schemas.statuses import EndpointStatus, SimStatus
 from simtandem.cli.apply import carry_out
@@ -14,7 +15,7 @@ from simtandem.cli.plan import look
 from simtandem.emulator.seeding import Group
 from simtandem.emulator.server import Emulator
 from simtandem.errors import InputError
-from simtandem.settings import export, load
+from simtandem.settings import choose_account, export, load_home
 from simtandem.text.terminal import results
 
 _LATENCY_S = 0.03  # of each call, as over a network
@@ -40,16 +41,18 @@ def demo(*, quiet: Quiet = False) -> None:
 def run_demo(*, quiet: bool = False) -> int:
     """Plan and apply the sample file; returns an exit code."""
     file, console = _file(), results()
-    home = load().home / "demo"
+    home = load_home().home / "demo"
     with Emulator(FLEET, latency_s=_LATENCY_S) as emulator:
         export(
             {
                 "SIMTANDEM_HOME": str(home),
+                "SIMTANDEM_SETTINGS": "",
                 "SIMTANDEM_EMNIFY_URL": emulator.url,
                 "SIMTANDEM_EMNIFY_TOKEN": emulator.token,
             },
             overwrite=True,
         )
+        choose_account(DEFAULT)
         request = BulkUpdate(file=str(file), mode=Mode.APPLY, batch_size=100)
         output = Output(quiet=quiet)
         console.print(f"The emulator serves {len(emulator.fleet.sims)} SIMs at {emulator.url}.")

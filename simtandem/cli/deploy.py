@@ -4,7 +4,7 @@ import asyncio
 
 from simtandem.prefect_server.flow_start import Orchestration
 from simtandem.prefect_server.prefect_settings import address_of_server
-from simtandem.settings import Settings, load
+from simtandem.settings import Settings, load_home
 from simtandem.text.terminal import results
 
 
@@ -13,7 +13,7 @@ def deploy() -> None:
 
     The server is the one of PREFECT_API_URL, or the one of this home that `simtandem up` runs. It can be repeated.
     """
-    settings = load()
+    settings = load_home()
     address_of_server(settings)
     asyncio.run(_deploy(settings))
 

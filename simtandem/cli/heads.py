@@ -12,7 +12,7 @@ from simtandem.ledger.integrity.heads import entries, ledger_of
 from simtandem.ledger.integrity.kept_heads import Kept, line, read
 from simtandem.ledger.integrity.proof import printable
 from simtandem.ledger.store import Ledger
-from simtandem.settings import load
+from simtandem.settings import load_home
 
 
 def heads(
@@ -27,7 +27,7 @@ def heads(
 
 def show_heads(*, newest: bool) -> int:
     """Print the entries of the ledger's heads, oldest first, or the newest alone: a line of JSON each."""
-    settings = load()
+    settings = load_home()
     with Ledger.open(settings.ledger(), heads_file=settings.heads_file) as ledger:
         entry = ledger.entry() if newest else None
         if entry is not None:

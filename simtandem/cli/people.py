@@ -7,7 +7,7 @@ import typer
 from simtandem.cli.commands import CommandGroup, HomeCommand
 from simtandem.cli.options import AsJson
 from simtandem.prefect_server.people import People
-from simtandem.settings import load
+from simtandem.settings import load_home
 from simtandem.text.terminal import print_json, results
 
 Name = Annotated[str, typer.Argument(metavar="NAME", help="a-z, 0-9, `.`, `_`, `-`.", show_default=False)]
@@ -46,4 +46,4 @@ def people_remove(name: Name) -> None:
 
 
 def _people() -> People:
-    return People(load().home / "prefect")
+    return People(load_home().home / "prefect")

@@ -60,7 +60,9 @@ def look(kind: Literal["plan", "reconcile"], request: BulkUpdate, output: Output
     """
     output.log()
     with output.hooks() as hooks:
-        run = Run.begin(request, RunKind(kind), load(), asked_on=AskedOn.TERMINAL)
+        settings = load(request.account)
+        request = request.model_copy(update={"account": settings.account})
+        run = Run.begin(request, RunKind(kind), settings, asked_on=AskedOn.TERMINAL)
         try:
             with run.failing():
                 document = asyncio.run(stoppable(pipeline.compare(run), hooks))

@@ -12,7 +12,7 @@ from simtandem.host.user_name import user_name
 from simtandem.ledger.integrity import prune as pruning
 from simtandem.ledger.integrity.prune import Prunable, prunable
 from simtandem.ledger.store import Ledger
-from simtandem.settings import load
+from simtandem.settings import load_home
 from simtandem.text.terminal import print_json, results
 
 
@@ -42,7 +42,7 @@ def prune_before(date: str, *, yes: bool, as_json: bool) -> int:
 
     Without `yes` nothing is written or removed. Returns the exit code: 1 where a run could not be pruned.
     """
-    before, settings = _moment(date), load()
+    before, settings = _moment(date), load_home()
     with Ledger.open(settings.ledger(), heads_file=settings.heads_file) as ledger:
         runs = prunable(ledger, before)
         lines = [_line(each, str(settings.archive_folder / each.archive)) for each in runs]

@@ -18,7 +18,8 @@ from simtandem.runs.audit_report import export_period, export_run
 from simtandem.runs.change_evidence import explain_run
 from simtandem.runs.finish import report_again
 from simtandem.runs.run import RunFolder
-from simtandem.settings import load
+from simtandem.runs.run_account import reopened, settings_to_report
+from simtandem.settings import chosen_account, load, load_home
 from simtandem.text.terminal import messages, print_json, results
 
 _FORMATS = "html, xlsx, csv, parquet or json"
@@ -64,9 +65,9 @@ def format_of(word: str) -> ReportFormat:
 
 def write_page(run_id: str, *, as_json: bool) -> None:
     """Write the HTML report of a run again, from the ledger alone, and print its path."""
-    settings = load()
+    settings = load_home()
     with Ledger.open(settings.ledger(), heads_file=settings.heads_file) as ledger:
-        run = ledger.run(run_id, kinds=REPORTED)
+        run = ledger.run(run_id, kinds=REPORTED, account=chosen_account())
         if run.record.kind in _SENDS_NOTHING:
             raise InputError(_nothing_to_report(run))
         folder = RunFolder(settings.runs_folder / run.record.run_id)
@@ -90,9 +91,10 @@ def _nothing_to_report(run: RunSummary) -> str:
 
 def write_run(run_id: str, form: ReportFormat, *, as_json: bool) -> None:
     """Write the report of a run in a format other than HTML, and print its path."""
-    settings = load()
+    settings = load_home()
     with Ledger.open(settings.ledger(), heads_file=settings.heads_file) as ledger:
-        path = export_run(ledger, settings, run_id, form)
+        record = ledger.run(run_id, kinds=REPORTED, account=chosen_account()).record
+        path = export_run(ledger, settings_to_report(record), record.run_id, form)
     _show({"run_id": path.parent.name, "files": {str(form): str(path)}}, {str(form): str(path)}, as_json=as_json)
 
 
@@ -101,10 +103,10 @@ def read_events(run_id: str) -> str:
 
     Returns the full id of that run: reading events is a run as well, so `latest` means another one by now.
     """
-    settings = load()
+    settings = reopened(run_id, SENDING)
     settings.token()
     with Ledger.open(settings.ledger(), heads_file=settings.heads_file) as ledger:
-        found = ledger.run(run_id, kinds=SENDING).record.run_id
+        found = ledger.run(run_id, kinds=SENDING, account=settings.account).record.run_id
         asyncio.run(explain_run(ledger, settings, found))
     return found
 

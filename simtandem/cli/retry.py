@@ -8,10 +8,11 @@ from simtandem.cli.apply import carry_out
 from simtandem.cli.console import Output
 from simtandem.cli.options import BATCH_SIZE, AcceptLarge, AsJson, BatchSize, ChangeOwners, Quiet, RunId, Verbose, Yes
 from simtandem.cli.request import request_for
+from simtandem.ledger.records import REPORTED, RunRecord
 from simtandem.ledger.store import Ledger
 from simtandem.runs.retry import FILE, left_by
 from simtandem.runs.run import RunFolder
-from simtandem.settings import load
+from simtandem.runs.run_account import reopened
 
 
 def retry(
@@ -29,18 +30,24 @@ def retry(
 
     Moves that no rule allows are left out.
     """
-    run_id, file = open_rows(run)
+    record, file = open_rows(run)
     request = request_for(
-        file, None, batch_size, retry_of=run_id, accept_large=accept_large, change_owners=change_owners
+        file,
+        None,
+        batch_size,
+        account=record.account,
+        retry_of=record.run_id,
+        accept_large=accept_large,
+        change_owners=change_owners,
     )
     raise typer.Exit(carry_out(request, Output(as_json, quiet, verbose), yes=yes))
 
 
-def open_rows(run_id: str) -> tuple[str, Path]:
-    """The run's full id, and the rows that it left open as a device CSV. Raises `InputError` where there are none."""
-    settings = load()
+def open_rows(run_id: str) -> tuple[RunRecord, Path]:
+    """The run's record, and the rows that it left open as a device CSV. Raises `InputError` where there are none."""
+    settings = reopened(run_id, REPORTED)
     with Ledger.open(settings.ledger(), heads_file=settings.heads_file) as ledger:
-        left = left_by(ledger, run_id, settings.carrier_host)
+        left = left_by(ledger, run_id, settings.account_key)
     folder = RunFolder(settings.runs_folder / left.record.run_id)
     left.write(folder)
-    return left.record.run_id, folder.file(FILE)
+    return left.record, folder.file(FILE)

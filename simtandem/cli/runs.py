@@ -12,13 +12,14 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from schemas.accounts import DEFAULT
 from simtandem.cli.options import AsJson
 from simtandem.errors import InputError, Interrupted
 from simtandem.ledger.records import RunKind, RunState, RunSummary
 from simtandem.ledger.store import Ledger
 from simtandem.reports.run_document import Document
 from simtandem.reports.run_from_ledger import recorded
-from simtandem.settings import load
+from simtandem.settings import chosen_account, load_home
 from simtandem.text.terminal import print_json, results
 
 _EVERY_RUN = 1_000_000_000
@@ -34,6 +35,7 @@ class RunLine(TypedDict):
     started: str
     kind: str
     state: str
+    account: str
     file: str
     rows: int
     in_sync: int | None
@@ -103,8 +105,8 @@ _ALL = Wanted()
 
 def show_runs(limit: int, wanted: Wanted = _ALL, *, as_json: bool) -> None:
     """The latest of the wanted runs, newest first, on stdout."""
-    with Ledger.open(load().ledger()) as ledger:
-        listed = ledger.runs(limit if wanted.everything else _EVERY_RUN)
+    with Ledger.open(load_home().ledger()) as ledger:
+        listed = ledger.runs(limit if wanted.everything else _EVERY_RUN, account=chosen_account())
         found = list(islice(filter(wanted.fits, listed), limit))
         heads = ledger.heads([run.record.run_id for run in found])
         lines = [_line(run, recorded(ledger, run), heads.get(run.record.run_id)) for run in found]
@@ -127,6 +129,7 @@ def _line(run: RunSummary, document: Document | None, head: str | None) -> RunLi
     return {
         "run_id": run.record.run_id,
         "started": f"{run.record.started_at:%Y-%m-%d %H:%M:%S}",
+        "account": run.record.account,
         "kind": str(run.record.kind),
         "state": state_of(run),
         "file": run.record.file,
@@ -145,14 +148,17 @@ def show_lines(console: Console, lines: list[RunLine]) -> None:
         return
     wide = console.width >= _WIDE
     table = Table(box=None, padding=(0, 2, 0, 0))
-    for heading in ("run", *(["started (UTC)"] if wide else []), "kind", "state"):
+    several = {line["account"] for line in lines} != {DEFAULT}
+    account = ["account"] if several else []
+    for heading in ("run", *(["started (UTC)"] if wide else []), *account, "kind", "state"):
         table.add_column(heading, no_wrap=True)
     table.add_column("in sync", justify="right", no_wrap=True)
     table.add_column("file")  # the only one that may be shortened
     for line in lines:
         started = [line["started"]] if wide else []
         file = Text(line["file"], no_wrap=True, overflow="ellipsis")
-        table.add_row(line["run_id"], *started, line["kind"], line["state"], _in_sync(line), file)
+        of = [line["account"]] if several else []
+        table.add_row(line["run_id"], *started, *of, line["kind"], line["state"], _in_sync(line), file)
     console.print(table)
 
 

@@ -14,7 +14,7 @@ from rich.table import Table
 from rich.text import Text
 
 from schemas.statuses import Target
-from simtandem.cli.commands import CommandGroup, HomeCommand
+from simtandem.cli.commands import AccountCommand, CommandGroup, HomeCommand
 from simtandem.cli.options import AsJson, File, To
 from simtandem.cli.request import target_of
 from simtandem.errors import InputError
@@ -34,7 +34,7 @@ _SHOWN = 10
 schedule = typer.Typer(cls=CommandGroup, help="List, add and cancel scheduled changes.", no_args_is_help=True)
 
 
-@schedule.command("list", cls=HomeCommand)
+@schedule.command("list", cls=AccountCommand)
 def schedule_list(
     *,
     everything: Annotated[bool, typer.Option("--all", help="Also those that are applied or cancelled.")] = False,
@@ -44,7 +44,7 @@ def schedule_list(
     raise typer.Exit(show_schedules(everything=everything, as_json=as_json))
 
 
-@schedule.command("add", cls=HomeCommand)
+@schedule.command("add", cls=AccountCommand)
 def schedule_add(
     file: File,
     at: Annotated[

@@ -38,12 +38,13 @@ def undo(
     verbose: Verbose = False,
 ) -> None:
     """Plan the inverse of RUN for the devices still in the status it gave them; with --yes, apply it."""
-    run_id = named(run)
+    run_id, account = named(run)
     request = request_for(
         Path(f"undo of {run_id}"),
         None,
         batch_size,
         digest=digest,
+        account=account,
         undo_of=run_id,
         accept_large=accept_large,
         change_owners=change_owners,

@@ -23,7 +23,7 @@ from simtandem.ledger.integrity.verify import verify as verify_run
 from simtandem.ledger.queries import LATEST
 from simtandem.ledger.store import Ledger
 from simtandem.runs.run import RunFolder
-from simtandem.settings import Settings, load
+from simtandem.settings import Settings, load_home
 from simtandem.text.terminal import print_json, results
 
 _HEAD = re.compile(r"[0-9a-f]{64}")
@@ -67,7 +67,7 @@ def show_proof(
     if rebuild and prefix is not None:
         raise InputError("--rebuild makes one table from all runs: name none. Nothing was changed.")
     given = None if head is None else _head(head, prefix)
-    settings = load()
+    settings = load_home()
     with Ledger.open(settings.ledger(), heads_file=settings.heads_file) as ledger:
         kept = kept_heads(ledger, against)
         ids, strays = _asked(ledger, settings, prefix, kept)

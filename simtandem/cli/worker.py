@@ -1,7 +1,7 @@
 """`simtandem worker`."""
 
 from simtandem.prefect_server.prefect_settings import address_of_server, prepare_client
-from simtandem.settings import load, prefect_api_url
+from simtandem.settings import load_home, prefect_api_url
 
 
 def worker() -> None:
@@ -9,7 +9,7 @@ def worker() -> None:
 
     The server is the one of PREFECT_API_URL, or the one of this home that `simtandem up` runs, which has a worker.
     """
-    settings = load()
+    settings = load_home()
     prepare_client(settings, address_of_server(settings), own=prefect_api_url() is None)
     from simtandem.prefect_server.worker import own_name, start
 

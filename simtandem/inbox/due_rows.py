@@ -48,7 +48,7 @@ class DueRows:
 
     def __init__(self, schedules: Schedules, settings: Settings, lookup: Lookup | None) -> None:
         self._schedules = schedules
-        self._carrier_host = settings.carrier_host
+        self._account = settings.account_key
         self._lookup = lookup
         self._rows: dict[str, pl.DataFrame] = {}
         self._identity = pl.DataFrame(schema=_IDENTITY)
@@ -98,7 +98,7 @@ class DueRows:
         if not due:
             return NO_RUNS
         since = min(max(each.effective_at, each.taken_at) for each in due)
-        return self._schedules.asked_by_others(self._carrier_host, since)
+        return self._schedules.asked_by_others(self._account, since)
 
     def _emptied(self, table: pl.DataFrame, found: pl.DataFrame) -> dict[str, str]:
         """The schedules of which nothing stays, and why."""

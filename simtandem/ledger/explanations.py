@@ -10,12 +10,14 @@ from datetime import datetime
 import polars as pl
 from sqlalchemy import ColumnElement, and_, select
 
+from schemas.accounts import AccountKey
 from schemas.statuses import Action
 from schemas.tables import Explained, empty
 from simtandem.ledger import inserts
+from simtandem.ledger.accounts import of_account
 from simtandem.ledger.commit import commit
 from simtandem.ledger.integrity.facts import Kind
-from simtandem.ledger.queries import at_host, read_frame
+from simtandem.ledger.queries import read_frame
 from simtandem.ledger.records import SENDING, RunKind, RunState
 from simtandem.ledger.store import Ledger
 from simtandem.ledger.tables import explained, plan_rows, run_states, runs
@@ -71,7 +73,7 @@ def of_run(ledger: Ledger, run_id: str) -> Explanation | None:
     return Explanation(found.at, kept.rename(back))
 
 
-def unexplained_runs(ledger: Ledger, carrier_host: str, since: datetime, until: datetime) -> list[str]:
+def unexplained_runs(ledger: Ledger, account: AccountKey, since: datetime, until: datetime) -> list[str]:
     """Runs at this carrier that changed something and ended in this time, their events still unread; oldest first."""
     ended = run_states.c.state.in_([RunState.FINISHED.value, RunState.INTERRUPTED.value])
     # Asked of each run that ended then; as EXISTS, a database may go through the plans of all runs instead.
@@ -80,7 +82,7 @@ def unexplained_runs(ledger: Ledger, carrier_host: str, since: datetime, until: 
     query = (
         select(runs.c.run_id)
         .select_from(runs.join(run_states, and_(run_states.c.run_id == runs.c.run_id, ended)))
-        .where(runs.c.kind.in_(SENDING), at_host(carrier_host), changed)
+        .where(runs.c.kind.in_(SENDING), of_account(account), changed)
         .where(run_states.c.at >= since, run_states.c.at < until)
         .order_by(runs.c.started_at, runs.c.run_id)
     )

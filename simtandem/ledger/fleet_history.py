@@ -8,11 +8,12 @@ from typing import Any, NamedTuple
 import polars as pl
 from sqlalchemy import Connection, Select, Text, and_, or_, select, type_coerce
 
+from schemas.accounts import AccountKey
 from schemas.statuses import Half, Outcome
 from schemas.tables import Steps, empty
 from simtandem.ledger import last_known
+from simtandem.ledger.accounts import of_account
 from simtandem.ledger.column_reader import read_columns
-from simtandem.ledger.queries import at_host
 from simtandem.ledger.records import RunKind, RunState
 from simtandem.ledger.store import Ledger
 from simtandem.ledger.tables import outcomes, plan_rows, run_states, runs
@@ -28,37 +29,37 @@ class PastAudit(NamedTuple):
     told: Mapping[str, Any]
 
 
-def read_managed(ledger: Ledger, carrier_host: str) -> pl.DataFrame:
+def read_managed(ledger: Ledger, account: AccountKey) -> pl.DataFrame:
     """Where simtandem last put each device at this carrier (`schemas.tables.Managed`), by when that was sent.
 
     Not by when the run began: one that waited for its approval may have sent after another that began later. A device
     that was as asked without anything sent was put there when the run began to look again.
     """
-    return ledger.database.reading(lambda connection: last_known.read_managed(connection, carrier_host))
+    return ledger.database.reading(lambda connection: last_known.read_managed(connection, account))
 
 
-def read_steps(ledger: Ledger, carrier_host: str, since: datetime) -> pl.DataFrame:
+def read_steps(ledger: Ledger, account: AccountKey, since: datetime) -> pl.DataFrame:
     """The halves our runs changed, or may have changed, at this carrier since then (`schemas.tables.Steps`)."""
 
     def read(connection: Connection) -> pl.DataFrame:
-        queries = [_steps(half, carrier_host).where(outcomes.c.at >= since) for half in Half]
+        queries = [_steps(half, account).where(outcomes.c.at >= since) for half in Half]
         return pl.concat([read_columns(connection, query, _STEPS) for query in queries]).with_columns(_instant("at"))
 
     return ledger.database.reading(read)
 
 
-def last_audit(ledger: Ledger, carrier_host: str) -> PastAudit | None:
-    """The newest audit of this carrier that came to its end."""
-    found = past_audits(ledger, carrier_host, 1)
+def last_audit(ledger: Ledger, account: AccountKey) -> PastAudit | None:
+    """The newest audit of this account that came to its end."""
+    found = past_audits(ledger, account, 1)
     return found[0] if found else None
 
 
-def past_audits(ledger: Ledger, carrier_host: str, most: int) -> list[PastAudit]:
-    """The audits of this carrier that came to their end, the newest first."""
+def past_audits(ledger: Ledger, account: AccountKey, most: int) -> list[PastAudit]:
+    """The audits of this account that came to their end, the newest first."""
     query = (
         select(runs.c.run_id, runs.c.started_at, run_states.c.detail)
         .select_from(runs.join(run_states))
-        .where(runs.c.kind == RunKind.AUDIT.value, at_host(carrier_host))
+        .where(runs.c.kind == RunKind.AUDIT.value, of_account(account))
         .where(run_states.c.state == RunState.FINISHED.value)
         .order_by(runs.c.started_at.desc(), runs.c.run_id.desc())
         .limit(most)
@@ -73,13 +74,13 @@ def past_audits(ledger: Ledger, carrier_host: str, most: int) -> list[PastAudit]
     return ledger.database.reading(read)
 
 
-def _steps(half: Half, carrier_host: str) -> Select[Any]:
+def _steps(half: Half, account: AccountKey) -> Select[Any]:
     ident, before, after = (plan_rows.c[f"{half}_{what}"] for what in ("id", "before", "after"))
     of_row = and_(plan_rows.c.run_id == outcomes.c.run_id, plan_rows.c.row == outcomes.c.row)
     return (
         select(outcomes.c.half, ident, after, type_coerce(outcomes.c.at, Text), outcomes.c.run_id, outcomes.c.row)
         .select_from(outcomes.join(plan_rows, of_row).join(runs, runs.c.run_id == outcomes.c.run_id))
-        .where(at_host(carrier_host), outcomes.c.half == half.value, before != after)
+        .where(of_account(account), outcomes.c.half == half.value, before != after)
         .where(or_(outcomes.c.outcome == Outcome.APPLIED.value, outcomes.c.outcome == Outcome.UNKNOWN.value))
     )
 

@@ -9,6 +9,7 @@ from typing import Any
 import polars as pl
 from sqlalchemy import Connection, Table
 
+from schemas.accounts import DEFAULT
 from simtandem.carriers.protocol import Answer, Call
 from simtandem.errors import LedgerError
 from simtandem.ledger import last_known
@@ -114,7 +115,8 @@ def _numbers(connection: Connection, table: Table, count: int) -> Iterable[int]:
 
 
 def run_row(run: RunRecord) -> Row:
-    """A run as the ledger keeps it."""
+    """A run as the ledger keeps it. Without an account it is of `default`, as before there were any."""
+    account: Row = {} if run.account == DEFAULT else {"account": run.account}
     return {
         "run_id": run.run_id,
         "kind": run.kind.value,
@@ -130,6 +132,7 @@ def run_row(run: RunRecord) -> Row:
         "pid": run.pid,
         "started_at": instant_text(run.started_at),
         "process": run.process,
+        **account,
     }
 
 

@@ -1,6 +1,6 @@
-"""Where simtandem last put each device of a carrier: a table kept up to date, so that nobody reads years for it.
+"""Where simtandem last put each device of an account: a table kept up to date, so that nobody reads years for it.
 
-One line a SIM; the carrier's host is a plain one, however runs spelled it. `desired`, `sim_status` and
+One line a SIM of an account; the carrier's host is a plain one, however runs spelled it. `desired`, `sim_status` and
 `endpoint_status` are where it was put, null where that is not known (half done, unanswered) or where no status asks for
 it (an undo brings back such states); `at` is when that was sent, in run `run_id` by its row. `sim_run` and `sim_at` say
 which run last sent that half and when, and so do those of the endpoint; the run is null where it took the half back by
@@ -13,13 +13,14 @@ changes in the transaction that records those: what was sent last counts, whiche
 from collections.abc import Iterable, Sequence
 
 import polars as pl
-from sqlalchemy import Connection, delete, select, text
+from sqlalchemy import ColumnElement, Connection, and_, delete, select, text
 
-from schemas.hosts import plain_host
+from schemas.accounts import AccountKey
 from schemas.tables import Managed, empty
 from simtandem.carriers.emnify.lifecycle import EMNIFY
+from simtandem.ledger.accounts import account_of
 from simtandem.ledger.column_reader import read_columns
-from simtandem.ledger.tables import last_known, runs
+from simtandem.ledger.tables import last_known
 
 _ROWS_AT_ONCE = 1_000
 _KEPT = (
@@ -29,7 +30,7 @@ _KEPT = (
 COLUMNS = pl.Schema(
     {"sim_id": pl.String(), **{name.strip('"'): pl.String() for name in _KEPT}, "row": pl.Int64()},
 )
-"""What the table holds of a carrier's devices."""
+"""What the table holds of an account's devices."""
 
 
 def note_outcomes(connection: Connection, run_id: str, rows: Iterable[int]) -> None:
@@ -45,47 +46,52 @@ def note_verdicts(connection: Connection, run_id: str) -> None:
     _take_in(connection, run_id, "", "x.as_asked AND NOT (x.steps AND x.all_done)")
 
 
-def read(connection: Connection, carrier_host: str, schema: pl.Schema = COLUMNS) -> pl.DataFrame:
-    """What is known of a carrier's devices (`COLUMNS`, or some of them)."""
-    query = select(*(last_known.c[name] for name in schema)).where(
-        last_known.c.carrier_host == plain_host(carrier_host)
-    )
+def read(connection: Connection, account: AccountKey, schema: pl.Schema = COLUMNS) -> pl.DataFrame:
+    """What is known of an account's devices (`COLUMNS`, or some of them)."""
+    query = select(*(last_known.c[name] for name in schema)).where(_of(account))
     return read_columns(connection, query, schema)
 
 
-def read_managed(connection: Connection, carrier_host: str) -> pl.DataFrame:
+def read_managed(connection: Connection, account: AccountKey) -> pl.DataFrame:
     """The devices that were put somewhere, as `schemas.tables.Managed`."""
     wanted = list(empty(Managed).schema)
     at = pl.col("at").str.to_datetime("%Y-%m-%dT%H:%M:%S%.3fZ", time_unit="ms", time_zone="UTC")
     schema = pl.Schema({name: COLUMNS[name] for name in wanted})
-    return read(connection, carrier_host, schema).with_columns(at)
+    return read(connection, account, schema).with_columns(at)
 
 
-def replace(connection: Connection, carrier_host: str, known: pl.DataFrame) -> None:
-    """Forget what is known of a carrier's devices, and know this (`COLUMNS`) instead. The host is a plain one."""
-    connection.execute(delete(last_known).where(last_known.c.carrier_host == plain_host(carrier_host)))
-    names = ", ".join(("carrier_host", *(f'"{name}"' for name in known.columns)))
+def replace(connection: Connection, account: AccountKey, known: pl.DataFrame) -> None:
+    """Forget what is known of an account's devices, and know this (`COLUMNS`) instead."""
+    connection.execute(delete(last_known).where(_of(account)))
+    names = ", ".join(("account", "carrier_host", *(f'"{name}"' for name in known.columns)))
     place = "%s" if connection.dialect.name == "postgresql" else "?"
-    places = ", ".join([place] * (known.width + 1))
-    for some in known.select(pl.lit(carrier_host), pl.all()).iter_slices(_ROWS_AT_ONCE):
+    places = ", ".join([place] * (known.width + 2))
+    for some in known.select(pl.lit(account.name), pl.lit(account.host).alias("host"), pl.all()).iter_slices(
+        _ROWS_AT_ONCE
+    ):
         if some.height:
             connection.exec_driver_sql(f"INSERT INTO last_known ({names}) VALUES ({places})", some.rows())  # noqa: S608 - our own names
 
 
+def _of(account: AccountKey) -> ColumnElement[bool]:
+    return and_(last_known.c.account == account.name, last_known.c.carrier_host == account.host)
+
+
 def _take_in(connection: Connection, run_id: str, ends: str, which: str) -> None:
     """Bring the table up to date with some rows of a run. `ends` and `which` narrow down outcomes and rows."""
-    spelled = connection.scalar(select(runs.c.carrier_host).where(runs.c.run_id == run_id)) or ""
-    connection.execute(text(_statement(ends, which)), {"run_id": run_id, "carrier_host": plain_host(spelled)})
+    account = account_of(connection, run_id)
+    values = {"run_id": run_id, "account": account.name, "carrier_host": account.host}
+    connection.execute(text(_statement(ends, which)), values)
 
 
 def _statement(ends: str, which: str) -> str:
-    names = ", ".join(("carrier_host", "sim_id", *_KEPT))
+    names = ", ".join(("account", "carrier_host", "sim_id", *_KEPT))
     within, after = ("", which) if which.startswith("x.") else (f"AND {which}", "1 = 1")
     return f"""
         INSERT INTO last_known ({names})
         SELECT {names} FROM ({_PUT.format(ends=ends, which=within)}) x
         WHERE (x.there OR x.touched OR NOT x.none_done) AND {after}
-        ON CONFLICT (carrier_host, sim_id) DO UPDATE SET {_MERGED}
+        ON CONFLICT (account, carrier_host, sim_id) DO UPDATE SET {_MERGED}
     """  # noqa: S608 - our own names and numbers
 
 
@@ -116,8 +122,8 @@ def _half(half: str) -> str:
 
 
 _ROWS = f"""
-    SELECT CAST(:carrier_host AS TEXT) AS carrier_host, p.sim_id, p.endpoint_id, p.run_id,
-        p."row", p.desired, p.sim_before, p.endpoint_before,
+    SELECT CAST(:account AS TEXT) AS account, CAST(:carrier_host AS TEXT) AS carrier_host,
+        p.sim_id, p.endpoint_id, p.run_id, p."row", p.desired, p.sim_before, p.endpoint_before,
         p.sim_after, p.endpoint_after, (p.sim_step OR p.endpoint_step) AS steps,
         coalesce(v.verdict = 'in_sync', false) AS as_asked, {_half("sim")}, {_half("endpoint")},
         coalesce(sim_ends.touched > 0, false) OR coalesce(endpoint_ends.touched > 0, false) AS touched,
@@ -153,7 +159,7 @@ _JUDGED = f"""
     FROM ({_ROWS}) w
 """  # noqa: S608 - our own names
 _PUT = f"""
-    SELECT j.carrier_host, j.sim_id, j.run_id, j."row", j.endpoint_id, j.sim_run, j.sim_at, j.endpoint_run,
+    SELECT j.account, j.carrier_host, j.sim_id, j.run_id, j."row", j.endpoint_id, j.sim_run, j.sim_at, j.endpoint_run,
         j.endpoint_at, coalesce(j.ended_at, j.looked_at) AS at, j.there, j.touched, j.none_done, j.all_done, j.steps,
         j.as_asked,
         CASE WHEN j.there THEN j.desired WHEN j.none_done THEN j.back END AS desired,

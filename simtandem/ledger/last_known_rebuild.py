@@ -10,13 +10,14 @@ from dataclasses import dataclass
 import polars as pl
 from sqlalchemy import Connection, Select, Text, and_, func, or_, select, type_coerce
 
-from schemas.hosts import plain_host
+from schemas.accounts import DEFAULT, AccountKey
 from schemas.statuses import Action, Half, Outcome, Verdict
 from simtandem.carriers.emnify.lifecycle import EMNIFY
 from simtandem.domain.split_pairs import goal_of
 from simtandem.ledger import last_known
+from simtandem.ledger.accounts import of_account
 from simtandem.ledger.last_known import COLUMNS
-from simtandem.ledger.queries import at_host, read_frame
+from simtandem.ledger.queries import read_frame
 from simtandem.ledger.records import SENDING, RunState
 from simtandem.ledger.store import Ledger
 from simtandem.ledger.tables import baselines, outcomes, plan_rows, prunings, run_states, runs, verdicts
@@ -42,49 +43,48 @@ _WHERE = ["run_id", "row", "endpoint_id", "desired", "sim_status", "endpoint_sta
 
 @dataclass(frozen=True, slots=True)
 class Difference:
-    """At a carrier, so many devices are not in the table as the facts say; `sim_id` is the first of them."""
+    """Of an account, so many devices are not in the table as the facts say; `sim_id` is the first of them."""
 
-    carrier_host: str
+    account: AccountKey
     devices: int
     sim_id: str
 
     def __str__(self) -> str:
         more = "" if self.devices == 1 else f" and {self.devices - 1:,} more"
-        return f"the last known status of SIM {self.sim_id}{more} at {self.carrier_host} is not what the runs recorded"
+        return f"the last known status of SIM {self.sim_id}{more} of {self.account} is not what the runs recorded"
 
 
 def differences(connection: Connection) -> list[Difference]:
-    """Where the table is not what follows from the facts, by carrier. Reads everything: use it in a snapshot."""
+    """Where the table is not what follows from the facts, by account. Reads everything: use it in a snapshot."""
     found = []
-    for host in _hosts(connection):
-        kept, wanted = last_known.read(connection, host), derive(connection, host)
+    for account in _accounts(connection):
+        kept, wanted = last_known.read(connection, account), derive(connection, account)
         marked = pl.concat([kept.with_columns(kept=1), wanted.with_columns(kept=-1)])
         odd = marked.group_by(list(COLUMNS)).agg(pl.col("kept").sum()).filter(pl.col("kept") != 0)
         sims = odd["sim_id"].unique().sort()
         if sims.len():
-            found.append(Difference(host, sims.len(), str(sims[0])))
+            found.append(Difference(account, sims.len(), str(sims[0])))
     return found
 
 
 def rebuild(ledger: Ledger) -> None:
     """Make the table anew from the facts, in one transaction."""
     with ledger.database.write() as connection:
-        for host in _hosts(connection):
-            last_known.replace(connection, host, derive(connection, host))
+        for account in _accounts(connection):
+            last_known.replace(connection, account, derive(connection, account))
 
 
-def _hosts(connection: Connection) -> list[str]:
-    """The carriers that runs changed devices at, or that the table speaks of."""
-    changed = select(runs.c.carrier_host).where(runs.c.kind.in_(SENDING))
-    return sorted(
-        {plain_host(host) for host in connection.scalars(changed.union(select(last_known_table.c.carrier_host)))}
-    )
+def _accounts(connection: Connection) -> list[AccountKey]:
+    """The accounts that runs changed devices of, or that the table speaks of."""
+    changed = select(func.coalesce(runs.c.account, DEFAULT), runs.c.carrier_host).where(runs.c.kind.in_(SENDING))
+    known = select(last_known_table.c.account, last_known_table.c.carrier_host)
+    return sorted({AccountKey(*found) for found in connection.execute(changed.union(known))})
 
 
-def derive(connection: Connection, carrier_host: str) -> pl.DataFrame:
-    """What is known of a carrier's devices, from all that is recorded (`last_known.COLUMNS`)."""
+def derive(connection: Connection, account: AccountKey) -> pl.DataFrame:
+    """What is known of an account's devices, from all that is recorded (`last_known.COLUMNS`)."""
     known, parts, gathered = pl.DataFrame(schema=COLUMNS), [], 0
-    for put in _contributions(connection, carrier_host):
+    for put in _contributions(connection, account):
         parts.append(put)
         gathered += put.height
         if gathered > max(_GATHERED, known.height):  # thousands of small runs go through the fleet a few times only
@@ -123,11 +123,11 @@ def put_by(connection: Connection, run_id: str) -> pl.DataFrame:
     )
 
 
-def _contributions(connection: Connection, carrier_host: str) -> Iterator[pl.DataFrame]:
+def _contributions(connection: Connection, account: AccountKey) -> Iterator[pl.DataFrame]:
     pruned = set(connection.scalars(select(prunings.c.run_id)))
     query = (
         select(runs.c.run_id)
-        .where(runs.c.kind.in_(SENDING), at_host(carrier_host))
+        .where(runs.c.kind.in_(SENDING), of_account(account))
         .order_by(runs.c.started_at, runs.c.run_id)
     )
     for run_id in connection.scalars(query).all():

@@ -23,10 +23,11 @@ from sqlalchemy import (
     type_coerce,
 )
 
-from schemas.hosts import spellings
+from schemas.accounts import DEFAULT, AccountKey
 from schemas.statuses import Verdict
 from schemas.tables import Outcomes, Plan, Rejected, Results, empty
 from simtandem.errors import InputError
+from simtandem.ledger.accounts import account_of, named, of_account
 from simtandem.ledger.records import (
     SENDING,
     CallCounts,
@@ -97,20 +98,26 @@ def read_revision(connection: Connection) -> str | None:
     return found
 
 
-def read_runs(connection: Connection, limit: int | None, may_run: ProcessProbe) -> list[RunSummary]:
-    """The newest runs, newest first; all of them where there is no limit."""
-    return [_summary(found, may_run) for found in connection.execute(_summaries().limit(limit))]
+def read_runs(connection: Connection, limit: int | None, may_run: ProcessProbe, account: str = "") -> list[RunSummary]:
+    """The newest runs, newest first, of that account alone where one is named; all where there is no limit."""
+    query = _summaries().where(named(account)).limit(limit)
+    return [_summary(found, may_run) for found in connection.execute(query)]
 
 
 def read_run(
-    connection: Connection, prefix: str, may_run: ProcessProbe, kinds: Collection[RunKind] = tuple(RunKind)
+    connection: Connection,
+    prefix: str,
+    may_run: ProcessProbe,
+    kinds: Collection[RunKind] = tuple(RunKind),
+    account: str = "",
 ) -> RunSummary:
-    """The run with this id, the only one whose id begins so, or the `latest` of these kinds.
+    """The run with this id, the only one whose id begins so, or the `latest` of these kinds, and of that account.
 
     `InputError` where that is not one.
     """
     if prefix == LATEST:
-        newest = select(runs.c.run_id).where(runs.c.kind.in_(kinds)).order_by(*_NEWEST_FIRST).limit(1)
+        newest = select(runs.c.run_id).where(runs.c.kind.in_(kinds), named(account))
+        newest = newest.order_by(*_NEWEST_FIRST).limit(1)
         prefix = connection.scalar(newest) or prefix
     begins_so = func.substr(runs.c.run_id, 1, len(prefix)) == prefix
     query = _summaries().where(begins_so).order_by(None).order_by(runs.c.run_id).limit(4)  # the id itself sorts first
@@ -220,7 +227,7 @@ def read_calls(connection: Connection, run_id: str) -> pl.DataFrame:
 
 
 def changed_by_others(connection: Connection, run_id: str, since: datetime, *, sure: bool = False) -> bool:
-    """Whether other runs sent changes to this run's carrier that may have taken effect at `since` or later.
+    """Whether other runs sent changes for this run's account that may have taken effect at `since` or later.
 
     `sure`: only what was sent or answered then, not what was sent shortly before and never answered.
     """
@@ -240,13 +247,13 @@ def changes_sent(connection: Connection, run_id: str) -> pl.DataFrame:
 
 
 def changes_at(
-    connection: Connection, carrier_host: str, but_for: str, since: datetime | None, *, judged: bool
+    connection: Connection, account: AccountKey, but_for: str, since: datetime | None, *, judged: bool
 ) -> pl.DataFrame:
-    """The changes that runs sent to a carrier, as `changes_sent` shows them, those of one run left out.
+    """The changes that runs sent for an account, as `changes_sent` shows them, those of one run left out.
 
     Without `judged` only of runs that were killed before they were judged: how the others' steps ended is recorded.
     """
-    whose = _others(carrier_host, but_for).where(runs.c.kind.in_(SENDING))
+    whose = _others(account, but_for).where(runs.c.kind.in_(SENDING))
     if not judged:
         whose = whose.where(~select(1).where(verdicts.c.run_id == runs.c.run_id).exists())
     late = [] if since is None else [calls.c.at >= since]
@@ -266,7 +273,7 @@ def _sent(connection: Connection, *which: ColumnElement[bool]) -> pl.DataFrame:
 
 
 def last_unanswered_by_others(connection: Connection, run_id: str, since: datetime) -> datetime | None:
-    """When other runs last sent, at `since` or later, a change to this run's carrier that has no answer yet."""
+    """When other runs last sent, at `since` or later, a change for this run's account that has no answer yet."""
     query = _changes_by_others(connection, run_id, since, calls.c.at).where(answers.c.call_id.is_(None))
     found: datetime | None = connection.scalar(query.order_by(calls.c.at.desc()).limit(1))
     return found
@@ -276,23 +283,14 @@ def _changes_by_others(connection: Connection, run_id: str, since: datetime, wan
     return (
         select(wanted)
         .select_from(calls.outerjoin(answers))
-        .where(calls.c.run_id.in_(_others(_host_of(connection, run_id), run_id)))
+        .where(calls.c.run_id.in_(_others(account_of(connection, run_id), run_id)))
         .where(calls.c.purpose.in_(_CHANGING), calls.c.at >= since)
     )
 
 
-def at_host(carrier_host: str) -> ColumnElement[bool]:
-    """Whether a run was at this carrier, however its host was spelled when that was recorded."""
-    return func.lower(runs.c.carrier_host).in_(spellings(carrier_host))
-
-
-def _host_of(connection: Connection, run_id: str) -> str:
-    return connection.scalar(select(runs.c.carrier_host).where(runs.c.run_id == run_id)) or ""
-
-
-def _others(carrier_host: str, but_for: str) -> Select[tuple[str]]:
-    """The other runs at a carrier. As a subquery: joined, a database may read every call there is first."""
-    return select(runs.c.run_id).where(at_host(carrier_host), runs.c.run_id != but_for)
+def _others(account: AccountKey, but_for: str) -> Select[tuple[str]]:
+    """The other runs of an account. As a subquery: joined, a database may read every call there is first."""
+    return select(runs.c.run_id).where(of_account(account), runs.c.run_id != but_for)
 
 
 def count_calls(connection: Connection, run_id: str) -> CallCounts:
@@ -323,7 +321,10 @@ def _summaries() -> Select[Any]:
 
 def _summary(found: Row[Any], may_run: ProcessProbe) -> RunSummary:
     values = {column.name: getattr(found, column.name) for column in runs.columns}
-    record = RunRecord(**values | {"kind": RunKind(found.kind), "parameters": json.loads(found.parameters)})
+    record = RunRecord(
+        **values
+        | {"kind": RunKind(found.kind), "account": found.account or DEFAULT, "parameters": json.loads(found.parameters)}
+    )
     recorded = None if found.state is None else RunState(found.state)
     detail = {} if found.detail is None else json.loads(found.detail)
     return RunSummary(record, state_to_show(record, recorded, may_run), found.at, detail)

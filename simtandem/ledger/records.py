@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 
+from schemas.accounts import DEFAULT, AccountKey
 from schemas.statuses import Half, Outcome
 
 
@@ -73,6 +74,12 @@ class RunRecord:
     pid: int
     started_at: datetime
     process: str | None = None
+    account: str = DEFAULT
+
+    @property
+    def account_key(self) -> AccountKey:
+        """Whose devices the run was about."""
+        return AccountKey(self.account, self.carrier_host)
 
 
 @dataclass(frozen=True, slots=True)

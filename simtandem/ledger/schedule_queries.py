@@ -10,11 +10,13 @@ from sqlalchemy import Connection, Row, Select, Table, Text, TypeDecorator, func
 from sqlalchemy.engine import default
 from sqlalchemy.exc import IntegrityError
 
+from schemas.accounts import AccountKey
 from schemas.statuses import Action
 from simtandem.ledger import inserts
+from simtandem.ledger.accounts import of_account
 from simtandem.ledger.integrity.chain import Chain
 from simtandem.ledger.integrity.facts import EVERY_FACT, Kind
-from simtandem.ledger.queries import at_host, read_frame
+from simtandem.ledger.queries import read_frame
 from simtandem.ledger.records import SENDING, RunKind, RunState
 from simtandem.ledger.schedule_records import Arrival, FileVersion, Schedule, ScheduleState
 from simtandem.ledger.schedule_tables import arrival_ends, arrivals, schedule_events, schedules
@@ -130,7 +132,7 @@ def arrival(found: Row[Any]) -> Arrival:
     return Arrival(found.arrival_id, file, found.taken_at, found.shelf_name, found.rows, found.rejected, found.reason)
 
 
-def asked_since(connection: Connection, carrier_host: str, since: datetime) -> pl.DataFrame:
+def asked_since(connection: Connection, account: AccountKey, since: datetime) -> pl.DataFrame:
     """Which devices runs that no schedule began were to bring to which status, when they began to send after `since`.
 
     Columns `run_id, at, sim_id, endpoint_id, iccid, desired`. What a run found as wished for counts: it was asked for.
@@ -151,7 +153,7 @@ def asked_since(connection: Connection, carrier_host: str, since: datetime) -> p
             plan_rows.c.desired,
         )
         .select_from(runs.join(sending, runs.c.run_id == sending.c.run_id).join(plan_rows))
-        .where(runs.c.kind.in_([kind.value for kind in SENDING]), at_host(carrier_host))
+        .where(runs.c.kind.in_([kind.value for kind in SENDING]), of_account(account))
         .where(type_coerce(sending.c.at, Text) > instant_text(since), runs.c.run_id.not_in(of_schedules))
         .where(
             (plan_rows.c.action == Action.CHANGE.value)

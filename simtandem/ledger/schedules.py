@@ -12,6 +12,7 @@ from typing import Any
 import polars as pl
 from sqlalchemy import Connection, Select, func, select
 
+from schemas.accounts import AccountKey
 from simtandem.errors import InputError
 from simtandem.host.user_name import user_name
 from simtandem.ledger import inserts
@@ -216,10 +217,10 @@ class Schedules:
         with self.ledger.database.read() as connection:
             return read_frame(connection, query, pl.Schema({"row": pl.Int64(), "reason": pl.String()}))
 
-    def asked_by_others(self, carrier_host: str, since: datetime) -> pl.DataFrame:
+    def asked_by_others(self, account: AccountKey, since: datetime) -> pl.DataFrame:
         """What runs that no schedule began asked of which devices: see `schedule_queries.asked_since`."""
         with self.ledger.database.read() as connection:
-            return queries.asked_since(connection, carrier_host, since)
+            return queries.asked_since(connection, account, since)
 
     def skip(self, skips: Sequence[Skip], emptied: Mapping[str, str], among: Sequence[Schedule]) -> bool:
         """Leave rows out for good, and end the schedules that have no other rows, with a detail for each.

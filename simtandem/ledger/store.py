@@ -9,6 +9,7 @@ from typing import Self, TypeVar
 import polars as pl
 from sqlalchemy import Connection
 
+from schemas.accounts import AccountKey
 from simtandem.errors import InputError
 from simtandem.host.processes import process_may_run
 from simtandem.ledger import (
@@ -149,18 +150,26 @@ class Ledger:
     def _record_table(self, run_id: str, kind: Kind, table: pl.DataFrame) -> None:
         commit(self.database, run_id, lambda chain: inserts.add_frame(chain, kind, table))
 
-    def runs(self, limit: int = 20, *, may_run: ProcessProbe = process_may_run) -> list[RunSummary]:
-        """The newest runs, newest first. An unfinished one whose process is gone is shown as interrupted."""
-        return self.database.reading(lambda connection: queries.read_runs(connection, limit, may_run))
+    def runs(self, limit: int = 20, *, may_run: ProcessProbe = process_may_run, account: str = "") -> list[RunSummary]:
+        """The newest runs, newest first, of that account alone where one is named.
+
+        An unfinished one whose process is gone is shown as interrupted.
+        """
+        return self.database.reading(lambda connection: queries.read_runs(connection, limit, may_run, account))
 
     def run(
-        self, run_id: str, *, may_run: ProcessProbe = process_may_run, kinds: Collection[RunKind] = tuple(RunKind)
+        self,
+        run_id: str,
+        *,
+        may_run: ProcessProbe = process_may_run,
+        kinds: Collection[RunKind] = tuple(RunKind),
+        account: str = "",
     ) -> RunSummary:
-        """One run, by its id or the beginning of it, or the `latest` of these kinds.
+        """One run, by its id or the beginning of it, or the `latest` of these kinds and of that account.
 
         Raises `InputError` where that fits none, or several.
         """
-        return self.database.reading(lambda connection: queries.read_run(connection, run_id, may_run, kinds))
+        return self.database.reading(lambda connection: queries.read_run(connection, run_id, may_run, kinds, account))
 
     def states(self, run_id: str) -> list[StateRecord]:
         """All states a run went through, oldest first."""
@@ -205,19 +214,19 @@ class Ledger:
         return self._detail(run_id, lambda connection: queries.changes_sent(connection, run_id))
 
     def changes_at(
-        self, carrier_host: str, *, but_for: str = "", since: datetime | None = None, judged: bool = False
+        self, account: AccountKey, *, but_for: str = "", since: datetime | None = None, judged: bool = False
     ) -> pl.DataFrame:
         """The changes that runs sent to a carrier, as `changes_sent` shows them, those of the run `but_for` left out.
 
         By default only of runs that were killed before they were judged: `last_known` has what the others did.
         """
         return self.database.reading(
-            lambda connection: queries.changes_at(connection, carrier_host, but_for, since, judged=judged)
+            lambda connection: queries.changes_at(connection, account, but_for, since, judged=judged)
         )
 
-    def last_known(self, carrier_host: str) -> pl.DataFrame:
+    def last_known(self, account: AccountKey) -> pl.DataFrame:
         """Where each device of a carrier was last put, and who sent its halves last (`last_known.COLUMNS`)."""
-        return self.database.reading(lambda connection: last_known.read(connection, carrier_host))
+        return self.database.reading(lambda connection: last_known.read(connection, account))
 
     def last_unanswered_by_others(self, run_id: str, since: datetime) -> datetime | None:
         """When other runs last sent, at `since` or later, a change to this run's carrier that has no answer yet."""

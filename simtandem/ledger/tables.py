@@ -27,7 +27,7 @@ from sqlalchemy import (
 
 from simtandem.text.redaction import redacted
 
-REVISION = "0010"
+REVISION = "0011"
 """The newest revision in `migrations/versions`."""
 
 metadata = MetaData(
@@ -133,6 +133,7 @@ runs = Table(
     Column("pid", Integer, nullable=False),
     Column("started_at", Instant, nullable=False),
     Column("process", Text),
+    Column("account", Text),
 )
 Index(None, runs.c.started_at)
 
@@ -312,6 +313,7 @@ def _put_columns() -> list[Column[str]]:
 last_known = Table(
     "last_known",
     metadata,
+    Column("account", Text, primary_key=True),
     Column("carrier_host", Text, primary_key=True),
     Column("sim_id", Text, primary_key=True),
     Column("run_id", Text, nullable=False),
@@ -319,7 +321,7 @@ last_known = Table(
     *_put_columns(),
     sqlite_with_rowid=False,
 )
-"""Where simtandem last put each device of a carrier, in which run and when; derived from the facts of the runs."""
+"""Where simtandem last put each device of an account, in which run and when; derived from the facts of the runs."""
 
 baselines = Table(
     "baselines",

@@ -45,6 +45,7 @@ class AuditSummary(FleetListing):
     without_status: int
     run_id: str
     carrier: NotRequired[str]
+    account: str
     carrier_host: str
     warnings: list[str]
     repairable: dict[str, int]

@@ -113,7 +113,7 @@ def known_document(ledger: Ledger, run: RunSummary, results: pl.DataFrame) -> Do
     made = run_document.document(
         run_id=record.run_id,
         carrier=record.carrier,
-        account="default",
+        account=record.account,
         digest=str(counts.get("digest", "")),
         exit_code=0,
         input={"file": record.file, "sha256": record.sha256, "rows": record.rows, "invalid": record.rejected},

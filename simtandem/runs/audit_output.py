@@ -49,8 +49,8 @@ def finish(audit: Audit, findings: pl.DataFrame) -> AuditDocument:
 
 
 def _earlier(audit: Audit) -> list[Mapping[str, Any]]:
-    """What the audits of this carrier before this one kept, oldest first, as many as a chart shows."""
-    found = past_audits(audit.ledger, audit.settings.carrier_host, MOST_BARS - 1)
+    """What the audits of this account before this one kept, oldest first, as many as a chart shows."""
+    found = past_audits(audit.ledger, audit.settings.account_key, MOST_BARS - 1)
     return [each.told for each in reversed(found) if each.told]
 
 
@@ -88,8 +88,9 @@ def _told(audit: Audit, findings: pl.DataFrame, explained: pl.DataFrame) -> Audi
         "without_status": without_status(inventory),
         "run_id": audit.run_id,
         "carrier": settings.carrier,
+        "account": settings.account,
         "carrier_host": settings.carrier_host,
-        "warnings": [settings.unencrypted] if settings.unencrypted else [],
+        "warnings": settings.warnings,
         "repairable": {finding.value: rows.height for finding, rows in repairs(findings).items()},
         "trend": trend(counts, before),
         "trend_since": None if audit.before is None else audit.before.started.isoformat(),

@@ -9,6 +9,7 @@ from typing import Any
 
 import polars as pl
 
+from schemas.accounts import DEFAULT
 from schemas.parameters import ReportFormat
 from simtandem.errors import InputError, LedgerError
 from simtandem.ledger.records import REPORTED, RunKind, RunSummary
@@ -43,16 +44,18 @@ def export_run(ledger: Ledger, settings: Settings, run_id: str, form: ReportForm
 def export_period(
     ledger: Ledger, settings: Settings, since: date, until: date, forms: Sequence[ReportFormat]
 ) -> dict[str, Any]:
-    """Write reports on all runs begun from `since` to the end of `until`, in UTC.
+    """Write reports on all runs of the account begun from `since` to the end of `until`, in UTC.
 
     Returns what was written: the period, the number of runs, and a file or folder for each format.
     """
     if since > until:
         raise InputError(f"The period ends before it begins: {since} to {until}.")
-    runs = runs_between(ledger, since, until)
-    folder = settings.home / "reports" / f"{since}_{until}"
+    runs = runs_between(ledger, since, until, settings.account)
+    reports = settings.home / "reports"
+    reports = reports if settings.account == DEFAULT else reports / settings.account
+    folder = reports / f"{since}_{until}"
     told = account(ledger, runs, _money(settings))
-    about = {"since": str(since), "until": str(until), "made_at": _now()}
+    about = {"account": settings.account, "since": str(since), "until": str(until), "made_at": _now()}
     files = {}
     for form in forms:
         if form is ReportFormat.HTML:
@@ -62,11 +65,14 @@ def export_period(
     return {**about, "runs": len(runs), "files": files}
 
 
-def runs_between(ledger: Ledger, since: date, until: date) -> list[RunSummary]:
-    """The runs begun from the first moment of `since` to the last of `until`, in UTC, oldest first."""
+def runs_between(ledger: Ledger, since: date, until: date, account: str = "") -> list[RunSummary]:
+    """The runs begun from the first moment of `since` to the last of `until`, in UTC, oldest first.
+
+    Of that account alone where one is named.
+    """
     begin = datetime.combine(since, time(), UTC)
     end = datetime.combine(until, time(), UTC) + timedelta(days=1)
-    return [run for run in reversed(ledger.runs(_EVERY_RUN)) if begin <= run.record.started_at < end]
+    return [run for run in reversed(ledger.runs(_EVERY_RUN, account=account)) if begin <= run.record.started_at < end]
 
 
 def _export(told: Account, about: Mapping[str, object], folder: Path, name: str, form: ReportFormat) -> Path:

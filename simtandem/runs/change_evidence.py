@@ -6,7 +6,6 @@ from datetime import UTC, datetime, timedelta
 import polars as pl
 
 from schemas.event_types import STATUS_AFTER
-from schemas.hosts import plain_host
 from schemas.statuses import Cause
 from schemas.tables import Events, empty
 from simtandem import progress
@@ -16,7 +15,7 @@ from simtandem.errors import CarrierError, InputError
 from simtandem.ledger import explanations, fleet_history
 from simtandem.ledger.records import SENDING, RunKind, RunState, RunSummary
 from simtandem.ledger.store import Ledger
-from simtandem.runs.run import looking_run, new_run_id, recorded_carrier
+from simtandem.runs.run import looking_run, new_run_id, recorded_carrier, require_account
 from simtandem.settings import Settings
 
 _ENDED = (RunState.FINISHED, RunState.INTERRUPTED)
@@ -25,7 +24,7 @@ _ENDED = (RunState.FINISHED, RunState.INTERRUPTED)
 def runs_to_explain(ledger: Ledger, settings: Settings, *, lag: timedelta = attribution.EVENT_LAG) -> list[str]:
     """Runs whose events can be read, all of them by now, and have not been."""
     now = datetime.now(UTC)
-    return explanations.unexplained_runs(ledger, settings.carrier_host, now - attribution.EVENTS_KEPT, now - lag)
+    return explanations.unexplained_runs(ledger, settings.account_key, now - attribution.EVENTS_KEPT, now - lag)
 
 
 async def explain_runs(
@@ -70,7 +69,7 @@ async def explain_run(
     except BaseException as error:
         ledger.record_state(own, RunState.FAILED, {"error": str(error) or type(error).__name__}, sealed=True)
         raise
-    steps = fleet_history.read_steps(ledger, settings.carrier_host, run.record.started_at - attribution.CLOCK_SKEW)
+    steps = fleet_history.read_steps(ledger, settings.account_key, run.record.started_at - attribution.CLOCK_SKEW)
     told = attribution.explain(changes, steps, events, datetime.now(UTC), lag=lag)
     explanations.record(ledger, own, told)
     causes = {cause.value: told.filter(pl.col("cause") == cause).height for cause in Cause}
@@ -80,15 +79,11 @@ async def explain_run(
 
 def _changes(ledger: Ledger, settings: Settings, run: RunSummary) -> pl.DataFrame:
     record = run.record
-    if plain_host(record.carrier_host) != settings.carrier_host:
-        raise InputError(
-            f"Run {record.run_id} was at {record.carrier_host}, and the settings name {settings.carrier_host}. "
-            "Set SIMTANDEM_EMNIFY_URL to the carrier of that run."
-        )
+    require_account(record, settings.account_key)
     if record.kind not in SENDING or run.state not in _ENDED or run.at is None:
         raise InputError(f"Run {record.run_id} ({record.kind}, {run.state}) has no changes that events could explain.")
     plan, outcomes, results = (read(record.run_id) for read in (ledger.plan, ledger.outcomes, ledger.results))
-    steps = fleet_history.read_steps(ledger, record.carrier_host, record.started_at)
+    steps = fleet_history.read_steps(ledger, record.account_key, record.started_at)
     own = steps.filter(pl.col("run_id") == record.run_id)
     return run_changes.changes(plan, outcomes, results, own, record.started_at, run.at)
 

@@ -24,7 +24,7 @@ from simtandem.reports.report_tables import who
 from simtandem.reports.run_commands import comparing
 from simtandem.reports.run_counts import figures
 from simtandem.runs import sender_history, undo
-from simtandem.runs.run import ACCOUNT, Run, RunFolder
+from simtandem.runs.run import Run, RunFolder
 
 _EXIT_CODES = {RunState.INTERRUPTED: Interrupted.exit_code, RunState.REFUSED: PlanRefused.exit_code}
 _BRIEFLY_S = 5.0
@@ -178,8 +178,9 @@ def _judged(run: Run, outcomes: pl.DataFrame, rejected: pl.DataFrame) -> pl.Data
     results = results_of(*known)
     if (results["verdict"] != Verdict.CHANGED_BY_OTHERS).all():
         return results
-    host = run.settings.carrier_host
-    return results_of(*known, sender_history.put_by_others(run.ledger, host, run.run_id, run.started))
+    return results_of(
+        *known, sender_history.put_by_others(run.ledger, run.settings.account_key, run.run_id, run.started)
+    )
 
 
 def report_again(ledger: Ledger, folder: RunFolder, run: RunSummary) -> run_document.Document:
@@ -242,7 +243,7 @@ def _document(
     made = run_document.document(
         run_id=run.run_id,
         carrier=run.settings.carrier,
-        account=ACCOUNT,
+        account=run.settings.account,
         digest=plan["digest"],
         exit_code=stop.exit_code if stop and stop.exit_code is not None else exit_code,
         input=intake,
@@ -255,8 +256,8 @@ def _document(
     )
     made |= run_document.changes(figures(results, run.lifecycle), stop) | {"carrier_host": run.settings.carrier_host}
     made["billing"] = {"for_good": plan["billed_for_good"], "limit": plan["newly_billed_limit"]}
-    if run.settings.unencrypted:
-        made["warnings"] = [run.settings.unencrypted]
+    if run.settings.warnings:
+        made["warnings"] = run.settings.warnings
     if run.approval:
         made["approval"] = dict(run.approval)
     if run.origin:

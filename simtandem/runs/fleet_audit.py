@@ -12,6 +12,7 @@ from datetime import UTC, datetime, timedelta
 
 import polars as pl
 
+from schemas.accounts import AccountKey
 from schemas.statuses import Cause, Finding
 from schemas.tables import Events, Explained, Findings, empty
 from simtandem import progress
@@ -50,7 +51,7 @@ class Audit:
         run_id = new_run_id(started)
         with ExitStack() as until_begun:
             ledger = until_begun.enter_context(Ledger.open(settings.ledger(), heads_file=settings.heads_file))
-            before = fleet_history.last_audit(ledger, settings.carrier_host)
+            before = fleet_history.last_audit(ledger, settings.account_key)
             parameters = {"prefect": dict(origin)} if origin else {}
             ledger.start_run(looking_run(run_id, RunKind.AUDIT, settings, started, parameters))
             until_begun.pop_all()
@@ -107,12 +108,12 @@ def auditing_of(settings: Settings, origin: Mapping[str, str] | None = None) -> 
 
 async def list_fleet(audit: Audit, carrier: Carrier) -> None:
     """Read every SIM and every endpoint; meanwhile, look up in the ledger where they were last put."""
-    host = audit.settings.carrier_host
+    account = audit.settings.account_key
     if why := carrier.lifecycle.lacks(Ability.LIST_FLEET, "its fleet can't be audited; reconcile a file instead"):
         raise InputError(f"{why}.\nNothing was sent.")
-    progress.current().begins(f"listing the whole fleet at {host}")
+    progress.current().begins(f"listing the whole fleet of {account}")
     began = datetime.now(UTC)
-    looking_up = asyncio.create_task(asyncio.to_thread(_managed, audit.ledger, host))
+    looking_up = asyncio.create_task(asyncio.to_thread(_managed, audit.ledger, account))
     try:
         listing = await carrier.list_fleet()
     except BaseException:
@@ -132,8 +133,8 @@ async def list_fleet(audit: Audit, carrier: Carrier) -> None:
     audit.folder.save("fleet.json", kept)
 
 
-def _managed(ledger: Ledger, host: str) -> pl.DataFrame:
-    return sender_history.without_expectation(ledger, host, fleet_history.read_managed(ledger, host))
+def _managed(ledger: Ledger, account: AccountKey) -> pl.DataFrame:
+    return sender_history.without_expectation(ledger, account, fleet_history.read_managed(ledger, account))
 
 
 async def explain_changes(audit: Audit, carrier: Carrier) -> None:
@@ -149,7 +150,7 @@ async def explain_changes(audit: Audit, carrier: Carrier) -> None:
     events: pl.DataFrame | None = empty(Events)
     if still.height:
         since = still.select(pl.col("since").min()).item() - attribution.CLOCK_SKEW
-        steps = fleet_history.read_steps(audit.ledger, audit.settings.carrier_host, since)
+        steps = fleet_history.read_steps(audit.ledger, audit.settings.account_key, since)
         ours = attribution.explain(still, steps, None, datetime.now(UTC)).filter(pl.col("cause") == Cause.OURS)
         still = still.join(ours, on=["half", "ident"], how="anti")
         events = await _events_of(still, carrier)

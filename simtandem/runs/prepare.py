@@ -70,7 +70,7 @@ def _keep(run: Run, intake: Intake) -> dict[str, Any]:
         "sha256": intake.sha256,
         "rows": intake.rows,
         "invalid": intake.rejected.height,
-        "notes": [*intake.notes, *filter(None, [run.settings.unencrypted])],
+        "notes": [*intake.notes, *run.settings.warnings],
     }
     run.folder.save("intake.json", kept)
     return kept
@@ -79,7 +79,7 @@ def _keep(run: Run, intake: Intake) -> dict[str, Any]:
 async def list_inventory(run: Run, carrier: Carrier) -> dict[str, Any]:
     """Read the devices asked for from the carrier. Raises `CarrierError`."""
     if not run.folder.has("listing.json"):
-        progress.current().begins(f"listing the fleet at {run.settings.carrier_host}")
+        progress.current().begins(f"listing the fleet of {run.settings.account_key}")
         devices, begun = run.folder.table("devices.parquet"), run.ledger.clock().isoformat()
         listing = await carrier.find(devices)
         run.folder.save_table("inventory.parquet", listing.inventory)

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 import polars as pl
 
+from schemas.accounts import AccountKey
 from schemas.statuses import Action
 from schemas.tables import Devices, Rejected, Repeats, empty
 from simtandem.domain import verdicts
@@ -14,7 +15,7 @@ from simtandem.ledger.records import REPORTED, RunKind, RunRecord
 from simtandem.ledger.store import Ledger
 from simtandem.reports.result_files import write_retry
 from simtandem.reports.run_commands import again, continuing
-from simtandem.runs.run import Run, RunFolder, require_carrier
+from simtandem.runs.run import Run, RunFolder, require_account
 
 FILE = "retry.csv"
 _TRIED = REPORTED
@@ -33,13 +34,13 @@ class Left:
         write_retry(verdicts.as_input(self.rows), folder.file(FILE))
 
 
-def left_by(ledger: Ledger, run_id: str, carrier_host: str) -> Left:
-    """What the run with this id, or the beginning of it, left open at this carrier.
+def left_by(ledger: Ledger, run_id: str, account: AccountKey) -> Left:
+    """What the run with this id, or the beginning of it, left open in this account.
 
-    Raises `InputError` where that is nothing, or where the run was at another carrier.
+    Raises `InputError` where that is nothing, or where the run was of another one.
     """
-    record = ledger.run(run_id, kinds=_TRIED).record
-    require_carrier(record, carrier_host)
+    record = ledger.run(run_id, kinds=_TRIED, account=account.name).record
+    require_account(record, account)
     if record.kind is RunKind.PLAN:
         raise InputError(f"Run {record.run_id} only planned: apply its file instead. Nothing was sent.{again(record)}")
     if record.kind not in _TRIED:
@@ -88,7 +89,7 @@ def read_run(run: Run) -> Intake:
 
     An ICCID that is none, as some carriers list them, is left out where another id says which device is meant.
     """
-    left = left_by(run.ledger, run.request.retry_of, run.settings.carrier_host)
+    left = left_by(run.ledger, run.request.retry_of, run.settings.account_key)
     whole = pl.col("iccid").str.contains(r"^[0-9]{19}$")
     devices = left.rows.select(
         pl.int_range(2, pl.len() + 2).alias("row"),

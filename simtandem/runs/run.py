@@ -15,7 +15,7 @@ from typing import Any
 
 import polars as pl
 
-from schemas.hosts import plain_host
+from schemas.accounts import DEFAULT, AccountKey
 from schemas.parameters import BulkUpdate, Mode
 from schemas.statuses import StoppedBy
 from simtandem.carriers.protocol import Carrier
@@ -33,9 +33,6 @@ from simtandem.settings import Settings
 from simtandem.text.redaction import redacted_data, redacted_frame
 
 log = logging.getLogger(__name__)
-
-ACCOUNT = "default"
-"""The account's name: settings hold one account."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,12 +137,18 @@ def _found(path: Path) -> Iterator[None]:
         ) from error
 
 
-def require_carrier(record: RunRecord, carrier_host: str) -> None:
-    """Raise `InputError` where a run was at another carrier: its ids mean other devices here, or none."""
-    if plain_host(record.carrier_host) != carrier_host:
+def require_account(record: RunRecord, account: AccountKey) -> None:
+    """Raise `InputError` where a run was of another account, or at another host: its ids mean other devices here."""
+    if record.account != account.name:
         raise InputError(
-            f"Run {record.run_id} was at {record.carrier_host}, and the settings name {carrier_host}. "
-            "Nothing was sent. Set SIMTANDEM_EMNIFY_URL to the carrier of that run."
+            f"Run {record.run_id} was of account {record.account}, and the account named here is {account.name}. "
+            f"Nothing was sent. Use --account {record.account}, or none: the run's own is taken then."
+        )
+    if record.account_key != account:
+        where = "SIMTANDEM_EMNIFY_URL" if account.name == DEFAULT else f"url in [accounts.{account.name}]"
+        raise InputError(
+            f"Run {record.run_id} was at {record.carrier_host}, and the settings name {account.host}. "
+            f"Nothing was sent. Set {where} to the carrier of that run."
         )
 
 
@@ -209,6 +212,7 @@ class Run:
             kind=self.kind,
             carrier=self.settings.carrier,
             carrier_host=self.settings.carrier_host,
+            account=self.settings.account,
             file=str(intake["file"]),
             sha256=str(intake["sha256"]),
             rows=int(intake["rows"]),
@@ -312,6 +316,7 @@ def looking_run(
         kind=kind,
         carrier=settings.carrier,
         carrier_host=settings.carrier_host,
+        account=settings.account,
         file="",
         sha256="",
         rows=0,

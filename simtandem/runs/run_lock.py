@@ -1,4 +1,4 @@
-"""Runs of one home send to one carrier one after the other; who comes later sends what is left of its plan.
+"""Runs of one home send for one account one after the other; who comes later sends what is left of its plan.
 
 Two runs that send at once would each send what the other has just done: a PATCH to a status already held.
 """
@@ -32,16 +32,15 @@ _LANDING = timedelta(seconds=15)
 
 @asynccontextmanager
 async def one_at_a_time(settings: Settings, given_up: Callable[[], bool]) -> AsyncIterator[bool]:
-    """In this block no other run of this home sends to this carrier. False where the waiting was given up instead.
+    """In this block no other run of this home sends for this account. False where the waiting was given up instead.
 
     The lock is a file's: it is let go of when its process ends, however that ends.
     """
-    name = settings.carrier_host.replace(":", "_")
-    lock, told = lock_file(settings.home / f"sending-{name}.lock"), False
+    lock, told = lock_file(settings.home / f"sending-{settings.account_key.file_name}.lock"), False
     while not given_up() and not taken(lock):
         if not told:
             told = True
-            _tell(f"Another run is changing devices at {settings.carrier_host}; waiting for its end.")
+            _tell(f"Another run is changing devices of {settings.account_key}; waiting for its end.")
         await asyncio.sleep(_LOOK_S)
     try:
         yield lock.is_locked

@@ -12,6 +12,7 @@ from datetime import UTC, datetime
 
 import polars as pl
 
+from schemas.accounts import AccountKey
 from schemas.statuses import Half, Outcome
 from simtandem.carriers.registry import devices_of
 from simtandem.domain.last_sender import LATER, SENT
@@ -31,23 +32,23 @@ def sent_later(ledger: Ledger, run_id: str, plan: pl.DataFrame, sent: pl.DataFra
     first = sent["at"].min()
     if not isinstance(first, str):
         return pl.DataFrame(schema=LATER)
-    host, since = ledger.run(run_id).record.carrier_host, datetime.fromisoformat(first)
+    account, since = ledger.run(run_id).record.account_key, datetime.fromisoformat(first)
     halves = _both_halves(plan, sent)
-    killed = _not_ended(ledger, ledger.changes_at(host, but_for=run_id, since=since))
-    last = pl.concat([_ended(ledger, host, run_id), killed])
+    killed = _not_ended(ledger, ledger.changes_at(account, but_for=run_id, since=since))
+    last = pl.concat([_ended(ledger, account, run_id), killed])
     last = last.filter(pl.col("at") >= first).join(halves, on=["half", "ident"], how="semi")
     undone = _undone_by(ledger, last)
     if undone or plan["owners_after"].drop_nulls().len():
-        every = _halves(ledger.changes_at(host, but_for=run_id, since=since, judged=True))
+        every = _halves(ledger.changes_at(account, but_for=run_id, since=since, judged=True))
         every = every.join(halves, on=["half", "ident"], how="semi")
         undone |= _undone_by(ledger, every)
         last = pl.concat([last.join(every, on=["half", "ident", "run_id"], how="anti"), _not_taken_back(ledger, every)])
     return _with_sureness(ledger, last, undone)
 
 
-def put_by_others(ledger: Ledger, carrier_host: str, but_for: str, since: datetime) -> pl.DataFrame:
-    """Where other runs put halves at this carrier since then, as far as that is known (`verdicts.PUT_BY`)."""
-    known = ledger.last_known(carrier_host)
+def put_by_others(ledger: Ledger, account: AccountKey, but_for: str, since: datetime) -> pl.DataFrame:
+    """Where other runs put halves of this account since then, as far as that is known (`verdicts.PUT_BY`)."""
+    known = ledger.last_known(account)
     from_then = f"{since.astimezone(UTC):%Y-%m-%dT%H:%M:%S}.{since.microsecond // 1000:03}Z"
     parts = [
         known.filter((pl.col(f"{half}_run") != but_for) & (pl.col(f"{half}_at") >= from_then)).select(
@@ -97,9 +98,9 @@ def _not_taken_back(ledger: Ledger, sent: pl.DataFrame) -> pl.DataFrame:
     return pl.concat(parts)
 
 
-def without_expectation(ledger: Ledger, carrier_host: str, managed: pl.DataFrame) -> pl.DataFrame:
+def without_expectation(ledger: Ledger, account: AccountKey, managed: pl.DataFrame) -> pl.DataFrame:
     """A `schemas.tables.Managed` table that expects nothing of devices which a killed run may have changed since."""
-    doubtful = _not_ended(ledger, ledger.changes_at(carrier_host))
+    doubtful = _not_ended(ledger, ledger.changes_at(account))
     at = pl.col("at").str.to_datetime("%Y-%m-%dT%H:%M:%S%.3fZ", time_unit="ms", time_zone="UTC")
     for half in Half:
         ident = f"{half}_id"
@@ -111,9 +112,9 @@ def without_expectation(ledger: Ledger, carrier_host: str, managed: pl.DataFrame
     return managed
 
 
-def _ended(ledger: Ledger, carrier_host: str, but_for: str) -> pl.DataFrame:
+def _ended(ledger: Ledger, account: AccountKey, but_for: str) -> pl.DataFrame:
     """What runs are known to have sent last, or may have, by the outcomes of their steps."""
-    known = ledger.last_known(carrier_host)
+    known = ledger.last_known(account)
     parts = [
         known.filter(pl.col(f"{half}_run").is_not_null(), pl.col(f"{half}_run") != but_for).select(
             half=pl.lit(half.value), ident=f"{half}_id", run_id=f"{half}_run", at=f"{half}_at"

@@ -4,6 +4,7 @@ import socket
 
 import polars as pl
 
+from schemas.accounts import AccountKey
 from schemas.tables import Rejected, Repeats, empty
 from simtandem.domain.inverse import as_devices, changed_devices, invert, undo_rows, without_wish
 from simtandem.errors import InputError
@@ -13,8 +14,8 @@ from simtandem.ledger.records import SENDING, ProcessProbe, RunState, RunSummary
 from simtandem.ledger.store import Ledger
 from simtandem.reports.result_files import write_retry
 from simtandem.runs import sender_history
-from simtandem.runs.run import Run, require_carrier
-from simtandem.settings import load
+from simtandem.runs.run import Run, require_account
+from simtandem.runs.run_account import reopened
 
 _ENDED = (RunState.FINISHED, RunState.INTERRUPTED, RunState.FAILED, RunState.REFUSED)
 _CHANGES = "changes.parquet"
@@ -25,11 +26,11 @@ def _runs_here(host: str, pid: int, process: str | None) -> bool:
     return host == socket.gethostname() and process_may_run(host, pid, process)
 
 
-def find(ledger: Ledger, run_id: str, carrier_host: str, *, runs_here: ProcessProbe = _runs_here) -> RunSummary:
+def find(ledger: Ledger, run_id: str, account: AccountKey, *, runs_here: ProcessProbe = _runs_here) -> RunSummary:
     """The run to undo, by its id or the beginning of it. Raises `InputError` where it can't be undone, or not here."""
-    run = ledger.run(run_id, may_run=runs_here, kinds=SENDING)
+    run = ledger.run(run_id, may_run=runs_here, kinds=SENDING, account=account.name)
     record = run.record
-    require_carrier(record, carrier_host)
+    require_account(record, account)
     if run.state not in _ENDED and ledger.plan(record.run_id).height:
         raise InputError(
             f"Run {record.run_id} is under way (process {record.pid}). Nothing was sent. Stop it, or wait for its end."
@@ -37,16 +38,17 @@ def find(ledger: Ledger, run_id: str, carrier_host: str, *, runs_here: ProcessPr
     return run
 
 
-def named(run_id: str) -> str:
-    """The full id of the run to undo, as `find` finds it with the settings as they stand."""
-    settings = load()
+def named(run_id: str) -> tuple[str, str]:
+    """The full id and the account of the run to undo, as `find` finds it with the settings as they stand."""
+    settings = reopened(run_id, SENDING)
     with Ledger.open(settings.ledger(), heads_file=settings.heads_file) as ledger:
-        return find(ledger, run_id, settings.carrier_host).record.run_id
+        record = find(ledger, run_id, settings.account_key).record
+    return record.run_id, record.account
 
 
 def read_run(run: Run) -> Intake:
     """What `read_devices` reads for an undo: the devices that run changed, from the record, under its row numbers."""
-    undone = find(run.ledger, run.request.undo_of, run.settings.carrier_host)
+    undone = find(run.ledger, run.request.undo_of, run.settings.account_key)
     run_id = undone.record.run_id
     plan, outcomes = run.ledger.plan(run_id), run.ledger.outcomes(run_id)
     sent = sender_history.sent_by(run.ledger, run_id)

@@ -139,7 +139,7 @@ class Operator:
         self.carrier.begins(run_id)
         ledger = self.ledger()
         try:
-            before = fleet_history.last_audit(ledger, self.settings.carrier_host)
+            before = fleet_history.last_audit(ledger, self.settings.account_key)
             record = looking_run(run_id, RunKind.AUDIT, self.settings, self.now, {})
             ledger.start_run(replace(record, pid=NO_PROCESS))
             folder = RunFolder(self.settings.runs_folder / run_id)

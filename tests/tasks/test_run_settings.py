@@ -11,7 +11,7 @@ from prefect.settings import PREFECT_API_AUTH_STRING, PREFECT_API_URL, PREFECT_H
 from prefect.variables import Variable
 
 from simtandem.errors import InputError
-from simtandem.settings import VARIABLES
+from simtandem.settings.model import VARIABLES
 from tasks.run_settings import settings_of_run
 from tests.conftest import PrefectServer
 

@@ -16,6 +16,7 @@ from typing import Any, Self
 import httpx
 import polars as pl
 
+from schemas.accounts import DEFAULT, AccountKey
 from schemas.hosts import host_of
 from simtandem import __version__, progress
 from simtandem.carriers.emnify.endpoint_writer import EndpointWriter
@@ -47,11 +48,12 @@ class Account:
     window_s: float
     sim_concurrency: int
     home: Path
+    name: str = DEFAULT
 
     @property
-    def state_name(self) -> str:
-        """The carrier's host as a file name, for state that processes of this host share."""
-        return host_of(self.base_url).replace(":", "_")
+    def key(self) -> AccountKey:
+        """What state that processes of this host share is kept under."""
+        return AccountKey(self.name, host_of(self.base_url))
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,7 +95,7 @@ class Emnify:
 
     def __init__(self, account: Account, journal: Journal, wire: Wire = Wire()) -> None:
         self.lifecycle: Lifecycle = EMNIFY
-        budget = account.home / f"budget-{account.state_name}.sqlite"
+        budget = account.home / f"budget-{account.key.file_name}.sqlite"
         self.budget = CallBudget(budget, clock=wire.clock, sleep=wire.sleep)
         self.budget.on_pause = _say_pause
         self.budget.on_wait = _say_wait
@@ -116,11 +118,11 @@ class Emnify:
             Window("calls", account.calls, account.window_s),
             Window("authenticate", _AUTHENTICATIONS, _AUTHENTICATIONS_S),
         )
-        refused = refused_tokens(account.home, account.base_url)
+        refused = refused_tokens(account.home, account.key)
         self._transport = Transport(self._http, self.budget, journal, limits, account.token, refused, sleep=wire.sleep)
         self._reader = Reader(self._transport, account.sim_concurrency)
         self._endpoints = EndpointWriter(
-            self._transport, self._reader, account.home / f"endpoint-writes-{account.state_name}.lock"
+            self._transport, self._reader, account.home / f"endpoint-writes-{account.key.file_name}.lock"
         )
 
     async def find(self, devices: pl.DataFrame) -> Listing:

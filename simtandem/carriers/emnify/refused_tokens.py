@@ -1,6 +1,6 @@
 """Application tokens that the carrier refused, remembered across processes: three failed logins lock the account.
 
-The file lies in SIMTANDEM_HOME, one for each carrier host. It holds no token: only a salted, slow hash of it. A refusal
+The file lies in SIMTANDEM_HOME, one for each account. It holds no token: only a salted, slow hash of it. A refusal
 counts until the token changes or an operator lets it be tried again. A lock of the account counts for the five minutes
 it lasts.
 """
@@ -15,7 +15,7 @@ from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from schemas.hosts import host_of
+from schemas.accounts import AccountKey
 from simtandem.host.atomic_file import replacing
 
 log = logging.getLogger(__name__)
@@ -43,13 +43,13 @@ class _Kept:
     refused: list[Refusal]
 
 
-def refused_tokens(home: Path, base_url: str) -> "RefusedTokens":
-    """Those of the carrier at this address, remembered in this home."""
-    return RefusedTokens(home / f"refused-tokens-{host_of(base_url).replace(':', '_')}.json")
+def refused_tokens(home: Path, account: AccountKey) -> "RefusedTokens":
+    """Those of this account, remembered in this home."""
+    return RefusedTokens(home / f"refused-tokens-{account.file_name}.json")
 
 
 class RefusedTokens:
-    """What is remembered of one carrier host. A file that can't be read or written costs the memory, nothing else."""
+    """What is remembered of one account. A file that can't be read or written costs the memory, nothing else."""
 
     def __init__(self, file: Path, *, clock: Callable[[], float] = time.time) -> None:
         self._file = file

@@ -18,6 +18,7 @@ from schemas.statuses import Half
 from simtandem.errors import LedgerError
 from simtandem.host.processes import process_may_run
 from simtandem.ledger import inserts, last_known, last_known_rebuild, queries
+from simtandem.ledger.accounts import account_of
 from simtandem.ledger.integrity import head_checks, heads
 from simtandem.ledger.integrity.archive import Archived, archive_hash, archive_name, write_archive
 from simtandem.ledger.integrity.chain import Chain
@@ -27,7 +28,7 @@ from simtandem.ledger.integrity.recorded import Recorded
 from simtandem.ledger.integrity.verify import Source, verify
 from simtandem.ledger.records import ProcessProbe, PruningRecord, RunSummary, has_ended
 from simtandem.ledger.store import Ledger
-from simtandem.ledger.tables import baselines, calls, links, prunings, runs
+from simtandem.ledger.tables import baselines, calls, links, prunings
 
 Writer = Callable[[Path, Source, Proof], str]
 """Writes a run to a file and returns the file's SHA-256."""
@@ -148,8 +149,9 @@ def _keep_baseline(ledger: Ledger, run_id: str, head: str, pause: Callable[[floa
 
 def _baseline(connection: Connection, run_id: str) -> pl.DataFrame:
     """What the run did to its devices, as far as that is the last known of them and is not kept yet."""
-    host = connection.scalar(select(runs.c.carrier_host).where(runs.c.run_id == run_id)) or ""
-    there = last_known.read(connection, host).select("sim_id", "run_id", "sim_at", "endpoint_at")
+    there = last_known.read(connection, account_of(connection, run_id)).select(
+        "sim_id", "run_id", "sim_at", "endpoint_at"
+    )
     kept = connection.scalars(select(baselines.c.sim_id).where(baselines.c.run_id == run_id)).all()
     put = last_known_rebuild.put_by(connection, run_id).join(there, on="sim_id", how="left", suffix="_known")
     last = [pl.col("run_id_known").is_null() | (pl.col("run_id_known") == run_id)]

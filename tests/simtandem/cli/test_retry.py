@@ -18,8 +18,8 @@ def wanted(file: Path) -> list[tuple[str, str]]:
 def test_what_a_run_left_open_is_what_is_not_in_sync(past: Past) -> None:
     past.carrier.acts = {"2": [Refused()]}
     run_id = past.run("1,activated\n2,activated\n99,suspended\nx,activated\n")
-    full_id, file = retry.open_rows(run_id[:-1])
-    assert full_id == run_id
+    record, file = retry.open_rows(run_id[:-1])
+    assert (record.run_id, record.account) == (run_id, "default")
     assert wanted(file) == [("2", "activated")], "what is refused would be refused again"
 
 

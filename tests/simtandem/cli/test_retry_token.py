@@ -3,6 +3,8 @@ from pathlib import Path
 
 import pytest
 
+from schemas.accounts import DEFAULT, AccountKey
+from schemas.hosts import host_of
 from simtandem.carriers.emnify.refused_tokens import refused_tokens
 from simtandem.cli.retry_token import forget_refusals
 
@@ -18,10 +20,10 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def test_refused_tokens_may_be_tried_again_without_knowing_them(home: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    refused_tokens(home, URL).remember("token", "HTTP 401")
+    refused_tokens(home, AccountKey(DEFAULT, host_of(URL))).remember("token", "HTTP 401")
     assert forget_refusals(as_json=False) == 0
     assert "tries the application token at 127.0.0.1:1 once more" in capsys.readouterr().out
-    assert refused_tokens(home, URL).refusal_of("token") is None
+    assert refused_tokens(home, AccountKey(DEFAULT, host_of(URL))).refusal_of("token") is None
 
 
 def test_nothing_to_forget_is_said(home: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -86,6 +86,7 @@ def test_a_plan_that_was_not_confirmed_is_declined_not_refused(past: Past, capsy
 LINE: RunLine = {
     "run_id": "20260301T091502-a1b2c3",
     "started": "2026-03-01 09:15:02",
+    "account": "default",
     "kind": "reconcile",
     "state": "interrupted",
     "file": "a-file-with-a-long-name-of-thirty-signs.csv",

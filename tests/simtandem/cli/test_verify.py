@@ -258,12 +258,14 @@ def test_a_table_of_last_known_statuses_that_was_changed_is_found_and_made_anew(
 ) -> None:
     tamper(
         tmp_path,
-        "INSERT INTO last_known (carrier_host, sim_id, run_id, row, sim_status, at) "
-        "VALUES ('h', '11', 'one-a', 2, 'Activated', '2026-03-01T00:00:00.000Z')",
+        "INSERT INTO last_known (account, carrier_host, sim_id, run_id, row, sim_status, at) "
+        "VALUES ('default', 'h', '11', 'one-a', 2, 'Activated', '2026-03-01T00:00:00.000Z')",
     )
     document = told(capsys)
     assert document["exit_code"] == 1
-    assert document["strays"] == ["the last known status of SIM 11 at h is not what the runs recorded: see --rebuild"]
+    assert document["strays"] == [
+        "the last known status of SIM 11 of account default at h is not what the runs recorded: see --rebuild"
+    ]
     assert told(capsys, "one-a")["exit_code"] == 0
 
     assert show_proof(None, None, as_json=True, rebuild=True) == 0
@@ -276,7 +278,8 @@ def test_no_table_is_made_anew_from_a_record_that_is_broken(
     tamper(tmp_path, "UPDATE outcomes SET outcome = 'failed' WHERE run_id = 'one-b'")
     tamper(
         tmp_path,
-        "INSERT INTO last_known (carrier_host, sim_id, run_id, row, at) VALUES ('h', '11', 'one-a', 2, '2026')",
+        "INSERT INTO last_known (account, carrier_host, sim_id, run_id, row, at) "
+        "VALUES ('default', 'h', '11', 'one-a', 2, '2026')",
     )
     assert show_proof(None, None, as_json=True, rebuild=True) == 1
     assert json.loads(capsys.readouterr().out)["strays"]

@@ -5,6 +5,7 @@ from datetime import datetime, timedelta
 
 import pytest
 
+from schemas.accounts import DEFAULT, AccountKey
 from simtandem.carriers.protocol import Answer, Call
 from simtandem.ledger.journal import CallWriter
 from simtandem.ledger.records import RunRecord
@@ -52,7 +53,9 @@ async def test_a_carrier_is_the_same_however_its_host_was_spelled(
     await send(ledger, "older")
     assert ledger.changed_by_others("ours", ago(clock, 10))
     assert ledger.changed_by_others("older", ago(clock, 10)) is False
-    assert ledger.changes_at("cdn.emnify.net", but_for="ours", since=ago(clock, 10))["run_id"].to_list() == ["older"]
+    assert ledger.changes_at(AccountKey(DEFAULT, "cdn.emnify.net"), but_for="ours", since=ago(clock, 10))[
+        "run_id"
+    ].to_list() == ["older"]
 
 
 @pytest.mark.parametrize("run_id", ["ours", "elsewhere"])

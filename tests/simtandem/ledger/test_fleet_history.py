@@ -7,6 +7,7 @@ import polars as pl
 import pytest
 from polars.testing import assert_frame_equal
 
+from schemas.accounts import DEFAULT, AccountKey
 from schemas.statuses import Half, Outcome, Target, Verdict
 from schemas.tables import Managed, Plan, Results, Steps, empty
 from simtandem.carriers.emnify.lifecycle import EMNIFY
@@ -92,9 +93,10 @@ class Books:
 
     def managed(self, host: str = HERE) -> dict[str, tuple[str | None, str | None, str | None, str]]:
         """SIM id: desired, SIM status, endpoint status, run."""
-        table = Managed.validate(fleet_history.read_managed(self.ledger, host))
+        account = AccountKey(DEFAULT, host)
+        table = Managed.validate(fleet_history.read_managed(self.ledger, account))
         with self.ledger.database.read() as connection:
-            kept, derived = last_known.read(connection, host), derive(connection, host)
+            kept, derived = last_known.read(connection, account), derive(connection, account)
         assert_frame_equal(kept, derived, check_row_order=False)
         return {row["sim_id"]: (row["desired"], row["sim_status"], row["endpoint_status"], row["run_id"])
                 for row in table.iter_rows(named=True)}  # fmt: skip
@@ -232,7 +234,7 @@ def test_runs_that_only_look_and_runs_at_other_carriers_do_not_count(books: Book
 def test_a_device_was_put_there_when_its_last_step_ended(books: Books, clock: Clock) -> None:
     books.run("a", Target.ACTIVATED, {1: DONE}, unchanged=(2,), verdicts={1: Verdict.IN_SYNC, 2: Verdict.IN_SYNC})
 
-    table = fleet_history.read_managed(books.ledger, HERE)
+    table = fleet_history.read_managed(books.ledger, AccountKey(DEFAULT, HERE))
 
     assert dict(table.select("sim_id", "at").iter_rows()) == {"1": clock.now, "2": clock.now}
     assert dict(table.select("sim_id", "row").iter_rows()) == {"1": 2, "2": 3}
@@ -244,20 +246,20 @@ def test_the_steps_since_a_moment_are_those_that_changed_something_or_may_have(b
     books.run("b", Target.SUSPENDED, {1: (APPLIED, UNKNOWN), 2: (FAILED, HELD)})
     books.run("c", Target.ACTIVATED, {3: (APPLIED, APPLIED)}, carrier_host="elsewhere.example")
 
-    steps = Steps.validate(fleet_history.read_steps(books.ledger, HERE, since))
+    steps = Steps.validate(fleet_history.read_steps(books.ledger, AccountKey(DEFAULT, HERE), since))
 
     assert steps.select("half", "ident", "after", "run_id", "row").rows() == [
         ("sim", "1", "Suspended", "b", 2),
         ("endpoint", "101", "Disabled", "b", 2),
     ]
     assert steps.filter(pl.col("at") < since).is_empty()
-    assert fleet_history.read_steps(books.ledger, HERE, clock.now + timedelta(days=1)).is_empty()
+    assert fleet_history.read_steps(books.ledger, AccountKey(DEFAULT, HERE), clock.now + timedelta(days=1)).is_empty()
 
 
 def test_the_last_audit_is_the_newest_finished_one_of_this_carrier(
     ledger: Ledger, clock: Clock, a_run: Callable[..., RunRecord]
 ) -> None:
-    assert fleet_history.last_audit(ledger, HERE) is None
+    assert fleet_history.last_audit(ledger, AccountKey(DEFAULT, HERE)) is None
     for number, (state, host) in enumerate(
         [(RunState.FINISHED, HERE), (RunState.FAILED, HERE), (RunState.FINISHED, "elsewhere.example")]
     ):
@@ -265,7 +267,7 @@ def test_the_last_audit_is_the_newest_finished_one_of_this_carrier(
         ledger.start_run(a_run(f"audit-{number}", kind=RunKind.AUDIT, started_at=clock.now, carrier_host=host))
         ledger.record_state(f"audit-{number}", state, {"audit": {"sims": number}})
 
-    found = fleet_history.last_audit(ledger, HERE)
+    found = fleet_history.last_audit(ledger, AccountKey(DEFAULT, HERE))
 
     assert found is not None
     assert (found.run_id, found.told) == ("audit-0", {"sims": 0})
@@ -274,8 +276,10 @@ def test_the_last_audit_is_the_newest_finished_one_of_this_carrier(
 def test_runs_at_the_same_host_count_however_it_was_spelled(books: Books) -> None:
     spelled = HERE.upper() + ".:443"
     books.run("a", Target.ACTIVATED, {1: (APPLIED, APPLIED)}, verdicts={1: Verdict.IN_SYNC}, carrier_host=spelled)
-    assert fleet_history.read_managed(books.ledger, HERE).height == 1
-    assert fleet_history.read_steps(books.ledger, HERE, datetime(2000, 1, 1, tzinfo=UTC))["run_id"].to_list() == [
+    assert fleet_history.read_managed(books.ledger, AccountKey(DEFAULT, HERE)).height == 1
+    assert fleet_history.read_steps(books.ledger, AccountKey(DEFAULT, HERE), datetime(2000, 1, 1, tzinfo=UTC))[
+        "run_id"
+    ].to_list() == [
         "a",
         "a",
     ]
@@ -292,4 +296,4 @@ def test_an_owner_that_was_changed_alone_says_nothing_of_where_a_device_was_put(
     since = books.later(plan, [OutcomeRecord(2, Half.SIM, APPLIED, 1, 204)])
 
     assert books.managed() == {"1": (*ON, "a")}
-    assert fleet_history.read_steps(books.ledger, HERE, since).is_empty(), "no status moved"
+    assert fleet_history.read_steps(books.ledger, AccountKey(DEFAULT, HERE), since).is_empty(), "no status moved"

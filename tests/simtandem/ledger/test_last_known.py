@@ -9,6 +9,7 @@ import polars as pl
 import pytest
 from polars.testing import assert_frame_equal
 
+from schemas.accounts import DEFAULT, AccountKey
 from schemas.statuses import EMNIFY_TARGETS, Half, Outcome, Target, Verdict
 from simtandem.ledger import last_known
 from simtandem.ledger.database import Database
@@ -91,12 +92,12 @@ def history(request: pytest.FixtureRequest, ledger: Ledger, clock: Clock, a_run:
 
 def kept(ledger: Ledger) -> pl.DataFrame:
     with ledger.database.read() as connection:
-        return last_known.read(connection, HERE).sort("sim_id")
+        return last_known.read(connection, AccountKey(DEFAULT, HERE)).sort("sim_id")
 
 
 def derived(ledger: Ledger) -> pl.DataFrame:
     with ledger.database.read() as connection:
-        return derive(connection, HERE).sort("sim_id")
+        return derive(connection, AccountKey(DEFAULT, HERE)).sort("sim_id")
 
 
 def test_the_table_is_always_what_the_facts_say(history: History) -> None:
@@ -130,6 +131,8 @@ def test_an_upgrade_fills_the_table_from_the_runs_there_are(history: History, ur
             "DROP TABLE last_known",
             "DROP TABLE baselines",
             "DROP INDEX ix_outcomes_at",
+            "DROP TABLE heads",
+            "ALTER TABLE runs DROP COLUMN account",
             "UPDATE alembic_version SET version_num = '0008'",
         ):
             connection.exec_driver_sql(statement)

@@ -108,12 +108,14 @@ def make_one_of_before_owners(url: str, a_run: MakeRun, plan: pl.DataFrame, resu
         config.attributes["connection"] = connection
         command.upgrade(config, "0003")
         header = {name: value for name, value in inserts.run_row(a_run()).items() if name != "process"}
+        connection.exec_driver_sql("ALTER TABLE runs ADD COLUMN account TEXT")
         last_known.create(connection)  # today's code keeps it beside the facts; there was none then
         with Chain(connection, RUN) as chain:
             inserts.add_facts(chain, Kind.RUN, [header])
             inserts.add_frame(chain, Kind.PLAN, old_plan)
             inserts.add_frame(chain, Kind.VERDICT, old_results)
         last_known.drop(connection)
+        connection.exec_driver_sql("ALTER TABLE runs DROP COLUMN account")
 
 
 def test_an_upgrade_keeps_plans_and_verdicts_and_their_proof(

@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 from sqlalchemy import event
 
+from schemas.accounts import DEFAULT, AccountKey
 from simtandem.ledger import explanations, fleet_history, last_known
 from simtandem.ledger.store import Ledger
 
@@ -61,14 +62,24 @@ def _read_whole(node: dict[str, Any]) -> Iterator[str]:
 
 
 QUESTIONS: dict[str, Question] = {
-    "what was last sent to each device": lambda ledger, _: fleet_history.read_managed(ledger, HERE),
-    "which steps changed something since": lambda ledger, at: fleet_history.read_steps(ledger, HERE, at),
+    "what was last sent to each device": lambda ledger, _: fleet_history.read_managed(
+        ledger, AccountKey(DEFAULT, HERE)
+    ),
+    "which steps changed something since": lambda ledger, at: fleet_history.read_steps(
+        ledger, AccountKey(DEFAULT, HERE), at
+    ),
     "whether others changed something": lambda ledger, at: ledger.changed_by_others(RUN, at),
-    "what killed runs sent since": lambda ledger, at: ledger.changes_at(HERE, but_for=RUN, since=at),
-    "what others sent since": lambda ledger, at: ledger.changes_at(HERE, but_for=RUN, since=at, judged=True),
+    "what killed runs sent since": lambda ledger, at: ledger.changes_at(
+        AccountKey(DEFAULT, HERE), but_for=RUN, since=at
+    ),
+    "what others sent since": lambda ledger, at: ledger.changes_at(
+        AccountKey(DEFAULT, HERE), but_for=RUN, since=at, judged=True
+    ),
     "which calls of others are on their way": lambda ledger, at: ledger.last_unanswered_by_others(RUN, at),
-    "what the last audit counted": lambda ledger, _: fleet_history.last_audit(ledger, HERE),
-    "which runs have no events yet": lambda ledger, at: explanations.unexplained_runs(ledger, HERE, at, at),
+    "what the last audit counted": lambda ledger, _: fleet_history.last_audit(ledger, AccountKey(DEFAULT, HERE)),
+    "which runs have no events yet": lambda ledger, at: explanations.unexplained_runs(
+        ledger, AccountKey(DEFAULT, HERE), at, at
+    ),
     "how steps ended": lambda ledger, _: ledger.outcomes(RUN),
     "the calls of a run": lambda ledger, _: ledger.calls(RUN),
     "the newest runs": lambda ledger, _: ledger.runs(),

@@ -6,12 +6,16 @@ from contextlib import closing
 from datetime import UTC, datetime
 from pathlib import Path
 
+import polars as pl
 import pytest
 from alembic import command
 from alembic.config import Config
 from alembic.script import ScriptDirectory
+from polars.testing import assert_frame_equal
 from sqlalchemy import insert, inspect
 
+from schemas.accounts import DEFAULT, AccountKey
+from schemas.statuses import Half, Outcome
 from simtandem.errors import LedgerError
 from simtandem.ledger import inserts
 from simtandem.ledger.database import Database
@@ -21,12 +25,14 @@ from simtandem.ledger.integrity.proof import Proof, Standing
 from simtandem.ledger.integrity.prune import prune
 from simtandem.ledger.integrity.recorded import Recorded
 from simtandem.ledger.integrity.verify import verify
-from simtandem.ledger.records import RunRecord, RunState
+from simtandem.ledger.last_known_rebuild import differences
+from simtandem.ledger.records import OutcomeRecord, RunRecord, RunState
 from simtandem.ledger.store import Ledger
-from simtandem.ledger.tables import REVISION, metadata, runs
+from simtandem.ledger.tables import REVISION, last_known, metadata, runs
 from simtandem.ledger.upgrade import upgrade
 
 RUN = "20260131-a"
+BEFORE_ACCOUNTS = "0010"
 MakeRun = Callable[..., RunRecord]
 
 OPEN_WHEN_TOLD = """
@@ -176,3 +182,57 @@ def test_a_run_of_before_chains_is_archived_with_all_it_recorded(url: str, a_run
         archived = verify(RUN, Archived(tmp_path / f"{RUN}.jsonl.gz"))
         assert (archived.findings, archived.uncovered) == ([], 2)
         assert proof_of(ledger).standing is Standing.PRUNED
+
+
+def test_a_ledger_of_before_accounts_is_all_of_the_account_default(
+    url: str, a_run: MakeRun, plan: pl.DataFrame
+) -> None:
+    here, depot = AccountKey(DEFAULT, "cdn.emnify.net"), AccountKey("depot", "cdn.emnify.net")
+    with closing(Ledger.open(url)) as ledger:
+        ledger.start_run(a_run(RUN))
+        ledger.record_plan(RUN, plan)
+        ledger.record_outcomes(RUN, [OutcomeRecord(2, half, Outcome.APPLIED, 1) for half in Half])
+        before = ledger.last_known(here)
+    assert before.height == 1
+    with closing(Database(url, 5)) as database, database.write() as connection:
+        known = ", ".join(f'"{column.name}"' for column in last_known.columns if column.name != "account")
+        keys = "PRIMARY KEY (carrier_host, sim_id)"
+        for statement in (
+            f"CREATE TABLE older AS SELECT {known} FROM last_known",  # noqa: S608 - our own names
+            "DROP TABLE last_known",
+            (
+                'CREATE TABLE last_known (carrier_host TEXT, sim_id TEXT, run_id TEXT, "row" INTEGER, '
+                "endpoint_id TEXT, "
+                "desired TEXT, sim_status TEXT, endpoint_status TEXT, at TEXT, sim_run TEXT, sim_at TEXT, "
+                f"endpoint_run TEXT, endpoint_at TEXT, CONSTRAINT pk_last_known {keys})"
+            ),
+            f"INSERT INTO last_known ({known}) SELECT {known} FROM older",  # noqa: S608 - our own names
+            "DROP TABLE older",
+            "ALTER TABLE runs DROP COLUMN account",
+            f"UPDATE alembic_version SET version_num = '{BEFORE_ACCOUNTS}'",  # noqa: S608 - our own names
+        ):
+            connection.exec_driver_sql(statement)
+
+    with closing(Ledger.open(url)) as upgraded:
+        assert upgraded.run(RUN).record.account == DEFAULT
+        assert upgraded.run(RUN).record.account_key == here
+        assert_frame_equal(upgraded.last_known(here), before)
+        assert upgraded.last_known(depot).is_empty()
+        with upgraded.database.snapshot() as connection:
+            assert verify(RUN, Recorded(connection, RUN)).findings == []
+            assert differences(connection) == []
+
+
+def test_two_accounts_at_one_host_know_nothing_of_each_other(url: str, a_run: MakeRun, plan: pl.DataFrame) -> None:
+    here, depot = AccountKey(DEFAULT, "cdn.emnify.net"), AccountKey("depot", "cdn.emnify.net")
+    with closing(Ledger.open(url)) as ledger:
+        for run_id, account in (("one", DEFAULT), ("two", "depot")):
+            ledger.start_run(a_run(run_id, account=account))
+            ledger.record_plan(run_id, plan)
+            ledger.record_outcomes(run_id, [OutcomeRecord(2, half, Outcome.APPLIED, 1) for half in Half])
+        assert [ledger.last_known(each)["run_id"].to_list() for each in (here, depot)] == [["one"], ["two"]]
+        assert ledger.last_known(AccountKey("depot", "elsewhere.test")).is_empty()
+        assert [run.record.run_id for run in ledger.runs(account="depot")] == ["two"]
+        assert ledger.run("latest", account=DEFAULT).record.run_id == "one"
+        with ledger.database.snapshot() as connection:
+            assert differences(connection) == []

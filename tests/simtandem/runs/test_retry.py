@@ -61,8 +61,8 @@ def failing(desk: Desk, **options: Any) -> Mapping[str, Any]:
 
 
 def retried(desk: Desk, run_id: str, **options: Any) -> Mapping[str, Any]:
-    full_id, file = retry.open_rows(run_id)
-    return desk.request(str(file), retry_of=full_id, **options)
+    record, file = retry.open_rows(run_id)
+    return desk.request(str(file), retry_of=record.run_id, **options)
 
 
 def test_a_true_iccid_that_ends_in_zeros_is_retried_with_the_others(desk: Desk) -> None:
@@ -88,12 +88,12 @@ def test_the_file_of_a_retry_loads_as_input_with_every_row(desk: Desk) -> None:
 @pytest.mark.parametrize("edited", ["sim_id,status\n12,suspended\n", "ruined by a spreadsheet", None])
 def test_what_became_of_the_file_of_a_retry_changes_nothing(desk: Desk, edited: str | None) -> None:
     run = failing(desk)
-    full_id, file = retry.open_rows(run["run_id"])
+    record, file = retry.open_rows(run["run_id"])
     if edited is None:
         file.unlink()
     else:
         file.write_text(edited)
-    assert desk.request(str(file), retry_of=full_id)["exit_code"] == 0
+    assert desk.request(str(file), retry_of=record.run_id)["exit_code"] == 0
     assert [state(desk, ROUND), state(desk, PLAIN)] == [WORKING] * 2
 
 

@@ -10,6 +10,7 @@ from pathlib import Path
 import polars as pl
 import pytest
 
+from schemas.accounts import DEFAULT, AccountKey
 from schemas.statuses import EndpointStatus, Half, Outcome, SimStatus, Target
 from schemas.tables import Plan, empty
 from simtandem.carriers.emnify.lifecycle import EMNIFY
@@ -30,6 +31,8 @@ APPLIED, REFUSED, HELD = Outcome.APPLIED, Outcome.REFUSED, Outcome.HELD
 BULK = "/api/v2/endpoint/multi"
 OFFSET, ROW = 100, 10
 """The endpoint of SIM 1 is endpoint 101; both are in row 11."""
+
+HERE = AccountKey(DEFAULT, "h")
 
 
 class Calendar:
@@ -171,7 +174,7 @@ def test_nothing_is_expected_of_a_device_that_a_killed_run_may_have_changed_sinc
     desk.run("killed", [1, 2], [(SIM, [1], None), (SIM, [2], 400)])
     desk.run("b", [3], [(SIM, [3], None)], [(3, half, APPLIED) for half in Half])
 
-    managed = sender_history.without_expectation(desk.ledger, "h", fleet_history.read_managed(desk.ledger, "h"))
+    managed = sender_history.without_expectation(desk.ledger, HERE, fleet_history.read_managed(desk.ledger, HERE))
 
     assert dict(managed.select("sim_id", "sim_status").iter_rows()) == {"1": None, "2": "Activated", "3": "Activated"}
 

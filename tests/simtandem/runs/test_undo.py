@@ -9,6 +9,7 @@ from typing import Any
 import polars as pl
 import pytest
 
+from schemas.accounts import DEFAULT, AccountKey
 from schemas.parameters import Mode
 from schemas.statuses import EndpointStatus, SimStatus, Target
 from simtandem.cli import retry
@@ -190,7 +191,7 @@ def test_a_run_under_way_is_not_undone(desk: Desk) -> None:
 def test_a_run_whose_process_is_gone_can_be_undone(desk: Desk) -> None:
     killed = desk.apply({RESTING: Target.ACTIVATED}, stop_before_reconciling=True)
     with closing(Ledger.open(desk.settings.ledger())) as ledger:
-        assert undo.find(ledger, killed["run_id"], desk.settings.carrier_host, runs_here=lambda *_: False)
+        assert undo.find(ledger, killed["run_id"], desk.settings.account_key, runs_here=lambda *_: False)
         ledger.record_state(killed["run_id"], RunState.INTERRUPTED, {})
     assert desk.undo(killed["run_id"])["exit_code"] == 0
     assert state(desk, RESTING) == (SimStatus.SUSPENDED, OFF)
@@ -309,7 +310,7 @@ def test_a_run_that_changed_nothing_can_not_be_undone(desk: Desk) -> None:
 def test_a_run_at_another_carrier_is_not_undone_here(desk: Desk) -> None:
     run = desk.apply({RESTING: Target.ACTIVATED})
     with closing(Ledger.open(desk.settings.ledger())) as ledger, pytest.raises(InputError, match=r"other\.example"):
-        undo.find(ledger, run["run_id"], "other.example")
+        undo.find(ledger, run["run_id"], AccountKey(DEFAULT, "other.example"))
 
 
 def test_retry_of_an_undo_sends_only_what_it_had_to_send(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:

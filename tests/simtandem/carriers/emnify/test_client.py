@@ -205,7 +205,7 @@ async def test_faults_of_every_kind_leave_every_sim_changed_and_none_patched_in_
     ],
 )
 def test_shared_state_is_named_after_the_host(tmp_path: Path, url: str, name: str) -> None:
-    assert Account(url, "t", 1, 1.0, 1, tmp_path).state_name == name
+    assert Account(url, "t", 1, 1.0, 1, tmp_path).key.file_name == name
 
 
 async def test_carriers_on_different_hosts_share_nothing(tmp_path: Path, carrier: Emulator) -> None:
@@ -216,7 +216,7 @@ async def test_carriers_on_different_hosts_share_nothing(tmp_path: Path, carrier
         await one.change_endpoints(endpoint_changes(carrier.fleet.endpoint_ids))
     files = names_in(tmp_path)
     assert {name for name in files if "elsewhere" in name} == {"budget-elsewhere.test.sqlite"}
-    assert {f"budget-{here.state_name}.sqlite", f"endpoint-writes-{here.state_name}.lock"} <= files
+    assert {f"budget-{here.key.file_name}.sqlite", f"endpoint-writes-{here.key.file_name}.lock"} <= files
 
 
 async def test_closed_client_sends_nothing(tmp_path: Path, carrier: Emulator) -> None:
@@ -281,7 +281,7 @@ async def test_a_home_that_another_host_uses_sends_nothing(tmp_path: Path, carri
         "at": time.time(),
         "counts_for_s": 390,
     }
-    (tmp_path / f"budget-{here.state_name}.host").write_text(json.dumps(use))
+    (tmp_path / f"budget-{here.key.file_name}.host").write_text(json.dumps(use))
     async with Emnify(here, MemoryJournal()) as emnify:
         with pytest.raises(LedgerError, match="Another host uses this SIMTANDEM_HOME: node-7"):
             await emnify.count_fleet()

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 
+from schemas.accounts import DEFAULT, AccountKey
 from simtandem.carriers.emnify.refused_tokens import LOCKED_S, RefusedTokens, refused_tokens
 
 TOKEN = "eyJ-application-token"
@@ -88,6 +89,7 @@ def test_folder_that_cannot_be_written_costs_no_more_than_the_memory(tmp_path: P
 
 
 def test_each_host_has_its_own_memory_however_it_is_spelled(tmp_path: Path) -> None:
-    refused_tokens(tmp_path, "https://CDN.emnify.net:443/").remember(TOKEN, "HTTP 401")
-    assert refused_tokens(tmp_path, "https://cdn.emnify.net").refusal_of(TOKEN) is not None
-    assert refused_tokens(tmp_path, "https://bics.test").refusal_of(TOKEN) is None
+    refused_tokens(tmp_path, AccountKey(DEFAULT, "CDN.emnify.net:443")).remember(TOKEN, "HTTP 401")
+    assert refused_tokens(tmp_path, AccountKey(DEFAULT, "cdn.emnify.net")).refusal_of(TOKEN) is not None
+    assert refused_tokens(tmp_path, AccountKey(DEFAULT, "bics.test")).refusal_of(TOKEN) is None
+    assert refused_tokens(tmp_path, AccountKey("depot", "cdn.emnify.net")).refusal_of(TOKEN) is None

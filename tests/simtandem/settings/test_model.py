@@ -232,13 +232,13 @@ def test_a_token_is_sent_unencrypted_only_where_that_is_wanted(url: str) -> None
     assert SECRET not in str(refused.value)
     allowed = load(emnify_url=url, emnify_token=SECRET, allow_http=True)
     assert allowed.token() == SECRET
-    assert "not encrypted" in allowed.unencrypted
+    assert "not encrypted" in allowed.warnings[0]
 
 
 @pytest.mark.parametrize("url", ["https://carrier.test", "http://127.0.0.1:8080", "http://[::1]:9", "http://localhost"])
 def test_where_nobody_is_on_the_way_nothing_needs_to_be_said(url: str) -> None:
     settings = load(emnify_url=url, emnify_token=SECRET)
-    assert (settings.token(), settings.unencrypted) == (SECRET, "")
+    assert (settings.token(), settings.warnings) == (SECRET, [])
 
 
 def test_a_childs_modules_come_from_folders_that_are_named_in_full(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,40 +1,48 @@
-"""The settings, and the only module that reads or writes the environment."""
+"""The settings, each with its bounds and its line in the README."""
 
 import os
 import re
-import sys
-from collections.abc import Callable, Mapping
 from decimal import Decimal
 from functools import cached_property
 from pathlib import Path
-from typing import Any, Self
+from typing import Self
 from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from pydantic import Field, SecretStr, ValidationError, field_validator, model_validator
+from pydantic import Field, PrivateAttr, SecretStr, field_validator, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from schemas.accounts import DEFAULT, AccountKey
 from schemas.aeris_settings import AerisSettings
 from schemas.hosts import host_of, is_loopback
-from schemas.plain_errors import plain
 from simtandem.errors import InputError
+from simtandem.settings import environment
+from simtandem.settings.environment import PREFIX
 from simtandem.text import redaction
-
-PREFIX = "SIMTANDEM_"
-_SECRETS_OF_PREFECT = ("PREFECT_API_KEY", "PREFECT_API_AUTH_STRING", "PREFECT_SERVER_API_AUTH_STRING")
 
 VARIABLES = ("currency", "monthly_rate", "sim_concurrency", "timezone")
 """The settings that a Prefect Variable may supply: they give nobody more rights."""
 
 
-_PATHS = """
-    SSL_CERT_FILE SSL_CERT_DIR REQUESTS_CA_BUNDLE TMPDIR
-    PREFECT_API_SSL_CERT_FILE PREFECT_HOME PREFECT_PROFILES_PATH PREFECT_RESULTS_LOCAL_STORAGE_PATH
-    PREFECT_LOGGING_CONFIG_PATH PREFECT_LOGGING_SETTINGS_PATH
-    PGPASSFILE PGSERVICEFILE PGSSLCERT PGSSLKEY PGSSLROOTCERT
-    AWS_CONFIG_FILE AWS_SHARED_CREDENTIALS_FILE GOOGLE_APPLICATION_CREDENTIALS
-"""  # libraries read these as paths, some of them late
+OF_ACCOUNT = frozenset(AerisSettings.model_fields) | frozenset(
+    [
+        "emnify_url", "emnify_token", "allow_http", "calls", "calls_window_s", "calls_reserve",
+        "sim_concurrency", "max_suspend_share", "max_newly_billed", "confirm_newly_billed", "stop_share",
+        "stop_at_least", "monthly_rate", "currency", "four_eyes", "timezone",
+    ]
+)  # fmt: skip
+"""The settings that the section of an account may set."""
+
 _SQLITE_FILE = re.compile(r"(?P<driver>sqlite(?:\+\w+)?:///(?:file:)?)(?P<path>[^/?:][^?]*)(?P<rest>\?.*)?", re.DOTALL)
+
+
+def expanded(home: Path) -> Path:
+    """The folder in full. Raises `ValueError` where it begins with ~ and this user has no home folder."""
+    try:
+        return home.expanduser().absolute()
+    except RuntimeError:
+        message = "this user has no home folder; name a folder in full, such as /var/lib/simtandem"
+        raise ValueError(message) from None
 
 
 class Settings(AerisSettings, BaseSettings):
@@ -46,6 +54,7 @@ class Settings(AerisSettings, BaseSettings):
     model_config = SettingsConfigDict(env_prefix=PREFIX, frozen=True, extra="ignore", env_ignore_empty=True)
 
     home: Path = Field(default=Path("~/.simtandem"), description="ledger, run folders, call budget, embedded Prefect")
+    account: str = Field(default=DEFAULT, description="account of the settings file, where it has several")
     ledger_url: SecretStr | None = Field(default=None, description="`postgresql+psycopg://…`; unset: SQLite in `home`")
     emnify_url: str = Field(default="https://cdn.emnify.net", description="any host that serves the same API")
     emnify_token: SecretStr | None = Field(default=None, description="application token; never logged, stored or shown")
@@ -95,14 +104,14 @@ class Settings(AerisSettings, BaseSettings):
     )
     notify_email: SecretStr | None = Field(default=None, description="`smtp://user:password@host:587/?from=…&to=…`")
 
+    _token_block: str = PrivateAttr(default="")
+    _no_token: str = PrivateAttr(default="")
+    _same_token: tuple[str, ...] = PrivateAttr(default=())
+
     @field_validator("home")
     @classmethod
     def _expand(cls, home: Path) -> Path:
-        try:
-            return home.expanduser().absolute()
-        except RuntimeError:
-            message = "this user has no home folder; name a folder in full, such as /var/lib/simtandem"
-            raise ValueError(message) from None
+        return expanded(home)
 
     @field_validator("ledger_url")
     @classmethod
@@ -154,7 +163,7 @@ class Settings(AerisSettings, BaseSettings):
                 redaction.learn_address(address.get_secret_value())
         for shown in (self.ledger_url.get_secret_value() if self.ledger_url else "", self.inbox or ""):
             redaction.learn_password(shown)
-        redaction.learn(*(os.environ.get(name, "") for name in _SECRETS_OF_PREFECT))
+        redaction.learn(*environment.secrets_of_prefect())
         return self
 
     @property
@@ -170,14 +179,30 @@ class Settings(AerisSettings, BaseSettings):
         return self.inbox
 
     @property
-    def unencrypted(self) -> str:
-        """The warning of every run whose token others could read; empty if the connection is safe."""
-        if not self._in_the_open:
-            return ""
-        return (
-            f"The calls to {self.carrier_host} are not encrypted: anyone on the network can read the token and "
-            f"change the calls. Use https ({PREFIX}{self._url_name})."
-        )
+    def warnings(self) -> list[str]:
+        """What is said in every run: that its token can be read on its way, or is another account's as well."""
+        found = []
+        if self._in_the_open:
+            found.append(
+                f"The calls to {self.carrier_host} are not encrypted: anyone on the network can read the token and "
+                f"change the calls. Use https ({PREFIX}{self._url_name})."
+            )
+        if self._same_token:
+            found.append(
+                f"The accounts {', '.join((self.account, *self._same_token))} have one token: the carrier counts their "
+                "calls together, and their runs don't wait for one another. Keep one of them."
+            )
+        return found
+
+    def with_token(self, block: str, missing: str, same_token: list[str]) -> Self:
+        """Where else the token is, or why there is none, and which other accounts have the same one."""
+        self._token_block, self._no_token, self._same_token = block, missing, tuple(same_token)
+        return self
+
+    @property
+    def token_block(self) -> str:
+        """The Secret block of Prefect's that has the token, where the settings file names one."""
+        return self._token_block
 
     @property
     def _in_the_open(self) -> bool:
@@ -221,6 +246,11 @@ class Settings(AerisSettings, BaseSettings):
         """Host of the carrier in one spelling, as the ledger and the file names of shared state keep it."""
         return host_of(self.carrier_url)
 
+    @property
+    def account_key(self) -> AccountKey:
+        """What ledger and shared files keep this account's things under."""
+        return AccountKey(self.account, self.carrier_host)
+
     @cached_property
     def runs_folder(self) -> Path:
         """Where each run leaves its files."""
@@ -254,6 +284,8 @@ class Settings(AerisSettings, BaseSettings):
     def token(self) -> str:
         """The application token. Raises `InputError` if none is set, or if others could read it on the network."""
         self.require_private()
+        if self.emnify_token is None and (self._no_token or self._token_block):
+            raise InputError(self._no_token or _only_in_prefect(self.account, self._token_block))
         if self.emnify_token is None:
             raise InputError(
                 f"No application token: {PREFIX}EMNIFY_TOKEN is not set. Nothing was sent.\n"
@@ -266,84 +298,13 @@ def _words(text: str) -> tuple[str, ...]:
     return tuple(word.strip().casefold() for word in text.split(",") if word.strip())
 
 
-def load(**overrides: Any) -> Settings:
-    """The current settings. Raises `InputError` naming each variable that can't be used, never its value."""
-    try:
-        return Settings(**overrides)
-    except ValidationError as error:
-        problems = [
-            f"{PREFIX}{str(each['loc'][0]).upper()}: {plain(each)}" for each in error.errors(include_input=False)
-        ]
-        raise InputError("These settings can't be used, nothing was sent:\n  " + "\n  ".join(problems)) from None
-
-
-def unset_names() -> set[str]:
-    """Settings, by field name, that the environment does not set."""
-    return {name for name in Settings.model_fields if not os.environ.get(f"{PREFIX}{name.upper()}")}
+def _only_in_prefect(account: str, block: str) -> str:
+    return (
+        f"The token of account {account} is in Prefect's Secret block {block}, which runs in Prefect read. Nothing was "
+        "sent.\nStart a deployment, or write where else the token is: env:NAME or file:/path."
+    )
 
 
 def secret_names() -> set[str]:
     """Settings that must not be shown, by the name of their field."""
     return {name for name, field in Settings.model_fields.items() if "SecretStr" in str(field.annotation)}
-
-
-def prefect_api_url() -> str | None:
-    """The Prefect server this process should report to, where one is set."""
-    return os.environ.get("PREFECT_API_URL") or None
-
-
-def prefect_ui_url() -> str | None:
-    """The address of Prefect's UI, if it is set: a server behind a proxy can't know it."""
-    return os.environ.get("PREFECT_UI_URL") or None
-
-
-def prefect_auth_string() -> str | None:
-    """`user:password` that a Prefect server started from here requires, if it is set."""
-    return os.environ.get("PREFECT_SERVER_API_AUTH_STRING") or None
-
-
-def has_desktop() -> bool:
-    """Whether a browser that is started here shows a window."""
-    return sys.platform != "linux" or bool(os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY"))
-
-
-def child_environment(extra: Mapping[str, str], unwanted: Callable[[str], bool] | None = None) -> dict[str, str]:
-    """This process's environment with `extra` on top, without variables that are `unwanted`, for a child in Python.
-
-    Neither it nor its own children import anything from their working folder.
-    """
-    places = [each for each in os.environ.get("PYTHONPATH", "").split(os.pathsep) if Path(each).is_absolute()]
-    safe = {"PYTHONPATH": os.pathsep.join(places), "PYTHONSAFEPATH": "1"}
-    kept = {name: value for name, value in os.environ.items() if unwanted is None or not unwanted(name)}
-    return {**kept, **safe, **extra}
-
-
-def forget(unwanted: Callable[[str], bool]) -> list[str]:
-    """Remove variables from the environment; returns the names of those removed."""
-    names = sorted(filter(unwanted, os.environ))
-    for name in names:
-        del os.environ[name]
-    return names
-
-
-def pin_paths(settings: Settings) -> None:
-    """Make relative paths in the environment absolute, for this process and its children."""
-    pinned = {f"{PREFIX}HOME": str(settings.home)}
-    if os.environ.get(f"{PREFIX}INBOX"):
-        pinned[f"{PREFIX}INBOX"] = settings.inbox_url
-    if os.environ.get(f"{PREFIX}LEDGER_URL"):
-        pinned[f"{PREFIX}LEDGER_URL"] = settings.ledger()
-    if os.environ.get(f"{PREFIX}LIST_FOLDERS"):
-        pinned[f"{PREFIX}LIST_FOLDERS"] = os.pathsep.join(map(str, settings.list_roots))
-    for name in _PATHS.split():
-        value = os.environ.get(name, "")
-        if value and not value.startswith(("~", "$")):
-            pinned[name] = str(Path(value).absolute())
-    os.environ.update(pinned)
-
-
-def export(variables: Mapping[str, str], *, overwrite: bool = False) -> None:
-    """Set variables for libraries that read the environment later; existing ones stay unless `overwrite` is true."""
-    for name, value in variables.items():
-        if overwrite or name not in os.environ:
-            os.environ[name] = value
