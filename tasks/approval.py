@@ -28,7 +28,8 @@ from simtandem.ledger.store import Ledger
 from simtandem.runs import prepare
 from simtandem.runs.finish import finish
 from simtandem.runs.four_eyes import Login, Person, SharedLogin, objection, person, require_somebody
-from simtandem.runs.run import RunFolder, require_account
+from simtandem.runs.run import require_account
+from simtandem.runs.run_folder import RunFolder
 from simtandem.runs.summary import waiting
 from simtandem.text.escaping import markdown, prose
 from tasks.artifacts import show_approval
@@ -118,7 +119,7 @@ class _Case:
     @property
     def digest(self) -> str:
         """Of the plan that was made now."""
-        return str(self.session.run.folder.data("plan.json")["digest"])
+        return self.session.run.folder.plan_counts()["digest"]
 
     @classmethod
     async def of(cls, session: Session, flow_run: UUID, login: Login) -> "_Case":
@@ -167,14 +168,14 @@ async def _objection(case: _Case, *, demanded: bool) -> str:
     if answer is None or case.subject != case.digest:
         return ""
     decided_by = await case.decided_by(answer)
-    owners = case.session.run.folder.data("plan.json")["owner_changes"]
+    owners = case.session.run.folder.plan_counts()["owner_changes"]
     if owners and not answer.change_owners:
         return f"{decided_by} approved without Change owners, and {owners:,} SIMs would get another owner."
     return objection(case.asked_by, decided_by) if demanded else ""
 
 
 def _needs_the_flag(session: Session) -> bool:
-    plan = session.run.folder.data("plan.json")
+    plan = session.run.folder.plan_counts()
     return bool(plan["owner_changes"]) and not session.run.request.change_owners
 
 
@@ -195,7 +196,7 @@ def _waiting_is_possible() -> UUID | None:
 
 async def _wait(case: _Case, why: str) -> NoReturn:
     session, run, note = case.session, case.session.run, _WaitingNote(case.session, case.flow_run)
-    plan, moved = run.folder.data("plan.json"), note.moved()
+    plan, moved = run.folder.plan_counts(), note.moved()
     key, told = new_key(case.times + 1, case.digest, run.run_id), waiting(plan, why, run.lifecycle)
     asked = {"flow_run": str(case.flow_run), "key": key, "digest": case.digest, "request": case.request}
     by = case.asked_by.as_record("requested_by") if case.asked_by else {}

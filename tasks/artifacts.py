@@ -30,6 +30,7 @@ from simtandem.reports.audit_document import AuditDocument
 from simtandem.reports.headline import headline, parts, retry_command
 from simtandem.reports.run_document import Document
 from simtandem.runs.prepare import problems
+from simtandem.runs.run_folder import IntakeRecord, PlanRecord
 from simtandem.runs.summary import only_planned, open_rows
 from simtandem.text import escaping
 from simtandem.text.escaping import Markdown, markdown, prose, table_cell
@@ -60,7 +61,7 @@ async def show_plan(session: Session) -> None:
         await _show_table([{"row": row, "reason": reason} for row, reason in found[:_FIRST_ROWS]], told)
 
 
-def _plan_counts(intake: dict[str, Any], plan: dict[str, Any]) -> dict[str, object]:
+def _plan_counts(intake: IntakeRecord, plan: PlanRecord) -> dict[str, object]:
     return {
         "rows in the file": intake["rows"],
         "invalid rows": intake["invalid"],

@@ -31,8 +31,7 @@ from simtandem.prefect_server.flow_start import Orchestration, run_and_leave
 from simtandem.reports.run_document import Document
 from simtandem.runs import pipeline, prepare
 from simtandem.runs.handover import PreparedRun, handing_on
-from simtandem.runs.origin import AskedOn
-from simtandem.runs.run import Run, kind_of
+from simtandem.runs.run import AskedOn, Run, kind_of
 from simtandem.settings import Settings, load
 from simtandem.text.terminal import print_json
 
@@ -97,7 +96,7 @@ async def _run(request: BulkUpdate, settings: Settings, output: Output, *, ask: 
 
 
 def _document(run: Run) -> Document:
-    return cast("Document", run.folder.data("document.json"))
+    return run.folder.document()
 
 
 def _ended_by(error: SimtandemError, run: Run, output: Output) -> Document:

@@ -25,8 +25,7 @@ from simtandem.cli.request import request_for
 from simtandem.cli.run_output import PlanView
 from simtandem.ledger.records import RunKind
 from simtandem.runs import pipeline
-from simtandem.runs.origin import AskedOn
-from simtandem.runs.run import Run
+from simtandem.runs.run import AskedOn, Run
 from simtandem.settings import load
 from simtandem.text.terminal import print_json
 

@@ -17,8 +17,8 @@ from simtandem.reports.run_commands import again
 from simtandem.runs.audit_report import export_period, export_run
 from simtandem.runs.change_evidence import explain_run
 from simtandem.runs.finish import report_again
-from simtandem.runs.run import RunFolder
 from simtandem.runs.run_account import reopened, settings_to_report
+from simtandem.runs.run_folder import RunFolder
 from simtandem.settings import chosen_account, load, load_home
 from simtandem.text.terminal import messages, print_json, results
 

@@ -11,8 +11,8 @@ from simtandem.cli.request import request_for
 from simtandem.ledger.records import REPORTED, RunRecord
 from simtandem.ledger.store import Ledger
 from simtandem.runs.retry import FILE, left_by
-from simtandem.runs.run import RunFolder
 from simtandem.runs.run_account import reopened
+from simtandem.runs.run_folder import RunFolder
 
 
 def retry(

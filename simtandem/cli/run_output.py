@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Self, cast
+from typing import Self
 
 from rich.console import Console
 from rich.table import Table
@@ -80,7 +80,7 @@ class PlanView:
             intake["file"],
             intake["rows"],
             intake["invalid"],
-            cast("PlanCounts", plan),
+            plan,
             plan["billed_for_good"],
             plan["newly_billed_limit"],
             intake["notes"],

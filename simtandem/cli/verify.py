@@ -22,7 +22,7 @@ from simtandem.ledger.integrity.recorded import Recorded, answers_to_nothing, ar
 from simtandem.ledger.integrity.verify import verify as verify_run
 from simtandem.ledger.queries import LATEST
 from simtandem.ledger.store import Ledger
-from simtandem.runs.run import RunFolder
+from simtandem.runs.run_folder import RunFolder
 from simtandem.settings import Settings, load_home
 from simtandem.text.terminal import print_json, results
 
@@ -175,7 +175,7 @@ def _kept_heads(folder: RunFolder) -> Iterator[Witness]:
     """The heads that the run's files remember."""
     if folder.has("document.json"):
         try:
-            kept = folder.data("document.json").get("ledger_head")
+            kept = folder.document().get("ledger_head")
         except LedgerError:
             kept = "unreadable"
         if kept is not None:  # a run of before has none

@@ -47,6 +47,16 @@ def suspending(plan: pl.DataFrame, lifecycle: Lifecycle) -> int:
     return plan.filter((pl.col("action") == Action.CHANGE) & pl.col("sim_step") & leaving).height
 
 
+def costly(rows: pl.DataFrame, lifecycle: Lifecycle) -> pl.DataFrame:
+    """Those of a plan's rows of which a wrong send costs money or can't be undone.
+
+    SIMs that become charged, SIMs that leave a status for good, and SIMs that get another owner.
+    """
+    leaves = pl.col("sim_step") & (pl.col("sim_after") != pl.col("sim_before"))
+    for_good = leaves & pl.col("sim_before").is_in(list(lifecycle.without_return))
+    return rows.filter(pl.col("newly_billed") | for_good.fill_null(value=False) | changes_owners())
+
+
 def for_good(count: int, lifecycle: Lifecycle) -> str:
     """What is said first of a plan that bills so many SIMs from a status without return; empty where it is none."""
     if not count:

@@ -12,7 +12,7 @@ from simtandem.ledger.schedules import Schedules
 from simtandem.reports.result_files import write_invalid, write_results
 from simtandem.reports.run_document import recorded_document
 from simtandem.runs.finish import write_report
-from simtandem.runs.run import RunFolder
+from simtandem.runs.run_folder import RunFolder
 
 _RESULTS = list(Results.to_schema().columns)
 _SENT = (ScheduleState.APPLIED, ScheduleState.STOPPED)

@@ -16,7 +16,7 @@ from simtandem.reports.audit_document import AuditDocument, AuditSummary, FleetL
 from simtandem.reports.history_charts import MOST_BARS
 from simtandem.reports.result_files import write_changes, write_findings, write_retry
 from simtandem.runs.fleet_audit import Audit
-from simtandem.runs.run import RunFolder
+from simtandem.runs.run_folder import RunFolder
 
 
 def finish(audit: Audit, findings: pl.DataFrame) -> AuditDocument:

@@ -19,7 +19,7 @@ from simtandem.reports.report_tables import Account, Money, account
 from simtandem.reports.run_from_ledger import recorded
 from simtandem.reports.workbook import write_workbook
 from simtandem.runs.finish import report_again
-from simtandem.runs.run import RunFolder
+from simtandem.runs.run_folder import RunFolder
 from simtandem.settings import Settings
 
 _EVERY_RUN = 1_000_000_000

@@ -3,6 +3,7 @@
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
+from datetime import datetime
 
 from schemas.organisations import OwnerField
 from schemas.statuses import Action, Half, Outcome
@@ -10,7 +11,7 @@ from simtandem.carriers.protocol import Change, StepResult
 from simtandem.domain import ownership
 from simtandem.domain.batches import Batch
 from simtandem.domain.lifecycle import Lifecycle
-from simtandem.runs.look_plan import Moment, costly
+from simtandem.domain.safety import costly
 
 _DONE = (Outcome.APPLIED, Outcome.UNCHANGED)
 _BAD = (Outcome.REFUSED, Outcome.FAILED, Outcome.UNKNOWN)
@@ -25,6 +26,17 @@ def _owners(before: str | None, after: str | None) -> dict[OwnerField, tuple[str
     """Which owners change, from whom to whom."""
     was, will = ownership.parse(before), ownership.parse(after)
     return {field: (was[field], will[field]) for field in will if was[field] != will[field]}
+
+
+@dataclass(frozen=True, slots=True)
+class Moment:
+    """When a look was begun, by two clocks: one that may be set, and one that may stand still while a host sleeps.
+
+    Where another process took the look, `steady` is when this one heard of it.
+    """
+
+    wall: datetime
+    steady: float
 
 
 @dataclass(slots=True)

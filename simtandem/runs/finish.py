@@ -24,7 +24,8 @@ from simtandem.reports.report_tables import who
 from simtandem.reports.run_commands import comparing
 from simtandem.reports.run_counts import figures
 from simtandem.runs import sender_history, undo
-from simtandem.runs.run import Run, RunFolder
+from simtandem.runs.run import Run
+from simtandem.runs.run_folder import RunFolder
 
 _EXIT_CODES = {RunState.INTERRUPTED: Interrupted.exit_code, RunState.REFUSED: PlanRefused.exit_code}
 _BRIEFLY_S = 5.0
@@ -247,7 +248,7 @@ def _document(
         digest=plan["digest"],
         exit_code=stop.exit_code if stop and stop.exit_code is not None else exit_code,
         input=intake,
-        plan=cast("run_document.PlanCounts", {key: plan[key] for key in run_document.PlanCounts.__annotations__}),
+        plan=plan,
         outcomes=outcome_counts(outcomes),
         verdicts=verdicts,
         calls={"total": calls.total, "retried": calls.retried, "throttled": calls.throttled},

@@ -28,7 +28,8 @@ from simtandem.ledger.records import RunKind, RunState
 from simtandem.ledger.store import Ledger
 from simtandem.reports.audit_document import FleetListing
 from simtandem.runs import sender_history
-from simtandem.runs.run import RunFolder, looking_run, new_run_id, recorded_carrier
+from simtandem.runs.run import looking_run, new_run_id, recorded_carrier
+from simtandem.runs.run_folder import RunFolder
 from simtandem.settings import Settings
 
 
@@ -188,7 +189,7 @@ def judge(audit: Audit) -> pl.DataFrame:
 
 def listed_at(folder: RunFolder) -> datetime:
     """When the fleet was listed."""
-    return datetime.fromisoformat(folder.data("fleet.json")["listed_at"])
+    return datetime.fromisoformat(str(folder.data("fleet.json")["listed_at"]))
 
 
 def _changes(audit: Audit, earlier: pl.DataFrame) -> pl.DataFrame:

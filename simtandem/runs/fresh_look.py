@@ -10,6 +10,7 @@ import asyncio
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Protocol
 
@@ -18,13 +19,50 @@ import polars as pl
 from schemas.statuses import Half, Outcome
 from simtandem.carriers.protocol import Carrier, Change, StepResult
 from simtandem.domain.replan import obsolete_steps
-from simtandem.runs.batch import BatchWork
-from simtandem.runs.look_plan import FRESH, LookCost, Moment
+from simtandem.runs.batch import BatchWork, Moment
 from simtandem.runs.run import Run
+from simtandem.runs.run_folder import RunFolder
+from simtandem.settings import Settings
 
+FRESH = timedelta(seconds=60)
+"""So long a look at a device is good enough to activate its SIM."""
 _CONFIRMED = "confirmed.json"
 _MOST_LOOKS = 10
 _TOO_SLOW = "the call budget leaves no time to send it while a look at it is fresh"
+
+
+@dataclass(frozen=True, slots=True)
+class LookCost:
+    """What looks cost at this carrier: a call for each device, or `pages` for the whole fleet where that is less.
+
+    `portion`: so many devices can be read and changed within the half of a minute, however the budget spreads calls.
+    """
+
+    pages: int | None
+    portion: int
+
+    @classmethod
+    def of(cls, folder: RunFolder, settings: Settings) -> "LookCost":
+        """As the listing that the plan was made from lets expect."""
+        pages = folder.listing().get("pages")
+        in_half_a_minute = settings.capacity * FRESH.total_seconds() / 2 / settings.calls_window_s
+        return cls(pages, max(1, int(in_half_a_minute)))
+
+    def calls(self, devices: int) -> int:
+        """The calls of one look at so many devices."""
+        return devices if self.pages is None else min(devices, self.pages)
+
+    def at_once(self, devices: int) -> int:
+        """How many of so many devices to look at in one go, so that they are sent before the look is old."""
+        return devices if self.calls(devices) <= self.portion else min(devices, self.portion)
+
+    def planned(self, costly: int, late: int, batch_size: int) -> int:
+        """The calls of the looks of a run: one after its question, and one for each batch of the `late` devices.
+
+        `costly` devices need looks; those are `late` that the call budget does not let go within the first window.
+        """
+        batches, rest = divmod(max(0, min(late, costly)), batch_size)
+        return self.calls(costly) + batches * self.calls(batch_size) + self.calls(rest)
 
 
 class End(Protocol):
@@ -42,7 +80,7 @@ class FreshLook:
         self._carrier = carrier
         self._steady = steady
         self._one_part = asyncio.Lock()
-        begun = datetime.fromisoformat(run.folder.data("listing.json")["begun"])
+        begun = datetime.fromisoformat(run.folder.listing()["begun"])
         self.listed = Moment(begun, steady())
         """The look that the plan was made from."""
         self.confirmed = run.folder.has(_CONFIRMED)

@@ -13,10 +13,11 @@ from typing import TYPE_CHECKING
 from schemas.parameters import BulkUpdate
 from simtandem.errors import InputError
 from simtandem.ledger.records import RunKind, RunState
+from simtandem.ledger.store import Ledger
+from simtandem.runs.run_folder import RunFolder
 
 if TYPE_CHECKING:
-    from simtandem.ledger.store import Ledger
-    from simtandem.runs.run import Run, RunFolder
+    from simtandem.runs.run import Run
 
 _BEFORE_SENDING = (RunState.PLANNED,)
 
@@ -33,9 +34,9 @@ class PreparedRun:
     @classmethod
     def of(cls, run: "Run") -> "PreparedRun":
         """The run as it stands, its list read."""
-        return cls(run.run_id, run.kind, run.request, str(run.folder.intake()["sha256"]))
+        return cls(run.run_id, run.kind, run.request, run.folder.intake()["sha256"])
 
-    def require_as_recorded(self, ledger: "Ledger", folder: "RunFolder") -> None:
+    def require_as_recorded(self, ledger: Ledger, folder: RunFolder) -> None:
         """Raise `InputError` unless ledger and folder have this very run, and it has neither sent anything nor ended.
 
         A run that was recorded as something else, a plan for instance, is never gone on with as what sends.

@@ -14,8 +14,7 @@ from simtandem.intake import Bounds
 from simtandem.intake.device_file import shown
 from simtandem.runs.input_folder import read_list
 from simtandem.runs.input_url import AddressRules, fetch
-from simtandem.runs.origin import AskedOn
-from simtandem.runs.run import Run
+from simtandem.runs.run import AskedOn, Run
 from simtandem.settings import Settings
 
 PASTED = "pasted.csv"

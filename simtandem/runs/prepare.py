@@ -3,9 +3,6 @@
 Each step leaves its result in the run's folder and is not done again where that is there already.
 """
 
-import dataclasses
-from typing import Any
-
 import polars as pl
 
 from schemas.statuses import Action
@@ -21,10 +18,10 @@ from simtandem.ledger.records import SENDING, RunKind, RunState
 from simtandem.reports.result_files import write_invalid, write_plan
 from simtandem.runs import retry, undo
 from simtandem.runs.finish import finish
+from simtandem.runs.fresh_look import LookCost
 from simtandem.runs.input_file import bounds, local_file
-from simtandem.runs.look_plan import LookCost, costly
-from simtandem.runs.origin import AskedOn
-from simtandem.runs.run import Run, RunFolder
+from simtandem.runs.run import AskedOn, Run
+from simtandem.runs.run_folder import IntakeRecord, ListingRecord, PlanRecord, RunFolder
 
 OWNERS = "owners.parquet"
 _FOUR_EYES = (
@@ -34,7 +31,7 @@ _FOUR_EYES = (
 _LATENCY_S = 0.1  # assumed for the ETA; what counts is the call budget
 
 
-def read_devices(run: Run) -> dict[str, Any]:
+def read_devices(run: Run) -> IntakeRecord:
     """Read and validate the run's file, and begin its record. Raises `InputError`."""
     if not run.folder.has("intake.json"):
         named = run.request.file if run.asked_on is AskedOn.TERMINAL else run.request.list_name
@@ -61,11 +58,11 @@ def take_devices(run: Run, intake: Intake) -> None:
     run.ledger.record_rejected(run.run_id, intake.rejected)
 
 
-def _keep(run: Run, intake: Intake) -> dict[str, Any]:
+def _keep(run: Run, intake: Intake) -> IntakeRecord:
     for name in ("devices", "rejected", "repeats"):
         run.folder.save_table(f"{name}.parquet", getattr(intake, name))
     write_invalid(intake.rejected, run.folder.file("invalid.csv"))
-    kept = {
+    kept: IntakeRecord = {
         "file": intake.file,
         "sha256": intake.sha256,
         "rows": intake.rows,
@@ -76,7 +73,7 @@ def _keep(run: Run, intake: Intake) -> dict[str, Any]:
     return kept
 
 
-async def list_inventory(run: Run, carrier: Carrier) -> dict[str, Any]:
+async def list_inventory(run: Run, carrier: Carrier) -> ListingRecord:
     """Read the devices asked for from the carrier. Raises `CarrierError`."""
     if not run.folder.has("listing.json"):
         progress.current().begins(f"listing the fleet of {run.settings.account_key}")
@@ -89,14 +86,20 @@ async def list_inventory(run: Run, carrier: Carrier) -> dict[str, Any]:
                 raise InputError(f"{why}.\nNothing was sent.")
             sims = resolve(asked, listing.inventory).filter(pl.col("reason") == "")["sim_id"]
             run.folder.save_table(OWNERS, await carrier.read_owners(sims.drop_nulls().unique().to_list()))
-        kept = {"begun": begun, "whole": listing.whole, "sims": listing.sims, "activated": listing.activated}
-        kept["pages"] = listing.pages
-        kept["refused"] = [[*which, why] for which, why in listing.refused.items()]
-        run.folder.save("listing.json", {"devices": listing.inventory.height, **kept})
-    return run.folder.data("listing.json")
+        kept: ListingRecord = {
+            "devices": listing.inventory.height,
+            "begun": begun,
+            "whole": listing.whole,
+            "sims": listing.sims,
+            "activated": listing.activated,
+            "pages": listing.pages,
+            "refused": [(*which, why) for which, why in listing.refused.items()],
+        }
+        run.folder.save("listing.json", kept)
+    return run.folder.listing()
 
 
-def plan_changes(run: Run) -> dict[str, Any]:
+def plan_changes(run: Run) -> PlanRecord:
     """Plan the difference between file and inventory, and record the plan."""
     if not run.folder.has("plan.json"):
         progress.current().begins("planning")
@@ -107,7 +110,7 @@ def plan_changes(run: Run) -> dict[str, Any]:
             folder.table("inventory.parquet"),
             run.lifecycle,
             folder.table(OWNERS) if folder.has(OWNERS) else None,
-            {(kind, ident): why for kind, ident, why in folder.data("listing.json").get("refused", [])},
+            {(kind, ident): why for kind, ident, why in folder.listing().get("refused", [])},
         )
         if run.request.undo_of:
             plan = undo.turn_around(run, plan)
@@ -121,20 +124,36 @@ def plan_changes(run: Run) -> dict[str, Any]:
     return run.folder.plan_counts()
 
 
-def _describe(run: Run, plan: pl.DataFrame) -> dict[str, Any]:
+def _describe(run: Run, plan: pl.DataFrame) -> PlanRecord:
     counted = counts(plan, run.lifecycle)
     changes = counted.sim_changes + counted.endpoint_changes
     calls = calls_needed(plan, run.request.batch_size, run.lifecycle)
     if changes:  # and what looking at devices again takes, before and after
         cost = LookCost.of(run.folder, run.settings)
         calls += cost.calls(counted.devices)
-        calls += cost.planned(costly(plan, run.lifecycle).height, calls - run.settings.capacity, run.request.batch_size)
+        calls += cost.planned(
+            safety.costly(plan, run.lifecycle).height, calls - run.settings.capacity, run.request.batch_size
+        )
     settings = run.settings
     eta = eta_seconds(
         calls, settings.capacity, settings.calls_window_s, counted.sim_changes, settings.sim_concurrency, _LATENCY_S
     )
-    told = {"digest": digest(plan, settings.carrier), "calls": calls, "eta_s": eta}
-    return {**told, "newly_billed_limit": settings.max_newly_billed, **dataclasses.asdict(counted)}
+    return {
+        "digest": digest(plan, settings.carrier),
+        "calls": calls,
+        "eta_s": eta,
+        "newly_billed_limit": settings.max_newly_billed,
+        "devices": counted.devices,
+        "sim_changes": counted.sim_changes,
+        "endpoint_changes": counted.endpoint_changes,
+        "unchanged": counted.unchanged,
+        "refused": counted.refused,
+        "newly_billed": counted.newly_billed,
+        "repeats": counted.repeats,
+        "owner_changes": counted.owner_changes,
+        "targets": counted.targets,
+        "billed_for_good": counted.billed_for_good,
+    }
 
 
 async def check_safety(run: Run, carrier: Carrier) -> None:
@@ -153,13 +172,13 @@ async def check_safety(run: Run, carrier: Carrier) -> None:
 
 def changes_something(run: Run) -> bool:
     """Whether anything would be sent for the plan."""
-    plan = run.folder.data("plan.json")
+    plan = run.folder.plan_counts()
     return bool(plan["sim_changes"] + plan["endpoint_changes"])
 
 
 def check_digest(run: Run) -> None:
     """Let the plan that the run is pinned to pass, or end the run and raise `PlanRefused`. No approval helps."""
-    pinned, digest = run.request.plan_digest or None, run.folder.data("plan.json")["digest"]
+    pinned, digest = run.request.plan_digest or None, run.folder.plan_counts()["digest"]
     try:
         safety.check_digest(run.settings.carrier, expected=pinned, digest=digest)
     except PlanRefused as refusal:
@@ -185,10 +204,10 @@ async def ask_gate(run: Run, carrier: Carrier) -> None:
 
 async def _count_fleet(run: Run, carrier: Carrier, plan: pl.DataFrame) -> tuple[int | None, int | None]:
     """SIMs of the fleet and charged ones; the carrier is asked only where what was listed can't tell enough."""
-    listing, suspending = run.folder.data("listing.json"), safety.suspending(plan, run.lifecycle)
+    listing, suspending = run.folder.listing(), safety.suspending(plan, run.lifecycle)
     sims, activated = listing["sims"], listing["activated"]
     limits = _limits(run)
-    enough = sims and sims >= limits.suspend_fleet_min and suspending <= limits.suspend_share * activated
+    enough = sims and sims >= limits.suspend_fleet_min and suspending <= limits.suspend_share * (activated or 0)
     if listing["whole"] or not suspending or enough or run.request.accept_large:
         return sims, activated
     if Ability.COUNT_FLEET not in carrier.lifecycle.abilities:
@@ -212,7 +231,7 @@ def _check(run: Run, plan: pl.DataFrame, sims: int | None, activated: int | None
         accept_large=request.accept_large,
         change_owners=request.change_owners,
         expected_digest=request.plan_digest or None,
-        digest=run.folder.data("plan.json")["digest"],
+        digest=run.folder.plan_counts()["digest"],
     )
 
 

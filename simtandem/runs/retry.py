@@ -15,7 +15,8 @@ from simtandem.ledger.records import REPORTED, RunKind, RunRecord
 from simtandem.ledger.store import Ledger
 from simtandem.reports.result_files import write_retry
 from simtandem.reports.run_commands import again, continuing
-from simtandem.runs.run import Run, RunFolder, require_account
+from simtandem.runs.run import Run, require_account
+from simtandem.runs.run_folder import RunFolder
 
 FILE = "retry.csv"
 _TRIED = REPORTED

@@ -1,7 +1,6 @@
 """A run: what is asked, where its files are, and where it is recorded."""
 
 import asyncio
-import json
 import logging
 import os
 import secrets
@@ -10,10 +9,7 @@ from collections.abc import AsyncIterator, Iterator, Mapping
 from contextlib import ExitStack, asynccontextmanager, contextmanager
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
-from pathlib import Path
-from typing import Any
-
-import polars as pl
+from enum import StrEnum
 
 from schemas.accounts import DEFAULT, AccountKey
 from schemas.parameters import BulkUpdate, Mode
@@ -28,113 +24,17 @@ from simtandem.ledger.journal import CallWriter
 from simtandem.ledger.records import RunKind, RunRecord, RunState
 from simtandem.ledger.store import Ledger
 from simtandem.runs.handover import PreparedRun
-from simtandem.runs.origin import AskedOn
+from simtandem.runs.run_folder import IntakeRecord, RunFolder
 from simtandem.settings import Settings
-from simtandem.text.redaction import redacted_data, redacted_frame
 
 log = logging.getLogger(__name__)
 
 
-@dataclass(frozen=True, slots=True)
-class RunFolder:
-    """The files of a run. Those for people are named in the operator's interface; those in `work` are between steps."""
+class AskedOn(StrEnum):
+    """Where a run was asked for: the operator's shell may name any file, a form or an API call only allowed ones."""
 
-    path: Path
-
-    def file(self, name: str) -> Path:
-        """One of the files for people: `plan.csv`, `invalid.csv`, `results.csv` and so on."""
-        return self.path / name
-
-    def has(self, name: str) -> bool:
-        """Whether a step left `name` here already."""
-        return (self.path / "work" / name).exists()
-
-    def save_table(self, name: str, table: pl.DataFrame) -> None:
-        """Keep a table for a later step."""
-        with _kept(self.path):
-            partial = self._place(name + ".partial")  # a kill on the way leaves no half of a table
-            redacted_frame(table).write_parquet(partial)
-            partial.replace(self._place(name))
-
-    def make(self) -> None:
-        """Make the folder, where somebody took it away."""
-        with _kept(self.path):
-            self.path.mkdir(parents=True, exist_ok=True)
-
-    def save_bytes(self, name: str, data: bytes) -> Path:
-        """Keep a file that somebody gave; returns where."""
-        path = self.path / name
-        with _kept(self.path):
-            path.parent.mkdir(parents=True, exist_ok=True)
-            path.write_bytes(data)
-        return path
-
-    def table(self, name: str) -> pl.DataFrame:
-        """A table an earlier step kept. Raises `LedgerError` where it is gone or damaged."""
-        path = self.path / "work" / name
-        with _found(path):
-            return pl.read_parquet(path)
-
-    def save(self, name: str, data: Mapping[str, object]) -> None:
-        """Keep plain data for a later step."""
-        with _kept(self.path):
-            partial = self._place(name + ".partial")
-            partial.write_text(json.dumps(redacted_data(data), indent=1), encoding="utf-8")
-            partial.replace(self._place(name))
-
-    def data(self, name: str) -> dict[str, Any]:
-        """Plain data an earlier step kept. Raises `LedgerError` where it is gone or damaged."""
-        path = self.path / "work" / name
-        with _found(path):
-            loaded = json.loads(path.read_text(encoding="utf-8"))
-            if not isinstance(loaded, dict):
-                raise TypeError("it holds no data of a run")
-            return loaded
-
-    def intake(self) -> dict[str, Any]:
-        """What reading the file left, also where an older version of simtandem did that."""
-        kept = self.data("intake.json")
-        return {"invalid": kept.get("rejected", 0), **kept}
-
-    def plan_counts(self) -> dict[str, Any]:
-        """What planning left, also where an older version of simtandem did that."""
-        return {"targets": {}, "billed_for_good": 0, "newly_billed_limit": 0, **self.data("plan.json")}
-
-    def _place(self, name: str) -> Path:
-        folder = self.path / "work"
-        folder.mkdir(parents=True, exist_ok=True)
-        return folder / name
-
-
-class _kept:  # noqa: N801 - reads as a word: with _kept(folder)
-    """Says in an operator's words what keeping a file failed of."""
-
-    def __init__(self, folder: Path) -> None:
-        self._folder = folder
-
-    def __enter__(self) -> None:
-        pass
-
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: object) -> None:
-        if isinstance(error, OSError | pl.exceptions.ComputeError):
-            raise LedgerError(
-                f"The run's files can't be written to {self._folder} ({error}).\n"
-                "Check the disk's free space and permissions, then run again: what was done is not done twice."
-            ) from error
-
-
-@contextmanager
-def _found(path: Path) -> Iterator[None]:
-    """Says in an operator's words that a file of a run is gone, was cut short, or was changed."""
-    try:
-        yield
-    except (OSError, ValueError, TypeError, pl.exceptions.PolarsError, pl.exceptions.PanicException) as error:
-        first = (str(error).splitlines() or [type(error).__name__])[0]
-        raise LedgerError(
-            f"The run's files in {path.parent.parent} are gone or damaged: {path.name} ({first}).\n"
-            "Nothing more is sent in this run; what was sent is recorded. Run the same again: what was done is not "
-            "done twice. A plan that waits for approval has to be made again."
-        ) from error
+    TERMINAL = "terminal"
+    FORM = "form"
 
 
 def require_account(record: RunRecord, account: AccountKey) -> None:
@@ -205,7 +105,7 @@ class Run:
         """The rules of the run's carrier."""
         return lifecycle_of(self.settings.carrier)
 
-    def record(self, intake: Mapping[str, Any]) -> RunRecord:
+    def record(self, intake: IntakeRecord) -> RunRecord:
         """What the ledger keeps of this run from its start."""
         return RunRecord(
             run_id=self.run_id,
@@ -213,10 +113,10 @@ class Run:
             carrier=self.settings.carrier,
             carrier_host=self.settings.carrier_host,
             account=self.settings.account,
-            file=str(intake["file"]),
-            sha256=str(intake["sha256"]),
-            rows=int(intake["rows"]),
-            rejected=int(intake["invalid"]),
+            file=intake["file"],
+            sha256=intake["sha256"],
+            rows=intake["rows"],
+            rejected=intake["invalid"],
             parameters=self.request.model_dump(mode="json"),
             os_user=user_name(),
             host=socket.gethostname(),

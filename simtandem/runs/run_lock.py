@@ -13,9 +13,9 @@ import polars as pl
 
 from schemas.statuses import Action
 from simtandem import progress
+from simtandem.domain.safety import costly
 from simtandem.host.file_lock import lock_file, taken
 from simtandem.runs.fresh_look import FreshLook
-from simtandem.runs.look_plan import costly
 from simtandem.runs.run import Run
 from simtandem.settings import Settings
 

@@ -1,8 +1,5 @@
 """What became of a run, in one sentence or two, for whoever is told of it: the state in Prefect's UI, a message."""
 
-from collections.abc import Mapping
-from typing import Any
-
 import polars as pl
 
 from schemas.parameters import Mode
@@ -10,9 +7,10 @@ from schemas.statuses import Verdict
 from simtandem.domain.lifecycle import Lifecycle
 from simtandem.domain.safety import for_good, unlimited
 from simtandem.reports.headline import headline, parts, retry_command, stopped
-from simtandem.reports.run_document import Document
+from simtandem.reports.run_document import Document, PlanCounts
 from simtandem.runs.prepare import problems
 from simtandem.runs.run import Run
+from simtandem.runs.run_folder import PlanRecord
 
 _LONGEST = 240
 
@@ -31,10 +29,10 @@ def only_planned(document: Document) -> bool:
     return "results" not in document["files"]
 
 
-def waiting(plan: dict[str, Any], excess: str, lifecycle: Lifecycle) -> str:
+def waiting(plan: PlanRecord, excess: str, lifecycle: Lifecycle) -> str:
     """What a run waits for, and what it would do; first of all what can't be undone."""
-    first = for_good(plan.get("billed_for_good", 0), lifecycle)
-    note = unlimited(plan["newly_billed"], plan.get("newly_billed_limit", 0))
+    first = for_good(plan["billed_for_good"], lifecycle)
+    note = unlimited(plan["newly_billed"], plan["newly_billed_limit"])
     why = " ".join(each for each in (first, excess or "Approval was asked for.") if each)
     return (
         f"{why} Plan {plan['digest']}: {_changes(plan)}, {plan['newly_billed']} newly billed, "
@@ -76,7 +74,7 @@ def _done(document: Document) -> str:
     return ", ".join([f"{document['verdicts']['in_sync']} of {document['input']['rows']} rows in sync", *counts]) + "."
 
 
-def _changes(plan: Mapping[str, Any]) -> str:
+def _changes(plan: PlanCounts) -> str:
     told = f"{plan['sim_changes']} SIMs and {plan['endpoint_changes']} endpoints to change"
     return f"{told}, {plan['owner_changes']} owners among them" if plan["owner_changes"] else told
 

@@ -15,8 +15,7 @@ from simtandem.emulator.faults import FaultKind, FaultRule
 from simtandem.emulator.seeding import Group
 from simtandem.errors import CarrierUnavailable
 from simtandem.runs import prepare
-from simtandem.runs.origin import AskedOn
-from simtandem.runs.run import Run, kind_of
+from simtandem.runs.run import AskedOn, Run, kind_of
 from tests.end_to_end.operator_desk import FIRST, Desk
 from tests.simtandem.runs import emulated
 

@@ -33,8 +33,8 @@ from simtandem.reports.audit_document import AuditDocument
 from simtandem.runs import audit_output, finish, fleet_audit, prepare
 from simtandem.runs.apply import Applying
 from simtandem.runs.fleet_audit import Audit
-from simtandem.runs.origin import AskedOn
-from simtandem.runs.run import Run, RunFolder, kind_of, looking_run
+from simtandem.runs.run import AskedOn, Run, kind_of, looking_run
+from simtandem.runs.run_folder import IntakeRecord, RunFolder
 from simtandem.settings import Settings
 from tests.stateful.modelled_carrier import Killed, Mishap, ModelledCarrier
 
@@ -48,7 +48,7 @@ URL = "https://carrier.test"
 class RecordedRun(Run):
     """A run whose process is gone once it has ended, as it is for every later command."""
 
-    def record(self, intake: Mapping[str, Any]) -> RunRecord:
+    def record(self, intake: IntakeRecord) -> RunRecord:
         return replace(Run.record(self, intake), pid=NO_PROCESS)
 
 

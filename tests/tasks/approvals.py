@@ -15,8 +15,7 @@ from simtandem.emulator.seeding import Group
 from simtandem.emulator.server import Emulator
 from simtandem.ledger.records import RunKind, RunState
 from simtandem.runs import prepare
-from simtandem.runs.origin import AskedOn
-from simtandem.runs.run import Run
+from simtandem.runs.run import AskedOn, Run
 from simtandem.settings import Settings
 from tasks import approval
 from tasks.approval import Approval, Decision

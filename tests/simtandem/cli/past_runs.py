@@ -9,8 +9,7 @@ from simtandem.ledger.journal import CallWriter
 from simtandem.ledger.records import RunState
 from simtandem.runs import finish
 from simtandem.runs.apply import Applying
-from simtandem.runs.origin import AskedOn
-from simtandem.runs.run import Run, kind_of
+from simtandem.runs.run import AskedOn, Run, kind_of
 from simtandem.settings import load
 from tests.simtandem.runs.acting_carrier import ActingCarrier
 from tests.simtandem.runs.conftest import prepare

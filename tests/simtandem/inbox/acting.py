@@ -17,7 +17,8 @@ from simtandem.ledger.records import RunKind, RunState
 from simtandem.ledger.schedule_records import ScheduleState
 from simtandem.ledger.schedules import Schedules
 from simtandem.ledger.store import Ledger
-from simtandem.runs.run import RunFolder, looking_run, new_run_id
+from simtandem.runs.run import looking_run, new_run_id
+from simtandem.runs.run_folder import RunFolder
 from simtandem.settings import Settings
 
 

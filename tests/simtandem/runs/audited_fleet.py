@@ -12,8 +12,8 @@ from simtandem.ledger.records import RunKind
 from simtandem.reports.audit_document import AuditDocument
 from simtandem.runs import apply as applying
 from simtandem.runs import finish, prepare
-from simtandem.runs.origin import AskedOn
-from simtandem.runs.run import Run, RunFolder
+from simtandem.runs.run import AskedOn, Run
+from simtandem.runs.run_folder import RunFolder
 from simtandem.settings import Settings
 
 ACTIVATED, SUSPENDED, TEST, ISSUED = (

@@ -23,8 +23,7 @@ from simtandem.runs import audit_output, fleet_audit
 from simtandem.runs import prepare as preparing
 from simtandem.runs.apply import Applying
 from simtandem.runs.handover import PreparedRun
-from simtandem.runs.origin import AskedOn
-from simtandem.runs.run import Run
+from simtandem.runs.run import AskedOn, Run
 from simtandem.settings import Settings
 from tests.simtandem.model_fleet import ModelFleet, wishes
 from tests.simtandem.runs.acting_carrier import ActingCarrier
@@ -102,7 +101,9 @@ def planned(run: Run, fleet: ModelFleet, targets: list[Target]) -> pl.DataFrame:
     plan = make_plan(asked, empty(Repeats), fleet.inventory(), EMNIFY)
     run.folder.save_table("plan.parquet", plan)
     run.folder.save("listing.json", {"begun": run.ledger.clock().isoformat()})
-    run.ledger.start_run(run.record({"file": "trial.csv", "sha256": "", "rows": plan.height, "invalid": 0}))
+    run.ledger.start_run(
+        run.record({"file": "trial.csv", "sha256": "", "rows": plan.height, "invalid": 0, "notes": []})
+    )
     return plan
 
 

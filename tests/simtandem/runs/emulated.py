@@ -17,8 +17,7 @@ from simtandem.errors import CarrierUnavailable, PlanRefused
 from simtandem.ledger.records import RunState
 from simtandem.runs import finish, prepare
 from simtandem.runs.apply import Applying
-from simtandem.runs.origin import AskedOn
-from simtandem.runs.run import Run, kind_of
+from simtandem.runs.run import AskedOn, Run, kind_of
 from simtandem.settings import Settings
 
 

@@ -41,7 +41,9 @@ async def applying(
     plan = make_plan(devices, empty(Repeats), carrier.fleet.inventory(), EMNIFY, told)
     run.folder.save_table("plan.parquet", plan)
     run.folder.save("listing.json", {"begun": run.ledger.clock().isoformat()})
-    run.ledger.start_run(run.record({"file": "trial.csv", "sha256": "", "rows": plan.height, "invalid": 0}))
+    run.ledger.start_run(
+        run.record({"file": "trial.csv", "sha256": "", "rows": plan.height, "invalid": 0, "notes": []})
+    )
     carrier.owners_asked.clear()
     async with CallWriter(run.ledger, run.run_id) as journal:
         carrier.journal = journal

@@ -23,7 +23,7 @@ from simtandem.ledger.records import OutcomeRecord, RunKind, RunState
 from simtandem.ledger.store import Ledger
 from simtandem.reports.report_tables import Money, account
 from simtandem.runs.finish import report_again
-from simtandem.runs.run import RunFolder
+from simtandem.runs.run_folder import RunFolder
 from tests.simtandem.model_fleet import wishes
 from tests.simtandem.reports.test_report_tables import RECORD
 from tests.simtandem.runs.sending import ENDPOINT, SIM, fleet_of

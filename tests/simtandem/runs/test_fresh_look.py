@@ -75,7 +75,7 @@ async def sit_down(run: Run, fleet: ModelFleet) -> Desk:
 
 def age(run: Run, by: timedelta) -> None:
     """The listing was begun earlier than it says."""
-    listing = run.folder.data("listing.json")
+    listing = run.folder.listing()
     run.folder.save("listing.json", {**listing, "begun": (run.ledger.clock() - by).isoformat()})
 
 
@@ -281,17 +281,17 @@ async def test_the_planned_calls_have_a_look_before_sending_and_one_for_each_bat
     await sit_down(run, fleet_of(20))
     sends, look, result = 20 + 4, 1, 1
     late = -(-(sends + result - 10) // 5)
-    assert run.folder.data("plan.json")["calls"] == sends + look + result + late
+    assert run.folder.plan_counts()["calls"] == sends + look + result + late
 
 
 async def test_looks_by_listing_cost_its_pages_also_where_only_endpoints_were_listed(make_run: MakeRun) -> None:
     run, carrier = make_run(sims(20)), ActingCarrier(fleet_of(20), whole=False, pages=2)
     await prepare(run, carrier)
     sends, look, result = 20 + 1, 2, 2
-    assert run.folder.data("plan.json")["calls"] == sends + look + result
+    assert run.folder.plan_counts()["calls"] == sends + look + result
 
 
 async def test_where_devices_were_read_by_id_a_look_costs_one_call_each(make_run: MakeRun) -> None:
     run, carrier = make_run(sims(3)), ActingCarrier(fleet_of(3), pages=None)
     await prepare(run, carrier)
-    assert run.folder.data("plan.json")["calls"] == 3 + 1 + 3 + 3
+    assert run.folder.plan_counts()["calls"] == 3 + 1 + 3 + 3

@@ -15,8 +15,7 @@ from simtandem.intake import read_devices
 from simtandem.ledger.records import RunKind
 from simtandem.runs import input_folder, prepare
 from simtandem.runs.input_file import address, local_file
-from simtandem.runs.origin import AskedOn
-from simtandem.runs.run import Run
+from simtandem.runs.run import AskedOn, Run
 from simtandem.settings import Settings
 
 LIST = b"sim_id,status\n1,activated\n"

@@ -23,8 +23,7 @@ from simtandem.ledger.records import RunKind
 from simtandem.ledger.store import Ledger
 from simtandem.reports.run_document import Document
 from simtandem.runs import pipeline
-from simtandem.runs.origin import AskedOn
-from simtandem.runs.run import Run
+from simtandem.runs.run import AskedOn, Run
 from tests.simtandem.runs.emulated import Desk
 
 FRESH, RUNNING, RESTING, LONE = 11, 12, 13, 14

@@ -37,7 +37,7 @@ async def test_a_prepared_run_is_not_read_listed_or_planned_again(make_run: Make
     assert again.run_id == first.run_id
     assert carrier.finds == 1
     assert again.folder.table("plan.parquet")["sim_id"].to_list() == ["1", "2"]
-    assert again.folder.data("plan.json")["endpoint_changes"] == 2
+    assert again.folder.plan_counts()["endpoint_changes"] == 2
 
 
 def test_an_unusable_file_leaves_no_run(make_run: MakeRun) -> None:
@@ -63,9 +63,9 @@ async def test_what_the_plan_says_of_itself_is_what_it_holds(make_run: MakeRun) 
     fleet = ModelFleet([device(1), device(2, *RUNNING), device(3, SimStatus.ISSUED, EndpointStatus.ENABLED)])
     run = make_run("sim_id\n1\n2\n3\n99\n1\n")
     await prepare(run, ActingCarrier(fleet))
-    told = run.folder.data("plan.json")
+    told = run.folder.plan_counts()
     expected = {"devices": 4, "sim_changes": 2, "endpoint_changes": 1, "unchanged": 1, "refused": 1, "newly_billed": 2}
-    assert {name: told[name] for name in expected} == expected
+    assert {name: count for name, count in told.items() if name in expected} == expected
     # Two SIMs, one call for the endpoints, and one listing page each to look again before them, and at the result.
     assert told["calls"] == 2 + 1 + 1 + 1
     assert len(told["digest"]) == 16
@@ -82,8 +82,8 @@ async def test_a_fleet_whose_share_is_too_large_is_refused_and_nothing_is_sent(m
     last = run.ledger.run(run.run_id)
     assert last.state is RunState.REFUSED
     assert "20 of 20" in str(last.detail["error"])
-    assert run.folder.data("document.json")["exit_code"] == 3
-    assert run.folder.data("document.json")["verdicts"]["skipped"] == 20
+    assert run.folder.document()["exit_code"] == 3
+    assert run.folder.document()["verdicts"]["skipped"] == 20
 
 
 async def test_the_fleet_is_counted_where_a_partial_listing_leaves_it_open(make_run: MakeRun) -> None:
@@ -145,7 +145,7 @@ async def test_the_fleet_is_not_counted_where_the_part_that_was_seen_is_large_en
 async def test_only_the_approved_plan_passes(make_run: MakeRun) -> None:
     first = make_run(["1"])
     await prepare(first, ActingCarrier(fleet_of(1)))
-    digest = first.folder.data("plan.json")["digest"]
+    digest = first.folder.plan_counts()["digest"]
     await prepare(make_run(["1"], plan_digest=digest), ActingCarrier(fleet_of(1)))
     changed = ActingCarrier(fleet_of(1, SimStatus.SUSPENDED))
     with pytest.raises(PlanRefused, match=digest):

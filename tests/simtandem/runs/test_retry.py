@@ -18,8 +18,7 @@ from simtandem.intake import read_devices
 from simtandem.ledger.records import RunState
 from simtandem.ledger.store import Ledger
 from simtandem.runs import prepare
-from simtandem.runs.origin import AskedOn
-from simtandem.runs.run import Run, kind_of
+from simtandem.runs.run import AskedOn, Run, kind_of
 from tests.simtandem.runs.emulated import Desk
 
 ROUND, PLAIN = 11, 12

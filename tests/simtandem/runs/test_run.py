@@ -13,7 +13,8 @@ from simtandem.errors import CarrierUnavailable, InputError, Interrupted, Ledger
 from simtandem.ledger.records import RunKind, RunState
 from simtandem.runs import prepare
 from simtandem.runs.finish import report_again
-from simtandem.runs.run import RunFolder, kind_of
+from simtandem.runs.run import kind_of
+from simtandem.runs.run_folder import RunFolder
 from tests.simtandem.runs.conftest import MakeRun
 
 

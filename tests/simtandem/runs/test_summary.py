@@ -5,17 +5,25 @@ import pytest
 
 from simtandem.carriers.emnify.lifecycle import EMNIFY
 from simtandem.reports.run_document import Document
+from simtandem.runs.run_folder import PlanRecord
 from simtandem.runs.summary import ending
 from simtandem.runs.summary import waiting as waiting_at
 
-PLAN = {
+PLAN: PlanRecord = {
     "digest": "d1",
+    "devices": 8,
     "sim_changes": 3,
     "endpoint_changes": 2,
     "unchanged": 1,
     "refused": 4,
     "newly_billed": 3,
     "owner_changes": 0,
+    "calls": 6,
+    "eta_s": 1.0,
+    "repeats": 0,
+    "targets": {},
+    "billed_for_good": 0,
+    "newly_billed_limit": 0,
 }
 waiting = partial(waiting_at, lifecycle=EMNIFY)
 CHANGES = "3 SIMs and 2 endpoints to change"

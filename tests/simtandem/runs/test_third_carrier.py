@@ -156,7 +156,9 @@ async def test_a_third_carrier_is_planned_changed_judged_audited_and_undone(make
     run = make_run(list(FLOCK), None)
     run.folder.save_table("plan.parquet", plan)
     run.folder.save("listing.json", {"begun": run.ledger.clock().isoformat()})
-    run.ledger.start_run(run.record({"file": "flock.csv", "sha256": "", "rows": plan.height, "invalid": 0}))
+    run.ledger.start_run(
+        run.record({"file": "flock.csv", "sha256": "", "rows": plan.height, "invalid": 0, "notes": []})
+    )
     async with CallWriter(run.ledger, run.run_id) as journal:
         pigeon.journal = journal
         await send_all(Applying(run, carrier, journal))
