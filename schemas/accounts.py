@@ -14,12 +14,18 @@ DEFAULT = "default"
 """The account of settings that name none, and of every run recorded before accounts had names."""
 
 _NAME = re.compile(r"[a-z0-9](?:[a-z0-9-]{0,38}[a-z0-9])?")
-NAME_RULE = "a name has 1 to 40 of a-z, 0-9 and -, and begins and ends with a letter or digit"
+FOLDERS_OF_INBOX = ("taken", "processed", "refused")
+"""Folders in an inbox, where an account with a section has one, too."""
+
+NAME_RULE = (
+    "a name has 1 to 40 of a-z, 0-9 and -, begins and ends with a letter or digit, and is none of "
+    f"{', '.join(FOLDERS_OF_INBOX)}"
+)
 
 
 def is_name(text: str) -> bool:
     """Whether an account may be called so: names become those of files and folders, whatever tells cases apart."""
-    return _NAME.fullmatch(text) is not None
+    return _NAME.fullmatch(text) is not None and text not in FOLDERS_OF_INBOX
 
 
 @dataclass(frozen=True, slots=True, order=True)

@@ -1,8 +1,8 @@
 """Tasks around an inbox: take what is new, begin what is due, record how it ended, put files away."""
 
 import asyncio
-from collections.abc import AsyncIterator
-from contextlib import AbstractContextManager, ExitStack, asynccontextmanager
+from collections.abc import AsyncIterator, Iterator
+from contextlib import AbstractContextManager, ExitStack, asynccontextmanager, contextmanager
 from typing import Any
 
 from prefect import task
@@ -10,19 +10,20 @@ from prefect.cache_policies import NO_CACHE
 from prefect.client.schemas.objects import State
 from prefect.states import Completed, Failed
 
+from schemas.accounts import DEFAULT
 from schemas.parameters import Wish
 from schemas.statuses import Target
 from simtandem.errors import AuthenticationFailed, InputError, SimtandemError
 from simtandem.inbox.due_rows import device_lookup, warnings
 from simtandem.inbox.due_runs import Began, DueRuns, due_runs
-from simtandem.inbox.pickup import Inbox, open_inbox
+from simtandem.inbox.pickup import Inbox, open_inbox, without_account
 from simtandem.inbox.pickup_summary import STATE_NAMES, Concern, LookSummary
 from simtandem.ledger.schedule_records import Arrival, ScheduleState
 from simtandem.ledger.schedules import Schedules
 from simtandem.ledger.store import Ledger
 from simtandem.runs.handover import handing_on
 from simtandem.runs.run import newest_head
-from simtandem.settings import Settings
+from simtandem.settings import Settings, account_names, chosen_account
 from simtandem.text import escaping
 from tasks.artifacts import show_arrivals
 from tasks.run_settings import settings_of_run
@@ -52,7 +53,14 @@ class Desk:
             self.summary.note(str(error), Concern.TRY_AGAIN)
             return []
         finally:
-            self.summary.not_taken(self.inbox.not_taken)
+            self.summary.not_taken({**self.inbox.not_taken, **self._of_nobody()})
+
+    def _of_nobody(self) -> dict[str, str]:
+        """Files in the inbox itself where no account is served from there. The first account's look tells of them."""
+        accounts = account_names()
+        if DEFAULT in accounts or self._settings.account != accounts[0]:
+            return {}
+        return without_account(self._settings)
 
     def begin(self) -> Began | None:
         """The next run of what is due. The first time, make sure that nobody else is at it."""
@@ -110,12 +118,12 @@ class Desk:
 
 
 @asynccontextmanager
-async def open_desk() -> AsyncIterator[Desk]:
-    """A desk for the inbox of the settings: no parameter leads elsewhere."""
-    settings = await settings_of_run()
+async def open_desk(account: str) -> AsyncIterator[Desk]:
+    """A desk for the inbox of an account: no parameter leads elsewhere."""
+    settings = await settings_of_run(account)
     with Ledger.open(settings.ledger(), heads_file=settings.heads_file) as ledger:
         with ExitStack() as stack:
-            schedules = Schedules(ledger)
+            schedules = Schedules(ledger, settings.account)
             desk = Desk(open_inbox(settings, schedules), schedules, stack, settings)
             yield desk
         desk.record = newest_head(ledger)
@@ -162,6 +170,40 @@ async def record_the_end(desk: Desk, began: Began) -> None:
 async def put_files_away(desk: Desk) -> None:
     """Move the files of which everything has ended, their result files beside them."""
     await asyncio.to_thread(desk.put_away)
+
+
+class Looks:
+    """The looks of one flow run: one for each account, none of which keeps the others from theirs."""
+
+    def __init__(self, account: str) -> None:
+        named = account or chosen_account()
+        self.accounts = [named] if named else account_names()
+        self._ends: list[tuple[str, State[Any]]] = []
+
+    @contextmanager
+    def of(self, account: str) -> Iterator[list[Desk]]:
+        """In this block the account's desk is used, and put into the list that is given; what ends it is kept.
+
+        A flow run that serves one account alone ends with what ends its look.
+        """
+        desks: list[Desk] = []
+        try:
+            yield desks
+        except SimtandemError as error:
+            if len(self.accounts) == 1:
+                raise
+            self._ends.append((account, Failed(name=STATE_NAMES[Concern.TRY_AGAIN], message=str(error))))
+        else:
+            self._ends += [(account, desk_state(desk)) for desk in desks]
+
+    def state(self) -> State[Any]:
+        """How the flow run ends: as its only look, else as the first of those that somebody has to look at."""
+        if len(self._ends) == 1:
+            return self._ends[0][1]
+        told = " ".join(f"{account}: {state.message}" for account, state in self._ends)
+        somewhere = [state for _, state in self._ends if state.name != "Nothing due"]
+        first = next((state for state in somewhere if state.is_failed()), (somewhere or [self._ends[0][1]])[0])
+        return first.model_copy(update={"message": escaping.state(told)})
 
 
 def desk_state(desk: Desk) -> State[Any]:

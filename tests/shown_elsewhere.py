@@ -11,6 +11,7 @@ SHOWN_ELSEWHERE = {
     "simtandem/settings/load.py": "tests/simtandem/settings/test_accounts.py",
     "simtandem/ledger/accounts.py": "tests/simtandem/ledger/test_upgrade.py",
     "simtandem/runs/run_account.py": "tests/end_to_end/test_accounts.py",
+    "simtandem/runs/foreign_devices.py": "tests/end_to_end/test_accounts.py",
     "schemas/accounts.py": "tests/simtandem/settings/test_accounts.py",
     "simtandem/cli/ui.py": "tests/operation/test_login.py",
     "simtandem/cli/worker.py": "tests/operation/test_login.py",

@@ -26,7 +26,7 @@ from simtandem.ledger.schedule_records import FileVersion, Schedule, ScheduleSta
 from simtandem.ledger.schedules import Schedules
 from simtandem.ledger.store import Ledger
 from simtandem.runs.input_file import bounds
-from simtandem.settings import Settings, load
+from simtandem.settings import Settings, chosen_account, load, load_home
 from simtandem.text.terminal import print_json, results
 
 _SHOWN = 10
@@ -73,8 +73,8 @@ def schedule_cancel(
 
 def show_schedules(*, everything: bool, as_json: bool) -> int:
     """List the open schedules, with `everything` all of them. Returns the exit code."""
-    settings = load()
-    with _schedules(settings) as schedules:
+    settings = load_home()
+    with _schedules(settings, chosen_account()) as schedules:
         found = schedules.all(open_only=not everything)
     if as_json:
         print_json([_line(each, settings.zone) for each in found])
@@ -97,7 +97,7 @@ def show_schedules(*, everything: bool, as_json: bool) -> int:
 def add(file: Path, at: str | None, to: Target | None, *, as_json: bool) -> int:
     """Schedule the changes of a file; rows without effective_at get `at`. Returns the exit code."""
     settings = load()
-    with _schedules(settings) as schedules:
+    with _schedules(settings, settings.account) as schedules:
         now = schedules.ledger.clock()
         when = effective_at.reader(settings.zone, now)
         data, otherwise = _bytes(file, settings), _moment(at, settings, now)
@@ -121,8 +121,8 @@ def add(file: Path, at: str | None, to: Target | None, *, as_json: bool) -> int:
 
 def cancel(prefix: str, *, as_json: bool) -> int:
     """Cancel a schedule that is not applied yet. Returns the exit code."""
-    settings = load()
-    with _schedules(settings) as schedules:
+    settings = load_home()
+    with _schedules(settings, "") as schedules:
         found = schedules.find(prefix)
         with schedules.alone("due") as idle:
             if found.state is ScheduleState.DUE and not idle:
@@ -142,9 +142,9 @@ def cancel(prefix: str, *, as_json: bool) -> int:
 
 
 @contextmanager
-def _schedules(settings: Settings) -> Iterator[Schedules]:
+def _schedules(settings: Settings, account: str) -> Iterator[Schedules]:
     with Ledger.open(settings.ledger(), heads_file=settings.heads_file) as ledger:
-        yield Schedules(ledger)
+        yield Schedules(ledger, account)
 
 
 def _moment(at: str | None, settings: Settings, now: datetime) -> datetime | None:
@@ -176,6 +176,7 @@ class ScheduleLine(TypedDict):
 
     schedule: str
     effective_at: str
+    account: str
     file: str
     rows: int
     devices: dict[str, int]
@@ -189,6 +190,7 @@ def _line(schedule: Schedule, zone: ZoneInfo) -> ScheduleLine:
     return {
         "schedule": schedule.schedule_id,
         "effective_at": schedule.effective_at.astimezone(zone).isoformat(timespec="seconds"),
+        "account": schedule.account,
         "file": schedule.file,
         "rows": schedule.rows,
         "devices": dict(schedule.wishes),

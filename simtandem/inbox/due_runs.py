@@ -138,7 +138,7 @@ class DueRuns:
     def _prepare(self, group: list[Schedule]) -> Began | None:
         """Begin the run's record with the group's rows. None where one of the group was cancelled meanwhile."""
         first = group[0]
-        request = BulkUpdate(file=first.file, mode=Mode.APPLY)
+        request = BulkUpdate(file=first.file, mode=Mode.APPLY, account=self._settings.account)
         run = Run.begin(request, kind_of(request), self._settings)
         try:
             if not self._schedules.move(group, ScheduleState.DUE, run.run_id):

@@ -24,6 +24,7 @@ from datetime import datetime
 from hashlib import sha256
 from pathlib import Path, PurePosixPath
 
+from schemas.accounts import FOLDERS_OF_INBOX
 from schemas.statuses import Target
 from simtandem.errors import InputError, SimtandemError
 from simtandem.inbox import effective_at
@@ -38,7 +39,7 @@ from simtandem.settings import Settings
 
 log = logging.getLogger(__name__)
 
-TAKEN, PROCESSED, REFUSED = "taken", "processed", "refused"
+TAKEN, PROCESSED, REFUSED = FOLDERS_OF_INBOX
 _ATTEMPTS, _PAUSE_S = 30, 1.0
 _PARTIAL = (".part", ".partial", ".tmp", ".crdownload", ".filepart", ".download")
 
@@ -288,7 +289,7 @@ class Inbox:
 
 def open_inbox(settings: Settings, schedules: Schedules) -> Inbox:
     """The inbox of the settings."""
-    return Inbox(Store(settings.inbox_url, bounds(settings).size), schedules, settings)
+    return Inbox(Store(settings.account_inbox, bounds(settings).size), schedules, settings)
 
 
 def _copy(arrival: Arrival) -> str:
@@ -317,3 +318,10 @@ def _candidates(found: dict[str, Version]) -> dict[str, Version]:
         for name, version in sorted(found.items())
         if _is_csv(name) and version.size and not any(f"{name.casefold()}{ending}" in names for ending in _PARTIAL)
     }
+
+
+def without_account(settings: Settings) -> dict[str, str]:
+    """CSVs in the inbox itself, where only accounts with a folder of their own in it are served; and why they stay."""
+    found = Store(settings.inbox_url, bounds(settings).size).look()
+    where = "it is for no account: put it into the folder of one, in the inbox"
+    return {shown(name): where for name in sorted(found.files) if _is_csv(name)}

@@ -60,6 +60,23 @@ def read_managed(connection: Connection, account: AccountKey) -> pl.DataFrame:
     return read(connection, account, schema).with_columns(at)
 
 
+def read_others(
+    connection: Connection, account: AccountKey, sims: Sequence[str], endpoints: Sequence[str]
+) -> list[tuple[str, str, str]]:
+    """Of these ids those that other accounts at whichever host have: account, kind of id, id. Sorted."""
+    found: set[tuple[str, str, str]] = set()
+    for kind, column, ids in (
+        ("sim_id", last_known.c.sim_id, sims),
+        ("endpoint_id", last_known.c.endpoint_id, endpoints),
+    ):
+        for start in range(0, len(ids), _ROWS_AT_ONCE):
+            query = select(last_known.c.account, column).where(
+                last_known.c.account != account.name, column.in_(ids[start : start + _ROWS_AT_ONCE])
+            )
+            found |= {(name, kind, ident) for name, ident in connection.execute(query.distinct())}
+    return sorted(found)
+
+
 def replace(connection: Connection, account: AccountKey, known: pl.DataFrame) -> None:
     """Forget what is known of an account's devices, and know this (`COLUMNS`) instead."""
     connection.execute(delete(last_known).where(_of(account)))

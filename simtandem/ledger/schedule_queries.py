@@ -6,11 +6,23 @@ from datetime import datetime
 from typing import Any
 
 import polars as pl
-from sqlalchemy import Connection, Row, Select, Table, Text, TypeDecorator, func, select, type_coerce
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    Row,
+    Select,
+    Table,
+    Text,
+    TypeDecorator,
+    func,
+    select,
+    true,
+    type_coerce,
+)
 from sqlalchemy.engine import default
 from sqlalchemy.exc import IntegrityError
 
-from schemas.accounts import AccountKey
+from schemas.accounts import DEFAULT, AccountKey
 from schemas.statuses import Action
 from simtandem.ledger import inserts
 from simtandem.ledger.accounts import of_account
@@ -85,6 +97,11 @@ def arrivals_of(connection: Connection, schedule_ids: Collection[str]) -> dict[s
     return found
 
 
+def for_account(name: str) -> ColumnElement[bool]:
+    """Whether something arrived for the account of this name; without a name, for any."""
+    return func.coalesce(arrivals.c.account, DEFAULT).in_([name]) if name else true()
+
+
 def newest() -> Select[Any]:
     """Schedules with their newest event, the earliest first."""
     others = schedule_events.alias()
@@ -93,6 +110,7 @@ def newest() -> Select[Any]:
         select(
             schedules,
             arrivals.c.name,
+            func.coalesce(arrivals.c.account, DEFAULT).label("account"),
             arrivals.c.sha256,
             arrivals.c.taken_at,
             schedule_events.c.number,
@@ -123,6 +141,7 @@ def schedule(found: Row[Any]) -> Schedule:
         events=found.number,
         run_id=found.run_id,
         detail=found.detail,
+        account=found.account,
     )
 
 

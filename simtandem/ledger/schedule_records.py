@@ -8,6 +8,8 @@ from enum import StrEnum
 
 import polars as pl
 
+from schemas.accounts import DEFAULT
+
 SCHEDULE_ROWS = pl.Schema(
     {
         "row": pl.Int64(),
@@ -100,6 +102,7 @@ class Schedule:
     events: int
     run_id: str | None
     detail: str
+    account: str = DEFAULT
 
     @property
     def told(self) -> str:

@@ -26,6 +26,7 @@ arrivals = Table(
     Column("os_user", ForeignText, nullable=False),
     Column("host", Text, nullable=False),
     Column("pid", Integer, nullable=False),
+    Column("account", Text),
     UniqueConstraint("inbox", "name", "size", "modified", "sha256", "round", name="uq_arrivals_version"),
 )
 

@@ -12,7 +12,7 @@ from typing import Any
 import polars as pl
 from sqlalchemy import Connection, Select, func, select
 
-from schemas.accounts import AccountKey
+from schemas.accounts import DEFAULT, AccountKey
 from simtandem.errors import InputError
 from simtandem.host.user_name import user_name
 from simtandem.ledger import inserts
@@ -66,8 +66,10 @@ class Schedules:
     by the answer, and nothing of its own is recorded.
     """
 
-    def __init__(self, ledger: Ledger) -> None:
+    def __init__(self, ledger: Ledger, account: str = "") -> None:
+        """Those of one account; without a name, those of all. What is recorded without a name is for `default`."""
         self.ledger = ledger
+        self.account = account
 
     @contextmanager
     def alone(self, work: str) -> Iterator[bool]:
@@ -92,6 +94,8 @@ class Schedules:
             "host": socket.gethostname(),
             "pid": os.getpid(),
         }
+        if self.account not in ("", DEFAULT):
+            values["account"] = self.account
         with self._adding([arrival.arrival_id]) as adding:
             chain = adding.chains[arrival.arrival_id]
             earlier, open_ones = queries.rounds(chain.connection, file)
@@ -133,7 +137,7 @@ class Schedules:
         query = (
             select(arrivals)
             .select_from(arrivals.outerjoin(arrival_ends))
-            .where(arrivals.c.inbox == inbox, arrival_ends.c.arrival_id.is_(None))
+            .where(arrivals.c.inbox == inbox, arrival_ends.c.arrival_id.is_(None), queries.for_account(self.account))
             .order_by(arrivals.c.taken_at, arrivals.c.arrival_id)
         )
         with self.ledger.database.read() as connection:

@@ -224,6 +224,12 @@ class Ledger:
             lambda connection: queries.changes_at(connection, account, but_for, since, judged=judged)
         )
 
+    def known_of_others(
+        self, account: AccountKey, sims: Sequence[str], endpoints: Sequence[str]
+    ) -> list[tuple[str, str, str]]:
+        """Of these ids those that runs of other accounts put somewhere: account, kind of id, id. Sorted."""
+        return self.database.reading(lambda connection: last_known.read_others(connection, account, sims, endpoints))
+
     def last_known(self, account: AccountKey) -> pl.DataFrame:
         """Where each device of a carrier was last put, and who sent its halves last (`last_known.COLUMNS`)."""
         return self.database.reading(lambda connection: last_known.read(connection, account))

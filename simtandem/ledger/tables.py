@@ -27,7 +27,7 @@ from sqlalchemy import (
 
 from simtandem.text.redaction import redacted
 
-REVISION = "0011"
+REVISION = "0012"
 """The newest revision in `migrations/versions`."""
 
 metadata = MetaData(

@@ -18,6 +18,7 @@ from simtandem.ledger.records import SENDING, RunKind, RunState
 from simtandem.reports.result_files import write_invalid, write_plan
 from simtandem.runs import retry, undo
 from simtandem.runs.finish import finish
+from simtandem.runs.foreign_devices import require_own
 from simtandem.runs.fresh_look import LookCost
 from simtandem.runs.input_file import bounds, local_file
 from simtandem.runs.run import AskedOn, Run
@@ -79,6 +80,8 @@ async def list_inventory(run: Run, carrier: Carrier) -> ListingRecord:
         progress.current().begins(f"listing the fleet of {run.settings.account_key}")
         devices, begun = run.folder.table("devices.parquet"), run.ledger.clock().isoformat()
         listing = await carrier.find(devices)
+        if not (run.request.retry_of or run.request.undo_of):
+            require_own(run, devices, listing.inventory)
         run.folder.save_table("inventory.parquet", listing.inventory)
         asked = devices.filter(pl.col("owners").is_not_null())
         if asked.height:

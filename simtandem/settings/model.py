@@ -179,6 +179,14 @@ class Settings(AerisSettings, BaseSettings):
         return self.inbox
 
     @property
+    def account_inbox(self) -> str:
+        """Where files for this account are dropped: the inbox for `default`, else a folder of its name in it."""
+        if self.account == DEFAULT:
+            return self.inbox_url
+        base, mark, query = self.inbox_url.partition("?") if "://" in self.inbox_url else (self.inbox_url, "", "")
+        return f"{base.rstrip('/')}/{self.account}{mark}{query}"
+
+    @property
     def warnings(self) -> list[str]:
         """What is said in every run: that its token can be read on its way, or is another account's as well."""
         found = []

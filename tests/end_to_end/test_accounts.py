@@ -12,7 +12,7 @@ from schemas.statuses import EndpointStatus, SimStatus
 from simtandem.emulator.seeding import Group
 from simtandem.emulator.server import Emulator
 from tests.end_to_end.conftest import MakeDesk
-from tests.end_to_end.operator_desk import Desk
+from tests.end_to_end.operator_desk import FIRST, Desk
 
 pytestmark = pytest.mark.timeout(300)
 RUNNING = Group(6, SimStatus.ACTIVATED, EndpointStatus.ENABLED)
@@ -109,3 +109,26 @@ def test_retry_undo_and_report_reopen_the_account_of_the_run(desk: Desk, other: 
     assert moved.code == 2
     assert "the settings name elsewhere.test" in moved.err
     assert "url in [accounts.us]" in moved.err
+
+
+def test_a_list_of_two_accounts_is_refused_and_both_are_named(desk: Desk, other: Emulator) -> None:
+    alone = FIRST + 5  # the other account has it, this one does not
+    first = document(desk, "apply", desk.file([alone]), "--to", "suspended", "--yes", "--account", "us")
+    assert first["exit_code"] == 0
+    assert rows(desk, "SELECT account, sim_id FROM last_known") == [("us", str(alone))]
+    mixed = desk.run("apply", desk.file([FIRST, alone]), "--to", "activated", "--yes", "--account", "eu")
+    assert mixed.code == 2
+    assert f"1 of the ids in this list are not of account eu but of us, the first: sim_id {alone}" in mixed.err
+    assert "--account us" in mixed.err
+    assert desk.patches() == 0
+    assert other.fleet.state_counts() == {"Activated/Enabled": 5, "Suspended/Disabled": 1}
+
+
+def test_a_schedule_is_of_the_account_it_was_added_for(desk: Desk) -> None:
+    file = desk.file(2)
+    assert desk.run("schedule", "add", file, "--to", "activated", "--at", "now").code == 2
+    added = document(desk, "schedule", "add", file, "--to", "activated", "--at", "2030-01-01", "--account", "us")
+    assert [each["account"] for each in added["schedules"]] == ["us"]
+    of_eu: Any = document(desk, "schedule", "list", "--account", "eu")
+    every: Any = document(desk, "schedule", "list")
+    assert (of_eu, [each["account"] for each in every]) == ([], ["us"])

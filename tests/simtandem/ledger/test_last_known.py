@@ -132,7 +132,9 @@ def test_an_upgrade_fills_the_table_from_the_runs_there_are(history: History, ur
             "DROP TABLE baselines",
             "DROP INDEX ix_outcomes_at",
             "DROP TABLE heads",
+            "DROP TABLE arrival_links",
             "ALTER TABLE runs DROP COLUMN account",
+            "ALTER TABLE arrivals DROP COLUMN account",
             "UPDATE alembic_version SET version_num = '0008'",
         ):
             connection.exec_driver_sql(statement)

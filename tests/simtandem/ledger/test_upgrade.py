@@ -209,6 +209,7 @@ def test_a_ledger_of_before_accounts_is_all_of_the_account_default(
             f"INSERT INTO last_known ({known}) SELECT {known} FROM older",  # noqa: S608 - our own names
             "DROP TABLE older",
             "ALTER TABLE runs DROP COLUMN account",
+            "ALTER TABLE arrivals DROP COLUMN account",
             f"UPDATE alembic_version SET version_num = '{BEFORE_ACCOUNTS}'",  # noqa: S608 - our own names
         ):
             connection.exec_driver_sql(statement)
