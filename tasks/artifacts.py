@@ -24,6 +24,7 @@ from prefect.runtime import flow_run
 from schemas.parameters import Mode
 from schemas.statuses import Finding
 from simtandem.carriers.registry import lifecycle_of
+from simtandem.domain import reason_groups
 from simtandem.domain.labels import finding_labels
 from simtandem.domain.safety import for_good, unlimited
 from simtandem.reports.audit_document import AuditDocument
@@ -44,6 +45,7 @@ log = logging.getLogger("simtandem.artifacts")
 _PATIENCE_S = 4.0
 _SILENCE_S = 20.0
 _FIRST_ROWS = 200
+_REASONS = 20
 
 
 async def show_plan(session: Session) -> None:
@@ -51,7 +53,8 @@ async def show_plan(session: Session) -> None:
     intake, plan = session.run.folder.intake(), session.run.folder.plan_counts()
     note = unlimited(plan["newly_billed"], plan["newly_billed_limit"])
     heading = markdown("## Plan {} for {}\n\nRun {}", plan["digest"], intake["file"], session.run.run_id)
-    text = markdown("{}\n\n{}\n\n{}\n", heading, _counts(_plan_counts(intake, plan)), prose(note))
+    says = markdown("**{}**", prose(plan["summary"]))
+    text = _paragraphs([heading, says, *_reasons(session), _counts(_plan_counts(intake, plan)), prose(note)])
     await _show(text, f"The plan: what would be sent ({plan['digest']})")
     await _try(_name_run(session, plan["devices"], intake["file"]))
     found = problems(session.run.folder)
@@ -59,6 +62,19 @@ async def show_plan(session: Session) -> None:
         more = f", the first {_FIRST_ROWS}" if len(found) > _FIRST_ROWS else ""
         told = f"Invalid or refused: {len(found)} rows{more}; all of them in invalid.csv and plan.csv"
         await _show_table([{"row": row, "reason": reason} for row, reason in found[:_FIRST_ROWS]], told)
+
+
+def _reasons(session: Session) -> list[Markdown]:
+    """Why rows are refused or invalid: how many for each reason, and one example."""
+    folder = session.run.folder
+    groups = [
+        *(("refused", each) for each in reason_groups.refused(folder.table("plan.parquet"))),
+        *(("invalid", each) for each in reason_groups.invalid(folder.table("rejected.parquet"))),
+    ]
+    return [
+        markdown("- {} {}: {} (row {}: {})", each.count, prose(word), prose(each.reason), each.row, prose(each.example))
+        for word, each in groups[:_REASONS]
+    ]
 
 
 def _plan_counts(intake: IntakeRecord, plan: PlanRecord) -> dict[str, object]:
@@ -85,6 +101,7 @@ async def show_approval(session: Session, excess: str, moved: list[dict[str, obj
     parts = [
         markdown("## Waits for approval of plan {}", plan["digest"]),
         markdown("**{}**", prose(first)) if first else markdown(""),
+        markdown("{}", prose(plan["summary"])),
         prose(excess or "Approval was asked for."),
         markdown("Resume the run from its menu: the form asks for the decision, who makes it, and why."),
     ]

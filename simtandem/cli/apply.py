@@ -24,8 +24,8 @@ from simtandem.cli.options import (
     Verbose,
     Yes,
 )
+from simtandem.cli.plan_output import PlanView, show_plan
 from simtandem.cli.request import request_for
-from simtandem.cli.run_output import PlanView
 from simtandem.errors import InputError, Interrupted, PlanRefused, SimtandemError
 from simtandem.prefect_server.flow_start import Orchestration, run_and_leave
 from simtandem.reports.run_document import Document
@@ -110,7 +110,7 @@ def _ended_by(error: SimtandemError, run: Run, output: Output) -> Document:
         ended = {**document, "exit_code": error.exit_code, "error": type(error).__name__, "message": str(error)}
         return cast("Document", ended)
     if isinstance(error, PlanRefused):
-        run_output.show_plan(output.out, PlanView.of_document(run, document, refusal=""))
+        show_plan(output.out, PlanView.of_run(run))
         run_output.show_paths(output.out, {"plan": document["files"]["plan"]})
     else:
         _show(document, output)

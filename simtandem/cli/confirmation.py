@@ -5,7 +5,7 @@ import sys
 
 from rich.console import Console
 
-from simtandem.cli.run_output import PlanView, show_plan
+from simtandem.cli.plan_output import PlanView, sentence, show_plan
 from simtandem.domain import safety
 from simtandem.runs.fresh_look import note_confirmed
 from simtandem.runs.run import Run
@@ -17,15 +17,17 @@ async def confirmed(run: Run, console: Console) -> bool:
     show_plan(console, view)
     if not view.plan["sim_changes"] + view.plan["endpoint_changes"]:
         return True
-    agreed = await _asked(run, view.for_good, console)
+    agreed = await _asked(run, view, console)
     if agreed:
         note_confirmed(run)
     return agreed
 
 
-async def _asked(run: Run, for_good: int, console: Console) -> bool:
+async def _asked(run: Run, view: PlanView, console: Console) -> bool:
     """Ask; where many SIMs would be activated for good, for their number, which is not typed by habit."""
-    host = run.settings.carrier_host
+    host, for_good = run.settings.carrier_host, view.for_good
+    console.print()
+    console.print(sentence(view), soft_wrap=True)
     if for_good <= run.settings.confirm_newly_billed or run.request.accept_large:
         console.print(f"Send these changes to {host}? [y/N] ", end="")
         return (await _typed_line()).strip().lower() in ("y", "yes")

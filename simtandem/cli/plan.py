@@ -1,6 +1,9 @@
 """`simtandem plan`, and what `plan`, `reconcile` and a planned `undo` share: compare, show, change nothing."""
 
 import asyncio
+import shlex
+from collections.abc import Callable
+from pathlib import Path
 from typing import Annotated, Literal
 
 import typer
@@ -21,12 +24,12 @@ from simtandem.cli.options import (
     To,
     Verbose,
 )
-from simtandem.cli.request import request_for
-from simtandem.cli.run_output import PlanView
+from simtandem.cli.plan_output import PlanView, show_plan
+from simtandem.cli.request import options_of, request_for
 from simtandem.ledger.records import RunKind
 from simtandem.runs import pipeline
 from simtandem.runs.run import AskedOn, Run
-from simtandem.settings import load
+from simtandem.settings import chosen_account, load
 from simtandem.text.terminal import print_json
 
 
@@ -49,13 +52,28 @@ def plan(
     """
     del yes
     request = request_for(file, to, batch_size, digest=digest, accept_large=accept_large, change_owners=change_owners)
-    raise typer.Exit(look("plan", request, Output(as_json, quiet, verbose)))
+    output = Output(as_json, quiet, verbose)
+    raise typer.Exit(look("plan", request, output, lambda digest: applying(file, request, digest)))
 
 
-def look(kind: Literal["plan", "reconcile"], request: BulkUpdate, output: Output, following: str = "") -> int:
+def applying(file: Path, request: BulkUpdate, digest: str) -> str:
+    """The command that applies the plan of this file with that digest; empty where the file can't be read again."""
+    if not file.is_file():
+        return ""
+    account = ["--account", chosen] if (chosen := chosen_account()) else []
+    return shlex.join(["simtandem", "apply", str(file), *options_of(request), *account, "--plan", digest])
+
+
+def look(
+    kind: Literal["plan", "reconcile"],
+    request: BulkUpdate,
+    output: Output,
+    following: Callable[[str], str] = lambda _: "",
+) -> int:
     """Compare a file, or a run to undo, with the carrier; show the plan, and the command that applies it.
 
-    `following`: that command, where the plan has changes. Returns the exit code.
+    `following` makes that command from the plan's digest; it is shown where the plan has changes that no safety limit
+    refuses. Returns the exit code.
     """
     output.log()
     with output.hooks() as hooks:
@@ -70,10 +88,11 @@ def look(kind: Literal["plan", "reconcile"], request: BulkUpdate, output: Output
     if output.as_json:
         print_json(document)
     else:
-        run_output.show_plan(output.out, PlanView.of_document(run, document))
+        show_plan(output.out, PlanView.of_document(run, document))
         if kind == "reconcile":
             run_output.show_result(output.out, document)
         run_output.show_files(output.out, document)
-        if following and document["plan"]["sim_changes"] + document["plan"]["endpoint_changes"]:
-            run_output.show_next(output.out, "To apply this plan", following)
+        plan, command = document["plan"], following(document["digest"])
+        if command and not document.get("refusal") and plan["sim_changes"] + plan["endpoint_changes"]:
+            run_output.show_next(output.out, "To apply this plan", command)
     return int(document["exit_code"] or 0)

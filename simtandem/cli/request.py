@@ -18,6 +18,16 @@ def target_of(to: str | None) -> Target | None:
     return target
 
 
+def options_of(request: BulkUpdate) -> list[str]:
+    """The options of the command line that ask for this, but for the file and the plan's digest."""
+    return [
+        *(["--to", request.to.value] if request.to is not Wish.AS_IN_FILE else []),
+        *(["--batch-size", str(request.batch_size)] if request.batch_size != BATCH_SIZE else []),
+        *(["--accept-large"] if request.accept_large else []),
+        *(["--change-owners"] if request.change_owners else []),
+    ]
+
+
 def request_for(
     file: Path,
     to: str | None = None,

@@ -21,7 +21,7 @@ from simtandem.cli.options import (
     Verbose,
 )
 from simtandem.cli.plan import look
-from simtandem.cli.request import request_for
+from simtandem.cli.request import options_of, request_for
 from simtandem.runs.undo import named
 
 
@@ -50,14 +50,11 @@ def undo(
         change_owners=change_owners,
     )
     output = Output(as_json, quiet, verbose)
-    raise typer.Exit(carry_out(request, output, yes=True) if yes else look("plan", request, output, _applying(request)))
+    raise typer.Exit(
+        carry_out(request, output, yes=True) if yes else look("plan", request, output, lambda _: _applying(request))
+    )
 
 
 def _applying(request: BulkUpdate) -> str:
     """The command that applies the undo that was planned with these options."""
-    options = [
-        *(["--batch-size", str(request.batch_size)] if request.batch_size != BATCH_SIZE else []),
-        *(["--accept-large"] if request.accept_large else []),
-        *(["--change-owners"] if request.change_owners else []),
-    ]
-    return shlex.join(["simtandem", "undo", request.undo_of, "--yes", *options])
+    return shlex.join(["simtandem", "undo", request.undo_of, "--yes", *options_of(request)])

@@ -25,10 +25,21 @@ class InputCounts(TypedDict):
     rejected: int
 
 
-class PlanCounts(TypedDict):
+class PlanSaid(TypedDict):
+    """A plan in one sentence, and its numbers: see `PlanCounts`."""
+
+    summary: NotRequired[str]
+    changes: NotRequired[dict[str, int]]
+    monthly_cost: NotRequired[float | None]
+    currency: NotRequired[str]
+
+
+class PlanCounts(PlanSaid):
     """What the plan would do: counts, and the seconds it is expected to take.
 
-    `targets` counts the devices by the status that is asked for, those already there and those refused included.
+    `targets` counts the devices by the status that is asked for, those already there and those refused included;
+    `changes` only those that are changed. `summary` says the plan in one sentence. `monthly_cost` is what the newly
+    billed SIMs cost a month in `currency`, None where no rate is set. Older documents lack these four.
     """
 
     devices: int
@@ -223,6 +234,10 @@ def _plan(plan: PlanCounts) -> PlanCounts:
         newly_billed=plan["newly_billed"],
         owner_changes=plan["owner_changes"],
         targets=_every(Target, plan["targets"], left_out={*Target} - {*EMNIFY_TARGETS, *plan["targets"]}),
+        summary=plan.get("summary", ""),
+        changes=dict(plan.get("changes", {})),
+        monthly_cost=plan.get("monthly_cost"),
+        currency=plan.get("currency", ""),
     )
 
 

@@ -146,7 +146,8 @@ def planned(ledger: Ledger, run_id: str) -> Mapping[str, Any]:
 
 def _counts(counts: Mapping[str, Any], lifecycle: Lifecycle) -> run_document.PlanCounts:
     names = run_document.PlanCounts.__annotations__
-    none = {**dict.fromkeys(names, 0), "targets": {goal.word: 0 for goal in lifecycle.goals}}
+    none: dict[str, object] = {**dict.fromkeys(names, 0), "targets": {goal.word: 0 for goal in lifecycle.goals}}
+    none |= {"summary": "", "changes": {}, "monthly_cost": None, "currency": ""}
     return cast("run_document.PlanCounts", {name: counts.get(name, none[name]) for name in names})
 
 

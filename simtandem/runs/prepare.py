@@ -8,7 +8,7 @@ import polars as pl
 from schemas.statuses import Action
 from simtandem import intake, progress
 from simtandem.carriers.protocol import Carrier
-from simtandem.domain import safety
+from simtandem.domain import plan_summary, safety
 from simtandem.domain.abilities import Ability
 from simtandem.domain.device_lookup import resolve
 from simtandem.domain.plan import calls_needed, counts, digest, eta_seconds, make_plan
@@ -16,6 +16,7 @@ from simtandem.errors import InputError, PlanRefused
 from simtandem.intake import Intake
 from simtandem.ledger.records import SENDING, RunKind, RunState
 from simtandem.reports.result_files import write_invalid, write_plan
+from simtandem.reports.run_document import PlanSaid
 from simtandem.runs import retry, undo
 from simtandem.runs.finish import finish
 from simtandem.runs.foreign_devices import require_own
@@ -156,6 +157,22 @@ def _describe(run: Run, plan: pl.DataFrame) -> PlanRecord:
         "owner_changes": counted.owner_changes,
         "targets": counted.targets,
         "billed_for_good": counted.billed_for_good,
+        **_summarize(run, plan),
+    }
+
+
+def _summarize(run: Run, plan: pl.DataFrame) -> PlanSaid:
+    """The sentence on the plan, which everything that shows the plan shows, and its numbers."""
+    settings, invalid = run.settings, run.folder.intake()["invalid"]
+    told = plan_summary.summary(
+        plan, run.lifecycle, invalid=invalid, rate=settings.monthly_rate, currency=settings.currency
+    )
+    cost = told.monthly_cost
+    return {
+        "summary": plan_summary.sentence(told, run.lifecycle),
+        "changes": dict(told.changes),
+        "monthly_cost": None if cost is None else float(cost),
+        "currency": told.currency,
     }
 
 

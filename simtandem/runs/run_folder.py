@@ -116,7 +116,7 @@ class RunFolder:
 
     def plan_counts(self) -> PlanRecord:
         """What planning left, also where an older version of simtandem did that."""
-        older = {"targets": {}, "billed_for_good": 0, "newly_billed_limit": 0}
+        older = {"targets": {}, "billed_for_good": 0, "newly_billed_limit": 0, "summary": ""}
         return cast("PlanRecord", {**older, **self.data("plan.json")})
 
     def document(self) -> Document:

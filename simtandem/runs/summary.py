@@ -7,7 +7,7 @@ from schemas.statuses import Verdict
 from simtandem.domain.lifecycle import Lifecycle
 from simtandem.domain.safety import for_good, unlimited
 from simtandem.reports.headline import headline, parts, retry_command, stopped
-from simtandem.reports.run_document import Document, PlanCounts
+from simtandem.reports.run_document import Document
 from simtandem.runs.prepare import problems
 from simtandem.runs.run import Run
 from simtandem.runs.run_folder import PlanRecord
@@ -35,8 +35,7 @@ def waiting(plan: PlanRecord, excess: str, lifecycle: Lifecycle) -> str:
     note = unlimited(plan["newly_billed"], plan["newly_billed_limit"])
     why = " ".join(each for each in (first, excess or "Approval was asked for.") if each)
     return (
-        f"{why} Plan {plan['digest']}: {_changes(plan)}, {plan['newly_billed']} newly billed, "
-        f"{plan['refused']} refused. Nothing is sent before somebody approves it."
+        f"{why} Plan {plan['digest']}: {plan['summary']}. Nothing is sent before somebody approves it."
         f"{note and ' '}{note}"
     )
 
@@ -58,11 +57,10 @@ def open_rows(run: Run) -> list[dict[str, object]]:
 
 
 def _planned(document: Document) -> str:
-    plan, invalid = document["plan"], document["input"]["invalid"]
     refusal = document.get("refusal", "").partition("\n")[0]
     return (
-        f"{_changes(plan)}, {plan['unchanged']} unchanged, {plan['refused']} refused, {invalid} rows invalid. "
-        f"Only planned: nothing was sent.{' As it stands it would be refused: ' if refusal else ''}{refusal}"
+        f"{document['plan'].get('summary', '')}. Only planned: nothing was sent."
+        f"{' As it stands it would be refused: ' if refusal else ''}{refusal}"
     )
 
 
@@ -72,11 +70,6 @@ def _done(document: Document) -> str:
         return f"{headline(document)}. What was done is recorded{f'; to go on: {go_on}' if go_on else ''}."
     counts = [f"{count:,} {words}" for count, words in parts(document)[1:]]
     return ", ".join([f"{document['verdicts']['in_sync']} of {document['input']['rows']} rows in sync", *counts]) + "."
-
-
-def _changes(plan: PlanCounts) -> str:
-    told = f"{plan['sim_changes']} SIMs and {plan['endpoint_changes']} endpoints to change"
-    return f"{told}, {plan['owner_changes']} owners among them" if plan["owner_changes"] else told
 
 
 def _short(text: str) -> str:

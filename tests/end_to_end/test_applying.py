@@ -122,7 +122,8 @@ def test_on_a_terminal_only_a_yes_sends(sit_down: MakeDesk, typed: bytes) -> Non
     desk = sit_down(Group(2))
     done = desk.type_at(typed, "apply", desk.file(2), "--to", "activated")
     assert done.code == 130
-    assert "2" in done.err.split("SIMs to change")[0]
+    said = "Activate 2 (2 newly billed), suspend 0, factory test 0 · 0 already in target state · 0 refused"
+    assert done.err.count(said) == 2, "above all, and in the question"
     assert desk.patches() == 0
     [run] = json.loads(desk.run("runs", "--json").out)
     assert run["state"] == ("interrupted" if typed == b"\x03" else "declined")

@@ -41,10 +41,36 @@ def test_the_plan_for_a_person_names_counts_and_files(look: Look) -> None:
     desk = look(Group(2), Group(1, SimStatus.FACTORY_TEST, EndpointStatus.ENABLED))
     done = desk.run("plan", desk.file(3), "--to", "suspended")
     assert done.code == 1, "rows are refused"
-    assert "3  refused" in done.out
-    assert "row 2" in done.out
+    assert "suspend 0, factory test 0 · 0 already in target state · 3 refused" in done.out
+    assert "(row 2: SIM 10000001)" in done.out
     assert "plan.csv" in done.out
+    assert "To apply this plan" not in done.out, "it has no changes"
     assert "listing the fleet" in done.err
+
+
+def test_a_plan_says_what_it_will_do_in_one_sentence_with_the_money(look: Look) -> None:
+    desk = look(Group(3), Group(2, *RUNNING))
+    desk.variables |= {"SIMTANDEM_MONTHLY_RATE": "0.45", "SIMTANDEM_CURRENCY": "EUR"}
+    says = "Activate 3 (3 newly billed, about 1.35 EUR a month), suspend 0, factory test 0"
+    says += " · 2 already in target state · 0 refused"
+    assert says in desk.run("plan", desk.file(5), "--to", "activated").out
+    plan = desk.run("plan", desk.file(5), "--to", "activated", "--json").document()["plan"]
+    assert plan["summary"] == says
+    assert plan["changes"] == {"activated": 3, "suspended": 0, "factory_test": 0}
+    assert (plan["monthly_cost"], plan["currency"]) == (1.35, "EUR")
+
+
+def test_the_last_line_of_a_plan_is_the_command_that_applies_exactly_it(look: Look) -> None:
+    desk = look(Group(3))
+    desk.file(3, name="depot 7.csv")
+    done = desk.run("plan", "depot 7.csv", "--to", "activated", "--batch-size", "2")
+    said, command = done.out.splitlines()[-1].split(": ", 1)
+    assert said == "  To apply this plan"
+    digest = done.out.split("Plan ", 1)[1].split()[0]
+    assert command == f"simtandem apply 'depot 7.csv' --to activated --batch-size 2 --plan {digest}"
+    refused = desk.run("plan", "depot 7.csv", "--to", "activated", SIMTANDEM_MAX_NEWLY_BILLED="1")
+    assert refused.code == 3
+    assert "To apply this plan" not in refused.out, "what is missing stands in the refusal"
 
 
 def test_quiet_leaves_only_the_result(look: Look) -> None:

@@ -48,6 +48,12 @@ def test_a_mistake_is_refused_before_a_run_exists(site: Site) -> None:
         assert said in refused.text
 
 
+THREE_PLANNED = (
+    "Activate 3 (3 newly billed), suspend 0, factory test 0 · 0 already in target state · 0 refused · 1 invalid row. "
+    "Only planned: nothing was sent."
+)
+
+
 def test_a_plan_shows_what_it_would_do_and_does_nothing(
     site: Site, fleet: Fill, emulator: Emulator, webhook: Webhook, mailbox: MailBox
 ) -> None:
@@ -55,11 +61,12 @@ def test_a_plan_shows_what_it_would_do_and_does_nothing(
     run = site.begin(file=pasted(3, "activated", "junk,activated"))
     state = site.reaches(run)
     assert (state["type"], state["name"]) == ("FAILED", "Rows refused")
-    assert state["message"].startswith("3 SIMs and 3 endpoints to change, 0 unchanged, 0 refused, 1 rows invalid.")
+    assert state["message"].startswith(THREE_PLANNED)
     assert "First: row 5: sim_id 'junk'" in state["message"]
     assert site.get(f"/flow_runs/{run}")["name"] == "plan activated · 3 devices · pasted.csv"
     shown = site.artifacts(run)
     assert "| SIMs to change | 3 |" in shown["The plan"]
+    assert "**Activate 3 \\(3 newly billed\\), suspend 0, factory test 0" in shown["The plan"]
     assert "Only planned" in shown["The result"]
     assert [row["row"] for row in json.loads(shown["Invalid or refused"])] == [5]
     assert patches(emulator) == 0
@@ -101,7 +108,7 @@ def test_what_was_asked_for_is_sent_once_somebody_approves_it(
     late = site.begin(file=pasted(2), mode="apply", ask_first=True, approval_hours=1)
     first = site.reaches(run, "Suspended")
     assert "Approval was asked for." in first["message"]
-    assert "4 SIMs and 4 endpoints to change, 4 newly billed" in first["message"]
+    assert "Activate 4 (4 newly billed)" in first["message"]
     shown = site.artifacts(run)
     assert digest_in(shown["Approval"]) == digest_in(first["message"]) == digest_in(shown["The plan"])
 
@@ -121,7 +128,7 @@ def test_what_was_asked_for_is_sent_once_somebody_approves_it(
     until(lambda: site.state(run)["name"] == "Suspended" and site.state(run)["id"] != first["id"], "asked again")
     second = site.state(run)
     assert digest_in(second["message"]) != digest_in(first["message"])
-    assert "3 SIMs and 4 endpoints to change" in second["message"]
+    assert "Activate 4 (3 newly billed)" in second["message"]
     shown = site.artifacts(run)
     assert "1 rows moved after the plan was decided on" in shown["Approval"]
     [row] = json.loads(shown["Moved"])

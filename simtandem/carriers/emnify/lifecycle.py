@@ -106,7 +106,7 @@ EMNIFY: Final = Lifecycle(
             sim=SimStatus.FACTORY_TEST,
             endpoint=EndpointStatus.ENABLED,
             words=("4",),
-            verb="test",
+            verb="factory test",
         ),
     ),
     bulk_endpoints=2000,

@@ -1,14 +1,13 @@
-from collections.abc import Sequence
 from typing import Any
 
 import pytest
 
 from schemas.statuses import Verdict
-from simtandem.cli.run_output import PlanView, show_files, show_paths, show_plan, show_result
+from simtandem.cli.run_output import show_files, show_paths, show_result
 from tests.simtandem.cli.paper import paper
 
 
-def document(**plan: int) -> Any:
+def document() -> Any:
     counts = {
         "devices": 8,
         "sim_changes": 3,
@@ -28,66 +27,12 @@ def document(**plan: int) -> Any:
         "not_sent": {"half_done": 0, "not_begun": 0},
         "digest": "d1g3st",
         "input": {"file": "fleet.csv", "rows": 1234, "invalid": 0},
-        "plan": {**counts, "calls": 2345, "eta_s": 600.0, **plan},
+        "plan": {**counts, "calls": 2345, "eta_s": 600.0},
         "verdicts": dict.fromkeys(Verdict, 0) | {Verdict.IN_SYNC: 1230, Verdict.FAILED: 4},
         "calls": {"total": 2345, "retried": 6, "throttled": 7},
         "seconds": 95.0,
         "files": {"report": "/runs/r1/report.html", "plan": "/runs/r1/plan.csv"},
     }
-
-
-def view(
-    *, notes: Sequence[str] = (), problems: Sequence[tuple[int, str]] = (), refusal: str = "", **plan: int
-) -> PlanView:
-    shown = document(**plan)
-    asked = shown["input"]
-    return PlanView(
-        shown["digest"],
-        asked["file"],
-        asked["rows"],
-        asked["invalid"],
-        shown["plan"],
-        notes=notes,
-        problems=problems,
-        refusal=refusal,
-    )
-
-
-def test_a_plan_is_shown_with_its_counts_notes_and_what_the_gate_says() -> None:
-    out, printed = paper()
-    show_plan(out, view(refused=2, notes=["read as text"], problems=[(7, "no such device")], refusal="too many"))
-    shown = printed.getvalue()
-    for words in ("d1g3st", "fleet.csv", "1,234  rows", "2  refused", "3  SIMs to change", "at least 10 min 00 s"):
-        assert words in shown
-    for words in ("read as text", "row 7  no such device", "too many"):
-        assert words in shown
-    assert "invalid" not in shown
-
-
-@pytest.mark.parametrize(("count", "shown"), [(0, False), (1200, True)])
-def test_a_plan_names_owners_only_where_some_change(count: int, shown: bool) -> None:
-    out, printed = paper()
-    show_plan(out, view(owner_changes=count))
-    assert ("1,200  SIMs among them get another owner" in printed.getvalue()) is shown
-    assert ("owner" in printed.getvalue()) is shown
-
-
-def test_only_some_problems_are_shown_and_the_others_counted() -> None:
-    out, printed = paper()
-    show_plan(out, view(problems=[(row, f"problem {row}") for row in range(2, 12)]))
-    shown = printed.getvalue()
-    assert "problem 7" in shown
-    assert "problem 8" not in shown
-    assert "and 4 more" in shown
-
-
-def test_what_stands_in_a_file_is_never_taken_as_markup() -> None:
-    out, printed = paper()
-    problems = [(2, "sim_id '[red]x[/red]' is no number")]
-    show_plan(out, view(notes=["[bold]note[/bold]"], problems=problems, refusal="[b]stop[/b]"))
-    shown = printed.getvalue()
-    for words in ("[bold]note[/bold]", "[red]x[/red]", "[b]stop[/b]"):
-        assert words in shown
 
 
 def test_a_result_names_the_verdicts_that_occurred() -> None:

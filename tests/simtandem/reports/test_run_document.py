@@ -23,6 +23,10 @@ def make(**changes: object) -> dict[str, object]:
         "plan": {
             "newly_billed": 200,
             "owner_changes": 0,
+            "currency": "EUR",
+            "monthly_cost": 90.0,
+            "changes": {"activated": 200, "suspended": 0, "factory_test": 0},
+            "summary": "Activate 200 (200 newly billed, about 90.00 EUR a month)",
             "targets": {"suspended": 0, "activated": 200},
             "eta_s": 12.4567,
             "calls": 203,
@@ -62,6 +66,10 @@ def test_the_document_has_its_keys_in_the_documented_order_whatever_order_they_c
                 "newly_billed": 200,
                 "owner_changes": 0,
                 "targets": {"activated": 200, "suspended": 0, "factory_test": 0},
+                "summary": "Activate 200 (200 newly billed, about 90.00 EUR a month)",
+                "changes": {"activated": 200, "suspended": 0, "factory_test": 0},
+                "monthly_cost": 90.0,
+                "currency": "EUR",
             },
             "outcomes": {"applied": 400, "unchanged": 0, "refused": 0, "held": 0, "failed": 0, "unknown": 0},
             "verdicts": {
