@@ -27,7 +27,7 @@ WISHES = {
     "factorytest": Target.FACTORY_TEST,
     "4": Target.FACTORY_TEST,
 }
-"""What can stand in a status cell, in lower case and without spaces, underscores and dashes."""
+"""What can be in a status cell, in lower case and without spaces, underscores and dashes."""
 
 ISSUED = ("issued", "0")
 DELETED = ("deleted", "delete", "3")

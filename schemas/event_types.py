@@ -67,11 +67,11 @@ CATALOGUE: Final = (
     *_types(
         EventGroup.DATA_CONNECTION,
         (3, "Create PDP Context", "A data session was opened, or refused; the description says why."),
-        (5, "Delete PDP Context", "A data session ended; its volume stands in the details."),
+        (5, "Delete PDP Context", "A data session ended; its volume is in the details."),
     ),
     *_types(
         EventGroup.AUTHENTICATION,
-        (6, "User authentication failed", "Somebody failed to log in with an e-mail address of the organisation."),
+        (6, "User authentication failed", "Someone failed to log in with an e-mail address of the organisation."),
         (7, "Application authentication failed", "An application token was not accepted."),
         (13, "Support Access", "The carrier's staff entered the organisation on behalf of a user."),
         (14, "Multi-factor Authentication", "A user removed the second factor from the own account."),
@@ -84,16 +84,16 @@ CATALOGUE: Final = (
     ),
     *_types(
         EventGroup.DEVICE_STATUS,
-        (8, "SIM activation", "A SIM went to Activated, by somebody or by itself out of Factory Test."),
+        (8, "SIM activation", "A SIM went to Activated, by someone or by itself out of Factory Test."),
         (9, "SIM suspension", "A SIM went to Suspended; its charges end with the month."),
-        (10, "SIM deletion", "A SIM left the inventory for good."),
+        (10, "SIM deletion", "A SIM left the inventory permanently."),
         (42, "Endpoint enabled", "An endpoint went to Enabled."),
         (43, "Endpoint disabled", "An endpoint went to Disabled."),
         (45, "SIM factory test", "An Issued SIM went to Factory Test."),
         (48, "SIM registration", "A SIM or a batch of them was registered by its batch code."),
         (50, "SIM Released", "A SIM was taken from its endpoint."),
         (51, "SIM Assigned", "A SIM was given to an endpoint."),
-        (68, "Reset connectivity", "Somebody had a device forget its network state and attach anew."),
+        (68, "Reset connectivity", "Someone had a device forget its network state and attach anew."),
         (69, "SIM migration", "SIMs moved to another workspace: one event there, one here."),
     ),
     *_types(

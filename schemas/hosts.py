@@ -1,7 +1,7 @@
 """One spelling for a host, however a person or an older version wrote it.
 
 Locks, the call budget and the ledger tell carriers apart by their host. Upper case, the scheme's own port and a dot at
-the end name the same one. Ledgers keep what older versions recorded, so whoever looks there asks for every spelling.
+the end name the same one. Ledgers keep what older versions recorded, so queries ask for every spelling.
 """
 
 from ipaddress import ip_address
@@ -38,7 +38,7 @@ def spellings(host: str) -> list[str]:
 
 
 def _split(netloc: str) -> tuple[str, str]:
-    """Name and port. The colons of an IPv6 address stand in brackets."""
+    """Name and port. The colons of an IPv6 address are in brackets."""
     name, colon, port = netloc.rpartition(":")
     if not colon or "]" in port:
         name, port = netloc, ""

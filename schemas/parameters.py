@@ -75,14 +75,14 @@ class BulkUpdate(PlainModel):
     ask_first: bool = Field(
         default=False,
         title="Ask before sending",
-        description="Wait for somebody's approval of the plan. A plan beyond the safety limits waits in any case.",
+        description="Wait for someone's approval of the plan. A plan beyond the safety limits waits in any case.",
         json_schema_extra=_at(3),
     )
     requested_by: str = Field(
         default="",
         max_length=100,
         title="Who asks",
-        description="Your name. It stands in the record as you give it. Needed where another person has to approve "
+        description="Your name. The record shows it as you give it. Needed where another person has to approve "
         "(SIMTANDEM_FOUR_EYES).",
         json_schema_extra=_at(4),
     )
@@ -106,21 +106,21 @@ class BulkUpdate(PlainModel):
         default="",
         title="Plan digest",
         description="Leave empty, or copy it from a plan: then nothing but that very plan is carried out, whatever "
-        "somebody approves.",
+        "someone approves.",
         json_schema_extra=_at(7),
     )
     accept_large: bool = Field(
         default=False,
         title="Accept a large plan",
-        description="Go on beyond the safety limits without asking. In a run that waits for an approval this does "
-        "nothing: whoever approves decides.",
+        description="Continue beyond the safety limits without asking. In a run that waits for an approval this does "
+        "nothing: the approver decides.",
         json_schema_extra=_at(8),
     )
     change_owners: bool = Field(
         default=False,
         title="Change owners",
         description="Needed where the list has customer_org_id, reseller_org_id or issuer_org_id: not everybody can "
-        "undo that. In a run that waits for an approval, whoever approves has to switch it on as well.",
+        "undo that. In a run that waits for an approval, the approver has to switch it on as well.",
         json_schema_extra=_at(9),
     )
     account: str = Field(

@@ -1,6 +1,6 @@
 """The words of the domain: what a SIM, an endpoint, a step and a verdict can be called.
 
-The values are what stands in files, in the ledger and on the command line. The first two are emnify's words, for its
+The values are what is in files, in the ledger and on the command line. The first two are emnify's words, for its
 adapter and its emulator alone; everything else asks the carrier's `Lifecycle` which statuses there are.
 """
 
@@ -26,7 +26,7 @@ class EndpointStatus(StrEnum):
 
 
 class Target(StrEnum):
-    """What an operator can ask for. Which of these a carrier has stands in its `Lifecycle`; deleting is none."""
+    """What an operator can ask for. Which of these a carrier has is in its `Lifecycle`; deleting is none."""
 
     ACTIVATED = "activated"
     SUSPENDED = "suspended"
@@ -74,7 +74,7 @@ class Verdict(StrEnum):
     FAILED = "failed"  # we tried, and it is not as asked
     UNKNOWN = "unknown"  # it could not be read
     REFUSED = "refused"  # no rule allows the move: nothing was sent for it
-    INVALID = "invalid"  # the row can't be used as it stands
+    INVALID = "invalid"  # the row can't be used as it is
     SKIPPED = "skipped"  # not sent, or only one half of it: the run was stopped before
 
 
@@ -84,7 +84,7 @@ class StoppedBy(StrEnum):
     OPERATOR = "operator"  # Ctrl-C, or a signal to the command
     PREFECT = "prefect"  # the flow run was cancelled
     STOP_RULE = "stop_rule"  # too many devices of a batch failed
-    ERROR = "error"  # the run could not go on, as on a full disk
+    ERROR = "error"  # the run could not continue, as on a full disk
     KILLED = "killed"  # its process ended, and nobody recorded why
 
 
@@ -103,7 +103,7 @@ class Cause(StrEnum):
     """Who changed a device between two looks at it, as far as the ledger and the carrier's events tell."""
 
     OURS = "ours"  # a call of one of our runs
-    SOMEBODY = "somebody"  # a call of somebody else's, or a click in the carrier's portal
+    SOMEBODY = "somebody"  # a call of someone else's, or a click in the carrier's portal
     AUTOMATIC = "automatic"  # the carrier itself: a threshold, a policy
     UNEXPLAINED = "unexplained"  # no event, although there was time enough for one
     AWAITED = "awaited"  # no event yet: it may still come

@@ -159,8 +159,8 @@ class Events(_Table):
 class Managed(_Table):
     """Where simtandem last put each device, one line a SIM.
 
-    `desired`, `sim_status` and `endpoint_status` are null where the last run left the device half done: then nothing is
-    expected of it. `at` is when it was put there, in run `run_id` by its row `row`.
+    `desired`, `sim_status` and `endpoint_status` are null where the last run left the device partly changed: then
+    nothing is expected of it. `at` is when it was put there, in run `run_id` by its row `row`.
     """
 
     sim_id: Series[pl.String] = pa.Field(unique=True, str_matches=DIGITS)

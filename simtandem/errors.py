@@ -5,7 +5,7 @@
     │   └── UnrecognisedInput           2   the file is something else, and the message quotes it
     ├── PlanRefused                     3   a safety limit or another plan digest; nothing was sent
     ├── CarrierError
-    │   ├── CarrierRefused              1   the carrier refused a call for good
+    │   ├── CarrierRefused              1   the carrier refused a call permanently
     │   ├── CarrierUnavailable          4   no usable answer within the attempts and the time allowed
     │   └── AuthenticationFailed        4   the carrier refused the login
     ├── LedgerError                     1   the record can't be kept, so nothing more is sent
@@ -165,7 +165,7 @@ class OrchestrationError(SimtandemError):
 
 
 class Interrupted(SimtandemError):
-    """The operator stopped the run. What was sent is recorded; run it again to go on."""
+    """The operator stopped the run. What was sent is recorded; run it again to continue."""
 
     exit_code = 130
     remedy: ClassVar[str] = "Nothing has to be repaired. Run the command again: only what is left is sent."

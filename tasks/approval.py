@@ -1,11 +1,11 @@
-"""Waiting for somebody's approval without holding a process.
+"""Waiting for someone's approval without holding a process.
 
 The flow run is suspended under a key that names the plan's digest. When it is resumed, perhaps by another worker days
 later, it reads, lists and plans anew: the same digest finds the answer that was given, another one is asked again, and
 what moved meanwhile is shown.
 
-What Prefect says of question and answer can be written by whoever may use its API. So an answer counts only where the
-ledger knows that this flow run asked, under that key, about that plan, with the very request that it has now.
+What Prefect says of question and answer can be written by anyone who may use its API. So an answer counts only where
+the ledger knows that this flow run asked, under that key, about that plan, with the very request that it has now.
 """
 
 import hashlib
@@ -49,14 +49,14 @@ class Approval(RunInput):
 
     decision: Decision = Field(
         title="Decision",
-        description="approve: the run goes on and sends. reject: it ends, and nothing is sent.",
+        description="approve: the run continues and sends. reject: it ends, and nothing is sent.",
         json_schema_extra={"position": 0},
     )
     who: str = Field(
         min_length=2,
         max_length=100,
         title="Who decides",
-        description="Your name. It stands in the record and in the report.",
+        description="Your name. The record and the report show it.",
         json_schema_extra={"position": 1},
     )
     why: str = Field(default="", max_length=500, title="Why", json_schema_extra={"position": 2})
@@ -69,12 +69,12 @@ class Approval(RunInput):
 
 
 async def obtain_approval(session: Session, login: Login | None = None) -> None:
-    """Let the plan pass, suspend the run until somebody decides, or raise `PlanRefused` where they said no.
+    """Let the plan pass, suspend the run until someone decides, or raise `PlanRefused` where they said no.
 
     Only a deployment's own run can wait: elsewhere the safety gate refuses instead. A run that is asked for without
     `change_owners` waits for nobody if its plan needs it, nor does one whose plan is not the one it is pinned to: there
-    the gate refuses at once, and for good. A no counts whatever has moved since; a yes counts for the very plan it was
-    said to. In a run that waits, the switches of whoever asked stand for nothing: whoever approves gives both.
+    the gate refuses at once. A no counts whatever has moved since; a yes counts for the very plan it was
+    said to. In a run that waits, the switches in the form have no effect: the approver gives both.
     """
     flow_run = _waiting_is_possible()
     if flow_run is None or _needs_the_flag(session):
@@ -103,7 +103,7 @@ def _not_asked(request: BulkUpdate) -> set[str]:
 class _Case:
     """What is to be decided, who asks for it, and what was answered so far, as far as the ledger knows of a question.
 
-    `request` is the hash of the request as it came: whoever changes it while the run waits has to be asked about it.
+    `request` is the hash of the request as it came: anyone who changes it while the run waits has to be asked about it.
     """
 
     session: Session
@@ -123,7 +123,7 @@ class _Case:
 
     @classmethod
     async def of(cls, session: Session, flow_run: UUID, login: Login) -> "_Case":
-        """The case of this flow run as it stands."""
+        """The case of this flow run as it is."""
         run = session.run
         request = hashlib.sha256(run.request.model_dump_json(exclude=_not_asked(run.request)).encode()).hexdigest()
         case = cls(session, flow_run, login, request, person(await login.asked(flow_run), run.request.requested_by))
@@ -150,7 +150,7 @@ def _recorded(ledger: Ledger, flow_run: UUID, request: str, asked: Asked[Approva
 
 
 async def _end_what_no_approval_helps(case: _Case, *, demanded: bool) -> None:
-    """Raise `PlanRefused` where somebody said no, where the plan is not the pinned one, and where nobody asks."""
+    """Raise `PlanRefused` where someone said no, where the plan is not the pinned one, and where nobody asks."""
     if case.answer and case.answer.decision is Decision.REJECT:
         await _refuse(case, case.answer)
     _hold_to_the_pin(case.session)
@@ -180,7 +180,7 @@ def _needs_the_flag(session: Session) -> bool:
 
 
 def _hold_to_the_pin(session: Session) -> None:
-    """Raise `PlanRefused` where the run is pinned to another plan, whoever has been asked about it."""
+    """Raise `PlanRefused` where the run is pinned to another plan, no matter who has been asked about it."""
     try:
         prepare.check_digest(session.run)
     except PlanRefused:
@@ -264,7 +264,7 @@ class _WaitingNote:
         self._file.write_text(json.dumps({"run_id": self._run.run_id}))
 
     def settle(self) -> None:
-        """It waits no more: this run goes on where that one stood."""
+        """It waits no more: this run continues where that one stood."""
         if self._waited:
             self._run.ledger.record_state(self._waited, RunState.CONTINUED, {"as": self._run.run_id})
         self._file.unlink(missing_ok=True)

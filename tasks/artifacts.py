@@ -88,7 +88,7 @@ def _plan_counts(intake: IntakeRecord, plan: PlanRecord) -> dict[str, object]:
         "endpoints to change": plan["endpoint_changes"],
         **({"owners to change": plan["owner_changes"]} if plan["owner_changes"] else {}),
         "newly billed": plan["newly_billed"],
-        "of them for good": plan["billed_for_good"],
+        "of them permanently": plan["billed_for_good"],
         "calls": plan["calls"],
         "takes at least": duration(plan["eta_s"]),
     }
@@ -119,7 +119,7 @@ async def show_result(session: Session, document: Document) -> None:
     parts = [
         markdown("## {}", prose("Only planned" if planned else headline(document))),
         _counts(_result_counts(document)),
-        markdown("To go on: {}", go_on) if go_on and not planned else markdown(""),
+        markdown("To continue: {}", go_on) if go_on and not planned else markdown(""),
         _where(session, document["files"]),
     ]
     await _show(_paragraphs(parts), "The result: every count, and where the files are")
@@ -262,7 +262,7 @@ class _Patience:
         except TimeoutError:
             self.until = time.monotonic() + _SILENCE_S
             log.info("Prefect does not answer; nothing is shown there for %s s", _SILENCE_S)
-        except Exception as error:  # noqa: BLE001 - whatever it is, the run goes on
+        except Exception as error:  # noqa: BLE001 - whatever it is, the run continues
             log.info("An artifact could not be shown: %s", error)
         return None
 

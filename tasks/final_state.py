@@ -71,7 +71,7 @@ def state_after(error: SimtandemError) -> State[Any]:
 
 
 async def _let_it_stand(state: State[Any]) -> None:
-    """Have Prefect keep that state, also of a run that somebody cancels after its end.
+    """Have Prefect keep that state, also of a run that someone cancels after its end.
 
     Of a run that is being cancelled Prefect takes no other state than `Cancelled`, and calls it that minutes later.
     """

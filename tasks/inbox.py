@@ -207,7 +207,7 @@ class Looks:
 
 
 def desk_state(desk: Desk) -> State[Any]:
-    """How the flow run ends: completed, or failed under the name of what somebody has to look at."""
+    """How the flow run ends: completed, or failed under the name of what someone has to look at."""
     summary = desk.summary
     message = escaping.state(f"{summary} {desk.record}".rstrip())
     if not summary.sentences:

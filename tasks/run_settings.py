@@ -2,7 +2,7 @@
 
 Secret block `simtandem-emnify-token` stands for SIMTANDEM_EMNIFY_TOKEN where that is not set, and Variables for a few
 settings that harm nobody (`simtandem.settings.VARIABLES`). Where the carrier is, how much may be sent, what is safe and
-where files lie is said by the worker's environment alone: whoever may edit Variables must not lead the token elsewhere.
+where files lie is said by the worker's environment alone: people who may edit Variables must not redirect the token.
 """
 
 import asyncio
@@ -111,7 +111,7 @@ def _not_from_a_variable(name: str) -> InputError:
         where += f", or in the Secret block simtandem-{name.replace('_', '-')}"
     may = ", ".join(f"simtandem_{each}" for each in VARIABLES)
     return InputError(
-        f"The Prefect Variable simtandem_{name} can't set {PREFIX}{name.upper()}: whoever may edit Variables must not "
+        f"The Prefect Variable simtandem_{name} can't set {PREFIX}{name.upper()}: people who edit Variables must not "
         f"decide that. Nothing was sent.\nSet {PREFIX}{name.upper()} in {where}, and delete the Variable. "
         f"Variables may set {may}."
     )

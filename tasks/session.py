@@ -205,7 +205,7 @@ async def stopping_in_good_order() -> AsyncIterator[None]:
     before = signal.getsignal(signal.SIGTERM)
     try:
         loop.add_signal_handler(signal.SIGTERM, hooks.stop, by)
-    except (ValueError, RuntimeError):  # not in the main thread: whoever runs us there has to stop us
+    except (ValueError, RuntimeError):  # not in the main thread: the caller has to stop this one
         yield
         return
     over = False

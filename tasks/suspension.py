@@ -1,4 +1,4 @@
-"""Ending a flow run's process until somebody answers a form, and finding what was asked and answered before.
+"""Ending a flow run's process until someone answers a form, and finding what was asked and answered before.
 
 Prefect's own `suspend_flow_run` can't say why a run waits; that is what its state and the notification should tell.
 """
@@ -33,7 +33,7 @@ _KEYS = re.compile(  # keys of earlier versions named no run
 class Asked(Generic[Form]):
     """Something that was asked: how often by then, about what, by which run, and the answer, if there is one.
 
-    It is what Prefect says, which whoever may use its API can write: see what the run's own record says of `key`.
+    It is what Prefect says, which anyone who may use its API can write: see what the run's own record says of `key`.
     """
 
     times: int

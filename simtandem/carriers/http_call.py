@@ -72,7 +72,7 @@ class Content:
 
 
 class Sender:
-    """Sends calls of one account: each has its place in the rate limit, and stands in the journal before it leaves."""
+    """Sends calls of one account: each has its place in the rate limit, and is in the journal before it leaves."""
 
     def __init__(self, http: httpx.AsyncClient, budget: CallBudget, journal: Journal) -> None:
         self._http = http

@@ -27,7 +27,7 @@ def always_fresh() -> bool:
 class Outdated(Exception):
     """A change was not sent: when its turn came in the call budget, it was not `fresh` any more.
 
-    That is no error: whoever sends looks at the device again, and goes on. `sent`: an earlier attempt, or a call for
+    That is no error: the sender looks at the device again, and continues. `sent`: an earlier attempt, or a call for
     some of the same endpoints, was.
     """
 
@@ -116,7 +116,7 @@ Stops = Callable[[int, int], bool]
 
 
 def never_stops(_failures: int, _devices: int) -> bool:
-    """However many fail, go on."""
+    """However many fail, continue."""
     return False
 
 

@@ -85,7 +85,7 @@ class CallBudget:
         self._halted = False
         self._waiting_until: float | None = None
         self.on_pause: Callable[[float], None] = lambda _seconds: None
-        """Called where a 429 begins a pause that somebody may wonder about, with its seconds."""
+        """Called where a 429 begins a pause that someone may wonder about, with its seconds."""
         self.on_wait: Callable[[float], None] = lambda _seconds: None
         """Called where a call begins to wait for a place for so many seconds, and nobody was told before."""
         self._told_until = -math.inf
@@ -113,7 +113,7 @@ class CallBudget:
     ) -> AsyncIterator[None]:
         """Wait until one more call fits, then hold its place; send the call inside the `async with` block.
 
-        `left_free`: so many places of each window are left for other calls. `tell`: somebody is told where that takes
+        `left_free`: so many places of each window are left for other calls. `tell`: someone is told where that takes
         long. Raises `Interrupted` where it must not be sent any more: after `halt`, or once `unless` says so; and what
         `unless` raises.
         """
@@ -171,7 +171,7 @@ class CallBudget:
         self._throttled_in_a_row = 0
 
     def waiting_s(self) -> float:
-        """How long somebody here has still to wait for a place; 0 if nobody waits."""
+        """How long someone here has still to wait for a place; 0 if nobody waits."""
         return 0.0 if self._waiting_until is None else max(0.0, self._waiting_until - self._clock())
 
     @property

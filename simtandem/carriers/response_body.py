@@ -1,6 +1,6 @@
 """The body of an answer, read within bounds: so many bytes, also once unpacked, so many values, no strange numbers.
 
-Whoever answers may be broken or hostile: a body without end, one that unpacks to gigabytes, a million nested lists, a
+The server may be broken or hostile: a body without end, one that unpacks to gigabytes, a million nested lists, a
 number of five thousand digits. None of it may fill the memory, or keep the event loop busy for more than a moment.
 """
 
@@ -23,7 +23,7 @@ _HALF_A_PAIR = re.compile(rb"\\u[dD][89a-fA-F]")
 
 
 class Unusable(Exception):
-    """A body that can't be used; says why, to stand in a sentence."""
+    """A body that can't be used; says why, to be in a sentence."""
 
 
 async def read_body(response: httpx.Response, most: int) -> bytes:
@@ -51,7 +51,7 @@ class _Plain:
 
 
 class _Packed:
-    """Unpacks no more than is asked for. What stands behind the end is not looked at, and makes the body unusable."""
+    """Unpacks no more than is asked for. What is behind the end is not looked at, and makes the body unusable."""
 
     def __init__(self, kind: str) -> None:
         self._raw_may_come = kind == "deflate"

@@ -36,7 +36,7 @@ def _common(
         bool, typer.Option("--version", callback=_version, is_eager=True, help="Show the version.")
     ] = False,
 ) -> None:
-    """Options that stand before a command."""
+    """Options that are before a command."""
 
 
 def main() -> None:
@@ -67,7 +67,7 @@ def main() -> None:
         code = standard_streams.complain("Usage", "A name or an argument is not UTF-8 text. Nothing was sent.", 2)
     except MemoryError:
         code = standard_streams.complain(
-            "Memory", "There is not enough memory. What was sent is recorded; run it again to go on.", 1
+            "Memory", "There is not enough memory. What was sent is recorded; run it again to continue.", 1
         )
     except Exception as error:  # noqa: BLE001 - the last resort of the program
         code = standard_streams.unexpected(error)

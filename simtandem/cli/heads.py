@@ -82,7 +82,7 @@ def spoken(told: dict[str, Any]) -> list[str]:
     """The same for people, line by line."""
     lines = [f"the ledger's heads: {each['text']}" for each in told["findings"]]
     lines += [f"… and {told['more']:,} more"] if told["more"] else []
-    state = "BROKEN" if told["findings"] else "untouched"
+    state = "BROKEN" if told["findings"] else "intact"
     chain = f"a chain of {told['entries']:,} head{'' if told['entries'] == 1 else 's'}"
     lines.append(f"Ledger {told['ledger'] or 'without a beginning'}: {chain}, {state}; newest {told['head'] or 'none'}")
     lines += [

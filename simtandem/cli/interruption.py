@@ -16,7 +16,7 @@ _SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
 async def stoppable(work: Awaitable[Result], hooks: ProgressHooks) -> Result:
-    """Do the work. The first Ctrl-C stops it in good order, the second one ends it at once.
+    """Do the work. The first Ctrl-C stops it cleanly, the second one ends it at once.
 
     Before the run begins to send, the first one ends it at once.
     """
@@ -27,7 +27,7 @@ async def stoppable(work: Awaitable[Result], hooks: ProgressHooks) -> Result:
         return await task
     except asyncio.CancelledError:
         if hooks.can_stop:
-            raise Interrupted("Stopped. What was sent is recorded; run it again to go on.") from None
+            raise Interrupted("Stopped. What was sent is recorded; run it again to continue.") from None
         raise Interrupted("Stopped. Nothing was sent.") from None
     finally:
         for number in _SIGNALS:  # from here on the loop handles no signal

@@ -94,11 +94,11 @@ class TerminalProgress(ProgressHooks):
             self.begins(f"{self._done.total()} of {self._steps.total()} changes{self.note()}")
 
     def note(self) -> str:
-        """What stands behind a line about both halves: what went wrong, and how long the rate limit delays."""
+        """What follows a line about both halves: what went wrong, and how long the rate limit delays."""
         return _joined([*self._wrong(*Half), *self._delays()])
 
     def note_of(self, bar: TaskID) -> str:
-        """What stands behind a bar: what went wrong with its half; behind the first bar also what delays the run."""
+        """What follows a bar: what went wrong with its half; behind the first bar also what delays the run."""
         half = next(half for half, each in self._bars.items() if each == bar)
         return _joined([*self._wrong(half), *(self._delays() if bar == 0 else [])])
 

@@ -76,8 +76,8 @@ def write_page(run_id: str, *, as_json: bool) -> None:
         print_json(document)
         return
     results().print(str(folder.file("report.html")), soft_wrap=True)
-    if document.get("state"):  # the run has no recorded end: say how far it came, and how to go on
-        lines = [f"{headline(document)}.", f"To go on: {document['next']}" if document.get("next") else ""]
+    if document.get("state"):  # the run has no recorded end: say how far it came, and how to continue
+        lines = [f"{headline(document)}.", f"To continue: {document['next']}" if document.get("next") else ""]
         messages().print("\n".join(filter(None, lines)), markup=False, soft_wrap=True)
 
 

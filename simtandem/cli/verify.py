@@ -233,7 +233,8 @@ def _told(proof: Proof, notes: list[str], whose: str = "run_id") -> dict[str, An
 
 def _show(told: dict[str, Any], *, alone: bool) -> None:
     name = told["run_id"] if "run_id" in told else told[ARRIVALS.key]
-    lines = [f"{name}  {told['standing'].upper() if told['findings'] else told['standing']}"]
+    standing = _in_words(told["standing"])
+    lines = [f"{name}  {standing.upper() if told['findings'] else standing}"]
     lines[0] += f": {told['facts']:,} facts in its chain, head {told['head'] or 'none'}"
     lines += [f"  {finding['text']}" for finding in told["findings"]]
     if told["more"]:
@@ -246,6 +247,10 @@ def _show(told: dict[str, Any], *, alone: bool) -> None:
     if alone or told["standing"] == Standing.PRUNED:
         lines += [f"  {note}" for note in told["notes"]]
     results().print("\n".join(lines), markup=False, soft_wrap=True)
+
+
+def _in_words(standing: str) -> str:
+    return "intact" if standing == Standing.UNTOUCHED else standing
 
 
 def _confirmation(told: dict[str, Any]) -> str:
@@ -263,7 +268,7 @@ def _sum_up(told: list[dict[str, Any]], strays: list[str]) -> None:
     if len(told) == 1 and not strays:
         return
     standings = [each["standing"] for each in told]
-    counted = ", ".join(f"{standings.count(each):,} {each}" for each in Standing if each in standings)
+    counted = ", ".join(f"{standings.count(each):,} {_in_words(each)}" for each in Standing if each in standings)
     console.print(f"{len(told):,} runs: {counted}" if told else "No runs yet.")
 
 
@@ -271,7 +276,7 @@ def _count_arrivals(told: list[dict[str, Any]]) -> None:
     if told:
         broken = sum(bool(each["findings"]) for each in told)
         each = "it" if len(told) == 1 else "them"
-        counted = f"{broken:,} BROKEN, {len(told) - broken:,} untouched" if broken else "untouched"
+        counted = f"{broken:,} BROKEN, {len(told) - broken:,} intact" if broken else "intact"
         results().print(
             f"{len(told):,} arrival{'' if len(told) == 1 else 's'} and the schedules of {each}: {counted}", markup=False
         )

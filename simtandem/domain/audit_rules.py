@@ -91,7 +91,7 @@ def _safe(finding: Finding, state: State, lifecycle: Lifecycle) -> Sequence[Goal
 
 
 def _ended_by(finding: Finding, lifecycle: Lifecycle) -> Sequence[Goal]:
-    """All goals that end a finding. Out of a status that ends by itself, the only way charges the SIM for good."""
+    """All goals that end a finding. Out of a status that ends by itself, the only way charges the SIM permanently."""
     if finding in (Finding.PAYING_BUT_OFF, Finding.ON_BUT_DEAD):
         return (*lifecycle.charging, *lifecycle.saving)
     if finding is Finding.SIM_WITHOUT_ENDPOINT:

@@ -1,6 +1,6 @@
 """What a whole fleet gives reason to look at: split pairs, tests, drift; with dates, costs and repairs. Pure.
 
-What is wrong with a single device stands in `simtandem.domain.audit_rules`.
+What is wrong with a single device is in `simtandem.domain.audit_rules`.
 """
 
 from collections.abc import Mapping

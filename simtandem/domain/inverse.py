@@ -1,6 +1,6 @@
 """Turn a run around: what it changed, where that goes back to, and what can't go back. Pure.
 
-Only steps this run is known to have carried out, or has sent without an answer, are turned around. A half that somebody
+Only steps this run is known to have carried out, or has sent without an answer, are turned around. A half that someone
 else had changed already stays as it is. A device of which a later run has changed a half belongs to that run until that
 one is undone. A device goes back only if it is still where the run left it: to exactly where it was, also where no
 status asks for that, if the way there is legal and costs nothing.

@@ -9,7 +9,7 @@ follows:
 
 - A *goal* is what an operator can ask for: a word, the SIM's status, and the endpoint's that agrees with it. A goal
   *saves* where its SIM is not charged and a charged SIM can go there.
-- A pair is *aligned* where it is some goal's; which others are *split* stands in `simtandem.domain.split_pairs`.
+- A pair is *aligned* where it is some goal's; which others are *split* is in `simtandem.domain.split_pairs`.
 - The order inside a pair: the SIM is what is charged, so it goes on last and off first. Where a call to the endpoint
   makes the carrier move the SIM (`Status.touched`), the SIM leaves that status first, or nothing is sent.
 - A carrier whose SIMs have no second half has no `endpoints`; then no plan has endpoint steps and no pair is split.

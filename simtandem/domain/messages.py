@@ -24,8 +24,8 @@ _ENDED = {
 }
 
 _HALF_DONE = {
-    Half.SIM: "half done: the SIM is changed, its endpoint was not sent",
-    Half.ENDPOINT: "half done: the endpoint is changed, its SIM was not sent",
+    Half.SIM: "partly changed: the SIM is changed, its endpoint was not sent",
+    Half.ENDPOINT: "partly changed: the endpoint is changed, its SIM was not sent",
 }
 
 

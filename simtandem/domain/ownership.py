@@ -1,6 +1,6 @@
 """The organisations of a SIM as one text, `customer_org_id=42, reseller_org_id=none`. Pure.
 
-A text names only the fields that somebody asks about, always in the order of `OwnerField` and separated alike: two
+A text names only the fields that someone asks about, always in the order of `OwnerField` and separated alike: two
 texts about the same fields say the same if they are equal, and null says that nothing is asked.
 """
 

@@ -1,7 +1,7 @@
 """What changed about a run's devices while it was at work: by its own steps, and behind its back. Pure.
 
 A half that the run changed makes one change, from before the run to where the step put it. A half that the fresh look
-at the end did not show there, or that changed without a step, makes another one: somebody, or the carrier, moved it.
+at the end did not show there, or that changed without a step, makes another one: someone, or the carrier, moved it.
 """
 
 from datetime import datetime

@@ -1,6 +1,6 @@
 """The gate between a plan and the carrier, and the rule that stops a run that goes wrong. Pure.
 
-A wrong file can switch off a fleet. So a plan that would suspend a large share of it is refused until somebody has
+A wrong file can switch off a fleet. So a plan that would suspend a large share of it is refused until someone has
 looked at the plan and says so.
 """
 
@@ -36,7 +36,7 @@ class StopRule:
     at_least: int = 10
 
     def stops(self, failures: int, devices: int) -> bool:
-        """Whether `failures` among `devices` are too many to go on."""
+        """Whether `failures` among `devices` are too many to continue."""
         return failures >= self.at_least and failures / max(devices, 1) > self.share
 
 
@@ -62,7 +62,7 @@ def for_good(count: int, lifecycle: Lifecycle) -> str:
     if not count:
         return ""
     sims = "1 SIM" if count == 1 else f"{count:,} SIMs"
-    return f"{sims} would be newly billed for good: nothing goes back to {' or '.join(lifecycle.without_return)}."
+    return f"{sims} would be newly billed permanently: nothing goes back to {' or '.join(lifecycle.without_return)}."
 
 
 def unlimited(newly_billed: int, limit: int | None) -> str:

@@ -1,7 +1,7 @@
 """Compare what was asked for with a fresh look at the carrier, and say of every input row what became of it. Pure.
 
 The fresh look decides, not what the calls answered: a step that failed and still shows is in sync, and a step that was
-confirmed and does not show was changed by somebody else. Interrupted is not failed: a device of which no step went
+confirmed and does not show was changed by someone else. Interrupted is not failed: a device of which no step went
 wrong, and some step was not sent, is skipped, also where one of its halves is done. Where there was no look, the steps'
 outcomes say where the halves are. Every input row gets one verdict, so the verdicts add up.
 """

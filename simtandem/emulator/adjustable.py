@@ -14,7 +14,7 @@ class Adjustable:
     choices: ClassVar[dict[str, tuple[object, ...]]] = {}
 
     def __post_init__(self) -> None:
-        for field in fields(self):  # type: ignore[arg-type]  # whoever inherits is a dataclass
+        for field in fields(self):  # type: ignore[arg-type]  # every subclass is a dataclass
             value = getattr(self, field.name)
             wanted = type(field.default)
             fits = (

@@ -71,7 +71,7 @@ class Control(ControlRoutes):
         return {"rules": len(rules)}
 
     async def _change_sim(self, request: Request) -> object:
-        """`{"move": "volume_reached"}`: by itself. `{"status": WORD}`: by somebody. `{"delete": true}`: for good.
+        """`{"move": "volume_reached"}`: by itself. `{"status": WORD}`: by someone. `{"delete": true}`: permanently.
 
         `{"show": {KEY: VALUE, ...}, "hide": [KEY, ...]}`: the SIM is shown so, in its own item and in its endpoint's,
         whatever it is: `{"show": {"status": {"id": 9}}}` for a status that nobody knows. Nothing in both ends it.
@@ -92,7 +92,7 @@ class Control(ControlRoutes):
         return shapes.sim_item(fleet.sim(sim_id), fleet)
 
     async def _change_endpoint(self, request: Request) -> object:
-        """`{"status": WORD}`: by somebody. `{"delete": true}`: for good. `show` and `hide` as for SIMs."""
+        """`{"status": WORD}`: by someone. `{"delete": true}`: permanently. `show` and `hide` as for SIMs."""
         endpoint_id, fleet = request.path_params["id"], self._world.fleet
         match await read_object(request):
             case {"status": status}:

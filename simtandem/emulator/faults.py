@@ -43,7 +43,7 @@ class FaultRule(CallFault):
     `ids` are those of SIMs or endpoints: then a call matches only if it names one of them, in its path or in the rows
     of a bulk call. A refused bulk call is carried out without these rows where the behaviour's `bulk` is `partial`.
     Without a `message`, a refusal says that the id was not found, which is what its `status` 404 and `code` 1401 mean.
-    `retry_after` is sent as it stands, so that it may be no number of seconds.
+    `retry_after` is sent as it is, so that it may be no number of seconds.
     """
 
     kind: FaultKind

@@ -1,7 +1,7 @@
 """The carrier's books: all SIMs, endpoints and events. Pure state; knows nothing of HTTP.
 
 `patch_*` is what a caller of the API does and obeys the rules. `drift_*` is what happens without that caller: the
-carrier moving a SIM by itself, or somebody at the portal.
+carrier moving a SIM by itself, or someone at the portal.
 """
 
 from bisect import bisect_left, insort
@@ -121,7 +121,7 @@ class Fleet:
     def patch_endpoint(self, endpoint_id: int, status: EndpointStatus) -> None:
         """Change an endpoint's status as a caller of the API may; raises `UnknownIdError` or `MoveError`.
 
-        While the SIM is in Factory Test, the carrier activates it on this occasion, for good.
+        While the SIM is in Factory Test, the carrier activates it on this occasion, permanently.
         """
         self.check_endpoint_move(endpoint_id, status)
         endpoint = self.endpoints[endpoint_id]
@@ -214,11 +214,11 @@ class Fleet:
         self._set_sim(sim, SimStatus.ACTIVATED, Source.POLICY_CONTROL, description)
 
     def drift_sim(self, sim_id: int, status: SimStatus) -> None:
-        """Somebody at the portal sets a SIM's status. Any move goes, so that tests can make any state."""
+        """Someone at the portal sets a SIM's status. Any move goes, so that tests can make any state."""
         self._set_sim(self.sim(sim_id), status, Source.API)
 
     def drift_endpoint(self, endpoint_id: int, status: EndpointStatus) -> None:
-        """Somebody at the portal sets an endpoint's status. Any move goes; the SIM stays as it is."""
+        """Someone at the portal sets an endpoint's status. Any move goes; the SIM stays as it is."""
         self._set_endpoint(self.endpoint(endpoint_id), status)
 
     def drift_delete_sim(self, sim_id: int) -> None:

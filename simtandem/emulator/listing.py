@@ -50,7 +50,7 @@ _SIM_SORTS = _SIM_FIELDS.keys() - {"iccid_with_luhn", "imsi", "msisdn", "satelli
 
 
 class Listings:
-    """The listings of one fleet. Rows are ids, to be looked up by whoever shows them."""
+    """The listings of one fleet. Rows are ids, to be looked up for what is shown."""
 
     def __init__(self, fleet: Fleet, behaviour: Behaviour) -> None:
         self._fleet = fleet

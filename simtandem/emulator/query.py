@@ -22,7 +22,7 @@ NONE = "null"
 
 @dataclass(frozen=True, slots=True)
 class Page(Generic[Row]):
-    """The rows of one page, and where it stands among the others."""
+    """The rows of one page, and where it is among the others."""
 
     rows: Sequence[Row]
     total: int
@@ -173,5 +173,5 @@ def _sortable(value: Value) -> tuple[bool, Value]:
 
 
 def _printable(text: str) -> str:
-    """What may stand in a header: the rest is written as in a URL."""
+    """What may be in a header: the rest is written as in a URL."""
     return quote(text.strip(), safe=" ,:;|+-_.*<>=()'\"@/")

@@ -124,7 +124,7 @@ class _Server(uvicorn.Server):
             task.cancel()
 
     def stop(self) -> None:
-        """Stop now: whoever still waits for an answer finds the connection closed."""
+        """Stop now: callers that still wait for an answer find the connection closed."""
         for connection in list(self.server_state.connections):
             if connection.transport is not None:
                 connection.transport.abort()

@@ -11,7 +11,7 @@ Process = Callable[[Call], Awaitable[Response]]
 
 
 async def disconnect(call: Call, line: Line, process: Process, *, processed: bool, reset: bool) -> int:
-    """End the connection without an answer, in good order or with a reset; returns 0."""
+    """End the connection without an answer, cleanly or with a reset; returns 0."""
     if processed:
         await process(call)
     return await (line.reset() if reset else line.close())

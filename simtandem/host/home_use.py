@@ -2,7 +2,7 @@
 
 A home on shared storage can be used from several hosts, but not at once: their monotonic clocks have nothing to do with
 each other, so each would free the others' places at a random moment, and SQLite's and the lock files' promises hold on
-one host alone. So whoever sends notes every few seconds, in a file beside the budget, which clock it goes by. A process
+one host alone. So each sender notes every few seconds, in a file beside the budget, which clock it goes by. A process
 that finds another clock there, used so lately that its calls may still count, refuses to send.
 
 A clock is told by the boot of its kernel, not by the host's name: containers of one host share the clock and change
@@ -135,7 +135,7 @@ def _in_use(use: _Use, file: Path, wait: float) -> LedgerError:
         f"Another host uses this SIMTANDEM_HOME: {name}, process {use.pid}. Nothing more is sent: a home's rate "
         "limit is kept on one host only.\n"
         "Give each host a home of its own and its share of the calls (SIMTANDEM_CALLS), or stop the other one and run "
-        f"again {math.ceil(min(wait, use.counts_for_s))} s later. If that host is gone for good, delete {file}."
+        f"again {math.ceil(min(wait, use.counts_for_s))} s later. If that host is gone permanently, delete {file}."
     )
 
 

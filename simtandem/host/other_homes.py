@@ -2,7 +2,7 @@
 
 The carrier counts calls by address, and a service's home and a person's at a terminal have one address. A budget for
 both would be a file that several users of the machine may write, so that any of them could stop the others; instead
-each home leaves a note where all users of the host may write, and is told of the others. What stands in a note was
+each home leaves a note where all users of the host may write, and is told of the others. What is in a note was
 written by who knows whom: it is read briefly, shown without control characters, and nothing depends on it.
 """
 

@@ -97,7 +97,7 @@ def _where_it_lies(home: Path) -> list[str]:
     for folder in home.parents:
         if _open_to_all(folder, at_all=folder == home.parent):
             notes.append(
-                f"SIMTANDEM_HOME ({_plain(home)}) lies in {_plain(folder)}, where every user may write. "
+                f"SIMTANDEM_HOME ({_plain(home)}) is in {_plain(folder)}, where every user may write. "
                 "Keep it in a folder of your own, such as ~/.simtandem or /var/lib/simtandem."
             )
             break

@@ -79,7 +79,7 @@ def _print_or_drop(document: object) -> None:
     try:
         print_json(document, indent=None)
         sys.stdout.flush()
-    except OSError:  # where a document can't be written, its message stands on stderr
+    except OSError:  # where a document can't be written, its message is on stderr
         drop_output()
 
 

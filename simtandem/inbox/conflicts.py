@@ -41,7 +41,7 @@ DUE = pl.Schema(
 DIRECT = pl.Schema(
     {"run_id": pl.String(), "at": _INSTANT, **dict.fromkeys(IDS, pl.String()), "desired": pl.String()},
 )
-"""What runs that somebody started asked for; `desired` is null for a status that schedules can't ask for."""
+"""What runs that someone started asked for; `desired` is null for a status that schedules can't ask for."""
 NO_RUNS = pl.DataFrame(schema=DIRECT)
 _DEVICE = ["schedule_id", "device"]
 _AT = "%Y-%m-%d %H:%M UTC"

@@ -44,7 +44,7 @@ class LeftOut:
 
 
 class DueRows:
-    """What is due. Only whoever is alone with it may use this."""
+    """What is due. Only one caller at a time may use this."""
 
     def __init__(self, schedules: Schedules, settings: Settings, lookup: Lookup | None) -> None:
         self._schedules = schedules
@@ -55,7 +55,7 @@ class DueRows:
         self.left_out: list[LeftOut] = []
 
     def choose(self) -> list[Schedule]:
-        """What is due now and has rows to be carried out. The others are left out for good, with a reason each.
+        """What is due now and has rows to be carried out. The others are left out permanently, with a reason each.
 
         Raises `CarrierError` where only the carrier could say which rows name the same device, and it does not.
         """

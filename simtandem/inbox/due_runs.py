@@ -71,7 +71,7 @@ class Began:
 class DueRuns:
     """What is due, to be carried out one after the other: `begin`, apply, `end`, until `begin` has nothing more.
 
-    Made by `due_runs`, for whoever is alone with it. What fails stays due, and is tried once in the life of this.
+    Made by `due_runs`, for one caller at a time. What fails stays due, and is tried once in the life of this.
     """
 
     def __init__(
@@ -122,7 +122,7 @@ class DueRuns:
         return self._schedules.find(began.schedules[0].schedule_id).detail
 
     def _take_over(self) -> None:
-        """Whoever began these is gone, or did not come to recording their end."""
+        """The process that began these is gone, or did not come to recording their end."""
         for each in self._due():
             if each.state is ScheduleState.DUE:
                 state, detail = _judged(self._schedules.ledger, each.run_id or "")

@@ -17,13 +17,13 @@ _LONGEST = 300
 
 
 class Concern(IntEnum):
-    """Why somebody should look at it: what weighs most names the whole look."""
+    """Why someone should look at it: what weighs most names the whole look."""
 
     NOTHING = 0
     ROWS = 1  # the file's fault: invalid rows, refused moves, a file refused
     LEFT_OUT = 2  # overdue or contradicting
     NOT_IN_SYNC = 3
-    TRY_AGAIN = 4  # an outage, a disk, an inbox out of reach; it goes on by itself
+    TRY_AGAIN = 4  # an outage, a disk, an inbox out of reach; it continues automatically
     TOKEN = 5
 
 

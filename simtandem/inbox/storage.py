@@ -37,7 +37,7 @@ class Version:
 
 @dataclass(frozen=True, slots=True)
 class Entries:
-    """What lies in the inbox itself, by name: regular files, and for everything else a few words on what it is."""
+    """What is in the inbox itself, by name: regular files, and for everything else a few words on what it is."""
 
     files: dict[str, Version]
     others: dict[str, str]

@@ -47,7 +47,7 @@ _DATA = re.compile(r"[0-9]+[fF]?|[0-9]+[.,][0-9]+[eE]\+?[0-9]+")
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """A column that is read: where it stands (from 0), what it holds, and what its header says."""
+    """A column that is read: where it is (from 0), what it holds, and what its header says."""
 
     index: int
     field: str

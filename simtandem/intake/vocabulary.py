@@ -2,7 +2,7 @@
 
 emnify's lists are checked most closely (`schemas.device_csv`): its ICCIDs begin with 89 and have a known check digit. A
 carrier whose `Lifecycle` does not say so has ICCIDs of 19 or 20 digits, taken whole: to cut the last one off would name
-another SIM. Where SIMs have no id but their ICCID, that may stand in the column sim_id as well.
+another SIM. Where SIMs have no id but their ICCID, that may be in the column sim_id as well.
 """
 
 from collections.abc import Mapping

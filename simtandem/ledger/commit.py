@@ -22,7 +22,7 @@ def commit(database: Database, run_id: str, add: Callable[[Chain], None]) -> Ent
     def attempt() -> None:
         nonlocal entry
         with database.write() as connection:
-            with Chain(connection, run_id) as chain:  # whoever is committing still is waited for here
+            with Chain(connection, run_id) as chain:  # a commit in progress is waited for here
                 before = chain.head
                 if not heads or not _is_there(connection, run_id, heads):
                     add(chain)

@@ -38,7 +38,7 @@ _MOST_DAMAGE = 5
 class Database:
     """A database by URL. Its errors leave as `LedgerError`.
 
-    `busy_timeout` is how many seconds to wait for somebody else's lock. `outage_s`, 0 until it is set, is how many to
+    `busy_timeout` is how many seconds to wait for someone else's lock. `outage_s`, 0 until it is set, is how many to
     wait for a database that is away.
     """
 
@@ -69,7 +69,7 @@ class Database:
 
     @contextmanager
     def snapshot(self) -> Iterator[Connection]:
-        """A transaction that reads, and sees the same throughout, whoever writes meanwhile.
+        """A transaction that reads, and sees the same throughout, no matter who writes meanwhile.
 
         Text that is no text is read all the same, with surrogates in it: this is how tampering is looked for.
         """

@@ -66,7 +66,7 @@ def add_frame(chain: Chain, kind: Kind, frame: pl.DataFrame, of: tuple[str, str]
     """Insert a table of a run, whatever its size, and cover it with a link for every part of it.
 
     Its columns must be among the table's, under the same names. `of` is the column that is the same in all rows, and
-    what stands there; else that is the run.
+    what is there; else that is the run.
     """
     column, ident = of or (chain.strand.key, chain.run_id)
     fact, quote = EVERY_FACT[kind], chain.connection.dialect.identifier_preparer.quote
@@ -99,7 +99,7 @@ def _refs(fact: FactTable, chunk: pl.DataFrame) -> list[str | int]:
 def _insert_into(table: Table, names: tuple[str, ...], place: str) -> str:
     """The statement that inserts a row."""
     columns = ", ".join(f'"{name}"' for name in names)
-    return f"INSERT INTO {table.name} ({columns}) VALUES ({', '.join([place] * len(names))})"  # noqa: S608 - our own names
+    return f"INSERT INTO {table.name} ({columns}) VALUES ({', '.join([place] * len(names))})"  # noqa: S608 - fixed names
 
 
 def _numbers(connection: Connection, table: Table, count: int) -> Iterable[int]:
@@ -110,7 +110,7 @@ def _numbers(connection: Connection, table: Table, count: int) -> Iterable[int]:
     if connection.dialect.name == "postgresql":
         numbers = "SELECT nextval(pg_get_serial_sequence(%s, 'seq')) FROM generate_series(1, %s)"
         return list(connection.exec_driver_sql(numbers, (table.name, count)).scalars())
-    newest = connection.exec_driver_sql(f"SELECT coalesce(max(seq), 0) FROM {table.name}").scalar_one()  # noqa: S608 - our own name
+    newest = connection.exec_driver_sql(f"SELECT coalesce(max(seq), 0) FROM {table.name}").scalar_one()  # noqa: S608 - fixed name
     return range(newest + 1, newest + 1 + count)
 
 
@@ -211,7 +211,7 @@ def _insert(connection: Connection, target: str, chunks: Iterable[pl.DataFrame])
     """Hand the rows to the driver as they are: with parameters by name SQLAlchemy would need far longer."""
     for chunk in chunks:
         places = ", ".join("?" * chunk.width)
-        connection.exec_driver_sql(f"INSERT INTO {target} VALUES ({places})", chunk.rows())  # noqa: S608 - our own names
+        connection.exec_driver_sql(f"INSERT INTO {target} VALUES ({places})", chunk.rows())  # noqa: S608 - fixed names
 
 
 def _copy(connection: Connection, target: str, chunks: Iterable[pl.DataFrame]) -> None:

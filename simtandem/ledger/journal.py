@@ -1,4 +1,4 @@
-"""The journal of a run: calls and answers, durable before anybody goes on."""
+"""The journal of a run: calls and answers, durable before anybody continues."""
 
 import asyncio
 import itertools

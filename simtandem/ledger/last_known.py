@@ -1,10 +1,10 @@
 """Where simtandem last put each device of an account: a table kept up to date, so that nobody reads years for it.
 
 One line a SIM of an account; the carrier's host is a plain one, however runs spelled it. `desired`, `sim_status` and
-`endpoint_status` are where it was put, null where that is not known (half done, unanswered) or where no status asks for
-it (an undo brings back such states); `at` is when that was sent, in run `run_id` by its row. `sim_run` and `sim_at` say
-which run last sent that half and when, and so do those of the endpoint; the run is null where it took the half back by
-itself.
+`endpoint_status` are where it was put, null where that is not known (partly changed, unanswered) or where no status
+asks for it (an undo brings back such states); `at` is when that was sent, in run `run_id` by its row. `sim_run` and
+`sim_at` say which run last sent that half and when, and so do those of the endpoint; the run is null where it took the
+half back by itself.
 
 The table follows from the facts of the runs (`derived` works it out from them, and `verify` compares the two), and
 changes in the transaction that records those: what was sent last counts, whichever run began first.
@@ -87,7 +87,7 @@ def replace(connection: Connection, account: AccountKey, known: pl.DataFrame) ->
         _ROWS_AT_ONCE
     ):
         if some.height:
-            connection.exec_driver_sql(f"INSERT INTO last_known ({names}) VALUES ({places})", some.rows())  # noqa: S608 - our own names
+            connection.exec_driver_sql(f"INSERT INTO last_known ({names}) VALUES ({places})", some.rows())  # noqa: S608 - fixed names
 
 
 def _of(account: AccountKey) -> ColumnElement[bool]:
@@ -109,7 +109,7 @@ def _statement(ends: str, which: str) -> str:
         SELECT {names} FROM ({_PUT.format(ends=ends, which=within)}) x
         WHERE (x.there OR x.touched OR NOT x.none_done) AND {after}
         ON CONFLICT (account, carrier_host, sim_id) DO UPDATE SET {_MERGED}
-    """  # noqa: S608 - our own names and numbers
+    """  # noqa: S608 - fixed names and numbers
 
 
 def _newest(half: str, ends: str) -> str:
@@ -125,7 +125,7 @@ def _newest(half: str, ends: str) -> str:
             FROM outcomes o WHERE o.run_id = :run_id AND o.half = '{half}' {ends} GROUP BY o."row"
         ) {half}_ends ON {half}_ends."row" = p."row"
         LEFT JOIN outcomes {half} ON {half}.seq = {half}_ends.newest
-    """  # noqa: S608 - our own names
+    """  # noqa: S608 - fixed names
 
 
 def _half(half: str) -> str:
@@ -156,7 +156,7 @@ _ROWS = f"""
     WHERE p.run_id = :run_id {{which}} AND r.kind IN ('apply', 'retry', 'undo')
         AND p.sim_id IS NOT NULL AND p.action IN ('change', 'unchanged')
         AND (p.desired IS NOT NULL OR p.endpoint_step OR (p.sim_step AND p.sim_after <> p.sim_before))
-"""  # noqa: S608 - our own names
+"""  # noqa: S608 - fixed names
 
 
 def _goals() -> str:
@@ -174,7 +174,7 @@ _JUDGED = f"""
         w.desired IS NOT NULL AND (w.as_asked OR (w.steps AND w.sim_done AND w.endpoint_done)) AS named,
         CASE {_goals()} END AS back
     FROM ({_ROWS}) w
-"""  # noqa: S608 - our own names
+"""  # noqa: S608 - fixed names
 _PUT = f"""
     SELECT j.account, j.carrier_host, j.sim_id, j.run_id, j."row", j.endpoint_id, j.sim_run, j.sim_at, j.endpoint_run,
         j.endpoint_at, coalesce(j.ended_at, j.looked_at) AS at, j.there, j.touched, j.none_done, j.all_done, j.steps,
@@ -185,7 +185,7 @@ _PUT = f"""
         CASE WHEN j.named THEN j.endpoint_after WHEN j.there THEN NULL
             WHEN j.none_done AND j.back IS NOT NULL THEN j.endpoint_before END AS endpoint_status
     FROM ({_JUDGED}) j
-"""  # noqa: S608 - our own names
+"""  # noqa: S608 - fixed names
 """Where a run put its devices. What it took back by itself is where it was before, if a status asks for that."""
 
 

@@ -1,7 +1,7 @@
 """What `last_known` must hold, worked out from the facts of the runs: another way to the same table.
 
 A run whose details were pruned left what it had added to the table as facts of its own (`baselines`). The table itself
-is no fact and not chained: whoever changes it is found by comparing the two, and it is made anew from the facts.
+is no fact and not chained: anyone who changes it is found by comparing the two, and it is made anew from the facts.
 """
 
 from collections.abc import Iterator

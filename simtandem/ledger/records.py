@@ -93,7 +93,7 @@ class StateRecord:
 
 @dataclass(frozen=True, slots=True)
 class RunSummary:
-    """A run and where it stands. `state` is None, and `detail` empty, before its first state is recorded."""
+    """A run and its state. `state` is None, and `detail` empty, before its first state is recorded."""
 
     record: RunRecord
     state: RunState | None
@@ -160,7 +160,7 @@ def state_to_show(record: RunRecord, recorded: RunState | None, may_run: Process
 
 
 def has_ended(run: RunSummary) -> bool:
-    """Nothing more is coming of this run. One that waits to be approved may go on yet."""
+    """Nothing more is coming of this run. One that waits to be approved may continue yet."""
     return run.state is not RunState.WAITING and _is_done(run.record, run.state)
 
 

@@ -29,7 +29,7 @@ class ScheduleState(StrEnum):
     DUE = "due"  # taken up by a run, which may still be at work or may have been killed
     FAILED = "failed"  # that run could not do it (an outage, a kill); it is still due
     APPLIED = "applied"  # that run came to its end; its report says what became of each device
-    STOPPED = "stopped"  # that run was stopped by a person; nothing goes on by itself
+    STOPPED = "stopped"  # that run was stopped by a person; nothing continues automatically
     REFUSED = "refused"  # a safety limit, or a person asked for approval, said no; nothing was sent
     LEFT_OUT = "left_out"  # no row is carried out: overtaken, contradicted or overdue; each says why
     CANCELLED = "cancelled"
@@ -87,7 +87,7 @@ class NewSchedule:
 
 @dataclass(frozen=True, slots=True)
 class Schedule:
-    """What of a file becomes effective at one moment, and where it stands after `events` events."""
+    """What of a file becomes effective at one moment, and where it is after `events` events."""
 
     schedule_id: str
     arrival_id: str

@@ -1,7 +1,7 @@
 """The ledger's tables of what arrives in an inbox and what of it is scheduled. Rows are only ever added.
 
 The keys do the guarding: one version of a file arrives once a round, a schedule's events are numbered without gaps, an
-arrival ends once. Whoever comes second meets the key, on both databases alike.
+arrival ends once. The second one meets the key, on both databases alike.
 """
 
 from sqlalchemy import Column, ForeignKey, Index, Integer, LargeBinary, Table, Text, UniqueConstraint

@@ -41,7 +41,7 @@ from simtandem.ledger.store import Ledger
 from simtandem.ledger.work_lock import work_lock
 
 Skip = tuple[str, int, str]
-"""A row left out for good: schedule id, row, reason."""
+"""A row left out permanently: schedule id, row, reason."""
 
 
 @dataclass(slots=True)
@@ -227,7 +227,7 @@ class Schedules:
             return queries.asked_since(connection, account, since)
 
     def skip(self, skips: Sequence[Skip], emptied: Mapping[str, str], among: Sequence[Schedule]) -> bool:
-        """Leave rows out for good, and end the schedules that have no other rows, with a detail for each.
+        """Leave rows out permanently, and end the schedules that have no other rows, with a detail for each.
 
         `among` are all that were chosen from. False, and nothing recorded, where one of them has moved meanwhile: it
         may have been what the others were left out for.
@@ -271,7 +271,7 @@ class Schedules:
 
     @contextmanager
     def _adding(self, arrival_ids: Iterable[str]) -> Iterator[_Adding]:
-        """A transaction that adds to the chains of these arrivals, and not `done` where somebody was faster."""
+        """A transaction that adds to the chains of these arrivals, and not `done` where someone was faster."""
         adding: _Adding | None = None
         try:
             with self.ledger.database.write() as connection, ExitStack() as chains:

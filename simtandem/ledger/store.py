@@ -55,7 +55,7 @@ def now() -> datetime:
 class Ledger:
     """What happened, durably. Every method is one transaction, safe in any thread, and raises `LedgerError`.
 
-    A database that is away for a while is waited for, as is somebody else's lock; the operator is told.
+    A database that is away for a while is waited for, as is someone else's lock; the operator is told.
 
     Nothing recorded is ever changed: a plan, the rejected rows and the verdicts are recorded once a run, and a second
     time is an error.

@@ -15,7 +15,7 @@ _LOCK = 0x51_4D_7A_4E
 def upgrade(database: Database) -> None:
     """Apply the revisions that are missing: all of them, or none if one fails.
 
-    Whoever comes second waits for the first and then finds nothing to do. Raises `LedgerError` where the ledger is of a
+    The second one waits for the first and then finds nothing to do. Raises `LedgerError` where the ledger is of a
     newer revision than this program knows.
     """
     config = Config()

@@ -9,7 +9,7 @@ from prefect.events.actions import ChangeFlowRunState, SendNotification
 from prefect.events.schemas.automations import AutomationCore, EventTrigger, Posture
 from prefect.events.schemas.events import ResourceSpecification
 
-_DEAD_AFTER_S = 300  # ten heartbeats: a run goes on while the server is away, and is not dead when it comes back
+_DEAD_AFTER_S = 300  # ten heartbeats: a run continues while the server is away, and is not dead when it comes back
 
 _RUNS: dict[str, str | list[str]] = {"prefect.resource.id": "prefect.flow-run.*"}
 _OURS: dict[str, str | list[str]] = {"prefect.resource.role": "tag", "prefect.resource.id": "prefect.tag.simtandem"}

@@ -48,6 +48,6 @@ def _environments() -> list[bytes]:
         if folder.name.isdigit():
             try:
                 found.append((folder / "environ").read_bytes())
-            except OSError:  # ended meanwhile, or somebody else's
+            except OSError:  # ended meanwhile, or someone else's
                 continue
     return found

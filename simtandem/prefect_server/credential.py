@@ -1,4 +1,4 @@
-"""The credential of a home's Prefect server: whoever has it has the rights of the worker's user.
+"""The credential of a home's Prefect server: anyone who has it has the rights of the worker's user.
 
 It is generated, and kept in a file that only the home's owner reads. An operator's own credential, for clients
 elsewhere, opens the same server beside it.
@@ -27,7 +27,7 @@ def kept_credential(home: Path) -> str:
 
 
 def make_credential(home: Path) -> str:
-    """As `kept_credential`, made where there is none. For whoever starts the server: nobody else does so meanwhile."""
+    """As `kept_credential`, made where there is none. For the one process that starts the server."""
     kept = kept_credential(home)
     if kept:
         return kept

@@ -95,7 +95,7 @@ def _deploy_all(home: Path) -> None:
         "--prefect-file",
         str(definition()),
     ]
-    done = subprocess.run(  # noqa: S603 - our own arguments
+    done = subprocess.run(  # noqa: S603 - fixed arguments
         command, env=child_environment({}), cwd=home, capture_output=True, text=True, check=False
     )
     if done.returncode:

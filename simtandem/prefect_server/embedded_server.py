@@ -62,7 +62,7 @@ class EmbeddedServer:
     async def attach(self) -> None:
         """Hold the shared lock; find the server that runs, or begin to start one while nobody else does.
 
-        Raises `OrchestrationError`. May be cancelled: whatever it waits for, it lets the event loop go on.
+        Raises `OrchestrationError`. May be cancelled: whatever it waits for, it lets the event loop continue.
         """
         try:
             self._home.mkdir(parents=True, exist_ok=True)
@@ -90,7 +90,7 @@ class EmbeddedServer:
         return self.url
 
     async def gone(self) -> bool:
-        """Whether it has ended, has left its port to somebody else, or is frozen. Ask again and again."""
+        """Whether it has ended, has left its port to someone else, or is frozen. Ask again and again."""
         if self._child is not None and self._child.poll() is not None:
             return True
         answer = await self._ask()
@@ -192,10 +192,10 @@ class EmbeddedServer:
                 "PREFECT_SERVER_CORS_ALLOWED_ORIGINS": url.removesuffix("/api"),
             }
             module = "simtandem.prefect_server.server_process"
-            self._child = subprocess.Popen(  # noqa: S603 - our own module; -P: no file of the current folder stands in
+            self._child = subprocess.Popen(  # noqa: S603 - our own module; -P: no file of the current folder is in
                 [sys.executable, "-P", "-m", module, str(listener.fileno()), str(self._home)],
                 env=child_environment(variables, meant_for_another),
-                cwd=self._home.parent,  # Prefect reads `.env` and `prefect.toml` of where it stands
+                cwd=self._home.parent,  # Prefect reads `.env` and `prefect.toml` in its folder
                 stdin=subprocess.PIPE,
                 stdout=log,
                 stderr=log,

@@ -1,7 +1,7 @@
 """Starts flows, with a Prefect server to report to: the operator's, where `PREFECT_API_URL` names one, or our own.
 
 The run's record is the ledger, and its result is in its folder: Prefect shows both, and a run never waits long for it.
-A server of our own that dies or freezes is started again, once or twice; then the run goes on without it.
+A server of our own that dies or freezes is started again, once or twice; then the run continues without it.
 """
 
 import asyncio
@@ -106,7 +106,7 @@ class Orchestration:
         `begins` is called when Prefect has made its preparations, its signal handler among them.
 
         Returns soon after the run's own end, whatever has become of the server, and soon after it is cancelled. Raises
-        `OrchestrationError` where the server was lost for good before the run began.
+        `OrchestrationError` where the server was lost permanently before the run began.
         """
         run = _FlowRun(request, begins)
         guard = asyncio.create_task(self._guard())
@@ -129,7 +129,7 @@ class Orchestration:
         return await run.error()
 
     async def _guard(self) -> None:
-        """Look after the server while the run goes on. Returns once it is given up."""
+        """Look after the server while the run continues. Returns once it is given up."""
         losses = silent = 0
         while losses <= _RESTARTS and silent < _GIVEN_UP_AFTER:
             await asyncio.sleep(_LOOK_S)
@@ -248,7 +248,7 @@ async def _deliver_what_is_queued() -> None:
 
 
 def _note(sentence: str) -> None:
-    told = f"{sentence} The run goes on: its record is the ledger."
+    told = f"{sentence} The run continues: its record is the ledger."
     log.info(told)
     progress.current().message(told)
 

@@ -127,7 +127,7 @@ class Guard:
             await _answer(send, 401, "Unauthorized")
 
     async def _serve(self, who: str, scope: Scope, receive: Any, send: Any) -> None:
-        """Answer somebody who is logged in."""
+        """Answer someone who is logged in."""
         path, deeds = scope["path"], Deeds(self.home)
         if scope["method"] == "GET" and path.startswith(_DEEDS):
             await _answer(send, 200, json.dumps(deeds.of(path.removeprefix(_DEEDS))), b"application/json")
@@ -137,7 +137,7 @@ class Guard:
             await _answer(send, 403, refusal)
 
     def _refusal(self, scope: Scope, headers: "_Headers") -> tuple[int, str] | None:
-        """Why a request is not looked at, whoever sends it."""
+        """Why a request is not looked at, no matter who sends it."""
         if len(headers.all("host")) != 1 or not self.names.allow_host(headers["host"]):
             return 421, "This server is not called by that name."
         origin, site = headers["origin"], headers["sec-fetch-site"]

@@ -31,7 +31,7 @@ class People:
         return sorted(self._read())
 
     def add(self, name: str) -> str:
-        """The credential of somebody new, or a new one in place of theirs. Raises `InputError`."""
+        """The credential of someone new, or a new one in place of theirs. Raises `InputError`."""
         if not _NAME.fullmatch(name) or name == _SHARED:
             raise InputError(
                 f"{name!r} can't be a person's name: 2 to 40 of a-z, 0-9, `.`, `_`, `-`, a letter or digit first, and "

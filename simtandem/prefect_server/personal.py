@@ -1,6 +1,6 @@
 """What a person does with a credential of their own is noted: who began a flow run, who answered what it asked.
 
-So that a name stands for one person, nobody changes what somebody else asked for: a run that is to do something else is
+So that a name stands for one person, nobody changes what someone else asked for: a run that is to do something else is
 begun anew. What a run asked is answered by resuming it, and not by writing beside it.
 """
 

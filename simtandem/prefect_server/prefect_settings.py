@@ -71,7 +71,7 @@ SERVER = {
 def prepare_client(settings: Settings, url: str, *, own: bool) -> None:
     """Have Prefect's client, once it is imported, use the server there: the home's own, or one that is named.
 
-    It reads, when it is imported, what lies where the process stands and what its environment says.
+    It reads, when it is imported, what is in the process's folder and what its environment says.
     """
     home = settings.home / "prefect"
     pin_paths(settings)

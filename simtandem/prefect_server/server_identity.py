@@ -1,8 +1,8 @@
 """How an embedded server proves that it is the one that was started for a home, and not whoever else has its port now.
 
-Whoever starts it notes its address and a secret in a file that only this user reads, and hands the server the secret.
-Asked with a number never used before, the server answers with a proof that takes the secret, and that holds for its own
-home only. The secret itself is never sent: a foreign program on that port learns nothing.
+The process that starts it notes its address and a secret in a file that only this user reads, and hands the server the
+secret. Asked with a number never used before, the server answers with a proof that takes the secret, and that holds for
+its own home only. The secret itself is never sent: a foreign program on that port learns nothing.
 """
 
 import contextlib

@@ -2,7 +2,7 @@
 
 Started with `python -m`, by `EmbeddedServer` alone: the socket to listen on is inherited, what it is told, its secret
 among it, comes on stdin.
-Prefect is imported here only, not by whoever starts this.
+Prefect is imported here only, not by the process that starts this.
 """
 
 import fcntl
@@ -103,7 +103,7 @@ def try_exclusive(descriptor: int) -> bool:
 def _let_writers_queue_up() -> None:
     """Have every transaction of Prefect's server take SQLite's lock when it begins, as Prefect does for some.
 
-    The others begin by reading. Where somebody has written meanwhile, SQLite refuses their first write at once, however
+    The others begin by reading. Where someone has written meanwhile, SQLite refuses their first write at once, however
     long they might wait: clients get a 503, and what an automation does with an event is done twice, or not at all.
     """
     from prefect.server.database.configurations import AioSqliteConfiguration

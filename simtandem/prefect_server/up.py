@@ -59,7 +59,7 @@ async def up(settings: Settings, host: str, port: int, console: Console, *, with
                 await _wait(stop, _LOOK_S)
         finally:
             if worker is not None:
-                console.print("Stopping: runs under way are cancelled in good order …", style="dim")
+                console.print("Stopping: runs under way are cancelled cleanly …", style="dim")
                 await asyncio.to_thread(worker.stop)
 
 
@@ -70,7 +70,7 @@ async def _wait(stop: asyncio.Event, seconds: float) -> None:
 
 
 def _let_in(home: Path, console: Console) -> None:
-    """The operator's browser. A log keeps no link: whoever reads it could be quicker."""
+    """The operator's browser. A log keeps no link: anyone who reads it could be quicker."""
     if console.is_terminal:
         show_link(home / "prefect", console)
     else:

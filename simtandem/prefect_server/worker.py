@@ -1,8 +1,8 @@
 """The worker: it runs the flows that simtandem deploys, as simtandem deploys them, and nothing else.
 
 A run's job variables, its deployment and the work pool can name a command, an environment, a folder and steps, each of
-which is any program. Whoever is logged in to the server may change them. A run where they are changed is not started:
-it ends as `Input unusable`.
+which is any program. Anyone who is logged in to the server may change them. A run where they are changed is not
+started: it ends as `Input unusable`.
 """
 
 import ctypes

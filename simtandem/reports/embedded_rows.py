@@ -1,4 +1,4 @@
-"""The rows as the page's table takes them: compact columns, as JSON that can't end the element it stands in."""
+"""The rows as the page's table takes them: compact columns, as JSON that can't end the element it is in."""
 
 import json
 

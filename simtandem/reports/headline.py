@@ -45,7 +45,7 @@ def parts(document: Mapping[str, Any]) -> list[tuple[int, str]]:
     half = (document.get("not_sent") or {}).get("half_done", 0)
     others = [(count, spoken(word)) for word, count in verdicts.items()]
     never = "not begun" if half else "not sent"
-    told = [(half, "half done"), (skipped - half, never), *others]
+    told = [(half, "partly changed"), (skipped - half, never), *others]
     return [(in_sync, "in sync"), *((count, words) for count, words in told if count)]
 
 

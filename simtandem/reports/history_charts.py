@@ -47,7 +47,7 @@ class History:
 
     @property
     def figure(self) -> float:
-        """What stands beside the title."""
+        """What is beside the title."""
         return self.bars[-1].value if self.total is None else self.total
 
     @property

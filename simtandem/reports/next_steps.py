@@ -114,7 +114,7 @@ def _retry(document: Document, examined: pl.DataFrame) -> list[Advice]:
     verdicts = document["verdicts"]
     if not any(verdicts.get(word, 0) for word in RETRIED):
         return []
-    words = {"half done", "not begun", "not sent", *RETRIED}
+    words = {"partly changed", "not begun", "not sent", *RETRIED}
     open_kinds = [f"{rows:,} {word}" for rows, word in parts(document) if word in words]
     count = to_retry(examined).height
     are, them = ("is", "it") if count == 1 else ("are", "them")

@@ -1,6 +1,6 @@
 """What every report page shares: one base template, one style, one policy that fetches nothing, one way to the disk.
 
-A page is one file. Style and script stand in it, and its content security policy lets the browser use these two and
+A page is one file. Style and script are in it, and its content security policy lets the browser use these two and
 load nothing else. Everything from outside is escaped, and a name that a template misspells is an error.
 """
 

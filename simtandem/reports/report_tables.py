@@ -272,7 +272,7 @@ def _explained(ledger: Ledger, run_id: str) -> pl.DataFrame:
 
 
 def _states(ledger: Ledger, run_id: str) -> pl.DataFrame:
-    """The states of a run; the whole document, which stands in the last one, is in the other tables."""
+    """The states of a run; the whole document, which is in the last one, is in the other tables."""
     lines = [
         (each.at, str(each.state), _json({name: value for name, value in each.detail.items() if name != "document"}))
         for each in ledger.states(run_id)

@@ -47,7 +47,7 @@ RESULTS = (
 )
 OWNERS = ("owners_before", "owners_after")
 RESULT_OWNERS = (*OwnerField, *OWNERS)
-"""Columns that stand behind the others in the files of runs that change owners."""
+"""Columns that follow the others in the files of runs that change owners."""
 RETRY = ("sim_id", "endpoint_id", "iccid", "status")
 FINDINGS = (
     "finding",
@@ -159,7 +159,7 @@ def _csv(part: pl.DataFrame, *, header: bool) -> bytes:
 
 
 def _cell(value: pl.Expr, name: str) -> pl.Expr:
-    """The cell as it stands in the file: nothing for nothing, an apostrophe before what would not stay as it is."""
+    """The cell as it is in the file: nothing for nothing, an apostrophe before what would not stay as it is."""
     if name in _NUMBERS:
         return value.alias(name)
     text = csv_text(value.cast(pl.String))

@@ -84,7 +84,7 @@ def funnel(document: Document) -> tuple[Stage, ...]:
 def _not_sent(document: Document) -> str:
     """Why rows were not sent in full: those of which one half was sent are counted apart."""
     half = document["not_sent"]["half_done"] if "not_sent" in document else 0
-    return f"not sent, {half:,} of them half done" if half else "not sent"
+    return f"not sent, {half:,} of them partly changed" if half else "not sent"
 
 
 def timeline(calls: pl.DataFrame) -> Timeline | None:

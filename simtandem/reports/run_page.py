@@ -19,7 +19,7 @@ from simtandem.reports.run_document import Document
 from simtandem.text import formats
 
 PRINTED_ROWS = 200
-"""How many rows that need attention stand in the page for print and for browsers without scripts."""
+"""How many rows that need attention are in the page for print and for browsers without scripts."""
 
 _SHOWN_MOVES = 30
 _MARKS = {
@@ -132,6 +132,6 @@ def _headline(run: Document, examined: pl.DataFrame) -> dict[str, str]:
 
 
 def _counts(table: pl.DataFrame, column: str, order: list[str]) -> list[tuple[str, int]]:
-    """How often each word stands in a column, words that don't left out."""
+    """How often each word is in a column, words that don't left out."""
     counts = dict(table.group_by(column).len().iter_rows())
     return [(str(word), counts[word]) for word in order if word in counts]

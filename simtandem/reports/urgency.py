@@ -25,7 +25,7 @@ _RANKS = {str(finding): rank for rank, finding in enumerate(URGENCY)}
 def examine(results: pl.DataFrame, lifecycle: Lifecycle) -> pl.DataFrame:
     """`results`, the most urgent rows first, with three columns more.
 
-    `split` is one of `split_pairs.SPLIT` or "", `finding` the split or else the verdict, `attention` whether somebody
+    `split` is one of `split_pairs.SPLIT` or "", `finding` the split or else the verdict, `attention` whether someone
     should look.
     """
     split = split_as("after", lifecycle).fill_null("")
@@ -49,7 +49,7 @@ def moves(results: pl.DataFrame) -> pl.DataFrame:
 
 
 def explanations(examined: pl.DataFrame, verdict: Verdict, most: int = 3) -> list[tuple[str, int]]:
-    """The commonest sentences that explain a verdict, each with how many rows it stands in."""
+    """The commonest sentences that explain a verdict, each with how many rows it is in."""
     why = pl.when(pl.col("reason") != "").then("reason").otherwise("error").alias("why")
     told = examined.filter(pl.col("verdict") == verdict).select(why).filter(pl.col("why") != "")
     # What is said of many devices is said once; of a single one the sentence names it.

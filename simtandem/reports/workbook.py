@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from xlsxwriter.worksheet import Worksheet
 
 ROWS_OF_A_SHEET = 1_048_575
-"""A spreadsheet has no more, under the header; a longer table goes on in a sheet of its own."""
+"""A spreadsheet has no more, under the header; a longer table continues in a sheet of its own."""
 
 _ROWS_AT_A_TIME = 20_000
 _LONGEST = 32_767  # characters a cell can hold
@@ -124,7 +124,7 @@ def _cell(name: str, kind: pl.DataType) -> pl.Expr:
     if kind != pl.String:
         return value
     text = sheet_text(value)
-    # XlsxWriter copies a text in these two tags into the sheet as it stands: it takes it for formatting of its own.
+    # XlsxWriter copies a text in these two tags into the sheet as it is: it takes it for formatting of its own.
     unmarked = pl.when(text.str.contains(r"(?s)^<r>.*</r>$")).then(text + " ").otherwise(text)
     cut = pl.when(text.str.len_chars() > _LONGEST).then(text.str.slice(0, _LONGEST - 1) + "…")
     return cut.otherwise(unmarked).alias(name)

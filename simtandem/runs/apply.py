@@ -77,7 +77,7 @@ class Applying:
         return len(self._batches)
 
     def batches(self) -> Iterator[BatchWork]:
-        """The batches in order, made ready one by one: what a batch remembers is let go of with it."""
+        """The batches in order, made ready one by one: what a batch remembers is released with it."""
         for batch in self._batches:
             work = BatchWork(batch, self._carrier.lifecycle)
             for half, ended in self._ended_before.items():
@@ -124,8 +124,8 @@ class Applying:
         """Send the changes of one half that are still open, each on a look that is good enough.
 
         Of second halves those are sent whose first is applied; the others are held, and endpoints are put back that
-        must not stay half done. Returns how many ended how, in words. Raises `CarrierUnavailable` while some stay open:
-        call again later.
+        must not stay partly changed. Returns how many ended how, in words. Raises `CarrierUnavailable` while some stay
+        open: call again later.
         """
         if half is work.second:
             await self._hold_blocked(work)

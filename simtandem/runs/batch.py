@@ -147,7 +147,7 @@ class BatchWork:
         intact = {end.row for end in ended[self.first] if end.outcome is Outcome.UNCHANGED}
         gone = [row for row in rows if row in self.changes[self.first] and row not in intact]
         self.strayed.update(gone)
-        second, why = other(self.first), f"somebody has changed its {self.first} since this run did"
+        second, why = other(self.first), f"someone has changed its {self.first} since this run did"
         return [StepResult(row, Outcome.HELD, 0, error=why) for row in gone if row not in self.results[second]]
 
     def forget(self, half: Half, rows: Iterable[int]) -> None:

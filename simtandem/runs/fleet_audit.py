@@ -92,7 +92,7 @@ class Audit:
             raise
 
     def close(self) -> None:
-        """Let go of the ledger."""
+        """Release the ledger."""
         self.ledger.close()
 
 

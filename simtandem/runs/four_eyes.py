@@ -1,6 +1,6 @@
 """Who asked for a run, who approved it, and how anybody knows: two people, where four eyes are demanded.
 
-A name that somebody typed is what they said, no more. One that the server's login vouches for is theirs. Both are kept
+A name that someone typed is what they said, no more. One that the server's login vouches for is theirs. Both are kept
 as what they are, and where two people are demanded, one kind is never held against the other.
 """
 
@@ -22,7 +22,7 @@ class Identity(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Person:
-    """Somebody, by name."""
+    """Someone, by name."""
 
     name: str
     identity: Identity = Identity.SELF_DECLARED
@@ -66,7 +66,7 @@ class SharedLogin:
 
 
 def person(authenticated: str | None, declared: str) -> Person | None:
-    """Whom the login vouches for; else whom somebody says they are; None where nobody says."""
+    """Whom the login vouches for; else whom someone says they are; None where nobody says."""
     if authenticated and _plain(authenticated):
         return Person(_shown(authenticated), Identity.AUTHENTICATED)
     return Person(_shown(declared)) if _plain(declared) else None
@@ -88,7 +88,7 @@ def objection(asked: Person | None, approved: Person) -> str:
         known = "nobody" if asked is None else str(asked)
         return f"{approved} approved what {known} asked for: that can't be told to be two people."
     if asked.is_same(approved):
-        return f"{approved} asked for this and can't approve it (SIMTANDEM_FOUR_EYES): somebody else has to."
+        return f"{approved} asked for this and can't approve it (SIMTANDEM_FOUR_EYES): someone else has to."
     return ""
 
 

@@ -3,7 +3,7 @@
 Between the listing and a send the operator may think, another run may send, or the call budget may make a batch wait
 for hours; meanwhile anybody may move a device. A SIM that was put into Factory Test would be activated, billed, for
 good. So what costs money, or can't be undone, is sent on a look that is a minute old at most, and after a question that
-somebody has answered, on one that is younger than the answer.
+someone has answered, on one that is younger than the answer.
 """
 
 import asyncio
@@ -84,7 +84,7 @@ class FreshLook:
         self.listed = Moment(begun, steady())
         """The look that the plan was made from."""
         self.confirmed = run.folder.has(_CONFIRMED)
-        """Whether somebody was shown the plan of that look and said yes to it, which takes its time."""
+        """Whether someone was shown the plan of that look and said yes to it, which takes its time."""
         self.cost = LookCost.of(run.folder, run.settings)
         self.of_plan = self.listed
         """The latest look at all the plan's devices that need one."""
@@ -148,7 +148,7 @@ class FreshLook:
 
 
 def note_confirmed(run: Run) -> None:
-    """Somebody has said yes to the run's plan, so what it was made from is as old as their thinking took."""
+    """Someone has said yes to the run's plan, so what it was made from is as old as their thinking took."""
     run.folder.save(_CONFIRMED, {"at": run.ledger.clock().isoformat()})
 
 

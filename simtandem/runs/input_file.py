@@ -1,7 +1,7 @@
-"""Where a run's device CSV comes from: a path, a URL, or text that somebody pasted into a form.
+"""Where a run's device CSV comes from: a path, a URL, or text that someone pasted into a form.
 
 A path given on the operator's terminal leads wherever that operator may read. What a form names is a request of
-somebody who may read nothing on this machine: it comes from the folders and hosts that the settings allow.
+someone who may read nothing on this machine: it comes from the folders and hosts that the settings allow.
 """
 
 import os

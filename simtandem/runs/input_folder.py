@@ -54,7 +54,7 @@ def _inside(root: Path, wanted: Path) -> Path | None:
 
 
 def _open(root: Path, inside: Path) -> int:
-    """Open a file folder by folder, and no link on the way: what is opened is in the folder, whoever moves things."""
+    """Open a file folder by folder, and no link on the way, so that what is opened is inside it."""
     at = os.open(root, _ALONG)
     try:
         for part in inside.parts[:-1]:

@@ -1,4 +1,4 @@
-"""A list at an address that somebody gave in a form: from allowed schemes and hosts, never from inside this network.
+"""A list at an address that someone gave in a form: from allowed schemes and hosts, never from inside this network.
 
 A worker reaches what the person at the form does not: itself, its neighbours, the metadata of its cloud. So names are
 looked up once, the addresses found are judged, and the connection goes to the one that was judged.

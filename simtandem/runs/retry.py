@@ -1,4 +1,4 @@
-"""A retry's rows come from the record of the run that is tried again: no file that somebody may have edited is read."""
+"""A retry's rows come from the record of the run that is tried again: no file that someone may have edited is read."""
 
 import hashlib
 from dataclasses import dataclass
@@ -67,10 +67,10 @@ def _undo_again(record: RunRecord) -> str:
 
 
 def next_step(ledger: Ledger, record: RunRecord) -> str:
-    """What to do about a run that ended before its report: a line with a command that can go on from there."""
+    """What to do about a run that ended before its report: a line with a command that can continue from there."""
     run_id = record.run_id
     if record.kind in _TRIED and (ledger.plan(run_id).height or ledger.results(run_id).height):
-        return f"\nTo go on: {continuing(record, planned=True)}"
+        return f"\nTo continue: {continuing(record, planned=True)}"
     return again(record)
 
 

@@ -34,7 +34,7 @@ _LANDING = timedelta(seconds=15)
 async def one_at_a_time(settings: Settings, given_up: Callable[[], bool]) -> AsyncIterator[bool]:
     """In this block no other run of this home sends for this account. False where the waiting was given up instead.
 
-    The lock is a file's: it is let go of when its process ends, however that ends.
+    The lock is a file's: it is released when its process ends, however that ends.
     """
     lock, told = lock_file(settings.home / f"sending-{settings.account_key.file_name}.lock"), False
     while not given_up() and not taken(lock):

@@ -39,7 +39,7 @@ def find(ledger: Ledger, run_id: str, account: AccountKey, *, runs_here: Process
 
 
 def named(run_id: str) -> tuple[str, str]:
-    """The full id and the account of the run to undo, as `find` finds it with the settings as they stand."""
+    """The full id and the account of the run to undo, as `find` finds it with the settings as they are."""
     settings = reopened(run_id, SENDING)
     with Ledger.open(settings.ledger(), heads_file=settings.heads_file) as ledger:
         record = find(ledger, run_id, settings.account_key).record

@@ -144,8 +144,8 @@ def _look_up(found: AccountSettings, name: str) -> None:
     elif not reference or (kind == "block" and name not in TOKENS.values()):
         also = ", or block:NAME of a Secret block of Prefect's" if name in TOKENS.values() else ""
         raise InputError(
-            f"{place}: a secret must not stand in the settings file. Nothing was sent.\n"
-            f"Write where it is: {_REFERENCES}{also}. Whoever may have read the secret here may use it: replace it."
+            f"{place}: a secret must not be in the settings file. Nothing was sent.\n"
+            f"Write where it is: {_REFERENCES}{also}. Anyone who may have read the secret here may use it: replace it."
         )
     elif kind == "block":
         found.block = what

@@ -116,7 +116,7 @@ def _text(path: Path) -> str | None:
 
 
 def _opened(path: Path) -> BinaryIO:
-    """The file, opened without waiting for whoever writes to a pipe of that name."""
+    """The file, opened without waiting for anyone who writes to a pipe of that name."""
     return os.fdopen(os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC), "rb")
 
 
@@ -159,7 +159,7 @@ def _unusable(path: Path, problems: list[str]) -> InputError:
 
 
 def _without_text(error: Exception) -> str:
-    """Where it is wrong, without what stands there: that may be a secret."""
+    """Where it is wrong, without what is there: that may be a secret."""
     place = str(error).rpartition("(")[2].rstrip(")")
     return place if place.startswith("at ") else "its structure is wrong"
 

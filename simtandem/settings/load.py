@@ -35,7 +35,7 @@ _KEYS = Keys(
 
 
 def load(account: str = "", /, **overrides: Any) -> Settings:
-    """The settings of an account as they stand now: the one named here, else the one chosen, else the only one.
+    """The settings of an account as they are now: the one named here, else the one chosen, else the only one.
 
     Raises `InputError` naming each setting that can't be used, never its value, or the accounts there are.
     """

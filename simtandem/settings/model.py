@@ -72,7 +72,7 @@ class Settings(AerisSettings, BaseSettings):
         default=None, ge=0, description="SIMs one plan may newly bill; unset: any number"
     )
     confirm_newly_billed: int = Field(
-        default=100, ge=0, description="SIMs activated for good above which a terminal asks for their number"
+        default=100, ge=0, description="SIMs activated permanently above which a terminal asks for their number"
     )
     stop_share: float = Field(
         default=0.20, ge=0, le=1, description="share of a batch that may fail before the run stops"

@@ -1,8 +1,8 @@
-r"""Text from outside as it may stand where people read it: one function for each medium. Pure.
+r"""Text from outside as it may appear where people read it: one function for each medium. Pure.
 
 A file's name, a header, a cell, a carrier's message, a user's name: all of it is data. It may not move a cursor, turn
 the direction of reading, hide, break a line, become markup, a link or a mention. What a person would not see as it is
-stands there as an escape (`\x1b`), never left out: two texts that differ look different. Secrets are taken out.
+is there as an escape (`\x1b`), never left out: two texts that differ look different. Secrets are taken out.
 
 Cells of CSV files and workbooks are made by `simtandem.reports.spreadsheet_cells`.
 """
@@ -96,7 +96,7 @@ def _inline(value: object) -> str:
 
 
 def prose(text: str) -> Markdown:
-    """A sentence as Markdown that reads as it stands: no sign of it is markup, and no address a link."""
+    """A sentence as Markdown that reads as it is: no sign of it is markup, and no address a link."""
     told = _cut(_unlinked(visible(redacted(text).replace("\n", " "))), _LONGEST_STATE)
     return Markdown(_MARKUP.sub(r"\\\g<0>", told).replace("@", "\uff20"))
 

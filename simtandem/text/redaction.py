@@ -1,9 +1,9 @@
-"""What must never be recorded or shown, and taking it out of text, whoever put it there.
+"""What must never be recorded or shown, and taking it out of text, no matter who put it there.
 
 A secret is told to `learn` as soon as this process knows it. From then on `redacted` takes it out of any text, in its
 own spelling and as base64, percent-code, hex, JSON or HTML spell it. What looks like a JSON Web Token is taken out
 always, known or not: a carrier may echo one that was never ours. From the first secret on, log records are redacted as
-they are made, whoever makes them.
+they are made, no matter who makes them.
 
 A password that is a plain word is taken out of addresses alone: elsewhere it would make holes in sentences and paths.
 """
@@ -24,7 +24,7 @@ if TYPE_CHECKING:  # `simtandem --help` needs errors, which need this, and no ta
 Value = TypeVar("Value")
 
 HIDDEN = "(secret)"
-"""What stands where a secret stood."""
+"""What is where a secret stood."""
 
 _SHORTEST = 6
 _SHORTEST_PATH = 12

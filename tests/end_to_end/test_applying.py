@@ -229,7 +229,7 @@ def test_many_sims_are_activated_for_good_only_once_their_number_is_typed(
     asks = b"type the number of these SIMs: "
     done = desk.type_at(typed, "apply", desk.file(3), "--to", "activated", asks=asks)
     assert done.code == code
-    assert "3 SIMs would be newly billed for good" in done.err
+    assert "3 SIMs would be newly billed permanently" in done.err
     assert "SIMTANDEM_MAX_NEWLY_BILLED" in done.err
     assert desk.emulator.fleet.state_counts() == {"Activated/Enabled" if code == 0 else "Issued/Disabled": 3}
     if code == 0:

@@ -66,7 +66,7 @@ class Stage:
     def named(self, *command: str) -> str:
         """The command that simtandem names when it is asked so."""
         said = self.desk.run(*command)
-        [found] = re.findall(r"(?:To go on|Run the same again|To carry it out): (simtandem .+)", said.out + said.err)
+        [found] = re.findall(r"(?:To continue|Run the same again|To carry it out): (simtandem .+)", said.out + said.err)
         return str(found)
 
     def advised(self, run_id: str, verb: str) -> str:

@@ -44,10 +44,10 @@ def test_a_run_with_all_in_sync_completes() -> None:
 
 
 def test_a_run_that_leaves_something_fails_with_the_counts() -> None:
-    state = final_state(told(1, in_sync=3, changed_by_others=2), "row 4: somebody else changed it.")
+    state = final_state(told(1, in_sync=3, changed_by_others=2), "row 4: someone else changed it.")
     assert (state.type, state.name) == (Failed().type, "Not in sync")
     assert state.message == (
-        "3 of 5 rows in sync, 2 changed by others. First: row 4: somebody else changed it. Plan d1, run r1."
+        "3 of 5 rows in sync, 2 changed by others. First: row 4: someone else changed it. Plan d1, run r1."
     )
     assert state.data is None, "its document is still shown"
 

@@ -71,7 +71,7 @@ class Wire:
 
 
 def _say_wait(seconds: float) -> None:
-    progress.current().message(f"Waiting for the rate limit: it goes on in about {math.ceil(seconds)} s.")
+    progress.current().message(f"Waiting for the rate limit: it continues in about {math.ceil(seconds)} s.")
 
 
 def _say_pause(seconds: float) -> None:
@@ -105,7 +105,7 @@ class Emnify:
         self._http = httpx.AsyncClient(
             base_url=account.base_url,
             transport=wire.transport,
-            follow_redirects=False,  # whoever answers must not choose who gets the token next
+            follow_redirects=False,  # the server must not choose who gets the token next
             headers={
                 "User-Agent": f"simtandem/{__version__}",
                 "Accept": "application/json",

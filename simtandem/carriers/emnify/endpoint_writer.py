@@ -47,7 +47,7 @@ _NO_RIGHT_TO_IT = 403
 class _Work:
     """One change of many endpoints: how it goes so far. `disputed` rows are read before their refusal is believed.
 
-    `found` rows were where they should be after a call that was refused: that call's doing, or somebody else's.
+    `found` rows were where they should be after a call that was refused: that call's doing, or someone else's.
     """
 
     purpose: str

@@ -1,6 +1,6 @@
 """The whole fleet, from both listings read side by side.
 
-The endpoint listing shows both halves of every pair; SIMs without an endpoint stand in the SIM listing alone. The two
+The endpoint listing shows both halves of every pair; SIMs without an endpoint are in the SIM listing alone. The two
 are read over the same minutes, so a SIM that was assigned meanwhile can look alone in one and paired in the other: the
 pair counts, and SIMs whose endpoint no listing showed with them are looked up.
 """

@@ -1,6 +1,6 @@
 """Reading a whole listing, page by page, while it may shift under our hands.
 
-Paging stands in the headers. A page past the end is the last page again, so `X-Total-Pages` says where to stop; where a
+Paging is in the headers. A page past the end is the last page again, so `X-Total-Pages` says where to stop; where a
 proxy has stripped the headers, a page without anything new does. Items added or removed between two pages move others
 across a page's edge, unseen or seen twice: a reading counts as complete only if every page named the same total and
 that many different ids were read. Otherwise the listing is read again, and in the end what was seen at all is joined.
@@ -31,7 +31,7 @@ _LONGEST_NUMBER = 12
 _MOST_NOTED = 100_000
 _PAGES_AT_ONCE, _PAGES_IN_A_ROW = 8, 32
 _MOST_ITEMS, _MOST_PAGES = 4_000_000, 20_000
-"""Beyond any fleet: a listing that goes on after that has no end."""
+"""Beyond any fleet: a listing that continues after that has no end."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -206,7 +206,7 @@ async def _until_nothing_new(transport: Transport, route: Route, first: Page) ->
 def _check_end(route: Route, pages: int, items: int) -> None:
     if pages > _MOST_PAGES or items > _MOST_ITEMS:
         raise CarrierUnavailable(
-            f"The listing {route.path} can't be used: {items:,} items on {pages:,} pages were read, and it goes on. "
+            f"The listing {route.path} can't be used: {items:,} items on {pages:,} pages were read, and it continues. "
             "Nothing is concluded from it."
         )
 

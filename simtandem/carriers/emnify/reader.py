@@ -280,7 +280,7 @@ def _cost_by_id(devices: pl.DataFrame) -> int:
 
 
 def _open(devices: pl.DataFrame, inventory: pl.DataFrame) -> pl.DataFrame:
-    """The rows of which some id does not stand in the inventory yet."""
+    """The rows of which some id does not be in the inventory yet."""
     found = pl.lit(value=True)
     for key in _KEYS:
         found &= pl.col(key).is_null() | pl.col(key).is_in(inventory[key].drop_nulls().implode())

@@ -1,6 +1,6 @@
 """Application tokens that the carrier refused, remembered across processes: three failed logins lock the account.
 
-The file lies in SIMTANDEM_HOME, one for each account. It holds no token: only a salted, slow hash of it. A refusal
+The file is in SIMTANDEM_HOME, one for each account. It holds no token: only a salted, slow hash of it. A refusal
 counts until the token changes or an operator lets it be tried again. A lock of the account counts for the five minutes
 it lasts.
 """
@@ -57,7 +57,7 @@ class RefusedTokens:
 
     @property
     def lock_file(self) -> Path:
-        """Whoever logs in holds this lock, so that of many processes one finds out what the others then know."""
+        """Held during a login: one of many processes finds out, and the others read what it found."""
         return self._file.with_suffix(".lock")
 
     def refusal_of(self, token: str) -> Refusal | None:
@@ -67,7 +67,7 @@ class RefusedTokens:
         return next((each for each in kept.refused if hmac.compare_digest(each.hash, wanted)), None)
 
     def remember(self, token: str, said: str, *, lasts_s: float | None = None) -> None:
-        """The carrier refused this token, for good or for so many seconds."""
+        """The carrier refused this token, permanently or for so many seconds."""
         now, kept = self._clock(), self._counting()
         hashed = _hash(token, kept.salt)
         others = [each for each in kept.refused if not hmac.compare_digest(each.hash, hashed)]

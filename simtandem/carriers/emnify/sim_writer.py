@@ -76,14 +76,14 @@ def _moved(change: Change, now: SimNow) -> str:
     if now.status not in (change.before, change.after):
         return moved_elsewhere("SIM", now.status, there=now.there)
     strange = (name for name, both in change.owners.items() if now.owners[name] not in both)
-    return next((f"{name} is {now.owners[name]} now: somebody else changed it" for name in strange), "")
+    return next((f"{name} is {now.owners[name]} now: someone else changed it" for name in strange), "")
 
 
 def moved_elsewhere(what: str, status: str | None, *, there: bool) -> str:
     """That a half is neither where it was nor where it should be; `there`: the carrier still has it."""
     if there and status is None:
-        return f"the {what} is in a status not known here now: somebody else changed it"
-    return f"the {what} is {status or 'gone'} now: somebody else changed it"
+        return f"the {what} is in a status not known here now: someone else changed it"
+    return f"the {what} is {status or 'gone'} now: someone else changed it"
 
 
 async def _read_back(reader: Reader, change: Change) -> SimNow:

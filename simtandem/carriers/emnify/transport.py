@@ -30,16 +30,16 @@ from simtandem.text.redaction import learn, learn_passing, redacted
 
 ATTEMPTS = 6
 _FIRST_DELAY_S, _LONGEST_DELAY_S = 0.25, 8.0
-_LOOK_AGAIN_S = 1.0  # whether somebody has halted everything meanwhile
+_LOOK_AGAIN_S = 1.0  # whether someone has halted everything meanwhile
 _RENEWALS = 3  # of the token, for one call
 _ONE = httpx.Timeout(15.0, connect=10.0, pool=None)
 _MANY = httpx.Timeout(60.0, connect=10.0, pool=None)  # a page of thousands, or as many endpoints in one PATCH
-_ONE_WITHIN_S = 30.0  # a read is 15 s without a byte: a byte a second would go on for ever
+_ONE_WITHIN_S = 30.0  # a read is 15 s without a byte: a byte a second would continue for ever
 _PATIENCE_S = 60.0  # with 429s, for one call: so long beyond a window in which nothing was sent
 _LEFT_FOR_LOOKING = 20
 """Places in the window that changes leave free, so that a run that is stopped while it waits can look afterwards."""
 _AUTHENTICATE = "/api/v1/authenticate"
-_TOKEN = re.compile(r"[!-~]{1,8192}")  # what can stand in a header
+_TOKEN = re.compile(r"[!-~]{1,8192}")  # what can be in a header
 _LONGEST_HEADER = 4096
 _LONGEST_WAIT_S = 1e9
 _REQUEST_ID_HEADERS = ("x-request-id", "x-correlation-id", "x-amzn-requestid", "cf-ray")
@@ -94,7 +94,7 @@ class Transport:
         self.tokens = Tokens(self._authenticate)
 
     def halt_changes(self) -> None:
-        """Send no more changes: those that wait for their turn raise `Interrupted`. All other calls go on."""
+        """Send no more changes: those that wait for their turn raise `Interrupted`. All other calls continue."""
         self._changes_halted = True
 
     async def get(self, path: str, *, spacing: str, purpose: str, query: dict[str, str] | None = None) -> Reply:
@@ -183,7 +183,7 @@ class Transport:
         )
         self._require_own_host(request.url)
         left_free = min(_LEFT_FOR_LOOKING, windows[0].calls // 10) if call.purpose == "change" else 0
-        tell = call.purpose != "change"  # while changes are sent, whoever looks on is shown the time they wait
+        tell = call.purpose != "change"  # while changes are sent, the progress shows the time they wait
         async with self._budget.place(windows, spacing, lambda: self._may_not_go(call), left_free=left_free, tell=tell):
             call_id = await self._journal.intent(call)
             begun = time.monotonic()
@@ -269,7 +269,7 @@ def _is_token(value: object) -> TypeGuard[str]:
 def retry_after(headers: httpx.Headers | None) -> float | None:
     """Seconds to wait by the Retry-After header, given in seconds or as a date; None where there is none to read.
 
-    It may be 0, where the header says so or names a date in the past: whoever waits has a pause of its own as well.
+    It may be 0, where the header says so or names a date in the past: the caller pauses as well.
     """
     text = headers.get("Retry-After", "").strip() if headers else ""
     if not text:

@@ -38,7 +38,7 @@ class AerAdminControl(SiteControl):
         return self._account.fleet_summary()
 
     async def _change_sim(self, request: Request) -> object:
-        """`{"state": NAME}` by somebody at AerPort; `{"kb": N}`, `{"sms": N}` or `{"traffic_days": N}` more traffic.
+        """`{"state": NAME}` by someone at AerPort; `{"kb": N}`, `{"sms": N}` or `{"traffic_days": N}` more traffic.
 
         `{"shown_as": WORD}`: another `deviceStatus`, whatever the state; `{"result": [CODE, MESSAGE]}`: of this SIM.
         """

@@ -1,6 +1,6 @@
 """The call that changes a state. **A stand-in**: that Aeris has one is known, its path, method and body are not.
 
-So nothing about it has a default. Whoever starts the emulator says what the call looks like, as a client of it is
+So nothing about it has a default. Anyone who starts the emulator says what the call looks like, as a client of it is
 configured too; without that the emulator has no such call. What it answers is the emulator's own idea as well.
 """
 
@@ -42,7 +42,7 @@ class StateChange:
         object.__setattr__(self, "_pattern", re.compile(pattern))
 
     def read(self, path: str, body: bytes) -> dict[str, str] | None:
-        """What stands at the placeholders of a call to this `path`; None where the call is shaped otherwise."""
+        """What is at the placeholders of a call to this `path`; None where the call is shaped otherwise."""
         at = self._pattern.fullmatch(path.strip("/"))
         if at is None:
             return None
@@ -59,7 +59,7 @@ class StateChange:
 
 
 def _fits(wanted: Any, given: Any, found: dict[str, str]) -> bool:
-    """Whether a body has the template's shape; fills in what stands at its placeholders."""
+    """Whether a body has the template's shape; fills in what is at its placeholders."""
     if isinstance(wanted, dict):
         return isinstance(given, dict) and len(wanted) == len(given) and _fit_keys(wanted, given, found)
     if isinstance(wanted, list):

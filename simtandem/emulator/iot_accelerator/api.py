@@ -44,7 +44,7 @@ class IotAccelerator(FrontDoor):
         return response
 
     async def play(self, rule: Any, call: Call, line: Line) -> int:
-        """Let a request to change states meet its fault; other calls go on as if there was none."""
+        """Let a request to change states meet its fault; other calls continue as if there was none."""
         if rule.kind == TicketFault.REVOKED:
             self._site.logins.revoke_all()
         elif call.path == CHANGES:

@@ -8,7 +8,7 @@ from simtandem.emulator.iot_accelerator.states import RequestState, state_called
 from simtandem.emulator.iot_accelerator.subscriptions import BY_ITSELF, SubscriptionGroup
 from simtandem.emulator.site_control import SiteControl
 
-SOMEBODY = "somebody@example.com"
+SOMEBODY = "someone@example.com"
 
 
 class IotAcceleratorControl(SiteControl):
@@ -38,7 +38,7 @@ class IotAcceleratorControl(SiteControl):
         return self._company.fleet_summary()
 
     async def _change_subscription(self, request: Request) -> object:
-        """`{"state": WORD}` by somebody in the portal; `{"by_itself": WORD}` by a rule of the platform.
+        """`{"state": WORD}` by someone in the portal; `{"by_itself": WORD}` by a rule of the platform.
 
         `{"locked": true}`; `{"shown_as": WORD}`: another state in details and lists, whatever it is.
         """

@@ -1,4 +1,4 @@
-"""Requests to change states: accepted at once, carried out while the clock goes on."""
+"""Requests to change states: accepted at once, carried out as time passes."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field

@@ -37,7 +37,7 @@ class Chain:
     The links are inserted when it is left without an error.
     Where one of them covers what is remembered, the head becomes an `entry` in the ledger's heads.
 
-    Several programs may write to one run: whoever comes second waits here for the first to commit. So it must be made
+    Several programs may write to one run: the second one waits here for the first to commit. So it must be made
     before the facts it covers are numbered or inserted.
     """
 
@@ -54,7 +54,7 @@ class Chain:
         place, key, strand = "?", self.strand.key, self.strand
         if self.connection.dialect.name == "postgresql":  # SQLite lets only one write at a time anyhow
             place = "%s"
-            lock = f"SELECT 1 FROM {strand.owners.name} WHERE {key} = %s FOR NO KEY UPDATE"  # noqa: S608 - our own names
+            lock = f"SELECT 1 FROM {strand.owners.name} WHERE {key} = %s FOR NO KEY UPDATE"  # noqa: S608 - fixed names
             self.connection.exec_driver_sql(lock, (self.run_id,))
         found = self.connection.exec_driver_sql(
             f"SELECT seq, hash FROM {strand.links.name} WHERE {key} = {place} ORDER BY seq DESC LIMIT 1",  # noqa: S608 - a placeholder
@@ -82,7 +82,7 @@ class Chain:
             places = ", ".join(["%s" if self.connection.dialect.name == "postgresql" else "?"] * 8)
             columns = f"{self.strand.key}, seq, kind, facts, content, hash, refs, digests"
             self.connection.exec_driver_sql(
-                f"INSERT INTO {self.strand.links.name} ({columns}) VALUES ({places})",  # noqa: S608 - our own names
+                f"INSERT INTO {self.strand.links.name} ({columns}) VALUES ({places})",  # noqa: S608 - fixed names
                 self._new,
             )
             if self._why:

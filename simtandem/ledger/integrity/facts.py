@@ -1,6 +1,6 @@
 """What counts as a fact of a run, or of a file that arrived, table by table.
 
-Only what stands here is chained, verified, archived and pruned.
+Only what is here is chained, verified, archived and pruned.
 """
 
 from collections.abc import Mapping
@@ -60,7 +60,7 @@ class Kind(StrEnum):
 
 
 REMEMBERED = (Kind.RUN, Kind.STATE, Kind.EXPLAINED, Kind.PRUNING)
-"""What gets an entry in the ledger's heads: how a run begins, goes on and ends, and what is recorded later."""
+"""What gets an entry in the ledger's heads: how a run begins, continues and ends, and what is recorded later."""
 
 BEFORE = "before"
 """In place of a kind: a link with no facts, at the head of the chain of a run that began before chains existed."""
@@ -71,7 +71,7 @@ class FactTable:
     """Where facts of a kind are.
 
     `key` is the column that tells one from another in its run, together with `also` where that is named. `via` is the
-    table that says whose they are, where their own doesn't. `shown` are columns that stand beside the key in a
+    table that says whose they are, where their own doesn't. `shown` are columns that are beside the key in a
     fact's reference, so that a fact that is gone can still be named. `one` and `many` are the words for people. `kept`:
     pruning leaves them.
     """

@@ -18,4 +18,4 @@ heads = Table(
     Column("hash", Text, nullable=False),
 )
 Index(None, heads.c.kind, heads.c.id, heads.c.seq)
-"""No row refers to a run: an entry outlives the run it is about, whoever deletes that."""
+"""No row refers to a run: an entry outlives the run it is about, no matter who deletes that."""

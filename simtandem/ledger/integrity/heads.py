@@ -63,7 +63,7 @@ def add(connection: Connection, strand: Strand, ident: str, why: str, link: int,
     """
     postgres = connection.dialect.name == "postgresql"  # SQLite lets only one write at a time anyhow
     place, lock = ("%s", " FOR NO KEY UPDATE") if postgres else ("?", "")
-    first = connection.exec_driver_sql(f"SELECT hash FROM heads WHERE seq = 1{lock}").scalar()  # noqa: S608 - our own words
+    first = connection.exec_driver_sql(f"SELECT hash FROM heads WHERE seq = 1{lock}").scalar()  # noqa: S608 - fixed words
     found = connection.exec_driver_sql("SELECT seq, hash FROM heads ORDER BY seq DESC LIMIT 1").first()
     seq, previous = found or (0, "")
     of_chain = f"SELECT link, facts FROM heads WHERE kind = {place} AND id = {place} ORDER BY seq DESC LIMIT 1"  # noqa: S608 - placeholders
@@ -85,7 +85,7 @@ def add(connection: Connection, strand: Strand, ident: str, why: str, link: int,
     )
     row = {column.name: getattr(entry, column.name) for column in heads.columns} | {"hash": entry.expected_hash}
     places = ", ".join([place] * len(row))
-    connection.exec_driver_sql(f"INSERT INTO heads ({', '.join(row)}) VALUES ({places})", tuple(row.values()))  # noqa: S608 - our own names
+    connection.exec_driver_sql(f"INSERT INTO heads ({', '.join(row)}) VALUES ({places})", tuple(row.values()))  # noqa: S608 - fixed names
     return _entry(row, entry.ledger, previous)
 
 

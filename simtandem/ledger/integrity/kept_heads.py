@@ -67,7 +67,7 @@ class HeadsFile:
             try:
                 fcntl.flock(descriptor, fcntl.LOCK_EX)
                 size = os.fstat(descriptor).st_size
-                torn = size > 0 and os.pread(descriptor, 1, size - 1) != b"\n"  # whoever wrote last was killed
+                torn = size > 0 and os.pread(descriptor, 1, size - 1) != b"\n"  # the last writer was killed
                 os.write(descriptor, (b"\n" if torn else b"") + text.encode("utf-8", "backslashreplace") + b"\n")
             finally:
                 os.close(descriptor)

@@ -7,11 +7,11 @@ from enum import StrEnum
 from simtandem.ledger.integrity.facts import EVERY_FACT, Kind
 
 SHOWN = 20
-"""Findings that are told one by one. The others are counted."""
+"""Findings that are shown one by one. The others are counted."""
 
 
 class Standing(StrEnum):
-    """What can be said of a run's record."""
+    """The state of a run's record, as `simtandem verify --json` names it. People read "intact" for `untouched`."""
 
     UNTOUCHED = "untouched"
     BROKEN = "broken"

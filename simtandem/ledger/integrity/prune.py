@@ -75,8 +75,8 @@ def prune(
     """Archive a run into a folder, prove the archive, then take its details out of the ledger. Returns what was proved.
 
     Nothing is locked for longer than it takes to write `at_once` facts or one link's, and others get their turn in
-    between. Where it is killed on the way, the record verifies all the same, and pruning again goes on from there.
-    Raises `LedgerError` and takes nothing where the record doesn't verify, the archive isn't equal to it, or somebody
+    between. Where it is killed on the way, the record verifies all the same, and pruning again continues from there.
+    Raises `LedgerError` and takes nothing where the record doesn't verify, the archive isn't equal to it, or someone
     still writes to the run.
     """
     path = folder / archive_name(run_id)
@@ -89,7 +89,7 @@ def prune(
         proof = _resume(ledger, run_id, path, begun)
     began = time.monotonic()
     for _ in _take(ledger, run_id, at_once):
-        pause(max(_BREATH_S, time.monotonic() - began))  # whoever waits for the lock gets it half of the time
+        pause(max(_BREATH_S, time.monotonic() - began))  # other writers get the lock half of the time
         began = time.monotonic()
     return proof
 
@@ -239,7 +239,7 @@ def _take_facts(connection: Connection, run_id: str, fact: FactTable, refs: list
     number = isinstance(fact.table.c[fact.key].type, Integer | BigInteger)
     keys = [int(fact.key_of(ref)) if number else fact.key_of(ref) for ref in refs]
     of_run = "" if fact.kind is Kind.ANSWER else f" AND run_id = {place}"
-    statement = f'DELETE FROM {fact.table.name} WHERE "{fact.key}" = {place}{of_run}'  # noqa: S608 - our own names
+    statement = f'DELETE FROM {fact.table.name} WHERE "{fact.key}" = {place}{of_run}'  # noqa: S608 - fixed names
     connection.exec_driver_sql(statement, [(key, run_id) if of_run else (key,) for key in keys])
 
 

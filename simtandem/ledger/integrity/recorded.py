@@ -1,4 +1,4 @@
-"""What the ledger holds of a run, as it stands there: the source that a proof or an archive is made from."""
+"""What the ledger holds of a run, as it is there: the source that a proof or an archive is made from."""
 
 import json
 from collections.abc import Iterator
@@ -26,7 +26,7 @@ class Recorded:
         """Its chain."""
         columns = "seq, kind, facts, content, hash, refs, digests"
         table, key = self._strand.links.name, self._strand.key
-        for row in self._select(f"SELECT {columns} FROM {table} WHERE {key} = :run_id ORDER BY seq", _LINKS):  # noqa: S608 - our own names
+        for row in self._select(f"SELECT {columns} FROM {table} WHERE {key} = :run_id ORDER BY seq", _LINKS):  # noqa: S608 - fixed names
             yield Link(*row)
 
     def facts(self) -> Iterator[tuple[FactTable, Iterator[dict[str, Any]]]]:
@@ -57,7 +57,7 @@ class Recorded:
         if fact.via is not None:
             owner, join = "v", f"JOIN {fact.via.name} v ON v.{fact.key} = f.{fact.key}"
         order = ", ".join(f'f."{name}"' for name in (fact.key, fact.also) if name)
-        return f"SELECT {columns} FROM {table} f {join} WHERE {owner}.{self._strand.key} = :run_id ORDER BY {order}"  # noqa: S608 - our own names
+        return f"SELECT {columns} FROM {table} f {join} WHERE {owner}.{self._strand.key} = :run_id ORDER BY {order}"  # noqa: S608 - fixed names
 
     def _column(self, fact: FactTable, name: str) -> str:
         truth = isinstance(fact.table.columns[name].type, Boolean)
@@ -79,7 +79,7 @@ def run_ids(connection: Connection) -> list[str]:
     found: set[str] = set()
     for table in sorted(tables):
         strangers = "" if table == "runs" else " WHERE run_id NOT IN (SELECT run_id FROM runs)"
-        found.update(connection.scalars(text(f"SELECT DISTINCT run_id FROM {table}{strangers}")))  # noqa: S608 - our own names
+        found.update(connection.scalars(text(f"SELECT DISTINCT run_id FROM {table}{strangers}")))  # noqa: S608 - fixed names
     return sorted(found)
 
 

@@ -77,7 +77,7 @@ class _Digests:
 def _read_chain(
     proof: Proof, links: Iterable[Link], covered: dict[Kind, _Digests], remembered: set[str]
 ) -> dict[str, int]:
-    """Check every link and gather what it covers. Returns the facts up to each head that somebody remembers."""
+    """Check every link and gather what it covers. Returns the facts up to each head that someone remembers."""
     seq, previous, counts, passed = 0, "", Counter[str](), dict[str, int]()
     emptied: list[Link] = []
     for link in links:

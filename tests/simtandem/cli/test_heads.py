@@ -122,13 +122,13 @@ def test_a_schedule_that_was_changed_is_found(
     new = NewSchedule("20261204.1", _WHEN, rows)
     assert Schedules(remembered).record(Arrival("20261204", file, _WHEN, "a.csv", 1, 0), [new], empty(Rejected))
     assert show_proof(None, None, as_json=False) == 0
-    assert "1 arrival and the schedules of it: untouched\n" in capsys.readouterr().out
+    assert "1 arrival and the schedules of it: intact\n" in capsys.readouterr().out
     tamper(tmp_path, "UPDATE schedule_rows SET desired = 'suspended'")
     assert show_proof(None, None, as_json=False) == 1
     out = capsys.readouterr().out
     assert "20261204  BROKEN: 4 facts in its chain" in out
     assert "  schedule row 20261204.1 2 was changed\n" in out
-    assert "1 arrival and the schedules of it: 1 BROKEN, 0 untouched\n" in out
+    assert "1 arrival and the schedules of it: 1 BROKEN, 0 intact\n" in out
     assert show_proof(None, None, as_json=True) == 1
     (told,) = json.loads(capsys.readouterr().out)["arrivals"]
     assert (told["arrival_id"], told["standing"], told["facts"]) == ("20261204", "broken", 4)

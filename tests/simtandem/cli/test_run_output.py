@@ -45,7 +45,7 @@ def test_a_result_names_the_verdicts_that_occurred() -> None:
     assert "2,345  calls (6 retried, 7 rate-limited) in 1 min 35 s" in shown
     assert "2  SIMs newly billed (3 planned)" in shown
     assert "emnify at cdn.emnify.net, account default" in shown
-    assert "To go on: simtandem retry r1" in shown
+    assert "To continue: simtandem retry r1" in shown
 
 
 def test_a_stopped_run_is_told_with_what_is_half_done_and_how_to_go_on() -> None:
@@ -58,9 +58,9 @@ def test_a_stopped_run_is_told_with_what_is_half_done_and_how_to_go_on() -> None
     }
     show_result(out, told)
     shown = printed.getvalue()
-    assert "Stopped by you: 255 in sync, 933 half done, 46 not begun." in shown
-    assert "979  not sent: 933 half done, 46 not begun" in shown
-    assert "To go on: simtandem retry r1" in shown
+    assert "Stopped by you: 255 in sync, 933 partly changed, 46 not begun." in shown
+    assert "979  not sent: 933 partly changed, 46 not begun" in shown
+    assert "To continue: simtandem retry r1" in shown
 
 
 def test_files_are_named_on_a_line_each_that_can_be_copied_whole() -> None:

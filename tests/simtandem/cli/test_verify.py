@@ -64,12 +64,12 @@ def keep(tmp_path: Path, document: str | None = None, report: str | None = None)
 def test_all_runs_are_verified_where_none_is_named(ledger: Ledger, capsys: pytest.CaptureFixture[str]) -> None:
     assert show_proof(None, None, as_json=False) == 0
     first, second, sum_up, heads, none_kept = capsys.readouterr().out.splitlines()
-    assert first == f"one-a  untouched: 4 facts in its chain, head {ledger.heads(['one-a'])['one-a']}"
-    assert second.startswith("one-b  untouched")
-    assert sum_up == "2 runs: 2 untouched"
+    assert first == f"one-a  intact: 4 facts in its chain, head {ledger.heads(['one-a'])['one-a']}"
+    assert second.startswith("one-b  intact")
+    assert sum_up == "2 runs: 2 intact"
     newest = ledger.entry()
     assert newest is not None
-    assert heads == f"Ledger {newest.ledger}: a chain of 5 heads, untouched; newest {newest.hash}"
+    assert heads == f"Ledger {newest.ledger}: a chain of 5 heads, intact; newest {newest.hash}"
     assert none_kept == "  nothing outside the ledger remembers one of them: see --against"
 
 
@@ -81,7 +81,7 @@ def test_a_changed_fact_is_named_and_the_exit_code_is_1(
     lines = capsys.readouterr().out.splitlines()
     assert lines[1].startswith("one-b  BROKEN: 4 facts")
     assert lines[2] == "  outcome 3 (row 2 sim) was changed"
-    assert lines[3] == "2 runs: 1 untouched, 1 broken"
+    assert lines[3] == "2 runs: 1 intact, 1 broken"
     assert show_proof("one-a", None, as_json=False) == 0
 
 
@@ -229,7 +229,7 @@ def test_an_empty_ledger_has_nothing_to_prove(
     assert show_proof(None, None, as_json=False) == 0
     first, heads = capsys.readouterr().out.splitlines()
     assert first == "No runs yet."
-    assert "a chain of 1 head, untouched" in heads
+    assert "a chain of 1 head, intact" in heads
 
 
 def test_a_real_run_s_report_document_and_last_state_witness_the_same_head(

@@ -102,7 +102,7 @@ def test_a_device_that_is_where_it_was_put_has_not_drifted() -> None:
     for target in EMNIFY_TARGETS:
         assert Finding.DRIFTED not in found(state(EMNIFY.goal(target).sim, EMNIFY.goal(target).endpoint, target))
     assert Finding.DRIFTED not in found(state(SUSPENDED, ENABLED, Target.SUSPENDED, put_endpoint=False))
-    assert Finding.DRIFTED not in found(State(True, SUSPENDED, True, DISABLED, Target.ACTIVATED))  # left half done
+    assert Finding.DRIFTED not in found(State(True, SUSPENDED, True, DISABLED, Target.ACTIVATED))  # left partly changed
 
 
 def test_where_simtandem_had_put_a_device_comes_before_what_is_merely_safe() -> None:

@@ -38,8 +38,8 @@ def test_a_failing_endpoint_is_quoted_before_the_sim_it_held_back() -> None:
         (ACTIVATE, "unknown", "applied", (ACTIVE, ON), "as asked, although the SIM step was never answered"),
         (ACTIVATE, "held", "held", (ISSUED, OFF), "it is Issued+Disabled, asked for Activated+Enabled; run again"),
         (ACTIVATE, "applied", "applied", (SUSPENDED, ON), "changed by someone else (API or Portal) or by the carrier"),
-        (ACTIVATE, "held", "applied", (ISSUED, ON), "half done: the endpoint is changed, its SIM was not sent"),
-        (SUSPEND, "applied", "held", (SUSPENDED, ON), "half done: the SIM is changed, its endpoint was not sent"),
+        (ACTIVATE, "held", "applied", (ISSUED, ON), "partly changed: the endpoint is changed, its SIM was not sent"),
+        (SUSPEND, "applied", "held", (SUSPENDED, ON), "partly changed: the SIM is changed, its endpoint was not sent"),
         (
             ACTIVATE,
             "applied",

@@ -151,5 +151,5 @@ def test_a_rule_without_minimum_stops_at_failures_only() -> None:
 
 def test_what_is_said_of_sims_that_are_billed_for_good_and_without_a_limit() -> None:
     assert for_good(0, EMNIFY) == ""
-    assert for_good(1250, EMNIFY).startswith("1,250 SIMs would be newly billed for good")
+    assert for_good(1250, EMNIFY).startswith("1,250 SIMs would be newly billed permanently")
     assert [bool(unlimited(*given)) for given in [(0, None), (1, None), (1, 0), (5, 10)]] == [False, True, False, False]

@@ -33,7 +33,7 @@ def told(**more: Any) -> dict[str, Any]:
 )
 def test_a_run_that_was_stopped_says_by_whom_and_what_became_of_every_row(by: StoppedBy, who: str) -> None:
     document = told(stopped={"by": str(by), "why": ""})
-    assert headline(document) == f"{who}: 69 in sync, 933 half done, 46 not begun, 2 refused"
+    assert headline(document) == f"{who}: 69 in sync, 933 partly changed, 46 not begun, 2 refused"
     assert sum(count for count, _ in parts(document)) == document["input"]["rows"]
 
 

@@ -33,7 +33,7 @@ ASKED = {
     "owners_before": "customer_org_id=none",
     "owners_after": "customer_org_id=77",
     "verdict": "changed_by_others",
-    "reason": "changed by somebody else",
+    "reason": "changed by someone else",
 }
 SIM = 10_000_001
 

@@ -24,7 +24,7 @@ def test_every_stage_of_the_funnel_is_the_one_before_less_what_it_lost(
     assert [stage.width for stage in stages] == [FUNNEL_WIDTH * stage.count / 8 for stage in stages]
 
 
-@pytest.mark.parametrize(("half_done", "why"), [(0, "not sent"), (1, "not sent, 1 of them half done")])
+@pytest.mark.parametrize(("half_done", "why"), [(0, "not sent"), (1, "not sent, 1 of them partly changed")])
 def test_rows_of_which_one_half_was_sent_are_counted_apart(
     make_results: Make, make_document: MakeDocument, half_done: int, why: str
 ) -> None:

@@ -208,10 +208,10 @@ async def test_what_an_interrupted_run_did_is_counted_from_its_outcomes_and_is_t
     assert told["next"] == f"simtandem retry {run.run_id}"
     assert (told["exit_code"], told["carrier_host"]) == (130, run.settings.carrier_host)
     page = run.folder.file("report.html").read_text()
-    assert "Stopped by you: 2 in sync, 2 half done, 2 not begun" in page
+    assert "Stopped by you: 2 in sync, 2 partly changed, 2 not begun" in page
     assert f"{run.settings.carrier_host}" in page
     reasons = run.ledger.results(run.run_id).filter(pl.col("verdict") == "skipped")["reason"]
-    assert reasons.str.starts_with("half done: the endpoint is changed, its SIM was not sent").sum() == 2
+    assert reasons.str.starts_with("partly changed: the endpoint is changed, its SIM was not sent").sum() == 2
 
 
 async def test_a_plan_judges_nothing_and_leaves_two_files(make_run: MakeRun) -> None:

@@ -127,7 +127,7 @@ async def test_killed_in_the_middle_of_sending(killed: Killed) -> None:
     await killed.sent_sim(3)
     told, page = killed.report()
     # SIM 1: recorded; SIM 2: answered, its end not recorded; SIM 3: no answer; SIM 4: never sent.
-    assert headline(page) == "Ended before it was done: 2 in sync, 1 half done, 1 unknown, 1 invalid"
+    assert headline(page) == "Ended before it was done: 2 in sync, 1 partly changed, 1 unknown, 1 invalid"
     assert (told["changed"]["newly_billed"], told["plan"]["newly_billed"]) == (2, 4)
     assert told["outcomes"] | {"applied": 6, "unknown": 1} == told["outcomes"]
     assert commands(page) == ["simtandem retry run"]

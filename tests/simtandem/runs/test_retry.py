@@ -142,7 +142,7 @@ def test_a_run_that_ended_while_listing_is_to_be_run_again_by_its_own_command(
     capsys.readouterr()
     report.write_page(run_id, as_json=False)
     told = capsys.readouterr()
-    assert f"To go on: {command}" in told.err
+    assert f"To continue: {command}" in told.err
     assert command in Path(told.out.strip()).read_text()
 
 
@@ -162,7 +162,7 @@ def test_a_run_that_was_killed_once_planned_goes_on_with_a_retry(
     killed = desk.request(desk.file("sim_id", "11"), to="activated", killed_once_planned=True)
     capsys.readouterr()
     report.write_page(killed["run_id"], as_json=False)
-    assert f"To go on: simtandem retry {killed['run_id']}" in capsys.readouterr().err
+    assert f"To continue: simtandem retry {killed['run_id']}" in capsys.readouterr().err
     assert retried(desk, killed["run_id"])["exit_code"] == 0
     with closing(Ledger.open(desk.settings.ledger())) as ledger:
         assert ledger.run(killed["run_id"]).state is RunState.INTERRUPTED

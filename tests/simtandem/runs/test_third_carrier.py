@@ -196,5 +196,5 @@ def test_its_limits_are_numbers_and_its_sentences_use_its_words() -> None:
             expected_digest=None,
             digest="",
         )
-    assert safety.for_good(2, PIGEON) == "2 SIMs would be newly billed for good: nothing goes back to unborn."
+    assert safety.for_good(2, PIGEON) == "2 SIMs would be newly billed permanently: nothing goes back to unborn."
     assert PIGEON.fees("aloft", "parked") == "parking costs 2 EUR"

@@ -60,7 +60,7 @@ class AerAdminClient:
         self._http = httpx.AsyncClient(
             base_url=access.base_url,
             transport=KeyTransport(transport or httpx.AsyncHTTPTransport(), access.api_key),
-            follow_redirects=False,  # whoever answers must not choose who gets the key next
+            follow_redirects=False,  # the server must not choose who gets the key next
             trust_env=False,
             timeout=_TIMEOUT,
             headers={

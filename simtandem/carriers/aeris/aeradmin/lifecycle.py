@@ -3,9 +3,9 @@
 A SIM has one half. From Aeris's article on SIM states: which states there are, which carry traffic, and that suspending
 costs a one-time fee. Inferred, stated by no source: that only an Active-billed SIM can be suspended, that a Suspended
 one goes back to Active-billed, and that both Provisioned and Suspended end there by themselves. Thresholds are each
-contract's and stand nowhere here. Moves that no source has are refused.
+contract's and are not here. Moves that no source has are refused.
 
-Suspending does not silence a SIM: its traffic goes on, at the overage rate. A traffic policy does, which is no state.
+Suspending does not silence a SIM: its traffic continues, at the overage rate. A traffic policy does, which is no state.
 """
 
 from typing import Final

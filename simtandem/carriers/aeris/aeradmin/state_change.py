@@ -37,7 +37,7 @@ class StateChangeCall:
             raise InputError("The path of the call that changes a state must not have a query.")
 
     def filled(self, values: Mapping[str, str]) -> tuple[str, bytes | None]:
-        """Path and body with these values. Raises `InputError` for a value that may not stand in a path."""
+        """Path and body with these values. Raises `InputError` for a value that may not be in a path."""
         path = _PLACE.sub(lambda place: _in_path(values[place[1]]), self.path).strip("/")
         body = None if self.body is None else json.dumps(_filled(self.body, values)).encode()
         return path, body
@@ -45,7 +45,7 @@ class StateChangeCall:
 
 def _in_path(value: str) -> str:
     if not _IN_A_PATH.fullmatch(value) or set(value) == {"."}:
-        raise InputError(f"{value!r} can't stand in the path of a call. Nothing was sent.")
+        raise InputError(f"{value!r} can't be in the path of a call. Nothing was sent.")
     return value
 
 

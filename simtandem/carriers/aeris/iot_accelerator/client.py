@@ -65,7 +65,7 @@ class IotAcceleratorClient:
         self._http = httpx.AsyncClient(
             base_url=credentials.base_url,
             transport=transport,
-            follow_redirects=False,  # whoever answers must not choose who gets the token next
+            follow_redirects=False,  # the server must not choose who gets the token next
             trust_env=False,
             timeout=_TIMEOUT,
             headers={"User-Agent": f"simtandem/{__version__}", "Accept-Encoding": ACCEPT_ENCODING},
@@ -182,7 +182,7 @@ def _moment(at: datetime) -> str:
 
 
 def _next_query(reply: Reply) -> dict[str, str]:
-    """The query of the next page's address, which is never called as it stands: it might lead anywhere."""
+    """The query of the next page's address, which is never called as it is: it might lead anywhere."""
     following = reply.data.get("next") if isinstance(reply.data, dict) else None
     return dict(parse_qsl(urlsplit(following).query)) if isinstance(following, str) else {}
 

@@ -1,7 +1,7 @@
 """The rules of the IoT Accelerator, as a table.
 
 A SIM has one half. The published interface names the states; which moves are legal and what they cost is each
-contract's, and stands in no source. So this table has the moves between in use, paused and switched off, in both
+contract's, and is in no source. So this table has the moves between in use, paused and switched off, in both
 directions, and out of NEW; everything else is refused. TERMINATED is taken as final: its number is in quarantine, and
 the way back is not simtandem's to go.
 """

@@ -175,7 +175,7 @@ async def test_sim_found_elsewhere_after_a_silence_is_left_to_whoever_moved_it(
         result = await change(rig)
     assert (result.outcome, result.now) == (Outcome.FAILED, now)
     assert words in result.error
-    assert "somebody else" in result.error
+    assert "someone else" in result.error
     assert len(carrier.requests) == 2
 
 

@@ -146,10 +146,10 @@ async def test_a_silence_after_which_all_shows_but_the_owner_is_not_applied(tmp_
 @pytest.mark.parametrize(
     ("read", "words"),
     [
-        (seen(0, 77), "customer_org_id is 77 now: somebody else changed it"),
-        (seen(1, None), "customer_org_id is none now: somebody else changed it"),
-        (seen(2, 42), "the SIM is Suspended now: somebody else changed it"),
-        (says(404), "the SIM is gone now: somebody else changed it"),
+        (seen(0, 77), "customer_org_id is 77 now: someone else changed it"),
+        (seen(1, None), "customer_org_id is none now: someone else changed it"),
+        (seen(2, 42), "the SIM is Suspended now: someone else changed it"),
+        (says(404), "the SIM is gone now: someone else changed it"),
     ],
 )
 async def test_what_somebody_else_changed_meanwhile_is_left_to_them(tmp_path: Path, read: Handler, words: str) -> None:

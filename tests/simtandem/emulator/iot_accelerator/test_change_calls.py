@@ -49,7 +49,7 @@ def test_change_by_somebody_else_and_one_by_itself_can_be_told_apart(asking: Ask
     asking.control(f"subscriptions/{second}", {"by_itself": "DEACTIVATED"})
     hand_clock.advance(5)
     by_somebody, by_itself = feed(asking)
-    assert (by_somebody["initiated_by"], by_somebody["change"]) == ("somebody@example.com", "CHANGE_SUBSCRIPTIONSTATE")
+    assert (by_somebody["initiated_by"], by_somebody["change"]) == ("someone@example.com", "CHANGE_SUBSCRIPTIONSTATE")
     assert (by_itself["initiated_by"], by_itself["change"]) == ("", "TRIGGER_ACTION")
     answer = asking.client.post(
         FEED,

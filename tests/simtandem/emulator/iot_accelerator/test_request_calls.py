@@ -188,7 +188,7 @@ def test_find_filters_sorts_and_limits(platform: IotAcceleratorEmulator, asking:
     assert newest == [late, tickets[2]]
     before = datetime.fromtimestamp(START + 10, UTC).isoformat()
     assert asking.find(timeCreatedBefore=before).json() == tickets[:1]
-    assert asking.find(createdBy="somebody@example.com").json() == []
+    assert asking.find(createdBy="someone@example.com").json() == []
     assert asking.find(timeCreatedBefore="yesterday").status_code == 400
 
 
