@@ -1,1 +1,1 @@
-"""The shapes: tables that pass between steps, status words, run parameters. Imports nothing of ours."""
+"""The shapes: tables that pass between steps, status words, run parameters. Imports nothing of simtandem."""

@@ -45,7 +45,7 @@ _ROUNDED_ICCID = r"^[0-9]{15}0{4,5}$"
 _BY_CHANCE = 3 / 10_000
 """One true ICCID in 10,000 ends in four zeros. Up to three times that share of a column is chance, more is damage."""
 _BY_LUCK = 10
-"""One number in ten has the right check digit by luck: where it is right, so much less speaks for damage."""
+"""One number in ten has the right check digit by luck: where it is right, that much less points to damage."""
 
 
 def check_digit(iccid: pl.Expr) -> pl.Expr:
@@ -74,10 +74,10 @@ def is_rounded(iccid: pl.Expr) -> pl.Expr:
 
 
 def _lost_digits(iccid: pl.Expr) -> pl.Expr:
-    """Which ICCIDs of a column were damaged, as far as the column can tell.
+    """Which ICCIDs of a column were damaged, as far as the column shows.
 
-    A wrong check digit proves it, a right one speaks against it. The carrier's listing would settle nothing: a fleet
-    with consecutive ICCIDs has a SIM of the rounded number, too. So what can't be chance is not used.
+    A wrong check digit proves it, a right one is evidence against it. The carrier's listing would decide nothing: a
+    fleet with consecutive ICCIDs has a SIM of the rounded number, too. So what can't be chance is not used.
     """
     rounded = is_rounded(iccid)
     proven = iccid.str.contains(_ROUNDED_ICCID) & ~rounded

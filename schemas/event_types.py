@@ -59,8 +59,8 @@ CATALOGUE: Final = (
     ),
     *_types(
         EventGroup.NETWORK,
-        (1, "Update location", "The device told the network where it is, for calls and SMS."),
-        (2, "Update GPRS location", "The device told the network where it is, for data."),
+        (1, "Update location", "The device reported its location to the network, for calls and SMS."),
+        (2, "Update GPRS location", "The device reported its location to the network, for data."),
         (15, "Purge location", "A network forgot where the device is, for calls and SMS: it shows as offline."),
         (16, "Purge GPRS location", "A network forgot where the device is, for data."),
     ),
@@ -84,7 +84,7 @@ CATALOGUE: Final = (
     ),
     *_types(
         EventGroup.DEVICE_STATUS,
-        (8, "SIM activation", "A SIM went to Activated, by someone or by itself out of Factory Test."),
+        (8, "SIM activation", "A SIM went to Activated, by someone or automatically out of Factory Test."),
         (9, "SIM suspension", "A SIM went to Suspended; its charges end with the month."),
         (10, "SIM deletion", "A SIM left the inventory permanently."),
         (42, "Endpoint enabled", "An endpoint went to Enabled."),
@@ -108,7 +108,7 @@ CATALOGUE: Final = (
         (52, "Data quota enabled", "A service profile asks for data quotas now: no quota, no data."),
         (53, "Data quota disabled", "A service profile no longer asks for data quotas."),
         (56, "Data quota assigned", "A device got a data quota."),
-        (57, "Data quota deleted", "A device's data quota was taken away."),
+        (57, "Data quota deleted", "A device's data quota was removed."),
         (60, "Data quota expired", "A device's data quota ran out of time."),
     ),
     *_types(
@@ -118,7 +118,7 @@ CATALOGUE: Final = (
         (54, "SMS quota enabled", "A service profile asks for SMS quotas now: no quota, no SMS."),
         (55, "SMS quota disabled", "A service profile no longer asks for SMS quotas."),
         (58, "SMS quota assigned", "A device got an SMS quota."),
-        (59, "SMS quota deleted", "A device's SMS quota was taken away."),
+        (59, "SMS quota deleted", "A device's SMS quota was removed."),
     ),
     *_types(
         EventGroup.CLOUD_CONNECT,

@@ -1,6 +1,6 @@
 """One spelling for a host, however a person or an older version wrote it.
 
-Locks, the call budget and the ledger tell carriers apart by their host. Upper case, the scheme's own port and a dot at
+Locks, the call budget and the ledger identify carriers by their host. Upper case, the scheme's own port and a dot at
 the end name the same one. Ledgers keep what older versions recorded, so queries ask for every spelling.
 """
 
@@ -22,7 +22,7 @@ def host_of(url: str) -> str:
 
 
 def is_loopback(name: str) -> bool:
-    """Whether a host, without port or brackets, is this machine itself by its very name, whatever a resolver says."""
+    """Whether a host, without port or brackets, is this machine itself by its name, without asking a resolver."""
     try:
         return ip_address(name).is_loopback
     except ValueError:

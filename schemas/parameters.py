@@ -105,7 +105,7 @@ class BulkUpdate(PlainModel):
     plan_digest: str = Field(
         default="",
         title="Plan digest",
-        description="Leave empty, or copy it from a plan: then nothing but that very plan is carried out, whatever "
+        description="Leave empty, or copy it from a plan: then only that plan is carried out, regardless of what "
         "someone approves.",
         json_schema_extra=_at(7),
     )

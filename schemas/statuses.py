@@ -59,7 +59,7 @@ class Outcome(StrEnum):
     """How a planned step ended, exactly one of these."""
 
     APPLIED = "applied"  # the carrier confirmed it, or reading it back showed it
-    UNCHANGED = "unchanged"  # it was there already when we came to it
+    UNCHANGED = "unchanged"  # it was there already when the run came to it
     REFUSED = "refused"  # the carrier said no, and trying again would not help
     HELD = "held"  # never sent, or put back, because its partner or its batch failed
     FAILED = "failed"  # sent, and known not to have happened
@@ -70,8 +70,8 @@ class Verdict(StrEnum):
     """What a fresh look at the carrier says about an input row after the run, exactly one of these."""
 
     IN_SYNC = "in_sync"  # both halves are as asked
-    CHANGED_BY_OTHERS = "changed_by_others"  # neither as asked nor where we left it
-    FAILED = "failed"  # we tried, and it is not as asked
+    CHANGED_BY_OTHERS = "changed_by_others"  # neither as asked nor where the run left it
+    FAILED = "failed"  # sent, and it is not as asked
     UNKNOWN = "unknown"  # it could not be read
     REFUSED = "refused"  # no rule allows the move: nothing was sent for it
     INVALID = "invalid"  # the row can't be used as it is
@@ -92,7 +92,7 @@ class Finding(StrEnum):
     """What an audit of the whole fleet can find about a device. One device can have several."""
 
     PAYING_BUT_OFF = "paying_but_off"  # SIM Activated, endpoint not Enabled: charged, and not working
-    ON_BUT_DEAD = "on_but_dead"  # SIM Suspended, endpoint Enabled: looks on, and can't connect
+    ON_BUT_DEAD = "on_but_dead"  # SIM Suspended, endpoint Enabled: appears active, and can't connect
     SIM_WITHOUT_ENDPOINT = "sim_without_endpoint"  # SIM Activated, no endpoint or a Deleted one: charged for nothing
     ENDPOINT_WITHOUT_SIM = "endpoint_without_sim"  # can never work
     FACTORY_TEST = "factory_test"  # not charged yet, and may activate itself at any moment
@@ -100,9 +100,9 @@ class Finding(StrEnum):
 
 
 class Cause(StrEnum):
-    """Who changed a device between two looks at it, as far as the ledger and the carrier's events tell."""
+    """Who changed a device between two looks at it, as far as the ledger and the carrier's events show."""
 
-    OURS = "ours"  # a call of one of our runs
+    OURS = "ours"  # a call by simtandem
     SOMEBODY = "somebody"  # a call of someone else's, or a click in the carrier's portal
     AUTOMATIC = "automatic"  # the carrier itself: a threshold, a policy
     UNEXPLAINED = "unexplained"  # no event, although there was time enough for one

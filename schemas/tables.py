@@ -174,7 +174,7 @@ class Managed(_Table):
 
 
 class Steps(_Table):
-    """Halves that our runs changed, or may have: whose id, to what, when, and by which row of which run."""
+    """Halves that simtandem changed, or may have: whose id, to what, when, and by which row of which run."""
 
     half: Series[pl.String] = pa.Field(isin=[*Half])
     ident: Series[pl.String] = pa.Field(str_matches=DIGITS)
@@ -206,7 +206,7 @@ class Changes(_Table):
 
 
 class Explained(Changes):
-    """Changes with what caused them. `at` is the event's time, or our call's; `run_id` and `row` are of our run."""
+    """Changes with causes. `at` is the time of the event or of simtandem's call; `run_id` and `row` are its."""
 
     cause: Series[pl.String] = pa.Field(isin=[*Cause])
     at: Series[pl.Datetime] = pa.Field(nullable=True, dtype_kwargs=_MOMENT)
@@ -221,7 +221,7 @@ class Findings(_Table):
     """What an audit found, one line for each device and kind of finding, sorted by kind and device.
 
     `charged`: the SIM costs money for nothing. `repair` is the status that ends the finding, null where none does;
-    `remedy` says what to do. `since` is since when it is so, as far as `known_from` tells: the ledger, an event, or the
+    `remedy` says what to do. `since` is since when it is so, as `known_from` says: the ledger, an event, or the
     audit that saw it first, which may be long after.
     """
 

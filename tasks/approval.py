@@ -73,7 +73,7 @@ async def obtain_approval(session: Session, login: Login | None = None) -> None:
 
     Only a deployment's own run can wait: elsewhere the safety gate refuses instead. A run that is asked for without
     `change_owners` waits for nobody if its plan needs it, nor does one whose plan is not the one it is pinned to: there
-    the gate refuses at once. A no counts whatever has moved since; a yes counts for the very plan it was
+    the gate refuses at once. A rejection counts even if devices have moved; an approval counts for the very plan it was
     said to. In a run that waits, the switches in the form have no effect: the approver gives both.
     """
     flow_run = _waiting_is_possible()
@@ -163,7 +163,7 @@ async def _end_what_no_approval_helps(case: _Case, *, demanded: bool) -> None:
 
 
 async def _objection(case: _Case, *, demanded: bool) -> str:
-    """Why a yes to this very plan does not let it pass; empty where it does, and where there is none."""
+    """Why an approval of this very plan does not let it pass; empty where it does, and where there is none."""
     answer = case.answer
     if answer is None or case.subject != case.digest:
         return ""

@@ -207,7 +207,7 @@ async def _name_run(session: Session, devices: int, file: str) -> None:
 
 
 def name_of_run(told: str) -> str:
-    """The name of a flow run, whatever the file is called."""
+    """The name of a flow run, for any file name."""
     return escaping.name(told)
 
 
@@ -262,7 +262,7 @@ class _Patience:
         except TimeoutError:
             self.until = time.monotonic() + _SILENCE_S
             log.info("Prefect does not answer; nothing is shown there for %s s", _SILENCE_S)
-        except Exception as error:  # noqa: BLE001 - whatever it is, the run continues
+        except Exception as error:  # noqa: BLE001 - any error: the run continues
             log.info("An artifact could not be shown: %s", error)
         return None
 

@@ -84,5 +84,5 @@ async def _let_it_stand(state: State[Any]) -> None:
             if now is not None and now.is_cancelling() and not state.is_cancelled():
                 mine = state.model_copy(update={"state_details": StateDetails()})  # the client writes into them
                 await client.set_flow_run_state(context.flow_run.id, mine, force=True)
-    except Exception as error:  # noqa: BLE001 - the ledger has it; whatever it is, the run has ended
+    except Exception as error:  # noqa: BLE001 - the ledger has it; after any error the run has ended
         log.info("Whether the run is being cancelled could not be read: %s", error)

@@ -46,7 +46,7 @@ class Desk:
         self._no_entry: SimtandemError | None = None
 
     def take(self, to: Target | None) -> list[Arrival]:
-        """Take new files. What is in the way of that is noted, and keeps nothing from being carried out."""
+        """Take new files. A failure of that is noted, and does not stop what is due."""
         try:
             return self.inbox.take_new(to)
         except SimtandemError as error:
@@ -131,7 +131,7 @@ async def open_desk(account: str) -> AsyncIterator[Desk]:
 
 @task(name="take new files", cache_policy=NO_CACHE)
 async def take_new_files(desk: Desk, to: Wish) -> int:
-    """Take files that lie still in the inbox, validate them, and schedule what they ask for."""
+    """Take files that no longer change in the inbox, validate them, and schedule what they ask for."""
     target = None if to is Wish.AS_IN_FILE else Target(to.value)
     taken = await asyncio.to_thread(desk.take, target)
     rows = []

@@ -60,7 +60,7 @@ class PatchedBatch:
 class Session:
     """One run on its way. A plain object, of which Prefect stores nothing.
 
-    Tasks return it, or the batch they patched: so Prefect's graph of a run shows the way of the data.
+    Tasks return it, or the batch they patched: so Prefect's graph of a run shows the data flow.
     """
 
     def __init__(self, run: Run, carrier: Carrier, journal: CallWriter) -> None:
@@ -84,7 +84,7 @@ class Session:
 
     @property
     def interrupted(self) -> bool:
-        """Whether the sending was stopped. What is told to stop after everything was sent has not been."""
+        """Whether the sending was stopped. What is stopped after everything was sent has not been."""
         return self._applying is not None and self._applying.interrupted and not self._all_sent
 
     @property
@@ -194,7 +194,7 @@ async def open_session(params: BulkUpdate) -> AsyncIterator[Session]:
 async def stopping_in_good_order() -> AsyncIterator[None]:
     """In this block SIGTERM, which is how a worker cancels a run, stops the sending and lets the run report.
 
-    Prefect's own handler would raise in the middle of whatever is going on: before, that is what we want. After the
+    Prefect's own handler would raise at any point: before, that is what we want. After the
     block the run has ended, and a cancel that comes so late changes nothing, unless the run is a part of another one.
     """
     by = StoppedBy.OPERATOR if progress.attended() else StoppedBy.PREFECT

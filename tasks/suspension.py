@@ -1,6 +1,6 @@
 """Ending a flow run's process until someone answers a form, and finding what was asked and answered before.
 
-Prefect's own `suspend_flow_run` can't say why a run waits; that is what its state and the notification should tell.
+Prefect's own `suspend_flow_run` can't say why a run waits; that is what its state and the notification should say.
 """
 
 import re
@@ -78,6 +78,6 @@ def _still_alive(flow_run_id: UUID) -> None:
 
 
 def new_key(time: int, subject: str, run_id: str) -> str:
-    """What a run asks under; new each time, so that nothing saved before is in the way, and nobody can guess it."""
+    """What a run asks under; new each time, so that nothing saved before is used, and nobody can guess it."""
     # lower case, because Prefect takes no other: of a run's id that loses nothing
     return f"{_KEY}-{time}-{subject}-{run_id.lower()}-{secrets.token_hex(16)}"

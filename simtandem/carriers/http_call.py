@@ -80,7 +80,7 @@ class Sender:
         self._journal = journal
 
     async def send(self, call: Call, content: Content, windows: Iterable[Window], read: Reader) -> Reply:
-        """Send once. A 429 makes everybody wait who shares the rate limit; it is returned all the same.
+        """Send once. A 429 makes everybody wait who shares the rate limit; it is returned nevertheless.
 
         Raises `Outdated` where the call waited until it was not fresh any more, and `Interrupted` after a halt.
         """
@@ -103,7 +103,7 @@ class Sender:
         return reply
 
     def _require_own_host(self, url: httpx.URL) -> None:
-        """Keys and tokens go to the host that they were configured with, whatever a path was made of."""
+        """Keys and tokens go to the host that they were configured with, for any path."""
         own = self._http.base_url
         if (url.scheme, url.host, url.port) != (own.scheme, own.host, own.port):
             raise CarrierRefused(f"A call would have left {own.host} with its key. It was not sent.", "misdirected")

@@ -1,6 +1,6 @@
 """What a carrier is to the rest of simtandem: the protocol an adapter implements, and what passes through it.
 
-A carrier speaks in the statuses of its `Lifecycle`; its numbers, paths and error codes stay in its adapter. A carrier
+A carrier uses the statuses of its `Lifecycle`; its numbers, paths and error codes stay in its adapter. A carrier
 without an endpoint half plans no endpoint steps, and its `change_endpoints` is never called.
 """
 
@@ -25,7 +25,7 @@ def always_fresh() -> bool:
 
 
 class Outdated(Exception):
-    """A change was not sent: when its turn came in the call budget, it was not `fresh` any more.
+    """A change was not sent: when the call budget allowed it, it was not `fresh` any more.
 
     That is no error: the sender looks at the device again, and continues. `sent`: an earlier attempt, or a call for
     some of the same endpoints, was.
@@ -40,7 +40,7 @@ class Outdated(Exception):
 class Call:
     """A call about to be sent, as the record keeps it. `path` has no query and `body` never a secret.
 
-    `fresh` is no part of the record: once it says no, the call is not sent.
+    `fresh` is no part of the record: once it is false, the call is not sent.
     """
 
     method: str
@@ -140,7 +140,7 @@ class Listing:
 
 
 class Carrier(Protocol):
-    """A carrier, authenticated on first use, paced by itself, every call of it journalled."""
+    """A carrier, authenticated on first use, within its rate limit, every call of it journalled."""
 
     name: str
     lifecycle: Lifecycle
@@ -169,7 +169,7 @@ class Carrier(Protocol):
     ) -> pl.DataFrame:
         """What the carrier noted in this window (`schemas.tables.Events`), sorted by time; no `types`: of every type.
 
-        `iccids` says that events of other SIMs are of no use; some of them may be in the answer all the same.
+        `iccids` says that events of other SIMs are of no use; some of them may be in the answer nevertheless.
         """
         ...
 
@@ -206,14 +206,14 @@ class Carrier(Protocol):
         ...
 
     def halt_changes(self) -> None:
-        """Change nothing more: changes that wait for their turn raise `Interrupted`, those on the way are finished.
+        """Change nothing more: changes that still wait raise `Interrupted`, those on the way are finished.
 
         Reading, and putting back, still work.
         """
         ...
 
     def halt(self) -> None:
-        """Send nothing more: calls that wait for their turn raise `Interrupted`, those on the way are finished."""
+        """Send nothing more: calls that still wait raise `Interrupted`, those on the way are finished."""
         ...
 
     def resume(self) -> None:

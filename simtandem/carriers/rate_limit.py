@@ -1,6 +1,6 @@
 """The call budget: how many calls may be sent, when, by everything on this host together.
 
-A carrier counts a call at some moment between our sending it and its answer. So a call holds its place in the window
+A carrier counts a call at some moment between its sending and its answer. So a call holds its place in the window
 from before it is sent until one whole window after it was answered: then no window the carrier could look at ever holds
 more than `calls`, however slow or uneven the network is. (A bucket that counts at sending needs a margin; a token
 bucket lets up to twice its size through in one window.)
@@ -87,7 +87,7 @@ class CallBudget:
         self.on_pause: Callable[[float], None] = lambda _seconds: None
         """Called where a 429 begins a pause that someone may wonder about, with its seconds."""
         self.on_wait: Callable[[float], None] = lambda _seconds: None
-        """Called where a call begins to wait for a place for so many seconds, and nobody was told before."""
+        """Called where a call begins to wait for a place for so many seconds, and no earlier wait was reported."""
         self._told_until = -math.inf
         self.on_use: Callable[[], None] = lambda: None
         """Called whenever a place was given out."""
@@ -113,7 +113,7 @@ class CallBudget:
     ) -> AsyncIterator[None]:
         """Wait until one more call fits, then hold its place; send the call inside the `async with` block.
 
-        `left_free`: so many places of each window are left for other calls. `tell`: someone is told where that takes
+        `left_free`: so many places of each window are left for other calls. `tell`: the wait is reported where it takes
         long. Raises `Interrupted` where it must not be sent any more: after `halt`, or once `unless` says so; and what
         `unless` raises.
         """

@@ -1,4 +1,4 @@
-"""How a command speaks: its result on stdout, its progress, notes and questions on stderr."""
+"""What a command prints: its result on stdout, its progress, notes and questions on stderr."""
 
 import logging
 from dataclasses import dataclass

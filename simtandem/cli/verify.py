@@ -59,7 +59,7 @@ def verify(
 def show_proof(
     prefix: str | None, head: str | None, *, as_json: bool, rebuild: bool = False, against: Path | None = None
 ) -> int:
-    """Verify one run or all, and tell what was found on stdout. Returns the exit code: 0, or 1 where anything was.
+    """Verify one run or all, and print what was found on stdout. Returns the exit code: 0, or 1 where anything was.
 
     With all runs, the table of last known statuses is compared with them; `rebuild` makes it anew first, unless a run's
     record is broken. The heads that this home remembers, and those in the file `against`, are looked for.

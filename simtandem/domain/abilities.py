@@ -8,7 +8,7 @@ class Ability(StrEnum):
 
     LIST_FLEET = "list its whole fleet"
     COUNT_FLEET = "say how many SIMs its fleet has"
-    EVENTS = "tell of events"
+    EVENTS = "list events"
     OWNERS = "change whose a SIM is"
     BULK_CHANGES = "change many devices in one call"
     LATE_CHANGES = "confirm a change later than in its answer"

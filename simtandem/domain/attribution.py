@@ -1,4 +1,4 @@
-"""Who changed what between two looks at the carrier: our own steps and the carrier's events, put side by side. Pure.
+"""Who changed what between two looks at the carrier: simtandem's steps and the carrier's events, matched. Pure.
 
 A change is a half that had one status at the first look and has another at the second. It is explained by the last
 event in between with that status. simtandem's own calls make such events, too: an event that fits one of its steps in
@@ -23,7 +23,7 @@ EVENTS_KEPT = timedelta(days=30)
 """How far back the carrier's events go."""
 
 CLOCK_SKEW = timedelta(seconds=60)
-"""How far our clock and the carrier's may be apart, and how long after our call its event may be dated."""
+"""How far this clock and the carrier's may be apart, and how long after a call its event may be dated."""
 
 _CHANGES = list(Changes.to_schema().columns)
 _EXPLAINED = list(Explained.to_schema().columns)
@@ -119,7 +119,7 @@ def types_for(changes: pl.DataFrame) -> tuple[int, ...]:
 
 
 def types_into(statuses: Collection[str]) -> list[int]:
-    """The types of events that tell of a SIM's move to one of these statuses."""
+    """The types of events that show a SIM's move to one of these statuses."""
     return [number for number, (half, after) in STATUS_AFTER.items() if half is Half.SIM and after in statuses]
 
 
@@ -211,7 +211,7 @@ def _statuses(events: pl.DataFrame, changes: pl.DataFrame) -> pl.DataFrame:
 
 
 def _last(changes: pl.DataFrame, told: pl.DataFrame, moment: str) -> pl.DataFrame:
-    """For each change, the last of what was told of its half's new status between the two looks."""
+    """For each change, the last event about its half's new status between the two looks."""
     at = pl.col(moment)
     fits = (at >= pl.col("since") - CLOCK_SKEW) & (at <= pl.col("seen") + CLOCK_SKEW)
     return (

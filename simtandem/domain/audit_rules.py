@@ -62,7 +62,7 @@ def _findings(state: State, lifecycle: Lifecycle) -> Iterator[Finding]:
 
 
 def _becomes_charged(sim: str, lifecycle: Lifecycle) -> bool:
-    """Whether the carrier can move a SIM out of this status by itself, so that it is charged."""
+    """Whether the carrier can move a SIM out of this status automatically, so that it is charged."""
     return lifecycle.sim(sim).becomes in lifecycle.charged
 
 
@@ -91,7 +91,7 @@ def _safe(finding: Finding, state: State, lifecycle: Lifecycle) -> Sequence[Goal
 
 
 def _ended_by(finding: Finding, lifecycle: Lifecycle) -> Sequence[Goal]:
-    """All goals that end a finding. Out of a status that ends by itself, the only way charges the SIM permanently."""
+    """All goals that end a finding. Out of a status that ends automatically, the only way charges the SIM."""
     if finding in (Finding.PAYING_BUT_OFF, Finding.ON_BUT_DEAD):
         return (*lifecycle.charging, *lifecycle.saving)
     if finding is Finding.SIM_WITHOUT_ENDPOINT:

@@ -29,7 +29,7 @@ class Index:
 
 
 def index(inventory: pl.DataFrame) -> Index:
-    """Index a table as in `schemas.tables.Inventory`, the same one whatever the order of its rows."""
+    """Index a table as in `schemas.tables.Inventory`, the same one for any order of its rows."""
     sims = _one_each(inventory, "sim_id", ["iccid", "sim_status", "endpoint_id"])
     endpoints = _one_each(inventory, "endpoint_id", ["endpoint_status", "sim_id"])
     iccids = _one_each(sims, "iccid", ["sim_id"])

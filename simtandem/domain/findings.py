@@ -113,8 +113,8 @@ def dated_findings(
 ) -> pl.DataFrame:
     """The findings with since when they are so, and with what explains them.
 
-    `tests` are the SIMs' moves to a status that ends by itself, by the carrier's events (`sim_id, at`), `explained` is
-    a table of that name, `earlier` the findings of the audit before.
+    `tests` are the SIMs' moves to a status that ends automatically, by the carrier's events (`sim_id, at`), `explained`
+    is a table of that name, `earlier` the findings of the audit before.
     """
     put = managed.select("sim_id", put_at="at", put_to="sim_status")
     begun = tests.group_by("sim_id").agg(begun_at=pl.col("at").max())
@@ -141,7 +141,7 @@ def _since(listed_at: datetime, lifecycle: Lifecycle) -> pl.Expr:
     sources = [
         (pl.when(test & pl.col("put_to").is_in(ending)).then("put_at"), pl.lit("the ledger")),
         (changed, pl.lit("an event")),
-        (pl.when(still).then("was_since"), pl.col("was_from")),  # what an event told once is gone after 30 days
+        (pl.when(still).then("was_since"), pl.col("was_from")),  # an event is gone after 30 days
         (pl.lit(listed_at).cast(_MOMENT), pl.lit("an audit")),
     ]
     known = [pl.when(at.is_not_null()).then(pl.struct(since=at.cast(_MOMENT), known_from=name)) for at, name in sources]

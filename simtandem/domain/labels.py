@@ -25,14 +25,14 @@ def finding_labels(lifecycle: Lifecycle) -> dict[Finding, Label]:
         Finding.PAYING_BUT_OFF: Label("Paying but off", f"SIM {charged}, endpoint {off}: charged, and can't work."),
         Finding.ON_BUT_DEAD: Label(
             "On but dead",
-            f"SIM {dead}, endpoint {_names(lifecycle, on=True)}: looks on, and can't connect. Costs nothing.",
+            f"SIM {dead}, endpoint {_names(lifecycle, on=True)}: appears active, and can't connect. Costs nothing.",
         ),
         Finding.SIM_WITHOUT_ENDPOINT: Label(
             "SIM without endpoint", f"SIM {charged}, no endpoint or a {gone} one: charged for nothing."
         ),
         Finding.ENDPOINT_WITHOUT_SIM: Label("Endpoint without SIM", "It can never connect. Costs nothing."),
         Finding.FACTORY_TEST: Label(
-            f"In {' or '.join(one.name for one in ending) or 'a status that ends by itself'}",
+            f"In {' or '.join(one.name for one in ending) or 'a status that ends automatically'}",
             f"Not charged yet; {by_itself}.",
         ),
         Finding.DRIFTED: Label("Drifted", "Left the state that simtandem last put it in."),
@@ -50,4 +50,4 @@ ATTRIBUTIONS = {
     Cause.UNEXPLAINED: "no event found",
     Cause.AWAITED: "event may still arrive",
 }
-"""Who changed a device, as far as the record and the carrier's events tell."""
+"""Who changed a device, as far as the record and the carrier's events show."""

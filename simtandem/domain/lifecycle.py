@@ -29,8 +29,8 @@ class Status:
     """One status of a half, in the carrier's own word.
 
     `charged`: it costs its fee every month. `on`: it lets traffic through. `final`: nothing leads out of it. `leaves`
-    says when the carrier moves a SIM out of it by itself, to `becomes`; both empty where it never does. `touched` is
-    where the carrier moves a SIM in this status as soon as the status of its endpoint is changed. `fee_in` and
+    says when the carrier moves a SIM out of it automatically, to `becomes`; both empty where it never does. `touched`
+    is where the carrier moves a SIM in this status as soon as the status of its endpoint is changed. `fee_in` and
     `fee_out` say what entering and leaving cost besides. `aliases` are other spellings the carrier answers with, and
     `verb` is what one does to get there.
     """
@@ -207,9 +207,9 @@ class Lifecycle:
     def move(self, sim: str | None, endpoint: str | None, target: str | None) -> Move:
         """The way for a device in this state to the goal of that word; None stands for a half that does not exist.
 
-        Halves that are right already are part of the answer, too. Going off works without an endpoint, or beside a
-        final one, which stays as it is: it saves money. Every other goal needs the whole pair. Without a `target` both
-        halves stay as they are; refused is then what must not be touched at all.
+        Halves that are already in the target state are part of the answer, too. Going off works without an endpoint, or
+        beside a final one, which stays as it is: it saves money. Every other goal needs the whole pair. Without a
+        `target` both halves stay as they are; refused is then what must not be touched at all.
         """
         refusal = self._untouchable(sim)
         if refusal or sim is None or target is None:

@@ -1,8 +1,8 @@
 """The sentences a verdict is explained with, as expressions over a judged table. Pure.
 
 They read the columns `simtandem.domain.verdicts` makes: `after` is the two halves as one text, `now` and `asked` are
-that with the owners that were asked for behind it, and `worst_half`, `worst_outcome`, `http_status` and `error` tell of
-the step that ended worst.
+that with the owners that were asked for behind it, and `worst_half`, `worst_outcome`, `http_status` and `error`
+describe the step that ended worst.
 """
 
 import polars as pl
@@ -14,7 +14,7 @@ from simtandem.domain.split_pairs import halves, split_as
 _SPLIT = {
     Finding.PAYING_BUT_OFF: "charged although off",
     Finding.SIM_WITHOUT_ENDPOINT: "charged for nothing",
-    Finding.ON_BUT_DEAD: "looks on but is dead, costs nothing",
+    Finding.ON_BUT_DEAD: "appears active but can't connect, costs nothing",
 }
 _ENDED = {
     Outcome.REFUSED: "the carrier refused the {} step",
@@ -43,7 +43,7 @@ def sentence(lifecycle: Lifecycle) -> pl.Expr:
         .when(verdict == Verdict.IN_SYNC)
         .then(pl.coalesce(pl.format("as asked, although {}", _ended()), _unlooked(), pl.lit("")))
         .when(verdict == Verdict.UNKNOWN)
-        .then(pl.format("{}; run again to settle it{}", _unseen(), _also_ended()))
+        .then(pl.format("{}; run again to read it{}", _unseen(), _also_ended()))
         .when(verdict == Verdict.SKIPPED)
         .then(pl.concat_str(_skipped(), _split(lifecycle)))
         .when(verdict == Verdict.CHANGED_BY_OTHERS)
@@ -90,7 +90,7 @@ def _is_done(half: Half) -> pl.Expr:
 
 
 def _changed_by_others() -> pl.Expr:
-    """Who changed it, as far as the record tells: `by_run` is the other run that put it where it is."""
+    """Who changed it, as far as the record shows: `by_run` is the other run that put it where it is."""
     partner = pl.format("SIM {} belongs to endpoint {} now", "sim_id", pl.col("endpoint_id_now").fill_null("none"))
     who = pl.coalesce(
         pl.when("moved").then(partner),

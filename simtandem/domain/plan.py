@@ -1,6 +1,6 @@
 """Compare what is asked for with what the carrier holds, and write down the difference. Pure.
 
-One plan row for each input row, sorted, and the same plan for the same input whatever the order of the inventory. A row
+One plan row for each input row, sorted, and the same plan for the same input for any order of the inventory. A row
 gets the steps it needs, none, or a refusal that says why and names the legal way.
 """
 
@@ -99,7 +99,7 @@ def _add_moves(resolved: pl.DataFrame, lifecycle: Lifecycle) -> pl.DataFrame:
 
 
 def _add_owners(moved: pl.DataFrame, owners: pl.DataFrame | None) -> pl.DataFrame:
-    """Add whose the SIMs are and whose they should be, and refuse rows of which that can't be told."""
+    """Add whose the SIMs are and whose they should be, and refuse rows of which that is not known."""
     looked = ownership.look(moved, "owners", owners, "owners_before")
     unread = pl.col("owners").is_not_null() & pl.col("owners_before").is_null() & (pl.col("reason") == "")
     untold = pl.format("SIM {}: the carrier does not say whose it is, so its owner can't be changed", "sim_id")

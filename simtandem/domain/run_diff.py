@@ -53,7 +53,7 @@ def differences(first: pl.DataFrame, second: pl.DataFrame) -> Differences:
 
 
 def _by_device(results: pl.DataFrame) -> pl.DataFrame:
-    """Each device once, by its SIM or else by its endpoint: rows that repeat another were told the same."""
+    """Each device once, by its SIM or else by its endpoint: rows that repeat another have the same result."""
     device = pl.coalesce("sim_id", pl.format("endpoint {}", "endpoint_id"))
     return (
         beside_states(results)

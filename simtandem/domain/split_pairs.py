@@ -5,10 +5,11 @@ The one rule, for any carrier with two halves:
 - a charged SIM beside an endpoint that is off pays and can't work;
 - a charged SIM without an endpoint, or beside one in a final status, pays for nothing: a final endpoint never works
   again, so it counts as none;
-- a SIM that is neither charged nor on, where its goal wants the endpoint off, looks on beside an endpoint that is on;
+- a SIM that is neither charged nor on, where its goal wants the endpoint off, appears active beside an endpoint that is
+on;
 - an endpoint without a SIM can never work.
 
-A SIM at rest before use (Issued at emnify) is described by no goal and is not split, whatever its endpoint. Without
+A SIM at rest before use (Issued at emnify) is described by no goal and is not split, with any endpoint. Without
 endpoints nothing is split.
 """
 
@@ -56,7 +57,7 @@ def pair(sim: str, endpoint: str, lifecycle: Lifecycle) -> pl.Expr:
 
 
 def halves(told: str) -> tuple[pl.Expr, pl.Expr]:
-    """The two statuses of a text as `pair` makes it; null for a half that does not exist or that nothing is told of."""
+    """The two statuses of a text as `pair` makes it; null for a half that does not exist or that is not given."""
     parts = pl.col(told).str.split("+")
     sim, endpoint = (parts.list.get(place, null_on_oob=True) for place in (0, 1))
     return (

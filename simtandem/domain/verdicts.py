@@ -54,7 +54,7 @@ def results_of(
     told = judged.filter(pl.col("action") != Action.REPEAT).with_columns(reason=sentence(lifecycle))
     kept = told.with_columns(owners="owners_after", owners_after="owners_now").select(_RESULTS)
     repeats = plan.filter(pl.col("action") == Action.REPEAT).select("row", "same_as", repeats="reason")
-    # A repeat is told what became of the row it repeats, but the calls are counted there alone.
+    # A repeat gets the result of the row it repeats, but the calls are counted there alone.
     followed = repeats.join(kept, left_on="same_as", right_on="row").with_columns(
         reason="repeats", attempts=pl.lit(0, pl.Int64)
     )

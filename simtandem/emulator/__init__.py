@@ -1,1 +1,1 @@
-"""A stateful stand-in for the emnify API on a loopback port, written from the carrier's documents alone."""
+"""A stateful emulator of the emnify API on a loopback port, written from the carrier's documents alone."""

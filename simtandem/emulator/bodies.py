@@ -54,7 +54,7 @@ class EndpointPatch:
 
 
 class Complaints:
-    """Collects what is wrong in one object. `unknown_fields` are refused unless told otherwise."""
+    """Collects what is wrong in one object. `unknown_fields` are refused unless a caller allows them."""
 
     def __init__(self, what: str, fields: Mapping[str, object], known: Iterable[str], *, strict: bool) -> None:
         self.what = what

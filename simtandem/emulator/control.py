@@ -71,7 +71,7 @@ class Control(ControlRoutes):
         return {"rules": len(rules)}
 
     async def _change_sim(self, request: Request) -> object:
-        """`{"move": "volume_reached"}`: by itself. `{"status": WORD}`: by someone. `{"delete": true}`: permanently.
+        """`{"move": "volume_reached"}`: by the carrier. `{"status": WORD}`: by someone. `{"delete": true}`.
 
         `{"show": {KEY: VALUE, ...}, "hide": [KEY, ...]}`: the SIM is shown so, in its own item and in its endpoint's,
         whatever it is: `{"show": {"status": {"id": 9}}}` for a status that nobody knows. Nothing in both ends it.

@@ -69,7 +69,7 @@ class EventLog:
     def page(
         self, query: QueryParams, now: float, *, sim_id: int | None = None, endpoint_id: int | None = None
     ) -> Page[Event]:
-        """A page of the events, of one SIM or endpoint or of all; 100 unless told, 1,000 at most.
+        """A page of the events, of one SIM or endpoint or of all; 100 by default, 1,000 at most.
 
         Raises `RefusalError`: a wrong filter is 422, a wrong order or page 400, as this call's documents have it.
         """

@@ -7,7 +7,7 @@ DAYS_KEPT = 30
 
 
 class EventType(IntEnum):
-    """The carrier's event types, as far as this emulator makes them by itself."""
+    """The carrier's event types, as far as this emulator makes them."""
 
     GENERIC = 0
     SIM_ACTIVATION = 8

@@ -1,7 +1,7 @@
 """The carrier's books: all SIMs, endpoints and events. Pure state; knows nothing of HTTP.
 
 `patch_*` is what a caller of the API does and obeys the rules. `drift_*` is what happens without that caller: the
-carrier moving a SIM by itself, or someone at the portal.
+carrier moving a SIM, or someone at the portal.
 """
 
 from bisect import bisect_left, insort
@@ -206,7 +206,7 @@ class Fleet:
         self._record(kind, description, source, words=words, sim=sim, endpoint=endpoint)
 
     def drift_volume_reached(self, sim_id: int) -> None:
-        """The carrier activates a SIM in Factory Test by itself; raises `MoveError` for any other SIM."""
+        """The carrier activates a SIM in Factory Test; raises `MoveError` for any other SIM."""
         sim = self.sim(sim_id)
         if sim.status is not SimStatus.FACTORY_TEST:
             raise MoveError(sim.status, SimStatus.ACTIVATED)

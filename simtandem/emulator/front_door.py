@@ -100,7 +100,7 @@ class FrontDoor(ABC):
 
     async def process(self, call: Call) -> Response:
         """Carry a call out."""
-        # Also without latency a call gives way once, so that calls which came in together are seen to overlap.
+        # Also without latency a call yields once, so that calls which came in together are seen to overlap.
         await self._site.sleep(self._site.settings.latency_s)
         request = Request(call.scope, replay(call.body))
         for route, handler in self._calls:

@@ -83,6 +83,6 @@ class Gateway:
 
     async def _answer(self, call: Call) -> Response:
         behaviour = self._world.behaviour
-        # Also without latency a call gives way once, so that calls which came in together are seen to overlap.
+        # Also without latency a call yields once, so that calls which came in together are seen to overlap.
         await self._world.sleep(behaviour.latency_s + (behaviour.bulk_latency_s if call.path == BULK else 0))
         return await self._api.answer(Request(call.scope, replay(call.body)))

@@ -60,7 +60,7 @@ class Listings:
         self._endpoint_fields = self._fields_of_endpoints()
 
     def sims(self, query: QueryParams) -> Page[int]:
-        """A page of SIMs, 2,000 unless told, 2,500 at most."""
+        """A page of SIMs, 2,000 by default, 2,500 at most."""
         filters, order = filters_of(query, _SIM_FIELDS), order_of(query, _SIM_SORTS)
         rows: Sequence[int] = self._fleet.sim_ids
         if filters or order not in ([], [("id", False)]):
@@ -69,7 +69,7 @@ class Listings:
         return page_of(rows, query, default=2000, most=2500)
 
     def endpoints(self, query: QueryParams) -> Page[int]:
-        """A page of endpoints, 1,000 unless told, and at most."""
+        """A page of endpoints, 1,000 by default, and at most."""
         fields = self._endpoint_fields
         filters, order = filters_of(query, fields), order_of(query, fields.keys() - _NO_SORTS_OF_ENDPOINTS)
         rows: Sequence[int] = self._fleet.endpoint_ids

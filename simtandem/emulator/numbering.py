@@ -40,5 +40,5 @@ def name_of(endpoint_id: int, name: str | None) -> str:
 
 
 def ip_address_of(endpoint_id: int) -> str:
-    """The private address an endpoint gets by itself, from 100.64.0.0/10."""
+    """The private address an endpoint gets automatically, from 100.64.0.0/10."""
     return f"100.{64 + (endpoint_id >> 16) % 64}.{(endpoint_id >> 8) % 256}.{endpoint_id % 256}"

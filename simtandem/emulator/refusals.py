@@ -1,4 +1,4 @@
-"""How the carrier says no: the shapes of its error bodies, and its codes.
+"""How the carrier refuses: the shapes of its error bodies, and its codes.
 
 Codes, tokens and statuses are in the carrier's list of errors. Recorded answers differ from it in one thing: an id in
 a path that nothing has is answered with 404 and 1401, where the list has 1201.

@@ -62,7 +62,7 @@ _MIXTURE = (
     (200, SimStatus.ACTIVATED, EndpointStatus.ENABLED),
     (100, SimStatus.SUSPENDED, EndpointStatus.DISABLED),
     (20, SimStatus.ACTIVATED, EndpointStatus.DISABLED),  # paying but off
-    (20, SimStatus.SUSPENDED, EndpointStatus.ENABLED),  # looks on but is dead
+    (20, SimStatus.SUSPENDED, EndpointStatus.ENABLED),  # appears active but can't connect
     (20, SimStatus.ACTIVATED, None),  # paying for nothing
     (20, None, EndpointStatus.DISABLED),  # can never work
     (20, SimStatus.FACTORY_TEST, EndpointStatus.ENABLED),

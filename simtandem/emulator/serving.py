@@ -116,7 +116,7 @@ class _Server(uvicorn.Server):
         self._ready()
 
     async def main_loop(self) -> None:
-        """Run until told to stop, by `stop` at once or by a signal within a tenth of a second."""
+        """Run until stopped, by `stop` at once or by a signal within a tenth of a second."""
         signals = asyncio.create_task(super().main_loop())
         stopped = asyncio.create_task(self._stopped.wait())
         _, pending = await asyncio.wait({signals, stopped}, return_when=asyncio.FIRST_COMPLETED)

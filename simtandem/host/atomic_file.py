@@ -1,4 +1,4 @@
-"""Files that are either the old version or the whole new one, whatever happens while they are written."""
+"""Files that are either the old version or the whole new one, even if the process dies while it writes."""
 
 import contextlib
 import os

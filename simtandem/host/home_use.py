@@ -5,8 +5,8 @@ each other, so each would free the others' places at a random moment, and SQLite
 one host alone. So each sender notes every few seconds, in a file beside the budget, which clock it goes by. A process
 that finds another clock there, used so lately that its calls may still count, refuses to send.
 
-A clock is told by the boot of its kernel, not by the host's name: containers of one host share the clock and change
-names. After a reboot of the same host nobody can have used the home since it began, and that is how it is known.
+A clock is identified by the boot of its kernel, not by the host's name: containers of one host share the clock and
+change names. After a reboot of the same host nobody can have used the home since it began, and that is how it is known.
 """
 
 import json
@@ -32,7 +32,7 @@ _AHEAD_S = 60.0
 
 @dataclass(frozen=True, slots=True)
 class Host:
-    """What tells one host's clock from another's. `up_s` is how long it has been up, suspended or not."""
+    """What distinguishes one host's clock from another's. `up_s` is how long it has been up, suspended or not."""
 
     boot: str
     machine: str
@@ -94,13 +94,13 @@ class HomeUse:
         return True
 
     def _others(self, use: _Use) -> float:
-        """How long calls that another clock paces may still count, in seconds; 0 where it is ours, or long unused."""
+        """How long calls of another clock may still count, in seconds; 0 where it is this one, or long unused."""
         now, host = self._now(), self.host
         idle = now - use.at
         if use.boot == host.boot:
             went = self._clock() - use.clock_s
             ours = went >= -_BACKWARDS_S and (use.name == host.name or went - idle <= _AHEAD_S)
-        else:  # rebooted since, if nobody used it since we are up; a clock that lags behind is known by its machine
+        else:  # rebooted since, if nobody used it since this boot; a clock that lags behind is known by its machine
             same = bool(host.machine) and (use.machine, use.name) == (host.machine, host.name)
             ours = use.at <= now - host.up_s() or (idle < 0 and same)
         return 0.0 if ours or idle > use.counts_for_s else use.counts_for_s - idle
@@ -111,7 +111,12 @@ class HomeUse:
             boot, machine, name = (str(kept[each])[:200] for each in ("boot", "machine", "name"))
             clock_s, at, counts_for_s = (float(kept[each]) for each in ("clock_s", "at", "counts_for_s"))
             return _Use(boot, machine, name, int(kept["pid"]), clock_s, at, min(counts_for_s, _LONGEST_S))
-        except (FileNotFoundError, ValueError, KeyError, TypeError):  # none yet, or nothing of ours: it is written anew
+        except (
+            FileNotFoundError,
+            ValueError,
+            KeyError,
+            TypeError,
+        ):  # none yet, or another format: it is written anew
             return None
 
     def _write(self, counts_for_s: float, *, first: bool) -> None:
@@ -121,7 +126,7 @@ class HomeUse:
         try:
             partial.write_text(json.dumps(asdict(use)), encoding="utf-8")
             if first:
-                with suppress(FileExistsError):  # of two hosts that begin together one is first; the next look tells
+                with suppress(FileExistsError):  # of two hosts that begin together one is first: see the next look
                     os.link(partial, self._file)
             if not first or self._read() is None:
                 partial.replace(self._file)

@@ -2,7 +2,7 @@
 
 The carrier counts calls by address, and a service's home and a person's at a terminal have one address. A budget for
 both would be a file that several users of the machine may write, so that any of them could stop the others; instead
-each home leaves a note where all users of the host may write, and is told of the others. What is in a note was
+each home leaves a note where all users of the host may write, and reads those of the others. What is in a note was
 written by who knows whom: it is read briefly, shown without control characters, and nothing depends on it.
 """
 
@@ -31,7 +31,7 @@ def shared_folder() -> Path:
 class OtherHomes:
     """Leaves this home's note for a carrier's host, and finds those of others not older than `window_s` seconds.
 
-    Where notes can't be left or read, nobody is told of anything.
+    Where notes can't be left or read, nothing is reported.
     """
 
     def __init__(

@@ -1,6 +1,6 @@
 """Whether the process that began a run may still be running.
 
-A process id alone does not tell: ids are used again, after a reboot almost at once. So a run keeps beside it when that
+A process id alone is not enough: ids are used again, after a reboot almost at once. So a run keeps beside it when that
 process began, counted from the boot of its kernel, and which boot that was.
 """
 
@@ -12,7 +12,7 @@ _START = 19  # field 22 of /proc/PID/stat, counted behind the name, which may ho
 
 
 def process_mark(pid: int) -> str | None:
-    """What tells this process from any other one with the same id; None where the system does not say."""
+    """What distinguishes this process from any other one with the same id; None where the system does not say."""
     try:
         boot = Path("/proc/sys/kernel/random/boot_id").read_text(encoding="ascii").strip()
         stat = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8", errors="replace")

@@ -23,7 +23,7 @@ class Concern(IntEnum):
     ROWS = 1  # the file's fault: invalid rows, refused moves, a file refused
     LEFT_OUT = 2  # overdue or contradicting
     NOT_IN_SYNC = 3
-    TRY_AGAIN = 4  # an outage, a disk, an inbox out of reach; it continues automatically
+    TRY_AGAIN = 4  # an outage, a disk, an inbox unreachable; it continues automatically
     TOKEN = 5
 
 
@@ -98,7 +98,7 @@ class LookSummary:
         self.note(f"the carrier refused the token: {_first_line(said)} {_wait(waiting)}", Concern.TOKEN)
 
     def out_of_reach(self, said: str, waiting: list[str]) -> None:
-        """Something is in the way of all that is due, so nothing more is begun."""
+        """Something blocks all that is due, so nothing more is begun."""
         self.note(f"{_first_line(said)} {_wait(waiting)}", Concern.TRY_AGAIN)
 
 

@@ -56,7 +56,7 @@ class Store:
 
     @contextmanager
     def alone(self) -> Iterator[bool]:
-        """Lock this folder; whether no other process has it, whatever home and ledger it uses.
+        """Lock this folder; whether no other process has it, with any home and ledger.
 
         Always true for other storage, which only the ledger's lock protects.
         """

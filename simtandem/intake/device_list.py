@@ -194,7 +194,7 @@ def _told_apart(devices: pl.DataFrame, moments: pl.DataFrame) -> pl.DataFrame:
 
 
 def _each(sheet: Sheet, table: pl.DataFrame, change: Callable[[str, pl.Expr], pl.Expr]) -> pl.DataFrame:
-    """Every cell changed in the way that its field asks for."""
+    """Every cell changed as its field asks for."""
     return table.with_columns(change(source.field, pl.col(source.key)).alias(source.key) for source in sheet.sources)
 
 

@@ -1,7 +1,7 @@
 """Rows of a file that name the same device.
 
 Rows that share an id, directly or through other rows, form a group. If the whole group says the same, its first row is
-kept and the others repeat it. If anything in it contradicts, none of its rows is used: nobody can tell which is meant.
+kept and the others repeat it. If anything in it contradicts, none of its rows is used: which one is meant is unknown.
 """
 
 from collections.abc import Iterator, Sequence

@@ -55,12 +55,12 @@ class Source:
 
     @property
     def key(self) -> str:
-        """The column's name in our tables; headers need not be unique."""
+        """The column's name in simtandem's tables; headers need not be unique."""
         return f"cell_{self.index}"
 
 
 def recognised(header: Sequence[str]) -> int:
-    """How many columns have a name we know."""
+    """How many columns have a known name."""
     return sum(_field(name) is not None for name in header)
 
 

@@ -77,7 +77,7 @@ def _text(sheet: Sheet, layer: dict[str, Source], field: str) -> pl.Expr:
     """The field's cells in this layer, without ICCIDs that end in zeros where the row has another id.
 
     There the ICCID does not decide which SIM is meant: whether it is that SIM's shows in the carrier's listing. Its
-    20 digits in another column, the last one not zero, tell as much: a spreadsheet would have made that zero as well.
+    20 digits in another column, the last one not zero, prove as much: a spreadsheet would have made that zero as well.
     """
     if field not in layer:
         return _NOTHING

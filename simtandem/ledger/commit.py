@@ -13,7 +13,7 @@ from simtandem.ledger.tables import links
 def commit(database: Database, run_id: str, add: Callable[[Chain], None]) -> Entry | None:
     """Let `add` record facts in a transaction of their own; again, where the database was away.
 
-    A commit whose answer was lost may have been carried out. The head that it would have given the chain tells: no
+    A commit whose answer was lost may have been carried out. The head that it would have given the chain shows it: no
     other commit can have the same. Returns the entry in the ledger's heads that it made, where it made one.
     """
     heads: list[str] = []

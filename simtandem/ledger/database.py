@@ -28,7 +28,7 @@ _DRIVERS = {
 _CONNECT_SECONDS = 10
 _WAL_BYTES_KEPT = 64 * 1024 * 1024
 _LOCK_TRY_S = 2.0
-"""How long SQLite itself waits for a lock, before the operator may be told of it and it is tried again."""
+"""How long SQLite itself waits for a lock, before the wait is reported and it is tried again."""
 _LOCK_TOLD_AFTER_S = 5.0
 _ALIVE = {"keepalives_idle": 15, "keepalives_interval": 5, "keepalives_count": 3, "tcp_user_timeout": 30_000}
 """A server that vanished without a word, as in a failover, is noticed within half a minute."""
@@ -71,7 +71,7 @@ class Database:
     def snapshot(self) -> Iterator[Connection]:
         """A transaction that reads, and sees the same throughout, no matter who writes meanwhile.
 
-        Text that is no text is read all the same, with surrogates in it: this is how tampering is looked for.
+        Text that is no text is read nevertheless, with surrogates in it: this is how tampering is looked for.
         """
         engine = self._engine
         if self.is_postgres:
@@ -178,7 +178,7 @@ def _sqlite_engine(url: URL, busy_timeout: float) -> Engine:
         connection.isolation_level = None  # transactions begin below, not when the driver thinks they should
         _enter_wal(connection, busy_timeout)
         # NORMAL: nothing acknowledged is lost when the process is killed. A power cut may lose the last commits, and
-        # costs no more than that: the next run compares with the carrier, whatever the record says.
+        # costs no more than that: the next run compares with the carrier, not with the record.
         connection.execute("PRAGMA synchronous = NORMAL")
         connection.execute("PRAGMA foreign_keys = ON")
         connection.execute(f"PRAGMA journal_size_limit = {_WAL_BYTES_KEPT}")  # a large plan's log isn't kept for ever
@@ -186,7 +186,7 @@ def _sqlite_engine(url: URL, busy_timeout: float) -> Engine:
     @event.listens_for(engine, "begin")
     def begin(connection: Connection) -> None:
         # A transaction that starts as a reader and then writes fails at once when another has written meanwhile; one
-        # that starts as a writer waits for its turn.
+        # that starts as a writer waits for the lock.
         writes = connection.get_execution_options().get("writes", False)
         if writes:
             _begin_writing(connection, _place(url), busy_timeout)

@@ -22,7 +22,7 @@ _STEPS = pl.Schema({**empty(Steps).schema, "at": pl.String()})
 
 
 class PastAudit(NamedTuple):
-    """A finished audit: its run, when it began, and what it told."""
+    """A finished audit: its run, when it began, and what it found."""
 
     run_id: str
     started: datetime
@@ -39,7 +39,7 @@ def read_managed(ledger: Ledger, account: AccountKey) -> pl.DataFrame:
 
 
 def read_steps(ledger: Ledger, account: AccountKey, since: datetime) -> pl.DataFrame:
-    """The halves our runs changed, or may have changed, at this carrier since then (`schemas.tables.Steps`)."""
+    """The halves that runs changed, or may have changed, at this carrier since then (`schemas.tables.Steps`)."""
 
     def read(connection: Connection) -> pl.DataFrame:
         queries = [_steps(half, account).where(outcomes.c.at >= since) for half in Half]

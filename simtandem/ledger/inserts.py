@@ -46,7 +46,7 @@ def add_facts(chain: Chain, kind: Kind, rows: Sequence[Row]) -> None:
 
 
 def _would_change(call: Row) -> bool:
-    """Whether a call is anything but a look or a login, whatever it calls itself."""
+    """Whether a call is anything but a look or a login, by its method and path."""
     return call["method"] != "GET" and (call["method"], call["purpose"]) != ("POST", "authenticate")
 
 
@@ -63,7 +63,7 @@ def _require_sending(chain: Chain) -> None:
 
 
 def add_frame(chain: Chain, kind: Kind, frame: pl.DataFrame, of: tuple[str, str] | None = None) -> None:
-    """Insert a table of a run, whatever its size, and cover it with a link for every part of it.
+    """Insert a table of a run, of any size, and cover it with a link for every part of it.
 
     Its columns must be among the table's, under the same names. `of` is the column that is the same in all rows, and
     what is there; else that is the run.

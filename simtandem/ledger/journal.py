@@ -95,7 +95,7 @@ class CallWriter:
         await durable
 
     def _work(self) -> None:
-        """What the thread does: take all there is, commit it, tell those who wait."""
+        """What the thread does: take all there is, commit it, wake those who wait."""
         last = False
         while not last:
             gathered = [self._queue.get()]
@@ -115,7 +115,7 @@ class CallWriter:
             commit(self._ledger.database, self._run_id, lambda chain: _add(chain, entries))
         except LedgerError as error:
             self._failure = error
-        except Exception as error:  # noqa: BLE001 - whatever it is, those who wait must hear of it
+        except Exception as error:  # noqa: BLE001 - any error: it is raised where callers wait
             self._failure = LedgerError(f"The ledger can't be written: {error}")
             self._failure.__cause__ = error
 

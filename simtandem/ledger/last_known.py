@@ -4,7 +4,7 @@ One line a SIM of an account; the carrier's host is a plain one, however runs sp
 `endpoint_status` are where it was put, null where that is not known (partly changed, unanswered) or where no status
 asks for it (an undo brings back such states); `at` is when that was sent, in run `run_id` by its row. `sim_run` and
 `sim_at` say which run last sent that half and when, and so do those of the endpoint; the run is null where it took the
-half back by itself.
+half back.
 
 The table follows from the facts of the runs (`derived` works it out from them, and `verify` compares the two), and
 changes in the transaction that records those: what was sent last counts, whichever run began first.
@@ -42,7 +42,7 @@ def note_outcomes(connection: Connection, run_id: str, rows: Iterable[int]) -> N
 
 
 def note_verdicts(connection: Connection, run_id: str) -> None:
-    """A run was judged: take in the devices that were as asked without, or in spite of, how its steps ended."""
+    """A run was judged: add the devices that were as asked without, or in spite of, how its steps ended."""
     _take_in(connection, run_id, "", "x.as_asked AND NOT (x.steps AND x.all_done)")
 
 
@@ -186,7 +186,7 @@ _PUT = f"""
             WHEN j.none_done AND j.back IS NOT NULL THEN j.endpoint_before END AS endpoint_status
     FROM ({_JUDGED}) j
 """  # noqa: S608 - fixed names
-"""Where a run put its devices. What it took back by itself is where it was before, if a status asks for that."""
+"""Where a run put its devices. What the run took back is where it was before, if a status asks for that."""
 
 
 def _merge(names: Sequence[str], when: str) -> str:

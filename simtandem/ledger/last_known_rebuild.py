@@ -75,7 +75,7 @@ def rebuild(ledger: Ledger) -> None:
 
 
 def _accounts(connection: Connection) -> list[AccountKey]:
-    """The accounts that runs changed devices of, or that the table speaks of."""
+    """The accounts that runs changed devices of, or that the table has."""
     changed = select(func.coalesce(runs.c.account, DEFAULT), runs.c.carrier_host).where(runs.c.kind.in_(SENDING))
     known = select(last_known_table.c.account, last_known_table.c.carrier_host)
     return sorted({AccountKey(*found) for found in connection.execute(changed.union(known))})

@@ -57,7 +57,8 @@ _FINAL = {
 class RunRecord:
     """What is known of a run when it starts. `file` and `sha256` are empty where it reads no file.
 
-    `parameters` is kept as JSON and must hold no secret. `process` tells the process from a later one with its id.
+    `parameters` is kept as JSON and must hold no secret. `process` distinguishes the process from a later one with its
+    id.
     """
 
     run_id: str

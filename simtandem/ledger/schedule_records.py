@@ -26,7 +26,7 @@ class ScheduleState(StrEnum):
     """How far a schedule is. Its newest event counts."""
 
     SCHEDULED = "scheduled"
-    DUE = "due"  # taken up by a run, which may still be at work or may have been killed
+    DUE = "due"  # started by a run, which may still be at work or may have been killed
     FAILED = "failed"  # that run could not do it (an outage, a kill); it is still due
     APPLIED = "applied"  # that run came to its end; its report says what became of each device
     STOPPED = "stopped"  # that run was stopped by a person; nothing continues automatically

@@ -62,7 +62,7 @@ class _Adding:
 class Schedules:
     """Files that arrived and what they schedule. Every method is one transaction and raises `LedgerError`.
 
-    Facts are added, never changed. Where two programs want to add what can be there only once, the second is told so
+    Facts are added, never changed. Where two programs want to add what can be there only once, the second gets to know
     by the answer, and nothing of its own is recorded.
     """
 

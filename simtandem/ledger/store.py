@@ -55,7 +55,7 @@ def now() -> datetime:
 class Ledger:
     """What happened, durably. Every method is one transaction, safe in any thread, and raises `LedgerError`.
 
-    A database that is away for a while is waited for, as is someone else's lock; the operator is told.
+    A database that is away for a while is waited for, as is someone else's lock; the wait is reported.
 
     Nothing recorded is ever changed: a plan, the rejected rows and the verdicts are recorded once a run, and a second
     time is an error.
@@ -255,7 +255,7 @@ class Ledger:
         return self.database.reading(lambda connection: queries.read_pruning(connection, run_id))
 
     def _detail(self, run_id: str, work: Callable[[Connection], Result]) -> Result:
-        """What pruning takes away. Raises `InputError` where it did: no rows would be a lie."""
+        """What pruning removes. Raises `InputError` where it did: no rows would be wrong."""
 
         def read(connection: Connection) -> Result:
             pruned = queries.read_pruning(connection, run_id)

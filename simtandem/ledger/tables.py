@@ -100,7 +100,7 @@ class ForeignText(TypeDecorator[str]):
         return None if value is None else foreign_text(value)
 
 
-# SQLite numbers rows by itself only where the key is an INTEGER.
+# SQLite numbers rows automatically only where the key is an INTEGER.
 _SEQUENCE = BigInteger().with_variant(Integer(), "sqlite")
 
 

@@ -1,4 +1,4 @@
-"""What Prefect does by itself about our runs: ends those that died, tells people how runs went."""
+"""Prefect automations: mark runs that died as crashed, notify people of how runs ended."""
 
 from collections.abc import Sequence
 from datetime import timedelta
@@ -44,7 +44,7 @@ _BODY = """{{ flow_run.name }}: {{ event.payload.validated_state.name }}
 
 
 def all_automations(blocks: Sequence[UUID]) -> list[AutomationCore]:
-    """Those that should be there. `blocks` are the notification blocks' document ids; without any nobody is told."""
+    """Those that should be there. `blocks` are document ids of notification blocks; without any nothing is notified."""
     told = [_tell(what, events, blocks) for what, events in _TOLD.items()] if blocks else []
     return [_end_dead_runs(), *told]
 

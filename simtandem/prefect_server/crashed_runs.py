@@ -31,7 +31,7 @@ async def _end(client: PrefectClient, environments: list[bytes]) -> int:
     wanted = FlowRunFilter(state=FlowRunFilterState(type=FlowRunFilterStateType(any_=_UNDER_WAY)))
     ended = 0
     for run in await client.read_flow_runs(flow_run_filter=wanted):
-        # a run from a terminal has no deployment: it is its own process, and reports by itself
+        # a run from a terminal has no deployment: it is its own process, and reports its end
         if run.deployment_id is None or any(str(run.id).encode() in each for each in environments):
             continue
         told = "Its process is gone. Run it again; what was done is not done twice."
@@ -42,7 +42,7 @@ async def _end(client: PrefectClient, environments: list[bytes]) -> int:
 
 
 def _environments() -> list[bytes]:
-    """The environments of all processes we may look into: a run's process has its id there."""
+    """The environments of all processes that this user may read: a run's process has its id there."""
     found = []
     for folder in _PROCESSES.iterdir() if _PROCESSES.is_dir() else ():
         if folder.name.isdigit():

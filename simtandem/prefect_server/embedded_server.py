@@ -1,7 +1,7 @@
 """The Prefect server of a home: found where one runs and proves itself, started where none does.
 
 It is a child process on a loopback port, with its database and its log in SIMTANDEM_HOME. Runs at the same time share
-it: each holds a shared lock on a file, and the server, once nobody holds it any more, ends by itself. So it outlives no
+it: each holds a shared lock on a file, and the server, ends once nobody holds it any more. So it outlives no
 run for long, not even one that was killed, and no run loses it to another one that ends first.
 """
 
@@ -62,7 +62,7 @@ class EmbeddedServer:
     async def attach(self) -> None:
         """Hold the shared lock; find the server that runs, or begin to start one while nobody else does.
 
-        Raises `OrchestrationError`. May be cancelled: whatever it waits for, it lets the event loop continue.
+        Raises `OrchestrationError`. May be cancelled: its waits do not block the event loop.
         """
         try:
             self._home.mkdir(parents=True, exist_ok=True)
@@ -192,7 +192,7 @@ class EmbeddedServer:
                 "PREFECT_SERVER_CORS_ALLOWED_ORIGINS": url.removesuffix("/api"),
             }
             module = "simtandem.prefect_server.server_process"
-            self._child = subprocess.Popen(  # noqa: S603 - our own module; -P: no file of the current folder is in
+            self._child = subprocess.Popen(  # noqa: S603 - a module of simtandem; -P: no file of the current folder is in
                 [sys.executable, "-P", "-m", module, str(listener.fileno()), str(self._home)],
                 env=child_environment(variables, meant_for_another),
                 cwd=self._home.parent,  # Prefect reads `.env` and `prefect.toml` in its folder
@@ -257,7 +257,7 @@ def _is_held(file: Path) -> bool:
 
 
 def _not_started(home: Path, hint: str) -> str:
-    """That the embedded server did not start, and why: a full disk is named, whatever else came of it."""
+    """That the embedded server did not start, and why: a full disk is named first."""
     told = "The embedded Prefect server did not start"
     if not _disk_is_full(home, hint):
         return f"{told}. Nothing was sent.\n{hint}"

@@ -1,7 +1,7 @@
-"""Starts flows, with a Prefect server to report to: the operator's, where `PREFECT_API_URL` names one, or our own.
+"""Starts flows with a Prefect server to report to: the one `PREFECT_API_URL` names, or an embedded one.
 
 The run's record is the ledger, and its result is in its folder: Prefect shows both, and a run never waits long for it.
-A server of our own that dies or freezes is started again, once or twice; then the run continues without it.
+An embedded server that dies or freezes is started again, once or twice; then the run continues without it.
 """
 
 import asyncio
@@ -33,11 +33,11 @@ log = logging.getLogger(__name__)
 
 _LOOK_S = 1.0
 _RESTARTS = 2
-_SILENT_TIMES = 3  # looks without an answer, for a server that is not our own
+_SILENT_TIMES = 3  # looks without an answer, for a server that simtandem did not start
 _GIVEN_UP_AFTER = 60  # such looks
 _CLEANS_UP_WITHIN_S = 5.0  # a flow that is cancelled: what is on its way is recorded
 _TOLD_WITHIN_S = 30.0  # the end of a run, to a server that answers
-_UNANSWERED = 3  # looks in vain after the end of a run: then Prefect is not told of it
+_UNANSWERED = 3  # looks in vain after the end of a run: then the end is not reported to Prefect
 
 
 class Orchestration:
@@ -74,7 +74,7 @@ class Orchestration:
         self._server.let_go()
 
     async def ready(self) -> str:
-        """Wait until the API answers; its URL. Prefect's client is told where it is and imported meanwhile.
+        """Wait until the API answers; its URL. Prefect's client gets that URL and is imported meanwhile.
 
         Raises `OrchestrationError`.
         """
@@ -96,7 +96,7 @@ class Orchestration:
         return url
 
     async def keep_up(self) -> None:
-        """Start the server again if it is gone: ours, or the one that was there before us and that we use."""
+        """Start the embedded server again if it is gone, also one that another process had started."""
         if self.own and await self._server.gone():
             await self._server.again()
 
@@ -105,7 +105,7 @@ class Orchestration:
 
         `begins` is called when Prefect has made its preparations, its signal handler among them.
 
-        Returns soon after the run's own end, whatever has become of the server, and soon after it is cancelled. Raises
+        Returns soon after the run's own end, also if the server is gone, and soon after it is cancelled. Raises
         `OrchestrationError` where the server was lost permanently before the run began.
         """
         run = _FlowRun(request, begins)
@@ -147,7 +147,7 @@ class Orchestration:
                     log.warning("%s", error)
 
     async def _tell_the_end(self, flow: "asyncio.Task[Any]") -> None:
-        """The run has ended: Prefect is told of it, as long as it answers."""
+        """The run has ended: report that to Prefect, as long as it answers."""
         unanswered, give_up = 0, asyncio.get_running_loop().time() + _TOLD_WITHIN_S
         while not flow.done() and unanswered < _UNANSWERED and asyncio.get_running_loop().time() < give_up:
             await asyncio.wait({flow}, timeout=_LOOK_S)
@@ -180,7 +180,7 @@ def run_and_leave(work: Coroutine[Any, Any, Result]) -> Result:
 
 
 class _FlowRun:
-    """The flow under way. `ended` is done as soon as its own part of it has ended, before Prefect is told."""
+    """The flow under way. `ended` is done as soon as its own part has ended, before that is reported to Prefect."""
 
     def __init__(self, request: BulkUpdate, begins: Callable[[], None]) -> None:
         self._begins = begins

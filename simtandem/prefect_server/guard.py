@@ -250,7 +250,7 @@ def _is_api(scope: Scope) -> bool:
 
 
 def _is_open(scope: Scope) -> bool:
-    """Whether it is one of the UI's own files, or says no more than that the server is there."""
+    """Whether it is one of the UI's own files, or only whether the server is there."""
     return not _is_api(scope) or (scope["method"] == "GET" and scope["path"] in _OPEN)
 
 

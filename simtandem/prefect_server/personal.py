@@ -36,7 +36,7 @@ class Reply:
 
     @property
     def content(self) -> dict[str, Any]:
-        """The JSON object of an answer that says yes; empty where it says no."""
+        """The JSON object of a successful answer; empty for any other."""
         if not self.messages or not 200 <= self.messages[0]["status"] < 300:
             return {}
         read = json.loads(b"".join(each.get("body", b"") for each in self.messages[1:]) or b"{}")

@@ -1,4 +1,4 @@
-"""What Prefect is told through its environment: its client, and the embedded server."""
+"""What Prefect reads from its environment: its client, and the embedded server."""
 
 import logging
 
@@ -48,7 +48,7 @@ CLIENT = {
     "PREFECT_LOGGING_EXTRA_LOGGERS": "simtandem",
     "PREFECT_LOGGING_TO_API_WHEN_MISSING_FLOW": "ignore",  # what is said before and after the flow is for this terminal
     "PREFECT_LOGGING_HANDLERS_CONSOLE_LEVEL": "CRITICAL",  # the run's own output says it better; the UI has it all
-    "PREFECT_LOGGING_INTERNAL_LEVEL": "CRITICAL",  # a server that is away is told once, not with every event
+    "PREFECT_LOGGING_INTERNAL_LEVEL": "CRITICAL",  # an unreachable server is reported once, not with every event
 }
 SERVER = {
     **CLIENT,

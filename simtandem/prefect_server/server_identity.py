@@ -1,4 +1,4 @@
-"""How an embedded server proves that it is the one that was started for a home, and not whoever else has its port now.
+"""How an embedded server proves that it is the one that was started for a home, and not another program on its port.
 
 The process that starts it notes its address and a secret in a file that only this user reads, and hands the server the
 secret. Asked with a number never used before, the server answers with a proof that takes the secret, and that holds for
@@ -80,7 +80,7 @@ class ServerNote:
             return Answer.FOREIGN
         except (OSError, http.client.HTTPException) as error:
             return _no_answer(error)
-        except Exception:  # noqa: BLE001 - whatever a foreign program answers, and whatever is made of it
+        except Exception:  # noqa: BLE001 - any answer of a foreign program, and any error from it
             return Answer.FOREIGN
 
     def _judge(self, told: str, version: object, expected: str) -> Answer:
@@ -98,7 +98,7 @@ class ServerNote:
 
 
 def is_server_of(home: Path, url: str) -> bool:
-    """Whether the server of this home runs at that address: only then is it told the home's credential."""
+    """Whether the server of this home runs at that address: only then is the home's credential sent to it."""
     note = ServerNote.read(home / "server.json")
     return note is not None and note.url == url.rstrip("/") and note.ask(home) is Answer.OURS
 

@@ -1,6 +1,6 @@
 """The embedded Prefect server's own process: serve until nobody uses the home's lock file any more.
 
-Started with `python -m`, by `EmbeddedServer` alone: the socket to listen on is inherited, what it is told, its secret
+Started with `python -m`, by `EmbeddedServer` alone: the socket to listen on is inherited, its settings, its secret
 among it, comes on stdin.
 Prefect is imported here only, not by the process that starts this.
 """
@@ -22,7 +22,7 @@ from simtandem.prefect_server.credential import kept_credential
 from simtandem.prefect_server.server_identity import PROOF_PATH, proof
 
 LINGER_S = 3.0
-"""A server ends so long after the last run has let go: what that told last is still being stored."""
+"""A server ends so long after the last run has let go: what that reported last is still being stored."""
 
 _LOOK_S = 0.25
 _DRAIN_S = 5

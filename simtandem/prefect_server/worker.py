@@ -76,7 +76,7 @@ class Worker(ProcessWorker):
         )
         state: State[Any] = Failed(name="Input unusable", message=escaping.state(refusal))
         await self.client.set_flow_run_state(flow_run.id, state, force=True)
-        # an error tells the worker that no process was started; the run has its state already
+        # an error means to the worker that no process was started; the run has its state already
         (task_status or TASK_STATUS_IGNORED).started(RuntimeError(refusal))  # type: ignore[arg-type]
         return ProcessWorkerResult(status_code=0, identifier="refused")
 
@@ -128,7 +128,7 @@ def own_name() -> str:
 def _let_results_stand() -> None:
     """Have the worker leave the state of a run that has ended, also where it was just cancelling that run.
 
-    By itself it calls the run "cancelled successfully", by force: over the counts that a cancelled run leaves in its
+    Alone it calls the run "cancelled successfully", by force: over the counts that a cancelled run leaves in its
     state, and over the result of a run that had completed meanwhile.
     """
     from prefect.runner._state_proposer import StateProposer

@@ -8,7 +8,7 @@ import polars as pl
 
 WIDTH, HEIGHT = 320.0, 72.0
 MOST_BARS = 60
-"""Of more values the newest are shown: more bars can't be told apart on a phone."""
+"""Of more values the newest are shown: more bars can't be distinguished on a phone."""
 
 _FEWEST_SLOTS = 10
 _DAY = timedelta(days=1)

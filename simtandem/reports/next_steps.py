@@ -20,7 +20,7 @@ _CHARGED = "charged this month (UTC) and every month it stays so"
 _SPLITS = {
     Finding.PAYING_BUT_OFF: f"{{}} {_CHARGED}.",
     Finding.SIM_WITHOUT_ENDPOINT: f"{{}} {_CHARGED}. Assign an endpoint, or end the charge.",
-    Finding.ON_BUT_DEAD: "{} not charged, although the device looks on.",
+    Finding.ON_BUT_DEAD: "{} not charged, although the device appears active.",
 }
 
 
@@ -136,7 +136,7 @@ def _moved(document: Document, examined: pl.DataFrame) -> list[Advice]:
         return []
     text = (
         "They are not as this run left them. Find out who changed them before you send the same again: another run of "
-        "simtandem, someone else (API or Portal), or the carrier by itself. Then compare:"
+        "simtandem, someone else (API or Portal), or the carrier. Then compare:"
     )
     rows = examined.filter(pl.col("verdict") == Verdict.CHANGED_BY_OTHERS)["row"].to_list()
     why = [f"{of(shared, 'row')}: {sentence}" for sentence, shared in explanations(examined, Verdict.CHANGED_BY_OTHERS)]

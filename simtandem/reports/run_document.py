@@ -120,7 +120,7 @@ class Document(TypedDict):
     not_sent: NotRequired[NotSentCounts]
     billing: NotRequired[Billing]
     warnings: NotRequired[list[str]]
-    """What an operator should know of how the run was made, whatever became of it."""
+    """What an operator should know of how the run was made, whichever way it ended."""
     stopped: NotRequired[Stopped]
     refusal: NotRequired[str]
     next: NotRequired[str]

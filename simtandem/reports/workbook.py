@@ -1,6 +1,6 @@
 """A workbook (XLSX) of typed tables: a sheet each, headers that stay in view, a filter, and nothing that could run.
 
-Text is written as text, never as a number, a link or a formula, whatever it begins with. XlsxWriter keeps one row in
+Text is written as text, never as a number, a link or a formula, for any first character. XlsxWriter keeps one row in
 memory and writes the others to a temporary file.
 """
 

@@ -88,7 +88,7 @@ class Applying:
     async def turn(self) -> AsyncIterator[None]:
         """In this block this run alone sends to its carrier. It plans again first, where others changed devices.
 
-        Where the waiting for it is interrupted, the block is entered all the same, and sends nothing.
+        Where the waiting for it is interrupted, the block is entered nevertheless, and sends nothing.
         """
         if not self._batches:
             yield
@@ -172,7 +172,7 @@ class Applying:
         return self.interrupted or bool(self.stopped)
 
     async def _change_sims(self, work: BatchWork, ready: Sequence[Change]) -> set[int] | None:
-        """Send these. Returns the rows whose turn came when their look was too old; None where nothing else may go."""
+        """Send these. Returns the rows whose look was too old by then; None where nothing else may go."""
         sending = _SimSending()
         await together(ready, partial(self._change_sim, work, sending))
         return None if sending.over else sending.late
@@ -239,7 +239,7 @@ class Applying:
         return set()
 
     async def _read_what_happened(self, work: BatchWork, half: Half) -> None:
-        """Before trying again after an outage: whatever got through without an answer is not sent again."""
+        """Before trying again after an outage: what was carried out without an answer is not sent again."""
         changes = work.open(half)
         rows = work.batch.rows.filter(pl.col("row").is_in([change.row for change in changes]))
         now = await self._carrier.read(rows.select("sim_id", "endpoint_id"))
@@ -293,7 +293,7 @@ class Applying:
         return StepResult(change.row, Outcome.HELD, 0, error=why)
 
     async def _give_up(self, work: BatchWork, half: Half) -> None:
-        """End what is open. Where the stop rule left calls in doubt, the carrier is read once more before that."""
+        """End what is open. Where the stop rule left calls without answer, the carrier is read once more first."""
         if self.stopped and work.doubtful[half]:
             with suppress(CarrierError, Interrupted):
                 await self._read_what_happened(work, half)

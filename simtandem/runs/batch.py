@@ -130,7 +130,7 @@ class BatchWork:
         return end is not None and end.outcome is Outcome.HELD and end.now is not None
 
     def found(self, half: Half, ended: Iterable[StepResult]) -> list[StepResult]:
-        """What a look says of the steps of one half that have no result yet; there after a call of ours: applied."""
+        """What a look says of the steps of one half that have no result yet; if this run called: applied."""
         open_ends = [end for end in ended if end.row not in self.results[half]]
         return [
             replace(end, outcome=Outcome.APPLIED, attempts=1)

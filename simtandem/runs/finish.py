@@ -104,7 +104,7 @@ async def reconcile_briefly(run: Run, carrier: Carrier) -> None:
 
 def _say_unread(why: str = "") -> None:
     progress.current().message(
-        f"There was no time to read the fleet afresh{why and ': '}{why}. The report tells what the carrier answered; "
+        f"There was no time to read the fleet afresh{why and ': '}{why}. The report shows what the carrier answered; "
         "run `simtandem reconcile` later to see where the devices are."
     )
 
@@ -138,7 +138,7 @@ def finish(
     """Judge every row, record the verdicts, write the files; returns the run's document.
 
     `ended` is how: finished, interrupted, or refused before anything was sent; `why` says so in words. A plan is
-    finished, and `why` says what would refuse it. `stop` tells who
+    finished, and `why` says what would refuse it. `stop` says who
     or what ended the sending early. The document is also kept in the run's folder and in the ledger.
     """
     folder, ledger = run.folder, run.ledger

@@ -139,10 +139,10 @@ def _managed(ledger: Ledger, account: AccountKey) -> pl.DataFrame:
 
 
 async def explain_changes(audit: Audit, carrier: Carrier) -> None:
-    """Say of every status that is not what it was who changed it: by our own record, then by the carrier's events.
+    """Say of every status that is not what it was who changed it: by simtandem's record, then by the carrier's events.
 
-    Events are read only for what our record does not explain. A carrier that won't give them stops nothing: what they
-    would tell stays open.
+    Events are read only for what simtandem's record does not explain. A carrier that won't give them stops nothing:
+    what they would show stays open.
     """
     progress.current().begins("looking for who changed what")
     earlier = audit.earlier("explained.parquet")
@@ -193,7 +193,7 @@ def listed_at(folder: RunFolder) -> datetime:
 
 
 def _changes(audit: Audit, earlier: pl.DataFrame) -> pl.DataFrame:
-    """What left where we put it, what changed since the audit before, and what that one could not explain yet."""
+    """What left where simtandem put it, what changed since the audit before, and what it could not explain yet."""
     inventory, seen = audit.folder.table("inventory.parquet"), listed_at(audit.folder)
     drifted = attribution.drift(inventory, audit.folder.table("managed.parquet"), seen)
     still_open = attribution.open_questions(earlier, inventory)
@@ -222,12 +222,12 @@ async def _events_of(changes: pl.DataFrame, carrier: Carrier) -> pl.DataFrame | 
 
 
 def _ending(audit: Audit) -> list[str]:
-    """The statuses that the carrier ends by itself."""
+    """The statuses that the carrier ends automatically."""
     return [one.name for one in audit.lifecycle.sims if one.becomes]
 
 
 async def _tests(audit: Audit, carrier: Carrier) -> pl.DataFrame:
-    """Events of moves to a status that ends by itself, of SIMs of which neither ledger nor an older audit knows it."""
+    """Events of moves to a status that ends automatically, where neither the ledger nor an older audit knows it."""
     inventory, managed = audit.folder.table("inventory.parquet"), audit.folder.table("managed.parquet")
     earlier = audit.earlier("findings.parquet")
     known = [managed.filter(pl.col("sim_status").is_in(_ending(audit)))["sim_id"]]

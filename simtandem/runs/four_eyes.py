@@ -40,7 +40,7 @@ class Person:
 
 
 class Login(Protocol):
-    """What the server's login knows of people. None where it can't tell them apart."""
+    """What the server's login knows of people. None where it has no names of them."""
 
     async def asked(self, flow_run: UUID) -> str | None:
         """Who began this flow run."""
@@ -86,7 +86,7 @@ def objection(asked: Person | None, approved: Person) -> str:
     """Why this approval is none where four eyes are demanded; empty where it is one."""
     if asked is None or asked.identity is not approved.identity:
         known = "nobody" if asked is None else str(asked)
-        return f"{approved} approved what {known} asked for: that can't be told to be two people."
+        return f"{approved} approved what {known} asked for: these may be one person."
     if asked.is_same(approved):
         return f"{approved} asked for this and can't approve it (SIMTANDEM_FOUR_EYES): someone else has to."
     return ""

@@ -119,7 +119,7 @@ class FreshLook:
     async def part(self, work: BatchWork, half: Half, left: Sequence[Change], end: End) -> AsyncIterator[list[Change]]:
         """Those of these changes that may be sent now, in the block. Where there are none, some are read again first.
 
-        One part at a time is read and sent, whatever batch it is of: else reading alone could use up the budget. What
+        One part at a time is read and sent, from any batch: otherwise reading alone could use up the budget. What
         moved is held.
         """
         ready = [change for change in left if self.good(work, change.row)]

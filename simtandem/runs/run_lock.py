@@ -49,7 +49,7 @@ async def one_at_a_time(settings: Settings, given_up: Callable[[], bool]) -> Asy
 
 
 async def changed_meanwhile(run: Run, look: FreshLook, given_up: Callable[[], bool]) -> pl.DataFrame:
-    """The plan's rows to be read again before the first is sent, now that it is this run's turn.
+    """The plan's rows to be read again before the first is sent, now that this run holds the lock.
 
     All of them where another run sent changes since the listing; else those that an old look is not good enough for,
     if they can all be sent before this one is old. Where they can't, each batch looks for itself.

@@ -1,6 +1,6 @@
 """Whose a half is: which run sent it last, by the record.
 
-A run has a claim to a half it sent that was not refused, and that it did not take back by itself. Steps that have
+A run has a claim to a half it sent that was not refused, and that it did not take back. Steps that have
 ended are looked up in the ledger's table of what was last sent, however old they are and whether or not their run was
 pruned. Of a run that was killed, calls without an ended step count as well. Who changed owners alone is not in the
 table: where owners are to be given back, the calls of all later runs are read. So they are where an undo was the last

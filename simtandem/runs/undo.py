@@ -22,7 +22,7 @@ _CHANGES = "changes.parquet"
 
 
 def _runs_here(host: str, pid: int, process: str | None) -> bool:
-    """A run of another machine counts as ended: nobody here can tell, and what it left must not be stuck for ever."""
+    """A run of another machine counts as ended: its process can't be checked, and its devices must not be stuck."""
     return host == socket.gethostname() and process_may_run(host, pid, process)
 
 

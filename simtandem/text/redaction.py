@@ -1,9 +1,9 @@
 """What must never be recorded or shown, and taking it out of text, no matter who put it there.
 
-A secret is told to `learn` as soon as this process knows it. From then on `redacted` takes it out of any text, in its
+A secret is passed to `learn` as soon as this process knows it. From then on `redacted` takes it out of any text, in its
 own spelling and as base64, percent-code, hex, JSON or HTML spell it. What looks like a JSON Web Token is taken out
-always, known or not: a carrier may echo one that was never ours. From the first secret on, log records are redacted as
-they are made, no matter who makes them.
+always, known or not: a carrier may echo one that simtandem never had. From the first secret on, log records are
+redacted as they are made, no matter who makes them.
 
 A password that is a plain word is taken out of addresses alone: elsewhere it would make holes in sentences and paths.
 """
@@ -30,7 +30,7 @@ _SHORTEST = 6
 _SHORTEST_PATH = 12
 _LONGEST_WORD = 16  # a password of letters alone, up to here, is taken for a word
 _JWT = (
-    r"eyJ[A-Za-z0-9_-]{8,}(?:\.[A-Za-z0-9_-]{10,}){1,4}(?:\.[A-Za-z0-9_-]*)?"  # header and payload, whatever follows
+    r"eyJ[A-Za-z0-9_-]{8,}(?:\.[A-Za-z0-9_-]{10,}){1,4}(?:\.[A-Za-z0-9_-]*)?"  # header and payload, and anything after
     r"|eyJ[A-Za-z0-9_-]{24,}\.?"  # cut short
     r"|ZXlK[A-Za-z0-9+/_-]{32,}={0,2}"  # as base64
 )
@@ -68,7 +68,7 @@ def _base64(data: bytes) -> Iterator[str]:
 
 
 class Redactor:
-    """Takes out what it was told. Safe in any thread."""
+    """Removes the secrets that it knows. Safe in any thread."""
 
     def __init__(self) -> None:
         self._kept: dict[str, frozenset[str]] = {}
@@ -125,7 +125,7 @@ class Redactor:
 
 
 def _looked_for(secret: str) -> frozenset[str]:
-    """The spellings to look for: all, if it can be told from an ordinary word by its looks."""
+    """The spellings to look for: all, if it looks unlike an ordinary word."""
     secret = secret.strip()
     if len(secret) < _SHORTEST or (secret.isalpha() and len(secret) <= _LONGEST_WORD):
         return frozenset({f":{secret}@", f":{quote(secret, safe='')}@"})
@@ -201,7 +201,7 @@ class _RecordsRedacted:
         record: logging.LogRecord = self._make(*args, **kwargs)
         try:
             told = record.getMessage()
-        except Exception:  # noqa: BLE001 - a mistake in the call: logging tells of it where it formats
+        except Exception:  # noqa: BLE001 - a mistake in the call: logging reports it where it formats
             return record
         if (hidden := redacted(told)) != told:
             record.msg, record.args = hidden, ()

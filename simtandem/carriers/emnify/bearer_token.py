@@ -54,6 +54,6 @@ class Tokens:
         except (jwt.PyJWTError, KeyError, TypeError, ValueError, OverflowError, RecursionError):
             return float("inf")
         left = exp - now
-        if not math.isfinite(exp) or left <= 0:  # no moment, or clocks that differ: only a 401 can tell
+        if not math.isfinite(exp) or left <= 0:  # no moment, or clocks that differ: only a 401 shows it
             return float("inf")
         return exp - min(_EARLY_S, left / 10)

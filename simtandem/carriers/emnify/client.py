@@ -40,7 +40,7 @@ _AUTHENTICATIONS, _AUTHENTICATIONS_S = 95, 300.0  # 100 are allowed per address
 
 @dataclass(frozen=True, slots=True)
 class Account:
-    """Where and as whom to call, and how much. `calls` in `window_s` seconds are ours to use, the reserve taken off."""
+    """Where and as whom to call, and how much. `calls` in `window_s` seconds may be used, less the reserve."""
 
     base_url: str
     token: str = field(repr=False)

@@ -205,7 +205,7 @@ class EndpointWriter:
         """Each in a call of its own, in an order that makes those tried so far a fair sample.
 
         `until_known`: end as soon as some were tried and few of them refused. If the first dozen are all forbidden,
-        that speaks for all the rest.
+        that holds for all the rest.
         """
         order = _spread(changes) if len(changes) >= _WORTH_PROBING else list(changes)
         order = order[:_MOST_PROBES] if until_known else order

@@ -1,7 +1,7 @@
 """The carrier's event log, a window of it at a time, with the fewest calls.
 
 A query takes up to six types and up to six ICCIDs. Where only a few SIMs are of interest and the window is long, asking
-for the SIMs costs less than reading the window; the window's first page tells.
+for the SIMs costs less than reading the window; the window's first page shows which.
 """
 
 import math

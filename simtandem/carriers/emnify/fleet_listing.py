@@ -47,7 +47,7 @@ async def _read(transport: Transport, route: Route) -> Reading:
 
 
 def _join(pairs: pl.DataFrame, sims: pl.DataFrame) -> tuple[pl.DataFrame, pl.DataFrame]:
-    """Pairs with the SIMs that are in none and have no endpoint; and the SIMs that name an endpoint all the same."""
+    """Pairs with the SIMs that are in none and have no endpoint; and the SIMs that name an endpoint nevertheless."""
     lone = sims.join(pairs.filter(pl.col("sim_id").is_not_null()), on="sim_id", how="anti")
     named = pl.col("endpoint_id").is_not_null()
     return pl.concat([pairs, lone.filter(~named)]), lone.filter(named)

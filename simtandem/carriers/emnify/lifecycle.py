@@ -4,7 +4,7 @@ Legal SIM moves: Issued to Activated, Issued to Factory Test, Factory Test to Ac
 back. Nothing else. An endpoint goes between Enabled and Disabled freely, with one trap: changing it while its SIM is in
 Factory Test makes the carrier activate the SIM, which charges it and can't be undone.
 
-A SIM is charged while it is Activated, whatever its endpoint.
+A SIM is charged while it is Activated, with any endpoint.
 """
 
 from collections.abc import Mapping

@@ -1,4 +1,4 @@
-"""Reading a whole listing, page by page, while it may shift under our hands.
+"""Reading a whole listing, page by page, while it may shift.
 
 Paging is in the headers. A page past the end is the last page again, so `X-Total-Pages` says where to stop; where a
 proxy has stripped the headers, a page without anything new does. Items added or removed between two pages move others
@@ -182,7 +182,7 @@ async def _by_headers(transport: Transport, route: Route, first: Page) -> list[P
         read = await together(some, partial(read_page, transport, route), at_once)
         pages += read
         new = {ident for page in read for ident in page.rows[route.key]} - ids
-        if not new:  # past the end, whatever the headers say
+        if not new:  # past the end, even if the headers differ
             break
         ids |= new
         _check_end(route, len(pages), len(ids))

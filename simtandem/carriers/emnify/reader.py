@@ -127,7 +127,7 @@ class Reader:
     async def read(self, pairs: pl.DataFrame) -> pl.DataFrame:
         """Read known pairs afresh. See `simtandem.carriers.protocol.Carrier.read`.
 
-        A SIM that has left its endpoint, or whose endpoint is gone, is read by itself, with the endpoint it has now.
+        A SIM that has left its endpoint, or whose endpoint is gone, is read individually, with the endpoint it has now.
         """
         endpoints = await self._read_endpoints(pairs["endpoint_id"].drop_nulls().to_list())
         unseen = set(pairs["sim_id"].drop_nulls()).difference(endpoints["sim_id"])
@@ -266,7 +266,7 @@ class Reader:
             match = page.rows.filter(pl.col("iccid") == iccid) if page is not None else table([])
             if match.height or (page is not None and page.rows.height <= 1):
                 return match.row(0) if match.height else None
-        async with self._one_listing:  # the filter is not honoured here: only the whole listing can tell
+        async with self._one_listing:  # the filter is not honoured here: only the whole listing shows it
             if self._all_sims is None:
                 sims = await read_rest(self._transport, SIMS, await read_page(self._transport, SIMS, 1))
                 self._all_sims = sims.rows

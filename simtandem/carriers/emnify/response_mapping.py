@@ -3,7 +3,7 @@
 The API answers errors as `{error_code, error_token, message}`, the same with a list `errors`, a gateway's `{message}`,
 nothing at all, or an HTML page from the edge. One code comes with several statuses: 1601 is an outage with a 503 and a
 refusal permanently with a 404; 1401 is how an unknown id is answered. So 401 is about the token, 408, 429 and 5xx are
-worth another attempt, and any other 4xx refuses what that call named, whatever the code.
+worth another attempt, and any other 4xx refuses what that call named, with any code.
 """
 
 from dataclasses import dataclass

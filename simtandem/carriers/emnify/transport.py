@@ -1,8 +1,8 @@
 """One call to emnify, from its place in the budget to an answer that means something.
 
-Who mends what: the budget waits (our limits, 429). This module renews tokens and repeats what certainly was not
-processed, and reads, which may be repeated freely. An unanswered write is handed back: only its caller knows how to
-read it back.
+Which fault is handled where: the budget waits (rate limits, 429). This module renews tokens and repeats what certainly
+was not processed, and reads, which may be repeated freely. An unanswered write is handed back: only its caller knows
+how to read it back.
 """
 
 import asyncio
@@ -94,7 +94,7 @@ class Transport:
         self.tokens = Tokens(self._authenticate)
 
     def halt_changes(self) -> None:
-        """Send no more changes: those that wait for their turn raise `Interrupted`. All other calls continue."""
+        """Send no more changes: those that still wait raise `Interrupted`. All other calls continue."""
         self._changes_halted = True
 
     async def get(self, path: str, *, spacing: str, purpose: str, query: dict[str, str] | None = None) -> Reply:
@@ -193,7 +193,7 @@ class Transport:
         return reply
 
     def _require_own_host(self, url: httpx.URL) -> None:
-        """The token goes to the host that it was configured with, whatever a path was made of."""
+        """The token goes to the host that it was configured with, for any path."""
         own = self._http.base_url
         if (url.scheme, url.host, url.port) != (own.scheme, own.host, own.port):
             raise CarrierRefused(f"A call would have left {own.host} with its token. It was not sent.", "misdirected")
@@ -207,7 +207,7 @@ class Transport:
     async def _exchange(self, request: httpx.Request, *, wants_body: bool, many: bool) -> tuple[Reply, str, str]:
         """The reply, the fault's name where there was one, and the carrier's id of the request.
 
-        Whatever is sent, and however slowly, it ends in time and takes a bounded part of the memory. Redirects are not
+        Any answer, however slow, ends in time and takes a bounded part of the memory. Redirects are not
         followed: they would take the token somewhere else.
         """
         try:

@@ -1,1 +1,1 @@
-"""A local stand-in for AerAdmin 5, the interface of Aeris's own platform (AerPort)."""
+"""A local emulator of AerAdmin 5, the interface of Aeris's own platform (AerPort)."""

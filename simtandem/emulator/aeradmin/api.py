@@ -1,4 +1,4 @@
-"""AerAdmin's calls. Whatever no source says carries the header of a stand-in."""
+"""AerAdmin's calls. What no source documents carries the header `X-Emulator-Stand-In`."""
 
 import json
 from collections.abc import Mapping

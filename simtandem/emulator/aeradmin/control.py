@@ -40,7 +40,7 @@ class AerAdminControl(SiteControl):
     async def _change_sim(self, request: Request) -> object:
         """`{"state": NAME}` by someone at AerPort; `{"kb": N}`, `{"sms": N}` or `{"traffic_days": N}` more traffic.
 
-        `{"shown_as": WORD}`: another `deviceStatus`, whatever the state; `{"result": [CODE, MESSAGE]}`: of this SIM.
+        `{"shown_as": WORD}`: another `deviceStatus`, for any state; `{"result": [CODE, MESSAGE]}`: of this SIM.
         """
         found = self._account.fleet.find("ICCID", request.path_params["iccid"])
         if found is None or found[1] is None:

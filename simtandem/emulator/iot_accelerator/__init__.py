@@ -1,1 +1,1 @@
-"""A local stand-in for the IoT Accelerator, the platform that Aeris took over from Ericsson."""
+"""A local emulator of the IoT Accelerator, the platform that Aeris took over from Ericsson."""

@@ -38,7 +38,7 @@ class ChangeFeed:
     queries: dict[str, FeedQuery] = field(default_factory=dict)
 
     def accept(self, query: FeedQuery) -> str:
-        """Take a request in; returns its id."""
+        """Accept a request; returns its id."""
         request_id = f"HIST{len(self.queries) + 1:06d}"
         self.queries[request_id] = query
         return request_id

@@ -33,7 +33,7 @@ class IotFaultRule(HttpFaultRule):
     """Which calls, and what happens to them: as `HttpFaultRule` says, and `ids` and `reason` of `failed_sims`."""
 
     ids: tuple[str, ...] = ()
-    reason: str = "Emulator: failed as told."
+    reason: str = "Emulator: failed as configured."
     kinds: ClassVar[tuple[type[StrEnum], ...]] = (HttpFault, TicketFault)
 
     def __post_init__(self) -> None:

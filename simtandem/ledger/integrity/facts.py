@@ -70,7 +70,7 @@ BEFORE = "before"
 class FactTable:
     """Where facts of a kind are.
 
-    `key` is the column that tells one from another in its run, together with `also` where that is named. `via` is the
+    `key` is the column that identifies one in its run, together with `also` where that is named. `via` is the
     table that says whose they are, where their own doesn't. `shown` are columns that are beside the key in a
     fact's reference, so that a fact that is gone can still be named. `one` and `many` are the words for people. `kept`:
     pruning leaves them.

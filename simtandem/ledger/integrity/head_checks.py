@@ -58,7 +58,7 @@ def verify_heads(connection: Connection, kept: Sequence[Kept] = ()) -> HeadsProo
     return proof
 
 
-_CUT = "What was recorded was taken away, or this is an older copy of the ledger"
+_CUT = "What was recorded was removed, or this is an older copy of the ledger"
 
 
 def _by_number(proof: HeadsProof, kept: Sequence[Kept]) -> dict[int, list[Kept]]:

@@ -59,7 +59,7 @@ class Entry:
 def add(connection: Connection, strand: Strand, ident: str, why: str, link: int, head: str) -> Entry:
     """Add an entry for a chain whose new links are inserted. Others who add one wait from here to the commit.
 
-    So it comes last in a transaction, after whatever else that waits for.
+    So it comes last in a transaction, after everything else that waits.
     """
     postgres = connection.dialect.name == "postgresql"  # SQLite lets only one write at a time anyhow
     place, lock = ("%s", " FOR NO KEY UPDATE") if postgres else ("?", "")

@@ -1,4 +1,4 @@
-"""Heads kept outside the ledger's database: the file in simtandem's home, and whatever a person kept.
+"""Heads kept outside the ledger's database: the file in simtandem's home, and the heads that a person kept.
 
 A line of such a file is an entry as JSON (`line`), or any text with an entry in it as messages and logs show it.
 """

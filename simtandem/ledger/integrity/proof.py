@@ -97,6 +97,6 @@ def spoken_counts(counts: Mapping[str, int]) -> str:
 
 
 def printable(text: str) -> str:
-    """Text that no terminal and no encoding trips over, whatever was found in the database."""
+    """Text that no terminal and no encoding trips over, for any content of the database."""
     safe = text.encode("utf-8", "backslashreplace").decode()
     return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in safe)

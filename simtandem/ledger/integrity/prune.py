@@ -74,8 +74,8 @@ def prune(
 ) -> Proof:
     """Archive a run into a folder, prove the archive, then take its details out of the ledger. Returns what was proved.
 
-    Nothing is locked for longer than it takes to write `at_once` facts or one link's, and others get their turn in
-    between. Where it is killed on the way, the record verifies all the same, and pruning again continues from there.
+    Nothing is locked for longer than it takes to write `at_once` facts or one link's, and others get the lock in
+    between. Where it is killed on the way, the record still verifies, and pruning again continues from there.
     Raises `LedgerError` and takes nothing where the record doesn't verify, the archive isn't equal to it, or someone
     still writes to the run.
     """
@@ -102,7 +102,7 @@ def _proved(connection: Connection, run_id: str) -> Proof:
     if proof.found:
         raise LedgerError(
             f"The record of run {run_id} is not as it was written ({proof.findings[0]}), so it is left alone. "
-            f"`simtandem verify {run_id}` tells all."
+            f"`simtandem verify {run_id}` shows all."
         )
     return proof
 
@@ -164,7 +164,7 @@ def _baseline(connection: Connection, run_id: str) -> pl.DataFrame:
 
 
 def _note(ledger: Ledger, run_id: str, head: str, pruning: tuple[str, str, str]) -> None:
-    """Note that the run is pruned: from now on its archive speaks for its details."""
+    """Note that the run is pruned: from now on its archive has its details."""
     with ledger.database.write() as connection, Chain(connection, run_id) as chain:
         _unchanged(chain, head)
         row = inserts.pruning_row(run_id, ledger.clock(), *pruning, _count(connection, run_id))

@@ -74,7 +74,7 @@ class Recorded:
 
 
 def run_ids(connection: Connection) -> list[str]:
-    """Every run that anything recorded speaks of, whether or not its header is there."""
+    """Every run that anything recorded refers to, whether or not its header is there."""
     tables = {"links", *(fact.table.name for fact in FACTS.values() if "run_id" in fact.table.columns)}
     found: set[str] = set()
     for table in sorted(tables):
@@ -90,7 +90,7 @@ def answers_to_nothing(connection: Connection) -> list[str]:
 
 
 def arrival_ids(connection: Connection) -> list[str]:
-    """Every arrival that anything recorded speaks of, whether or not it is there itself."""
+    """Every arrival that anything recorded refers to, whether or not it is there itself."""
     tables = [ARRIVALS.links, *(fact.table for fact in ARRIVALS.facts.values() if ARRIVALS.key in fact.table.columns)]
     return sorted({each for table in tables for each in connection.scalars(select(table.c[ARRIVALS.key]).distinct())})
 

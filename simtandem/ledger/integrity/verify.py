@@ -141,7 +141,7 @@ def _items(link: Link) -> tuple[list[str], list[bytes]]:
 
 
 def _compare(proof: Proof, fact: FactTable, covered: _Digests, rows: Iterator[Row]) -> None:
-    """Find facts of a kind that were changed, taken away or added."""
+    """Find facts of a kind that were changed, removed or added."""
     found = _Digests()
     while chunk := list(islice(rows, _CHUNK)):
         found.extend([str(fact.ref(row)) for row in chunk], [digest(canonical(row)) for row in chunk])

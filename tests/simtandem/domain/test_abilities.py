@@ -10,5 +10,5 @@ def test_a_lacking_ability_is_a_sentence_and_a_present_one_is_nothing() -> None:
     assert EMNIFY.lacks(Ability.EVENTS, "nothing explains a change") == ""
     bare = replace(EMNIFY, abilities=frozenset())
     assert bare.lacks(Ability.EVENTS, "nothing explains a change") == (
-        "emnify can't tell of events: nothing explains a change"
+        "emnify can't list events: nothing explains a change"
     )

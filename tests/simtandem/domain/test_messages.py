@@ -52,7 +52,7 @@ def test_a_failing_endpoint_is_quoted_before_the_sim_it_held_back() -> None:
             "applied",
             "failed",
             (SUSPENDED, ON),
-            "split pair: Suspended SIM with an Enabled endpoint: looks on but is dead, costs nothing",
+            "split pair: Suspended SIM with an Enabled endpoint: appears active but can't connect, costs nothing",
         ),
     ],
 )

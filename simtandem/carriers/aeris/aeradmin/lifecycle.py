@@ -2,7 +2,7 @@
 
 A SIM has one half. From Aeris's article on SIM states: which states there are, which carry traffic, and that suspending
 costs a one-time fee. Inferred, stated by no source: that only an Active-billed SIM can be suspended, that a Suspended
-one goes back to Active-billed, and that both Provisioned and Suspended end there by themselves. Thresholds are each
+one goes back to Active-billed, and that both Provisioned and Suspended end there automatically. Thresholds are each
 contract's and are not here. Moves that no source has are refused.
 
 Suspending does not silence a SIM: its traffic continues, at the overage rate. A traffic policy does, which is no state.
@@ -28,7 +28,7 @@ AERADMIN: Final = Lifecycle(
         Status(
             name=_PROVISIONED,
             on=True,
-            leaves="it becomes Active-billed by itself when the contract's data, messages, days or months are used up",
+            leaves="it becomes Active-billed automatically once the contract's data, messages, days or months are used",
             becomes=_BILLED,
             fee_in="a provision fee is due where the rate plan has one, and usage at the contract's overage rate",
             aliases=("Provision",),
@@ -37,7 +37,7 @@ AERADMIN: Final = Lifecycle(
         Status(
             name=_SUSPENDED,
             on=True,
-            leaves="it becomes Active-billed by itself when the contract's months of suspension are over",
+            leaves="it becomes Active-billed automatically when the contract's months of suspension are over",
             becomes=_BILLED,
             fee_in="suspending costs a one-time fee; the SIM still carries traffic, at the overage rate",
             aliases=("Suspend",),

@@ -63,7 +63,7 @@ class Logins:
         reply = await self._log_in(ACCESS, Content(headers, body=json.dumps(given).encode()))
         ends, now = _seconds(reply, "expirationTime") / 1000, self._now()
         left = ends - now if ends > now / 2 else ends
-        return _token(reply, "token"), left if left > 0 else math.inf  # clocks that differ: only a 401 can tell
+        return _token(reply, "token"), left if left > 0 else math.inf  # clocks that differ: only a 401 shows it
 
     async def _log_in(self, path: str, content: Content) -> Reply:
         reply = await self._sender.send(

@@ -12,7 +12,7 @@ _EARLY_S = 60.0  # renew this long before the end, or in the last tenth of a sho
 class Tokens:
     """Hands out one kind of token. `log_in` makes a new one, and says for how many seconds it lives.
 
-    If the platform refuses the password, every later caller is told so without another call.
+    If the platform refuses the password, every later caller gets that refusal without another call.
     """
 
     def __init__(
