@@ -50,7 +50,7 @@ def suspending(plan: pl.DataFrame, lifecycle: Lifecycle) -> int:
 def costly(rows: pl.DataFrame, lifecycle: Lifecycle) -> pl.DataFrame:
     """Those of a plan's rows of which a wrong send costs money or can't be undone.
 
-    SIMs that become charged, SIMs that leave a status for good, and SIMs that get another owner.
+    SIMs that become charged, SIMs that leave a status permanently, and SIMs that get another owner.
     """
     leaves = pl.col("sim_step") & (pl.col("sim_after") != pl.col("sim_before"))
     for_good = leaves & pl.col("sim_before").is_in(list(lifecycle.without_return))

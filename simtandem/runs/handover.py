@@ -1,7 +1,8 @@
 """Handing a run that was read already to the flow that carries it out: in this process, and in no other way.
 
-A flow's parameters come from whoever may fill in a form. So which run goes on is none of them: whoever began the run
-hands it over in the context of the call, once, together with the request and the file that it was read for.
+A flow's parameters come from anyone who may fill in a form. So which run continues is none of them: the process that
+began the run hands it over in the context of the call, once, together with the request and the file that it was read
+for.
 """
 
 from collections.abc import Iterator
@@ -33,7 +34,7 @@ class PreparedRun:
 
     @classmethod
     def of(cls, run: "Run") -> "PreparedRun":
-        """The run as it stands, its list read."""
+        """The run as it is, its list read."""
         return cls(run.run_id, run.kind, run.request, run.folder.intake()["sha256"])
 
     def require_as_recorded(self, ledger: Ledger, folder: RunFolder) -> None:
@@ -63,7 +64,7 @@ _HANDED: ContextVar[_Handed | None] = ContextVar("handed", default=None)
 
 @contextmanager
 def handing_on(run: PreparedRun) -> Iterator[None]:
-    """In this block, and in tasks begun in it, the first bulk update goes on with this run."""
+    """In this block, and in tasks begun in it, the first bulk update continues with this run."""
     before = _HANDED.set(_Handed(run))
     try:
         yield
@@ -72,7 +73,7 @@ def handing_on(run: PreparedRun) -> Iterator[None]:
 
 
 def handed_over(request: BulkUpdate) -> PreparedRun | None:
-    """The run that goes on with this request; None where a new one is to begin.
+    """The run that continues with this request; None where a new one is to begin.
 
     Raises `InputError` where the one that was handed over is for another request.
     """

@@ -179,7 +179,7 @@ def _summarize(run: Run, plan: pl.DataFrame) -> PlanSaid:
 async def check_safety(run: Run, carrier: Carrier) -> None:
     """Let the plan pass, or end the run and raise `PlanRefused`.
 
-    Where four eyes are demanded, only an approval lets a plan pass that changes something, whatever else it is.
+    Where four eyes are demanded, only an approval lets a plan pass that changes something.
     """
     try:
         await ask_gate(run, carrier)
@@ -223,7 +223,7 @@ async def ask_gate(run: Run, carrier: Carrier) -> None:
 
 
 async def _count_fleet(run: Run, carrier: Carrier, plan: pl.DataFrame) -> tuple[int | None, int | None]:
-    """SIMs of the fleet and charged ones; the carrier is asked only where what was listed can't tell enough."""
+    """SIMs of the fleet and charged ones; the carrier is asked only where what was listed is not enough."""
     listing, suspending = run.folder.listing(), safety.suspending(plan, run.lifecycle)
     sims, activated = listing["sims"], listing["activated"]
     limits = _limits(run)

@@ -63,7 +63,7 @@ def kind_of(request: BulkUpdate) -> RunKind:
 
 @dataclass(slots=True)
 class Run:
-    """One run. `kind` tells what it may do; only `apply` and its like send changes."""
+    """One run. `kind` says what it may do; only `apply` and its like send changes."""
 
     run_id: str
     kind: RunKind
@@ -155,7 +155,7 @@ class Run:
             raise
 
     def stopped(self, by: StoppedBy, why: str = "") -> None:
-        """Somebody stopped the run before it came to its report, which else tells of that."""
+        """Someone stopped the run before it came to its report, which otherwise says so."""
         if not self.folder.has("document.json"):
             self._last_state(RunState.INTERRUPTED, why, Interrupted.exit_code, by)
 
@@ -176,7 +176,7 @@ class Run:
                 log.warning("The run's end could not be recorded: %s", second)
 
     def close(self) -> None:
-        """Let go of the ledger."""
+        """Release the ledger."""
         self.ledger.close()
 
 

@@ -71,12 +71,12 @@ class RunFolder:
             partial.replace(self._place(name))
 
     def make(self) -> None:
-        """Make the folder, where somebody took it away."""
+        """Make the folder, where someone took it away."""
         with _kept(self.path):
             self.path.mkdir(parents=True, exist_ok=True)
 
     def save_bytes(self, name: str, data: bytes) -> Path:
-        """Keep a file that somebody gave; returns where."""
+        """Keep a file that someone gave; returns where."""
         path = self.path / name
         with _kept(self.path):
             path.parent.mkdir(parents=True, exist_ok=True)
