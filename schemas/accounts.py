@@ -1,4 +1,4 @@
-"""What an account of a carrier is called, and what tells it from all others.
+"""What an account of a carrier is called, and what distinguishes it from all others.
 
 The settings file names accounts; settings without such a file have one, `default`. Ledger, locks, rate limit and
 baselines are kept for an account at the carrier's host: never for a host alone, because two accounts at one host have
@@ -24,7 +24,7 @@ NAME_RULE = (
 
 
 def is_name(text: str) -> bool:
-    """Whether an account may be called so: names become those of files and folders, whatever tells cases apart."""
+    """Whether an account may be called so: names become file and folder names, perhaps ignoring case."""
     return _NAME.fullmatch(text) is not None and text not in FOLDERS_OF_INBOX
 
 

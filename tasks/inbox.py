@@ -197,7 +197,7 @@ class Looks:
             self._ends += [(account, desk_state(desk)) for desk in desks]
 
     def state(self) -> State[Any]:
-        """How the flow run ends: as its only look, else as the first of those that somebody has to look at."""
+        """How the flow run ends: as its only look, else as the first of those that someone has to look at."""
         if len(self._ends) == 1:
             return self._ends[0][1]
         told = " ".join(f"{account}: {state.message}" for account, state in self._ends)
