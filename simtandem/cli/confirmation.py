@@ -24,7 +24,7 @@ async def confirmed(run: Run, console: Console) -> bool:
 
 
 async def _asked(run: Run, view: PlanView, console: Console) -> bool:
-    """Ask; where many SIMs would be activated for good, for their number, which is not typed by habit."""
+    """Ask; where many SIMs would be activated permanently, for their number, which is not typed by habit."""
     host, for_good = run.settings.carrier_host, view.for_good
     console.print()
     console.print(sentence(view), soft_wrap=True)

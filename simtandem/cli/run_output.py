@@ -61,7 +61,7 @@ def show_result(console: Console, document: Document) -> None:
     console.print(table)
     console.print(Text(f"  {document['carrier']} at {document['carrier_host']}, account {document['account']}", "dim"))
     if command := retry_command(document):
-        show_next(console, "To go on", command)
+        show_next(console, "To continue", command)
 
 
 def show_next(console: Console, what: str, command: str) -> None:
@@ -71,7 +71,7 @@ def show_next(console: Console, what: str, command: str) -> None:
 
 def _in_part(verdict: Verdict, document: Document) -> str:
     half, not_begun = document["not_sent"]["half_done"], document["not_sent"]["not_begun"]
-    return f": {half:,} half done, {not_begun:,} not begun" if verdict is Verdict.SKIPPED and half else ""
+    return f": {half:,} partly changed, {not_begun:,} not begun" if verdict is Verdict.SKIPPED and half else ""
 
 
 def show_files(console: Console, document: Document) -> None:

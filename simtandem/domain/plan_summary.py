@@ -1,6 +1,6 @@
 """What a plan will do, in one sentence: directions, money, and what is left as it is. Pure.
 
-The same sentence stands on the terminal, in the question before sending, in the JSON document, in the artifact, in the
+The same sentence is on the terminal, in the question before sending, in the JSON document, in the artifact, in the
 approval and in the notification, so `sentence` makes all of them.
 """
 

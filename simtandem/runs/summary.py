@@ -1,4 +1,4 @@
-"""What became of a run, in one sentence or two, for whoever is told of it: the state in Prefect's UI, a message."""
+"""What became of a run, in one sentence or two, for people: the state in Prefect's UI, a message."""
 
 import polars as pl
 
@@ -35,7 +35,7 @@ def waiting(plan: PlanRecord, excess: str, lifecycle: Lifecycle) -> str:
     note = unlimited(plan["newly_billed"], plan["newly_billed_limit"])
     why = " ".join(each for each in (first, excess or "Approval was asked for.") if each)
     return (
-        f"{why} Plan {plan['digest']}: {plan['summary']}. Nothing is sent before somebody approves it."
+        f"{why} Plan {plan['digest']}: {plan['summary']}. Nothing is sent before someone approves it."
         f"{note and ' '}{note}"
     )
 
@@ -60,14 +60,14 @@ def _planned(document: Document) -> str:
     refusal = document.get("refusal", "").partition("\n")[0]
     return (
         f"{document['plan'].get('summary', '')}. Only planned: nothing was sent."
-        f"{' As it stands it would be refused: ' if refusal else ''}{refusal}"
+        f"{' It would be refused: ' if refusal else ''}{refusal}"
     )
 
 
 def _done(document: Document) -> str:
     if stopped(document):
         go_on = retry_command(document)
-        return f"{headline(document)}. What was done is recorded{f'; to go on: {go_on}' if go_on else ''}."
+        return f"{headline(document)}. What was done is recorded{f'; to continue: {go_on}' if go_on else ''}."
     counts = [f"{count:,} {words}" for count, words in parts(document)[1:]]
     return ", ".join([f"{document['verdicts']['in_sync']} of {document['input']['rows']} rows in sync", *counts]) + "."
 

@@ -29,7 +29,7 @@ PLAN: PlanRecord = {
 }
 waiting = partial(waiting_at, lifecycle=EMNIFY)
 NOTHING = "Only planned: nothing was sent."
-RECORDED = "What was done is recorded; to go on: simtandem retry r1."
+RECORDED = "What was done is recorded; to continue: simtandem retry r1."
 ROW_7 = "First: row 7: no id."
 
 
@@ -59,7 +59,7 @@ def told(exit_code: int, *, sent: bool = True, **verdicts: int) -> dict[str, Any
             told(130, in_sync=4, skipped=6)
             | {"stopped": {"by": "prefect", "why": ""}, "not_sent": {"half_done": 4, "not_begun": 2}},
             "",
-            f"Cancelled in Prefect: 4 in sync, 4 half done, 2 not begun. {RECORDED} Plan d1, run r1.",
+            f"Cancelled in Prefect: 4 in sync, 4 partly changed, 2 not begun. {RECORDED} Plan d1, run r1.",
         ),
         (
             told(1, sent=False, skipped=8, invalid=2),
@@ -76,7 +76,7 @@ def test_an_ending_has_counts_first_trouble_digest_and_run(
 
 @pytest.mark.parametrize(("excess", "begins"), [("", "Approval was asked for."), ("Too many.", "Too many.")])
 def test_what_waits_says_why_and_what_for(excess: str, begins: str) -> None:
-    assert waiting(PLAN, excess) == (f"{begins} Plan d1: {SUMMARY}. Nothing is sent before somebody approves it.")
+    assert waiting(PLAN, excess) == (f"{begins} Plan d1: {SUMMARY}. Nothing is sent before someone approves it.")
 
 
 UNLIMITED = "No limit is set for newly billed SIMs (SIMTANDEM_MAX_NEWLY_BILLED)"
@@ -84,7 +84,7 @@ UNLIMITED = "No limit is set for newly billed SIMs (SIMTANDEM_MAX_NEWLY_BILLED)"
 
 def test_an_approval_is_asked_for_what_can_not_be_undone_first() -> None:
     message = waiting({**PLAN, "billed_for_good": 3, "newly_billed_limit": None}, "emnify: too many.")
-    assert message.startswith("3 SIMs would be newly billed for good")
+    assert message.startswith("3 SIMs would be newly billed permanently")
     assert UNLIMITED in message
     assert UNLIMITED not in waiting({**PLAN, "billed_for_good": 3, "newly_billed_limit": 10}, "")
 
