@@ -37,6 +37,7 @@ COMMANDS = {
     "verify": Line(_LOOK, "Check that the record of the runs is intact."),
     "heads": Line(_LOOK, "Print the heads of the ledger, to keep elsewhere."),
     "prune": Line(_LOOK, "Archive the details of old runs and remove them from the ledger."),
+    "doctor": Line(_LOOK, "Check settings, tokens, ledger and disk, and say what to do."),
     "up": Line(_SERVICE, "Run a Prefect server, the deployments and a worker on this machine."),
     "ui": Line(_SERVICE, "Log a browser in to the Prefect server of `simtandem up`."),
     "people": Line(_SERVICE, "List, add and remove people with credentials of their own."),

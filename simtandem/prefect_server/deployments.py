@@ -21,11 +21,12 @@ from prefect.client.schemas.responses import DeploymentResponse
 from prefect.exceptions import ObjectAlreadyExists, ObjectNotFound
 
 from simtandem.errors import OrchestrationError
+from simtandem.prefect_server.account_choice import with_accounts
 from simtandem.prefect_server.automations import all_automations
 from simtandem.prefect_server.email_block import MailServer
 from simtandem.prefect_server.renamed_deployments import find_renamed, read, replace
 from simtandem.prefect_server.webhook_block import Webhook
-from simtandem.settings import Settings, child_environment
+from simtandem.settings import Settings, account_names, child_environment
 
 log = logging.getLogger(__name__)
 
@@ -54,6 +55,7 @@ async def deploy(settings: Settings) -> Deployed:
         renamed = await find_renamed(client)
         existing = {name: await read(client, name) for name in FLOWS} | {each.name: each.former for each in renamed}
         _deploy_all(settings.home)
+        await _offer_accounts(client)
         for name, before in existing.items():
             if before is not None:
                 await _restore(client, name, before)
@@ -101,6 +103,15 @@ def _deploy_all(home: Path) -> None:
     if done.returncode:
         last = "\n".join((done.stderr or done.stdout).strip().splitlines()[-5:])
         raise OrchestrationError(f"The deployments were not taken by the Prefect server:\n{last}")
+
+
+async def _offer_accounts(client: PrefectClient) -> None:
+    """Let the forms offer the accounts of the settings file."""
+    for name in FLOWS:
+        deployment = await client.read_deployment_by_name(f"{name}/{name}")
+        schema = with_accounts(deployment.parameter_openapi_schema or {}, account_names())
+        if schema != deployment.parameter_openapi_schema:
+            await client.update_deployment(deployment.id, DeploymentUpdate(parameter_openapi_schema=schema))
 
 
 def definition() -> Path:

@@ -1,0 +1,37 @@
+"""`simtandem doctor`."""
+
+from dataclasses import asdict
+from typing import Annotated
+
+import typer
+from rich.text import Text
+
+from simtandem.cli.options import AsJson
+from simtandem.runs.setup_checks import checks
+from simtandem.settings import chosen_account
+from simtandem.text.terminal import print_json, results
+
+
+def doctor(
+    *,
+    offline: Annotated[bool, typer.Option("--offline", help="Call no carrier.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Check settings, disk, ledger, Prefect and versions, and log in to each account once. Changes nothing."""
+    raise typer.Exit(show_checks(offline=offline, as_json=as_json))
+
+
+def show_checks(*, offline: bool, as_json: bool) -> int:
+    """Print each check as it is made. Returns the exit code: 0, or 1 where something is to be done."""
+    made = []
+    for each in checks(chosen_account(), offline=offline):
+        made.append(each)
+        if not as_json:
+            mark = ("to do  ", "bold yellow") if each.remedy else ("ok     ", "green")
+            results().print(Text.assemble(mark, (f"{each.what}: ", "bold"), each.found), soft_wrap=True)
+            for line in each.remedy.splitlines():
+                results().print(Text(f"         {line}"), soft_wrap=True)
+    exit_code = 1 if any(each.remedy for each in made) else 0
+    if as_json:
+        print_json({"exit_code": exit_code, "checks": [asdict(each) for each in made]})
+    return exit_code
