@@ -47,7 +47,7 @@ def whole_site(
         "SIMTANDEM_NOTIFY_WEBHOOK": webhook.url,
         "SIMTANDEM_NOTIFY_EMAIL": mailbox.address,
     }
-    site = Site(tmp_path_factory.mktemp("site"), _free_port(), variables)
+    site = Site(tmp_path_factory.mktemp("site"), free_port(), variables)
     try:
         yield site
     finally:
@@ -74,7 +74,8 @@ def fleet(emulator: Emulator) -> Iterator[Callable[..., None]]:
     emulator.configure(latency_s=0.0)  # what a failed test leaves under way should end soon
 
 
-def _free_port() -> int:
+def free_port() -> int:
+    """A port that nobody listens on."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])

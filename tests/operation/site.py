@@ -71,6 +71,13 @@ class Site:
             check=False,
         )
 
+    def add_person(self, name: str) -> tuple[str, str]:
+        """Somebody with a credential of their own: what they log in with."""
+        added = self.run("people", "add", name)
+        assert added.returncode == 0, added.stderr
+        user, _, secret = added.stdout.splitlines()[0].partition(":")
+        return user, secret
+
     def link(self) -> str:
         """What `simtandem ui` prints: it logs a browser in."""
         made = self.run("ui")

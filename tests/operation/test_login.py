@@ -188,7 +188,7 @@ def test_who_asks_and_who_approves_is_authenticated_where_people_have_credential
     site: Site, fleet: Callable[..., None], anybody: httpx.Client
 ) -> None:
     fleet(Group(2))
-    ada, grace = (_person(site, name) for name in ("ada", "grace"))
+    ada, grace = (site.add_person(name) for name in ("ada", "grace"))
     form = f"/api/deployments/{site.deployment('bulk-update')['id']}/create_flow_run"
     asked = {"file": pasted(2), "mode": "apply", "ask_first": True, "requested_by": "Mallory"}
     begun = anybody.post(form, json={"parameters": {"params": asked}, "state": {"type": "SCHEDULED"}}, auth=ada)
@@ -212,10 +212,3 @@ def test_who_asks_and_who_approves_is_authenticated_where_people_have_credential
     assert anybody.get("/api/admin/version", auth=ada).status_code == 401
     assert site.run("people", "list").stdout.split() == ["grace"]
     assert site.run("people", "remove", "grace").returncode == 0
-
-
-def _person(site: Site, name: str) -> tuple[str, str]:
-    added = site.run("people", "add", name)
-    assert added.returncode == 0, added.stderr
-    user, _, secret = added.stdout.splitlines()[0].partition(":")
-    return user, secret
