@@ -6,6 +6,7 @@ from prefect import flow
 from prefect.client.schemas.objects import State
 
 from tasks.artifacts import show_audit
+from tasks.final_state import concluding
 from tasks.fleet_audit import (
     AuditSteps,
     audit,
@@ -36,8 +37,8 @@ async def fleet_audit(account: str = "") -> State[Any]:
         account: Leave empty, or name one of the settings file, where it has several.
 
     """
-    async with open_audit(account) as session:
+    async with concluding() as end, open_audit(account) as session:
         document = await audit(session, STEPS)
-        record = session.record_head()
-    await show_audit(document)
-    return audited_state(document, record)
+        await show_audit(document)
+        end.state = audited_state(document, session.record_head())
+    return end.state

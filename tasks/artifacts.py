@@ -30,6 +30,7 @@ from simtandem.domain.safety import for_good, unlimited
 from simtandem.reports.audit_document import AuditDocument
 from simtandem.reports.headline import headline, parts, retry_command
 from simtandem.reports.run_document import Document
+from simtandem.runs.audit_report import PeriodReport
 from simtandem.runs.prepare import problems
 from simtandem.runs.run_folder import IntakeRecord, PlanRecord
 from simtandem.runs.summary import only_planned, open_rows
@@ -217,7 +218,7 @@ async def show_arrivals(files: list[dict[str, Any]]) -> None:
     await _show_table(files[:_FIRST_ROWS], told, "arrivals")
 
 
-async def show_audit_report(written: dict[str, Any]) -> None:
+async def show_audit_report(written: PeriodReport) -> None:
     """The period, how many runs it had, and where the reports are."""
     heading = markdown("## {} runs from {} to {}", written["runs"], prose(written["since"]), prose(written["until"]))
     text = _paragraphs([heading, _files(written["files"])])

@@ -5,7 +5,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import UTC, date, datetime, time, timedelta
 from pathlib import Path
-from typing import Any
+from typing import TypedDict
 
 import polars as pl
 
@@ -21,6 +21,18 @@ from simtandem.reports.workbook import write_workbook
 from simtandem.runs.finish import report_again
 from simtandem.runs.run_folder import RunFolder
 from simtandem.settings import Settings
+
+
+class PeriodReport(TypedDict):
+    """What was written of a period: its first and last day, its runs, and a file or folder for each format."""
+
+    account: str
+    since: str
+    until: str
+    made_at: str
+    runs: int
+    files: dict[str, str]
+
 
 _EVERY_RUN = 1_000_000_000
 
@@ -43,7 +55,7 @@ def export_run(ledger: Ledger, settings: Settings, run_id: str, form: ReportForm
 
 def export_period(
     ledger: Ledger, settings: Settings, since: date, until: date, forms: Sequence[ReportFormat]
-) -> dict[str, Any]:
+) -> PeriodReport:
     """Write reports on all runs of the account begun from `since` to the end of `until`, in UTC.
 
     Returns what was written: the period, the number of runs, and a file or folder for each format.
@@ -56,13 +68,20 @@ def export_period(
     folder = reports / f"{since}_{until}"
     told = account(ledger, runs, _money(settings))
     about = {"account": settings.account, "since": str(since), "until": str(until), "made_at": _now()}
-    files = {}
+    files: dict[str, str] = {}
     for form in forms:
         if form is ReportFormat.HTML:
             files[str(form)] = str(_write_index(ledger, settings, told, runs, (since, until), folder / "index.html"))
         else:
             files[str(form)] = str(_export(told, about, folder, "report", form))
-    return {**about, "runs": len(runs), "files": files}
+    return {
+        "account": about["account"],
+        "since": about["since"],
+        "until": about["until"],
+        "made_at": about["made_at"],
+        "runs": len(runs),
+        "files": files,
+    }
 
 
 def runs_between(ledger: Ledger, since: date, until: date, account: str = "") -> list[RunSummary]:

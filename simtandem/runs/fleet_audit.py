@@ -28,7 +28,7 @@ from simtandem.ledger.records import RunKind, RunState
 from simtandem.ledger.store import Ledger
 from simtandem.reports.audit_document import FleetListing
 from simtandem.runs import sender_history
-from simtandem.runs.run import looking_run, new_run_id, recorded_carrier
+from simtandem.runs.run import head_in_errors, looking_run, new_run_id, recorded_carrier
 from simtandem.runs.run_folder import RunFolder
 from simtandem.settings import Settings
 
@@ -85,11 +85,12 @@ class Audit:
     @contextmanager
     def failing(self) -> Iterator[None]:
         """Record what ends the audit in this block, and raise it on."""
-        try:
-            yield
-        except SimtandemError as error:
-            self.ledger.record_state(self.run_id, RunState.FAILED, {"error": str(error)}, sealed=True)
-            raise
+        with head_in_errors(self.ledger, self.run_id):
+            try:
+                yield
+            except SimtandemError as error:
+                self.ledger.record_state(self.run_id, RunState.FAILED, {"error": str(error)}, sealed=True)
+                raise
 
     def close(self) -> None:
         """Release the ledger."""

@@ -134,12 +134,8 @@ class Run:
     @contextmanager
     def failing(self) -> Iterator[None]:
         """Record what ends the run in this block, if it can be recorded at all, and raise it on."""
-        try:
-            with self._ending():
-                yield
-        except SimtandemError as error:
-            error.record = self.record_head()
-            raise
+        with head_in_errors(self.ledger, self.run_id), self._ending():
+            yield
 
     @contextmanager
     def _ending(self) -> Iterator[None]:
@@ -200,6 +196,16 @@ def newest_head(ledger: Ledger, run_id: str = "") -> str:
     except LedgerError:
         return ""
     return entry.spoken if entry else ""
+
+
+@contextmanager
+def head_in_errors(ledger: Ledger, run_id: str = "") -> Iterator[None]:
+    """An error that ends this block has the newest head as `newest_head` finds it then: messages show it."""
+    try:
+        yield
+    except SimtandemError as error:
+        error.record = newest_head(ledger, run_id)
+        raise
 
 
 def new_run_id(started: datetime) -> str:

@@ -8,6 +8,7 @@ import pytest
 from flows.fleet_audit import fleet_audit
 from schemas.statuses import EndpointStatus, SimStatus
 from simtandem.emulator.server import Emulator, Group
+from simtandem.ledger.records import RunState
 from simtandem.ledger.store import Ledger
 from simtandem.settings import load
 
@@ -43,11 +44,15 @@ async def test_an_audit_of_a_clean_fleet_is_plainly_completed(emulator: Emulator
     assert "nothing found" in str(state.message)
 
 
-async def test_an_audit_that_can_not_get_in_fails(emulator: Emulator) -> None:
+async def test_an_audit_that_can_not_get_in_says_so_with_the_head_of_its_record(emulator: Emulator) -> None:
     emulator.refill(FLEET)
     emulator.configure(calls=0, retry_after=True, calls_window_s=100_000)
 
     state = await fleet_audit(return_state=True)
 
-    assert state.type.value == "FAILED"
-    assert "CarrierUnavailable" in str(state.message)
+    assert (state.type.value, state.name) == ("FAILED", "Carrier out of reach")
+    with closing(Ledger.open(load().ledger())) as ledger:
+        [run] = ledger.runs()
+        entry = ledger.entry(run.record.run_id)
+    assert run.state is RunState.FAILED
+    assert str(state.message) == f"{run.detail['error']} {entry.spoken if entry else ''}"
