@@ -5,7 +5,8 @@ float and loses digits. Every check is one kind of problem. A cell can fail seve
 below says most about it, and is the one that counts.
 """
 
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import dataclass, field
 
 import pandera.polars as pa
 import polars as pl
@@ -14,24 +15,6 @@ from pandera.errors import SchemaErrors
 from pandera.typing.polars import Series
 
 from schemas.organisations import CLEARABLE, NOBODY, OwnerField
-from schemas.statuses import Target
-
-WISHES = {
-    "activated": Target.ACTIVATED,
-    "activate": Target.ACTIVATED,
-    "active": Target.ACTIVATED,
-    "1": Target.ACTIVATED,
-    "suspended": Target.SUSPENDED,
-    "suspend": Target.SUSPENDED,
-    "2": Target.SUSPENDED,
-    "factorytest": Target.FACTORY_TEST,
-    "4": Target.FACTORY_TEST,
-}
-"""What can be in a status cell, in lower case and without spaces, underscores and dashes."""
-
-ISSUED = ("issued", "0")
-DELETED = ("deleted", "delete", "3")
-ENDPOINT_WORDS = ("enabled", "enable", "disabled", "disable")
 
 _OWNERS = tuple(str(field) for field in OwnerField)
 _CELLS = ("sim_id", "endpoint_id", "iccid", "status", *_OWNERS)
@@ -175,37 +158,29 @@ class DeviceCsv(pa.DataFrameModel):
     def _luhn(cls, data: pa.PolarsData) -> pl.LazyFrame:
         return _every(data, lambda cell: ~_check_digit_is_wrong(cell))
 
-    @pa.check("status", name="issued")
-    @classmethod
-    def _issued(cls, data: pa.PolarsData) -> pl.LazyFrame:
-        return _every(data, lambda cell: ~cell.is_in(ISSUED))
 
-    @pa.check("status", name="deleted")
-    @classmethod
-    def _deleted(cls, data: pa.PolarsData) -> pl.LazyFrame:
-        return _every(data, lambda cell: ~cell.is_in(DELETED))
+@dataclass(frozen=True, slots=True)
+class CellRules:
+    """What a carrier makes of cells, beyond what damages a list of any carrier.
 
-    @pa.check("status", name="endpoint_word")
-    @classmethod
-    def _endpoint_word(cls, data: pa.PolarsData) -> pl.LazyFrame:
-        return _every(data, lambda cell: ~cell.is_in(ENDPOINT_WORDS))
+    `wishes` are the words that a status cell may say, `unwished` others that are known there. `unchecked` are the
+    checks of `DeviceCsv` that don't apply, each with its column. `shapes` say what a cell of a column looks like whole,
+    where that column may hold ids of several kinds, ICCIDs among them, or none.
+    """
 
-    @pa.check("status", name="unknown")
-    @classmethod
-    def _unknown(cls, data: pa.PolarsData) -> pl.LazyFrame:
-        return _every(data, lambda cell: cell.is_in(list(WISHES)))
+    wishes: Collection[str]
+    unwished: Collection[str] = ()
+    unchecked: Collection[tuple[str, str]] = ()
+    shapes: Mapping[str, str] = field(default_factory=dict)
 
 
-def failures(
-    table: pl.DataFrame, wishes: Collection[str] = tuple(WISHES), unchecked: Collection[str] = ()
-) -> pl.DataFrame:
+def failures(table: pl.DataFrame, rules: CellRules) -> pl.DataFrame:
     """The cells of a `DeviceCsv` table that won't do, one line each: `row`, `column`, `kind` and `text`.
 
-    `kind` is the name of the check that counts. `wishes` are the words that a status cell may say, `unchecked`
-    the checks that don't apply. Raises pandera's `SchemaErrors` where the table itself, not a cell, is wrong: that is a
-    mistake in the program.
+    `kind` is the name of the check that counts; `unwished`, `unknown` and `shape` are those of `rules`. Raises
+    pandera's `SchemaErrors` where the table itself, not a cell, is wrong: that is a mistake in the program.
     """
-    found = pl.DataFrame(schema={"row": pl.Int64, "column": pl.String, "kind": pl.String, "text": pl.String})
+    found = pl.DataFrame(schema=_FAILURES)
     try:
         # An environment variable can switch pandera off or to a shallow look; these checks guard live SIMs.
         with config_context(validation_enabled=True, validation_depth=ValidationDepth.SCHEMA_AND_DATA):
@@ -214,24 +189,39 @@ def failures(
         cases: pl.DataFrame = errors.failure_cases
         if cases["index"].has_nulls() or not cases["column"].is_in(_CELLS).all():
             raise
-        others = _applying(cases, wishes, unchecked)
-        first = others.sort("index", "check_number").unique(["index", "column"], keep="first", maintain_order=True)
+        first = (
+            _applying(cases, rules.unchecked)
+            .sort("index", "check_number")
+            .unique(["index", "column"], keep="first", maintain_order=True)
+        )
         rows = table["row"].gather(first["index"])
         found = first.select(
             rows.alias("row"), "column", pl.col("check").alias("kind"), pl.col("failure_case").alias("text")
         )
-    return pl.concat([found, _strangers(table, found, wishes)])
+    return pl.concat([found, _against(table, rules).join(found, on=["row", "column"], how="anti")])
 
 
-def _applying(cases: pl.DataFrame, wishes: Collection[str], unchecked: Collection[str]) -> pl.DataFrame:
-    """The failures that count: not those of checks that don't apply, nor of words that are wishes here."""
-    known_here = (pl.col("check") == "unknown") & pl.col("failure_case").is_in(list(wishes))
-    return cases.filter(~pl.col("check").is_in(list(unchecked)) & ~known_here.fill_null(value=False))
+_FAILURES = {"row": pl.Int64, "column": pl.String, "kind": pl.String, "text": pl.String}
 
 
-def _strangers(table: pl.DataFrame, found: pl.DataFrame, wishes: Collection[str]) -> pl.DataFrame:
-    """Status cells that are a wish elsewhere, and none here."""
-    failed = found.filter(pl.col("column") == "status")
-    strange = table.filter(pl.col("status").is_not_null() & ~pl.col("status").is_in(list(wishes)))
-    told = strange.select("row", column=pl.lit("status"), kind=pl.lit("unknown"), text="status")
-    return told.join(failed, on="row", how="anti")
+def _applying(cases: pl.DataFrame, unchecked: Collection[tuple[str, str]]) -> pl.DataFrame:
+    """The failures of checks that apply."""
+    beside = pl.DataFrame(list(unchecked), schema={"column": pl.String, "check": pl.String}, orient="row")
+    return cases.join(beside, on=["column", "check"], how="anti")
+
+
+def _against(table: pl.DataFrame, rules: CellRules) -> pl.DataFrame:
+    """Status cells that say no wish, and ids of no shape that the carrier has."""
+    status = pl.col("status")
+    known = status.is_in(list(rules.unwished))
+    kind = pl.when(known).then(pl.lit("unwished")).otherwise(pl.lit("unknown"))
+    found = [_cells(table.filter(~status.is_in(list(rules.wishes))), "status", kind)]
+    for column, shape in rules.shapes.items():
+        fits = pl.col(column).str.contains(f"^(?:{shape})$")
+        found.append(_cells(table.filter(~fits), column, pl.lit("shape")))
+        found.append(_cells(table.filter(fits & _lost_digits(pl.col(column))), column, pl.lit("rounded")))
+    return pl.concat(found)
+
+
+def _cells(rows: pl.DataFrame, column: str, kind: pl.Expr) -> pl.DataFrame:
+    return rows.select("row", column=pl.lit(column), kind=kind, text=column)

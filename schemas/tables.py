@@ -1,7 +1,7 @@
 """The tables that pass between steps, as pandera models.
 
-Every id is text, digits only: an ICCID has 19 digits and would lose some as a number. `row` is the row number as a
-spreadsheet shows it: the header is row 1, the first device row 2.
+Every id is text: an ICCID has 19 digits and would lose some as a number, and other ids have letters.
+`row` is the row number as a spreadsheet shows it: the header is row 1, the first device row 2.
 
 Validate on a DataFrame, never on a LazyFrame: on the latter, pandera passes bad data without a word.
 """
@@ -13,6 +13,8 @@ from pandera.typing.polars import Series
 from schemas.statuses import Action, Cause, Finding, Half, Outcome, Verdict
 
 DIGITS = r"^[0-9]+$"
+ID = r"^[0-9A-Za-z_-]+$"
+"""What any carrier's id of a SIM or an endpoint looks like; which kinds one has stands in its `Lifecycle`."""
 ICCID = r"^[0-9]{19,20}$"
 _MOMENT = {"time_unit": "ms", "time_zone": "UTC"}
 
@@ -30,8 +32,8 @@ class Devices(_Table):
     """
 
     row: Series[pl.Int64] = pa.Field(ge=2, unique=True)
-    sim_id: Series[pl.String] = pa.Field(nullable=True, str_matches=DIGITS)
-    endpoint_id: Series[pl.String] = pa.Field(nullable=True, str_matches=DIGITS)
+    sim_id: Series[pl.String] = pa.Field(nullable=True, str_matches=ID)
+    endpoint_id: Series[pl.String] = pa.Field(nullable=True, str_matches=ID)
     iccid: Series[pl.String] = pa.Field(nullable=True, str_matches=ICCID)
     desired: Series[pl.String] = pa.Field(nullable=True)
     owners: Series[pl.String] = pa.Field(nullable=True)
@@ -56,17 +58,17 @@ class Repeats(_Table):
 class Inventory(_Table):
     """What the carrier holds: one device each. Without endpoint, or endpoint without SIM: those columns are null."""
 
-    sim_id: Series[pl.String] = pa.Field(nullable=True, str_matches=DIGITS)
+    sim_id: Series[pl.String] = pa.Field(nullable=True, str_matches=ID)
     iccid: Series[pl.String] = pa.Field(nullable=True)
     sim_status: Series[pl.String] = pa.Field(nullable=True)
-    endpoint_id: Series[pl.String] = pa.Field(nullable=True, str_matches=DIGITS)
+    endpoint_id: Series[pl.String] = pa.Field(nullable=True, str_matches=ID)
     endpoint_status: Series[pl.String] = pa.Field(nullable=True)
 
 
 class Owners(_Table):
     """Whose a SIM is: organisations' ids, null where there is none."""
 
-    sim_id: Series[pl.String] = pa.Field(unique=True, str_matches=DIGITS)
+    sim_id: Series[pl.String] = pa.Field(unique=True, str_matches=ID)
     customer_org_id: Series[pl.String] = pa.Field(nullable=True, str_matches=DIGITS)
     reseller_org_id: Series[pl.String] = pa.Field(nullable=True, str_matches=DIGITS)
     issuer_org_id: Series[pl.String] = pa.Field(nullable=True, str_matches=DIGITS)
@@ -151,9 +153,9 @@ class Events(_Table):
     source: Series[pl.Int64] = pa.Field(nullable=True)
     description: Series[pl.String]
     user: Series[pl.String] = pa.Field(nullable=True)
-    sim_id: Series[pl.String] = pa.Field(nullable=True, str_matches=DIGITS)
+    sim_id: Series[pl.String] = pa.Field(nullable=True, str_matches=ID)
     iccid: Series[pl.String] = pa.Field(nullable=True)
-    endpoint_id: Series[pl.String] = pa.Field(nullable=True, str_matches=DIGITS)
+    endpoint_id: Series[pl.String] = pa.Field(nullable=True, str_matches=ID)
 
 
 class Managed(_Table):
@@ -163,7 +165,7 @@ class Managed(_Table):
     nothing is expected of it. `at` is when it was put there, in run `run_id` by its row `row`.
     """
 
-    sim_id: Series[pl.String] = pa.Field(unique=True, str_matches=DIGITS)
+    sim_id: Series[pl.String] = pa.Field(unique=True, str_matches=ID)
     endpoint_id: Series[pl.String] = pa.Field(nullable=True)
     desired: Series[pl.String] = pa.Field(nullable=True)
     sim_status: Series[pl.String] = pa.Field(nullable=True)
@@ -177,7 +179,7 @@ class Steps(_Table):
     """Halves that simtandem changed, or may have: whose id, to what, when, and by which row of which run."""
 
     half: Series[pl.String] = pa.Field(isin=[*Half])
-    ident: Series[pl.String] = pa.Field(str_matches=DIGITS)
+    ident: Series[pl.String] = pa.Field(str_matches=ID)
     after: Series[pl.String]
     at: Series[pl.Datetime] = pa.Field(dtype_kwargs=_MOMENT)
     run_id: Series[pl.String]
@@ -195,7 +197,7 @@ class Changes(_Table):
     """
 
     half: Series[pl.String] = pa.Field(isin=[*(half.value for half in Half), PAIR])
-    ident: Series[pl.String] = pa.Field(str_matches=DIGITS)
+    ident: Series[pl.String] = pa.Field(str_matches=ID)
     sim_id: Series[pl.String] = pa.Field(nullable=True)
     iccid: Series[pl.String] = pa.Field(nullable=True)
     endpoint_id: Series[pl.String] = pa.Field(nullable=True)

@@ -4,17 +4,22 @@ from pathlib import Path
 
 from schemas.parameters import BulkUpdate, Mode, Wish
 from schemas.statuses import Target
+from simtandem.carriers.registry import lifecycle_of
 from simtandem.cli.options import BATCH_SIZE
+from simtandem.domain.lifecycle import Lifecycle
 from simtandem.errors import InputError
 from simtandem.intake import parse_target
 from simtandem.runs.input_file import address
+from simtandem.settings import load
 
 
-def target_of(to: str | None) -> Target | None:
-    """The status that --to names; None where it is not given. Raises `InputError`."""
-    target = parse_target(to) if to is not None else None
+def target_of(to: str | None, lifecycle: Lifecycle) -> Target | None:
+    """The status of this carrier that --to names; None where it is not given. Raises `InputError`."""
+    target = parse_target(to, lifecycle) if to is not None else None
     if to is not None and target is None:
-        raise InputError(f"--to {to}: not a status. Use activated, suspended or factory_test. Nothing was sent.")
+        *others, last = [goal.word for goal in lifecycle.goals] or ["none"]
+        allowed = f"{', '.join(others)} or {last}" if others else last
+        raise InputError(f"--to {to}: not a status. Use {allowed}. Nothing was sent.")
     return target
 
 
@@ -41,7 +46,7 @@ def request_for(
     change_owners: bool = False,
 ) -> BulkUpdate:
     """The request of a command that reads FILE, or RUN."""
-    target = target_of(to)
+    target = None if to is None else target_of(to, lifecycle_of(load(account).carrier))
     return BulkUpdate(
         file=address(file),
         to=Wish(target.value) if target else Wish.AS_IN_FILE,

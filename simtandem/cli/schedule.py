@@ -13,7 +13,7 @@ import typer
 from rich.table import Table
 from rich.text import Text
 
-from schemas.statuses import Target
+from simtandem.carriers.registry import lifecycle_of
 from simtandem.cli.commands import AccountCommand, CommandGroup, HomeCommand
 from simtandem.cli.options import AsJson, File, To
 from simtandem.cli.request import target_of
@@ -56,7 +56,7 @@ def schedule_add(
     as_json: AsJson = False,
 ) -> None:
     """Validate FILE and schedule its changes; the flow scheduled-updates applies them when they are due."""
-    raise typer.Exit(add(file, at, target_of(to), as_json=as_json))
+    raise typer.Exit(add(file, at, to, as_json=as_json))
 
 
 @schedule.command("cancel", cls=HomeCommand)
@@ -94,15 +94,23 @@ def show_schedules(*, everything: bool, as_json: bool) -> int:
     return 0
 
 
-def add(file: Path, at: str | None, to: Target | None, *, as_json: bool) -> int:
+def add(file: Path, at: str | None, to: str | None, *, as_json: bool) -> int:
     """Schedule the changes of a file; rows without effective_at get `at`. Returns the exit code."""
     settings = load()
+    lifecycle = lifecycle_of(settings.carrier)
     with _schedules(settings, settings.account) as schedules:
         now = schedules.ledger.clock()
         when = effective_at.reader(settings.zone, now)
         data, otherwise = _bytes(file, settings), _moment(at, settings, now)
         offer = read_request(
-            data, _version(file, data), now, when, otherwise=otherwise, to=to, allowed=bounds(settings)
+            data,
+            _version(file, data),
+            now,
+            when,
+            lifecycle=lifecycle,
+            otherwise=otherwise,
+            to=target_of(to, lifecycle),
+            allowed=bounds(settings),
         )
         if offer.arrival.reason:
             raise InputError(offer.arrival.reason.replace("Nothing was sent.", "Nothing was scheduled."))

@@ -13,13 +13,15 @@ import polars as pl
 class IdKind:
     """One kind of id. `pattern` is what one looks like whole; `kept` how many characters the carrier matches on.
 
-    `check_digit`: where it is one character longer than `kept`, that one is a Luhn digit over the others.
+    `check_digit`: where it is one character longer than `kept`, that one is a Luhn digit over the others. `shape` says
+    for people what one looks like.
     """
 
     name: str
     pattern: str
     kept: int | None = None
     check_digit: bool = False
+    shape: str = ""
 
     def fits(self, text: pl.Expr) -> pl.Expr:
         """Whether a text can be an id of this kind."""

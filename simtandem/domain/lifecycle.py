@@ -86,8 +86,10 @@ class Lifecycle:
     """A carrier's statuses, goals and legal moves. `bulk_endpoints`: how many endpoints one call can change.
 
     `refusals` are the carrier's own sentences for moves of a SIM that are not legal, by its status and the goal's word;
-    others get a general one. `trap` explains what `Status.touched` does to a pair that must stay as it is. `ids` are
-    the kinds of ids a device is named by, `abilities` what the interface can do besides reading and changing by id.
+    others get a general one. `unwished` are words that look like a wish, spelled as in `wishes`, and why they are none;
+    `{allowed}` in there stands for the words of the goals. `trap` explains what `Status.touched` does to a pair that
+    must stay as it is. `ids` are the kinds of ids a device is named by, `abilities` what the interface can do besides
+    reading and changing by id.
     """
 
     carrier: str
@@ -98,6 +100,7 @@ class Lifecycle:
     endpoint_moves: frozenset[tuple[str, str]] = frozenset()
     bulk_endpoints: int = 1
     refusals: Mapping[tuple[str, str], str] = field(default_factory=dict, hash=False)
+    unwished: Mapping[str, str] = field(default_factory=dict, hash=False)
     trap: str = ""
     ids: tuple[IdKind, ...] = ()
     abilities: frozenset[Ability] = frozenset()
@@ -129,7 +132,7 @@ class Lifecycle:
     def wishes(self) -> dict[str, str]:
         """What a status cell may say, without case, spaces, underscores and dashes, and the goal's word it means."""
         spelled = [(goal.word, each) for goal in self.goals for each in (goal.word, *goal.words)]
-        return {each.lower().replace("_", "").replace("-", "").replace(" ", ""): word for word, each in spelled}
+        return {as_written(each): word for word, each in spelled}
 
     def lacks(self, ability: Ability, therefore: str) -> str:
         """What to say where a feature needs this ability and the carrier has it not; empty where it has."""
@@ -319,6 +322,11 @@ _CHARGED_FOR_NOTHING = (
     "a split pair that is charged for nothing; to use it, assign it to an endpoint, then apply the status {on}"
 )
 _NO_STEPS_BACK = "and no legal step leads back there; apply the status {words} instead"
+
+
+def as_written(word: str) -> str:
+    """A word as lists are searched for it: in lower case, without spaces, underscores and dashes."""
+    return word.lower().replace("_", "").replace("-", "").replace(" ", "")
 
 
 def _named(statuses: tuple[Status, ...], name: str) -> Status:

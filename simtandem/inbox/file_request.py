@@ -9,6 +9,7 @@ import polars as pl
 
 from schemas.statuses import Target
 from schemas.tables import Rejected, empty
+from simtandem.domain.lifecycle import Lifecycle
 from simtandem.errors import InputError
 from simtandem.intake import Bounds, Intake, read_schedule
 from simtandem.ledger.schedule_records import SCHEDULE_ROWS, Arrival, FileVersion, NewSchedule
@@ -30,6 +31,7 @@ def read_request(
     taken_at: datetime,
     when: Callable[[str], datetime],
     *,
+    lifecycle: Lifecycle,
     otherwise: datetime | None,
     to: Target | None = None,
     shelf_name: Callable[[str], str] | None = None,
@@ -38,13 +40,15 @@ def read_request(
 ) -> FileRequest:
     """Read a file. Rows that don't say when become effective at `otherwise`; without that they are invalid.
 
+    `lifecycle` says which words and ids the carrier has.
+
     A file of which nothing can be used makes an arrival with a reason, and no schedules. `shelf_name` is asked what
     the file is to be called where it is put away.
     """
     arrival_id = f"{taken_at.astimezone(UTC):%Y%m%dT%H%M%S}-{secrets.token_hex(3)}"
     name = shelf_name(arrival_id) if shelf_name else file.name
     try:
-        intake = read_schedule(data, file.name, to, when, allowed or Bounds(), quoting=quoting)
+        intake = read_schedule(data, file.name, to, when, allowed or Bounds(), quoting=quoting, lifecycle=lifecycle)
     except InputError as error:
         return FileRequest(Arrival(arrival_id, file, taken_at, name, 0, 0, str(error)), [], empty(Rejected))
     rejected, asked = intake.rejected, _asked(intake)

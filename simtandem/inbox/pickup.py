@@ -26,6 +26,7 @@ from pathlib import Path, PurePosixPath
 
 from schemas.accounts import FOLDERS_OF_INBOX
 from schemas.statuses import Target
+from simtandem.carriers.registry import lifecycle_of
 from simtandem.errors import InputError, SimtandemError
 from simtandem.inbox import effective_at
 from simtandem.inbox.file_request import read_request
@@ -186,6 +187,7 @@ class Inbox:
             file,
             now,
             when,
+            lifecycle=lifecycle_of(self._settings.carrier),
             otherwise=now,
             to=to,
             shelf_name=lambda ident: self._shelf(name, ident),

@@ -2,13 +2,10 @@
 
 import polars as pl
 
-from schemas.device_csv import WISHES
 from schemas.statuses import Target
+from simtandem.domain.lifecycle import Lifecycle
 from simtandem.intake.header import EFFECTIVE_AT, OWNERS
 from simtandem.intake.vocabulary import Vocabulary
-
-EVERYWHERE = {**WISHES, "provisioned": Target.PROVISIONED, "deactivated": Target.DEACTIVATED}
-"""Words for `--to`; which of them the carrier has is seen when the list is read."""
 
 _BLANKS = (
     " \t\r\n\v\f\u0085\u00a0\u1680\u2028\u2029\u202f\u205f\u3000"
@@ -19,10 +16,11 @@ _WHOLE_FLOAT = r"^([0-9]+)\.0$"
 _GROUPED_ICCID = r"^[0-9][0-9\s\p{Pd}]*[fF]*$"
 
 
-def parse_target(text: str) -> Target | None:
-    """The status an operator names, in any spelling a status column may use; None where no carrier has it."""
+def parse_target(text: str, lifecycle: Lifecycle) -> Target | None:
+    """The status an operator names, in any spelling a status column may use; None where the carrier has it not."""
     word: str | None = pl.select(tidied("status", pl.lit(text))).item()
-    return EVERYWHERE.get(word) if word else None
+    goal = lifecycle.wishes.get(word) if word else None
+    return next((target for target in Target if target == goal), None)
 
 
 def tidied(field: str, cell: pl.Expr) -> pl.Expr:
@@ -54,4 +52,4 @@ def meaning(field: str, text: pl.Expr, vocabulary: Vocabulary) -> pl.Expr:
         return text
     if field == "status":
         return text.replace_strict({word: str(target) for word, target in vocabulary.wishes.items()}, default=None)
-    return text.str.strip_chars_start("0")
+    return text if field == "sim_id" and not vocabulary.numbers else text.str.strip_chars_start("0")

@@ -70,12 +70,12 @@ def read_devices(
     bounds: Bounds = _BOUNDS,
     *,
     quoting: bool = True,
-    lifecycle: Lifecycle | None = None,
+    lifecycle: Lifecycle,
 ) -> Intake:
     """Read a device CSV, no more of it than `bounds` allow. A row's own status wins, `to` fills the rest.
 
     Without `quoting` an error says nothing of what is in a file that is no device list. `lifecycle` says which
-    words and ids the list may have; without one, emnify's.
+    words and ids the list may have.
 
     Raises `InputError` where the file as a whole is unusable: it can't be read, is no table, has no column that
     identifies a device, no status at all, or not one usable row; or where it says when, which can't be heeded here.
@@ -86,8 +86,9 @@ def read_devices(
     except InputError as problem:
         raise _told(shown(str(path)) if quoting else file, problem, quoting=quoting) from (problem if quoting else None)
     try:
-        sheet = read_sheet(data, bounds.rows)
-        intake = _take_in(sheet, to, file, hashlib.sha256(data).hexdigest(), vocabulary_of(lifecycle))
+        vocabulary = vocabulary_of(lifecycle)
+        sheet = read_sheet(data, bounds.rows, vocabulary.kinds)
+        intake = _take_in(sheet, to, file, hashlib.sha256(data).hexdigest(), vocabulary)
         _require_a_device(intake, _same_everywhere(sheet))
     except InputError as problem:
         raise _told(file, problem, quoting=quoting) from (problem if quoting else None)
@@ -108,15 +109,16 @@ def read_schedule(
     bounds: Bounds = _BOUNDS,
     *,
     quoting: bool = True,
-    lifecycle: Lifecycle | None = None,
+    lifecycle: Lifecycle,
 ) -> Intake:
     """As `read_devices`, for rows that may say when. A device may be asked for once for each moment.
 
     That no row is usable is no error here. `when` reads the moment of a row.
     """
     try:
-        sheet, sha256 = read_sheet(data, bounds.rows), hashlib.sha256(data).hexdigest()
-        return _take_in(sheet, to, file, sha256, vocabulary_of(lifecycle), when)
+        vocabulary = vocabulary_of(lifecycle)
+        sheet, sha256 = read_sheet(data, bounds.rows, vocabulary.kinds), hashlib.sha256(data).hexdigest()
+        return _take_in(sheet, to, file, sha256, vocabulary, when)
     except InputError as problem:
         raise _told(file, problem, quoting=quoting) from (problem if quoting else None)
 

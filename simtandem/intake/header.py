@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from schemas.organisations import OwnerField
+from simtandem.domain.device_ids import IdKind
 from simtandem.errors import InputError, UnrecognisedInput
 from simtandem.text.escaping import visible
 
@@ -59,14 +60,17 @@ class Source:
         return f"cell_{self.index}"
 
 
-def recognised(header: Sequence[str]) -> int:
+def recognised(header: Sequence[str], kinds: Sequence[IdKind] = ()) -> int:
     """How many columns have a known name."""
-    return sum(_field(name) is not None for name in header)
+    others = {_plain(kind.name) for kind in kinds}
+    return sum(_field(name) is not None or _plain(name) in others for name in header)
 
 
-def find_sources(header: Sequence[str]) -> tuple[Source, ...]:
+def find_sources(header: Sequence[str], kinds: Sequence[IdKind] = ()) -> tuple[Source, ...]:
     """The columns to read, in the order of the file.
 
+    Where no column is called sim_id or iccid, the one of the first of the carrier's other `kinds` of ids is read as if
+    it were called sim_id.
     A field may have several columns, `ICCID` and `ICCID with Luhn` for instance. Raises `InputError` where no column
     identifies a device, two of the columns to read have the very same name, or a field has more columns than any list
     of devices needs.
@@ -74,8 +78,10 @@ def find_sources(header: Sequence[str]) -> tuple[Source, ...]:
     sources = tuple(
         Source(index, field, visible(tidy(name))) for index, name in enumerate(header) if (field := _field(name))
     )
+    if not any(source.field in ("sim_id", "iccid") for source in sources):
+        sources = tuple(sorted((*sources, *_by_another_id(header, kinds)), key=lambda source: source.index))
     if not any(source.field in IDS for source in sources):
-        raise _no_id(header)
+        raise _no_id(header, [kind.name for kind in kinds] or IDS)
     _limit(sources)
     seen: dict[str, Source] = {}
     for source in sources:
@@ -89,6 +95,16 @@ def find_sources(header: Sequence[str]) -> tuple[Source, ...]:
     return sources
 
 
+def _by_another_id(header: Sequence[str], kinds: Sequence[IdKind]) -> list[Source]:
+    """The columns of the first kind of id that has some, but for those that every carrier may have."""
+    for kind in kinds:
+        if kind.name not in IDS:
+            same = [index for index, name in enumerate(header) if _plain(name) == _plain(kind.name)]
+            if same:
+                return [Source(index, "sim_id", visible(tidy(header[index]))) for index in same]
+    return []
+
+
 def _limit(sources: Sequence[Source]) -> None:
     for field in {source.field for source in sources}:
         same = [source.header for source in sources if source.field == field]
@@ -100,9 +116,10 @@ def _limit(sources: Sequence[Source]) -> None:
             raise InputError(message)
 
 
-def ignored(header: Sequence[str]) -> tuple[list[str], list[str]]:
+def ignored(header: Sequence[str], sources: Sequence[Source]) -> tuple[list[str], list[str]]:
     """The named columns that are not read: those that show a status of today, and the others."""
-    names = [visible(tidy(name)) for name in header if _field(name) is None and tidy(name)]
+    read = {source.index for source in sources}
+    names = [visible(tidy(name)) for index, name in enumerate(header) if index not in read and tidy(name)]
     statuses = [name for name in names if "status" in name.casefold()]
     return statuses, [name for name in names if name not in statuses]
 
@@ -121,10 +138,14 @@ def tidy(cell: str) -> str:
 
 
 def _field(name: str) -> str | None:
-    return _ALIASES.get(_NOISE.sub("", tidy(name)).casefold())
+    return _ALIASES.get(_plain(name))
 
 
-def _no_id(header: Sequence[str]) -> UnrecognisedInput:
+def _plain(name: str) -> str:
+    return _NOISE.sub("", tidy(name)).casefold()
+
+
+def _no_id(header: Sequence[str], names: Sequence[str]) -> UnrecognisedInput:
     data = next((cell for cell in header if _DATA.fullmatch(re.sub(r"[\s\-]", "", tidy(cell)))), None)
     if data is not None:
         what, quoted, after = "the first row holds data", f" ({listed([tidy(data)])})", ", not the names of the columns"
@@ -132,6 +153,6 @@ def _no_id(header: Sequence[str]) -> UnrecognisedInput:
     else:
         what, after = "no column identifies a device", ""
         quoted = f"; the columns are {listed([tidy(cell) for cell in header if tidy(cell)])}"
-        then = "Name one of them sim_id, endpoint_id or iccid."
+        then = f"Name one of them {', '.join(names[:-1])}{' or ' if names[1:] else ''}{names[-1]}."
     end = f"{after}.\nNothing was sent. {then}"
     return UnrecognisedInput(f"{what}{quoted}{end}", f"{what}{end}")

@@ -1,10 +1,13 @@
 """The rows of a file as a table of raw text: only the columns that are read, however many others there are."""
 
 import re
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 import polars as pl
 
+from simtandem.domain.device_ids import IdKind
 from simtandem.errors import InputError
 from simtandem.intake.csv_text import MOST_COLUMNS, CsvText, open_text
 from simtandem.intake.device_file import MOST_ROWS
@@ -41,7 +44,7 @@ class Sheet:
             notes.append(f"The columns are separated by {_SEPARATOR_NAMES.get(separator, repr(separator))}.")
         if self.document.declared:
             notes.append("The first line names the separator; as in Excel, it does not count as a row.")
-        statuses, others = ignored(self.header)
+        statuses, others = ignored(self.header, self.sources)
         if statuses:
             notes.append(
                 f"Not read, because it may be the current status, not the target status: {listed(statuses)}."
@@ -54,19 +57,15 @@ class Sheet:
         return notes
 
 
-def read_sheet(data: bytes, most_rows: int = MOST_ROWS) -> Sheet:
-    """Read a file's bytes; raises `InputError` where they are no table of devices, or one of more rows than that."""
-    document = open_text(data, recognised)
+def read_sheet(data: bytes, most_rows: int = MOST_ROWS, kinds: Sequence[IdKind] = ()) -> Sheet:
+    """Read a file's bytes; raises `InputError` where they are no table of devices, or one of more rows than that.
+
+    `kinds` are the ids that name a device at the carrier; see `find_sources`.
+    """
+    document = open_text(data, partial(recognised, kinds=kinds))
     records = document.records()
-    header: list[str] = next((record for _, record in records if _filled(record)), [])
-    if not header:
-        raise InputError("the file is empty.\nNothing was sent. It needs a header row and one row per device.")
-    if len(header) > MOST_COLUMNS:
-        raise InputError(
-            f"the header has {len(header):,} columns; at most {MOST_COLUMNS:,} are read.\n"
-            "Nothing was sent. Leave out the columns that are not needed."
-        )
-    sources = find_sources(header)
+    header = _header(records)
+    sources = find_sources(header, kinds)
     numbers: list[int] = []
     columns: list[tuple[int, list[str]]] = [(source.index, []) for source in sources]
     totals: dict[int, str] = {}
@@ -96,6 +95,18 @@ def read_sheet(data: bytes, most_rows: int = MOST_ROWS) -> Sheet:
 
 
 _DIGITS = frozenset("0123456789")
+
+
+def _header(records: Iterator[tuple[int, list[str]]]) -> list[str]:
+    header: list[str] = next((record for _, record in records if _filled(record)), [])
+    if not header:
+        raise InputError("the file is empty.\nNothing was sent. It needs a header row and one row per device.")
+    if len(header) > MOST_COLUMNS:
+        raise InputError(
+            f"the header has {len(header):,} columns; at most {MOST_COLUMNS:,} are read.\n"
+            "Nothing was sent. Leave out the columns that are not needed."
+        )
+    return header
 
 
 def _filled(record: list[str]) -> bool:

@@ -42,12 +42,6 @@ _SENTENCES = {
     ),
     "not_an_owner": pl.lit(f"is neither an organisation's number nor {NOBODY}"),
     "not_clearable": pl.lit("a SIM always has an issuer; give an organisation's number"),
-    "endpoint_word": pl.lit("is an endpoint status; use activated or suspended, which set the endpoint as well"),
-}
-_WORDS = {
-    "issued": "a SIM can't become that again",
-    "deleted": "simtandem deletes nothing",
-    "unknown": "is not a status",
 }
 
 
@@ -66,7 +60,7 @@ def judge_cells(sheet: Sheet, texts: pl.DataFrame, vocabulary: Vocabulary) -> pl
     for layer in _layers(sheet.sources):
         columns = [_text(sheet, layer, field).alias(field) for field in FIELDS]
         columns += [pl.col(layer[field].key).alias(field) for field in OWNERS if field in layer]
-        failed = failures(texts.select("row", *columns), vocabulary.wishes, vocabulary.unchecked)
+        failed = failures(texts.select("row", *columns), vocabulary.rules)
         for field, source in layer.items():
             told = failed.filter(pl.col("column") == field).select("row", reason=_sentence(vocabulary))
             found.append(at(source, told, sheet))
@@ -162,8 +156,11 @@ def one_line_a_row(problems: pl.DataFrame) -> pl.DataFrame:
 
 def _sentence(vocabulary: Vocabulary) -> pl.Expr:
     """The sentence for a failed check, from its `kind` and the `text` of the cell."""
-    allowed = ", ".join(vocabulary.allowed)
-    sentences = _SENTENCES | {kind: pl.lit(f"{words}; allowed are {allowed}") for kind, words in _WORDS.items()}
+    sentences = _SENTENCES | {
+        "unwished": _TEXT.replace_strict(dict(vocabulary.unwished), default=None, return_dtype=pl.String),
+        "unknown": pl.lit(f"is not a status; allowed are {', '.join(vocabulary.allowed)}"),
+        "shape": pl.lit(vocabulary.stranger),
+    }
     return pl.coalesce(pl.when(pl.col("kind") == kind).then(words) for kind, words in sentences.items())
 
 

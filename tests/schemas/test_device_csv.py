@@ -3,11 +3,18 @@ import pytest
 from pandera.config import ValidationDepth, config_context
 from pandera.errors import SchemaErrors
 
-from schemas.device_csv import DeviceCsv, check_digit, failures
+from schemas.device_csv import CellRules, DeviceCsv, check_digit
+from schemas.device_csv import failures as failures_by
 from schemas.organisations import OwnerField
 
 SCHEMA = {"row": pl.Int64, "sim_id": pl.String, "endpoint_id": pl.String, "iccid": pl.String, "status": pl.String}
 GOOD = {"row": 2, "sim_id": "1", "endpoint_id": None, "iccid": "89883030000100000014", "status": "activated"}
+
+RULES = CellRules(wishes={"activated"}, unwished={"issued"})
+
+
+def failures(table: pl.DataFrame, rules: CellRules = RULES) -> pl.DataFrame:
+    return failures_by(table, rules)
 
 
 def table(*rows: dict[str, object]) -> pl.DataFrame:
@@ -43,11 +50,9 @@ def test_a_good_table_has_no_failures() -> None:
         ("iccid", "8988303000010000000", "rounded"),
         ("iccid", "89883030000100000000", "rounded"),
         ("iccid", "89883030000100000015", "luhn"),
-        ("status", "issued", "issued"),
-        ("status", "0", "issued"),
-        ("status", "3", "deleted"),
-        ("status", "disabled", "endpoint_word"),
+        ("status", "issued", "unwished"),
         ("status", "off", "unknown"),
+        ("status", "", "unknown"),
     ],
 )
 def test_each_damage_has_its_own_kind_and_the_most_telling_one_counts(column: str, text: str, kind: str) -> None:
@@ -106,3 +111,14 @@ def test_iccids_that_end_in_zeros_by_chance_are_kept_and_damaged_ones_are_not() 
     assert genuine["iccid"].str.ends_with("0000").sum() == 2
     assert failures(genuine).is_empty()
     assert failures(genuine.filter(pl.col("iccid").str.ends_with("0000")))["kind"].to_list() == ["rounded"] * 2
+
+
+def test_a_carrier_without_ids_of_its_own_has_shapes_for_them_and_the_checks_of_numbers_do_not_apply() -> None:
+    checks = {("sim_id", check) for check in ("thousands", "not_digits", "zero", "too_long")}
+    rules = CellRules({"activated"}, unchecked=checks, shapes={"sim_id": "[0-9]{19,20}|AER[0-9]{13}"})
+    found = failures(table({"sim_id": "AER0000012345678"}, {"sim_id": "8918512000012345678"}, {"sim_id": "1"}), rules)
+    assert found.rows() == [(4, "sim_id", "shape", "1")]
+    assert failures(table({"sim_id": "=AER0000012345678"}), rules)["kind"].to_list() == ["formula"]
+    assert failures(table({"sim_id": "8918512000012340000"}), rules)["kind"].to_list() == ["rounded"]
+    others = failures(table({"sim_id": None, "endpoint_id": "x"}), rules)
+    assert others["kind"].to_list() == ["not_digits"], "of other columns they do"

@@ -14,7 +14,8 @@ from schemas.statuses import EMNIFY_TARGETS, Target
 from schemas.tables import Devices, Rejected, Repeats
 from simtandem.carriers.emnify.lifecycle import EMNIFY
 from simtandem.errors import InputError
-from simtandem.intake import Intake, read_devices
+from simtandem.intake import Intake
+from tests.simtandem.emnify_lists import read_devices
 
 SAMPLES = Path(__file__).parents[2] / "data"
 HEADER = ["ICCID", "sim_id", "SIM Status", "Device ID", "ICCID with Luhn", "status"]

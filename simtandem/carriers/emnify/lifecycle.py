@@ -50,6 +50,14 @@ _FACTORY_TEST_TRAP: Final = (
     "the SIM is in Factory Test already and its endpoint is Disabled; enabling the endpoint now would make the carrier "
     "activate the SIM, which charges it and can't be undone; leave the pair as it is, or ask for activated"
 )
+_UNWISHED: Final[Mapping[str, str]] = {
+    **dict.fromkeys(("issued", "0"), "a SIM can't become Issued again; allowed are {allowed}"),
+    **dict.fromkeys(("deleted", "delete", "3"), "simtandem deletes nothing; allowed are {allowed}"),
+    **dict.fromkeys(
+        ("enabled", "enable", "disabled", "disable"),
+        "is an endpoint status; use activated or suspended, which set the endpoint as well",
+    ),
+}
 
 EMNIFY: Final = Lifecycle(
     carrier="emnify",
@@ -112,6 +120,7 @@ EMNIFY: Final = Lifecycle(
     bulk_endpoints=2000,
     refusals=_REFUSALS,
     trap=_FACTORY_TEST_TRAP,
+    unwished=_UNWISHED,
     ids=(
         IdKind(name="sim_id", pattern=DIGITS),
         IdKind(name="endpoint_id", pattern=DIGITS),

@@ -5,8 +5,8 @@ import pytest
 from schemas.parameters import Mode
 from simtandem.cli import retry
 from simtandem.errors import InputError
-from simtandem.intake import read_devices
 from tests.simtandem.cli.past_runs import Past
+from tests.simtandem.emnify_lists import read_devices
 from tests.simtandem.runs.acting_carrier import Refused
 
 

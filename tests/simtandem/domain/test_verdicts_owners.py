@@ -11,8 +11,8 @@ from schemas.tables import Outcomes, Owners, Rejected, Repeats, Results, empty
 from simtandem.carriers.emnify.lifecycle import EMNIFY
 from simtandem.domain.plan import make_plan
 from simtandem.domain.verdicts import moved_between, results_of, stragglers, to_retry
-from simtandem.intake import read_devices
 from simtandem.reports.result_files import write_retry
+from tests.simtandem.emnify_lists import read_devices
 from tests.simtandem.model_fleet import ModelFleet, device, repeats
 from tests.simtandem.owned_fleet import OwnedFleet, asks, ended, owned, owner_jobs
 

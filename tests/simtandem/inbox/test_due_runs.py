@@ -5,6 +5,7 @@ from zoneinfo import ZoneInfo
 import polars as pl
 import pytest
 
+from simtandem.carriers.emnify.lifecycle import EMNIFY
 from simtandem.inbox.due_runs import Began, due_runs
 from simtandem.inbox.effective_at import reader
 from simtandem.inbox.file_request import read_request
@@ -234,7 +235,12 @@ def test_a_file_with_a_name_of_any_length_can_be_scheduled_and_is_carried_out(
     name, now = f"{'é' * 125}.csv", ledger.clock()
     data = f"iccid,status\n{sim(11)},activated\n".encode()
     offer = read_request(
-        data, FileVersion("", name, len(data), "1", "e3b0"), now, reader(ZoneInfo("UTC"), now), otherwise=now
+        data,
+        FileVersion("", name, len(data), "1", "e3b0"),
+        now,
+        reader(ZoneInfo("UTC"), now),
+        lifecycle=EMNIFY,
+        otherwise=now,
     )
     Schedules(ledger).record(offer.arrival, offer.schedules, offer.rejected)
     assert look_in(settings, ledger, bulk_update) == ["applied"]

@@ -13,10 +13,10 @@ import pytest
 from simtandem.errors import InputError
 from simtandem.inbox.pickup import Inbox
 from simtandem.inbox.storage import Store
-from simtandem.intake import read_devices
 from simtandem.ledger.schedules import Schedules
 from simtandem.ledger.store import Ledger
 from simtandem.settings import Settings
+from tests.simtandem.emnify_lists import read_devices
 from tests.simtandem.inbox.acting import look_in, tree
 
 Sim = Callable[[int], str]

@@ -2,9 +2,10 @@ import polars as pl
 import pytest
 
 from schemas.statuses import Target
-from simtandem.intake import parse_target
+from simtandem.carriers.emnify.lifecycle import EMNIFY
 from simtandem.intake.cells import meaning, tidied
-from simtandem.intake.vocabulary import Vocabulary
+from simtandem.intake.vocabulary import vocabulary_of
+from tests.simtandem.emnify_lists import parse_target
 
 ICCID = "8988303000010000001"
 
@@ -89,4 +90,4 @@ def test_what_cannot_be_asked_for_is_no_target(text: str) -> None:
     ],
 )
 def test_a_good_text_stands_for_one_value(field: str, text: str, value: str) -> None:
-    assert pl.select(meaning(field, pl.lit(text), Vocabulary())).item() == value
+    assert pl.select(meaning(field, pl.lit(text), vocabulary_of(EMNIFY))).item() == value

@@ -11,8 +11,9 @@ import pytest
 
 from schemas.statuses import Target
 from simtandem.errors import InputError
-from simtandem.intake import Bounds, read_devices
+from simtandem.intake import Bounds
 from simtandem.intake.device_file import read_file, shown
+from tests.simtandem.emnify_lists import read_devices
 
 LIST = b"sim_id,status\n1,activated\n"
 SMALL = Bounds(megabytes=1)

@@ -4,7 +4,8 @@ import pytest
 
 from schemas.statuses import Target
 from simtandem.errors import InputError
-from simtandem.intake import Intake, read_devices
+from simtandem.intake import Intake
+from tests.simtandem.emnify_lists import read_devices
 
 GOOD = "8988303000010000001"
 SURE = f"{GOOD};activated\n"

@@ -1,13 +1,13 @@
 import polars as pl
 
 from schemas.device_csv import DeviceCsv
-from simtandem.intake.row_errors import _SENTENCES, _WORDS, PROBLEMS, one_line_a_row
+from simtandem.intake.row_errors import _SENTENCES, PROBLEMS, one_line_a_row
 
 
 def test_every_check_of_the_table_has_its_sentence() -> None:
     columns = DeviceCsv.to_schema().columns.items()
     kinds = {check.name for name, column in columns for check in column.checks if name != "row"}
-    assert kinds == {*_SENTENCES, *_WORDS}
+    assert kinds == {*_SENTENCES}
 
 
 def test_a_row_gets_one_line_in_the_order_of_its_columns() -> None:

@@ -5,7 +5,8 @@ import pytest
 
 from schemas.statuses import Target
 from simtandem.errors import InputError
-from simtandem.intake import Intake, read_devices, read_schedule
+from simtandem.intake import Intake
+from tests.simtandem.emnify_lists import read_devices, read_schedule
 
 ONE, TWO = "8988303000000000011", "8988303000000000012"
 

@@ -7,11 +7,11 @@ import pytest
 from schemas.statuses import EndpointStatus, SimStatus, Target
 from simtandem import progress
 from simtandem.errors import LedgerError
-from simtandem.intake import read_devices
 from simtandem.ledger.journal import CallWriter
 from simtandem.ledger.records import RunKind, RunState
 from simtandem.runs import finish
 from simtandem.runs.apply import Applying
+from tests.simtandem.emnify_lists import read_devices
 from tests.simtandem.model_fleet import ModelFleet, device
 from tests.simtandem.runs.acting_carrier import ActingCarrier, Refused, Silent
 from tests.simtandem.runs.conftest import MakeRun, prepare

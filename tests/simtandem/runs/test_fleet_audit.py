@@ -10,12 +10,12 @@ from schemas.statuses import Cause
 from schemas.tables import Inventory
 from simtandem.emulator.server import Emulator, Group
 from simtandem.errors import AuthenticationFailed
-from simtandem.intake import read_devices
 from simtandem.ledger.records import RunKind, RunState
 from simtandem.ledger.store import Ledger
 from simtandem.reports.audit_document import AuditDocument, AuditSummary, WastedCost
 from simtandem.runs import audit_output
 from simtandem.settings import Settings
+from tests.simtandem.emnify_lists import read_devices
 from tests.simtandem.runs.audited_fleet import ACTIVATED, ENABLED, apply
 from tests.simtandem.runs.conftest import Auditor
 

@@ -11,12 +11,12 @@ import pytest
 
 from schemas.parameters import BulkUpdate
 from simtandem.errors import InputError
-from simtandem.intake import read_devices
 from simtandem.ledger.records import RunKind
 from simtandem.runs import input_folder, prepare
 from simtandem.runs.input_file import address, local_file
 from simtandem.runs.run import AskedOn, Run
 from simtandem.settings import Settings
+from tests.simtandem.emnify_lists import read_devices
 
 LIST = b"sim_id,status\n1,activated\n"
 Asking = Callable[..., Run]

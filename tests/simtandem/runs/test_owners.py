@@ -18,12 +18,12 @@ from simtandem.emulator.devices import OWN_ORGANISATION
 from simtandem.emulator.faults import FaultKind, FaultRule
 from simtandem.emulator.seeding import Group
 from simtandem.emulator.server import Emulator
-from simtandem.intake import read_devices
 from simtandem.ledger.records import RunKind
 from simtandem.ledger.store import Ledger
 from simtandem.reports.run_document import Document
 from simtandem.runs import pipeline
 from simtandem.runs.run import AskedOn, Run
+from tests.simtandem.emnify_lists import read_devices
 from tests.simtandem.runs.emulated import Desk
 
 FRESH, RUNNING, RESTING, LONE = 11, 12, 13, 14

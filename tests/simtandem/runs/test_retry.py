@@ -14,11 +14,11 @@ from simtandem.emulator.faults import FaultKind, FaultRule
 from simtandem.emulator.seeding import Group
 from simtandem.emulator.server import Emulator
 from simtandem.errors import CarrierUnavailable, InputError
-from simtandem.intake import read_devices
 from simtandem.ledger.records import RunState
 from simtandem.ledger.store import Ledger
 from simtandem.runs import prepare
 from simtandem.runs.run import AskedOn, Run, kind_of
+from tests.simtandem.emnify_lists import read_devices
 from tests.simtandem.runs.emulated import Desk
 
 ROUND, PLAIN = 11, 12

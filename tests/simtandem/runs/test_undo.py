@@ -16,11 +16,11 @@ from simtandem.cli import retry
 from simtandem.emulator.seeding import Group
 from simtandem.emulator.server import Emulator
 from simtandem.errors import InputError
-from simtandem.intake import read_devices
 from simtandem.ledger.last_known_rebuild import differences
 from simtandem.ledger.records import RunKind, RunState
 from simtandem.ledger.store import Ledger
 from simtandem.runs import undo
+from tests.simtandem.emnify_lists import read_devices
 from tests.simtandem.runs.emulated import Desk
 
 RESTING, WORKING, FRESH, SPLIT, TESTED, BYSTANDER = 11, 12, 13, 14, 15, 16

@@ -10,7 +10,7 @@ Suspending does not silence a SIM: its traffic continues, at the overage rate. A
 
 from typing import Final
 
-from simtandem.domain.device_ids import DIGITS, IdKind
+from simtandem.domain.device_ids import IdKind
 from simtandem.domain.lifecycle import Goal, Lifecycle, Status
 
 _ASSIGNED, _PROVISIONED, _BILLED, _SUSPENDED, _CANCELED = (
@@ -70,10 +70,9 @@ AERADMIN: Final = Lifecycle(
         (_PROVISIONED, "suspended"): "no source says that a Provisioned SIM can be suspended; it isn't charged monthly",
     },
     ids=(
-        IdKind(name="iccid", pattern="[0-9]{19,20}"),
-        IdKind(name="imsi", pattern="[0-9]{14,15}"),
-        IdKind(name="device_profile_id", pattern="AER[0-9]{13}"),
-        IdKind(name="msisdn", pattern=DIGITS),
+        IdKind(name="iccid", pattern="[0-9]{19,20}", shape="19 or 20 digits"),
+        IdKind(name="imsi", pattern="[0-9]{14,15}", shape="14 or 15 digits"),
+        IdKind(name="device_profile_id", pattern="AER[0-9]{13}", shape="AER and 13 digits"),
     ),
 )
 """The legal moves at AerAdmin."""

@@ -9,7 +9,7 @@ the way back is not simtandem's to go.
 from typing import Final
 
 from simtandem.domain.abilities import Ability
-from simtandem.domain.device_ids import DIGITS, IdKind
+from simtandem.domain.device_ids import IdKind
 from simtandem.domain.lifecycle import Goal, Lifecycle, Status
 
 _NEW, _ACTIVE, _PAUSE, _DEACTIVATED = "NEW", "ACTIVE", "PAUSE", "DEACTIVATED"
@@ -44,9 +44,8 @@ IOT_ACCELERATOR: Final = Lifecycle(
         Goal(word="deactivated", sim=_DEACTIVATED, words=("deactivate",), verb="deactivate"),
     ),
     ids=(
-        IdKind(name="iccid", pattern="[0-9]{19,20}"),
-        IdKind(name="imsi", pattern="[0-9]{14,15}"),
-        IdKind(name="msisdn", pattern=DIGITS),
+        IdKind(name="iccid", pattern="[0-9]{19,20}", shape="19 or 20 digits"),
+        IdKind(name="imsi", pattern="[0-9]{14,15}", shape="14 or 15 digits"),
     ),
     abilities=frozenset(
         {Ability.LIST_FLEET, Ability.COUNT_FLEET, Ability.EVENTS, Ability.BULK_CHANGES, Ability.LATE_CHANGES}
