@@ -1,7 +1,9 @@
 """From settings to a carrier. The one place that knows which adapters there are."""
 
 import logging
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from typing import Final
 
 from schemas.statuses import Half
 from simtandem.carriers.aeris.aeradmin.lifecycle import AERADMIN
@@ -18,13 +20,19 @@ from simtandem.settings import Settings
 log = logging.getLogger(__name__)
 
 
-def open_carrier(settings: Settings, journal: Journal) -> Carrier:
-    """The carrier of these settings; nothing is called yet. Raises `InputError` without a token, or for no carrier."""
-    if settings.carrier != Emnify.name:
-        raise InputError(
-            f"Account {settings.account}: there is no carrier {settings.carrier} here, only {Emnify.name}. "
-            "Nothing was sent."
-        )
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Adapter:
+    """A carrier as the rest is given it: its rules, how it is opened, and which halves a recorded call would change.
+
+    `opened` raises `InputError` where the settings lack something; it is None where nothing can be called yet.
+    """
+
+    lifecycle: Lifecycle
+    opened: Callable[[Settings, Journal], Carrier] | None = None
+    changed: Callable[[str, str | None], Iterable[tuple[Half, str]]] = lambda _path, _body: ()
+
+
+def _emnify(settings: Settings, journal: Journal) -> Carrier:
     account = Account(
         name=settings.account,
         base_url=settings.emnify_url,
@@ -34,9 +42,32 @@ def open_carrier(settings: Settings, journal: Journal) -> Carrier:
         sim_concurrency=settings.sim_concurrency,
         home=settings.home,
     )
+    return Emnify(account, journal)
+
+
+ADAPTERS: Final = {
+    adapter.lifecycle.carrier: adapter
+    for adapter in (
+        Adapter(lifecycle=EMNIFY, opened=_emnify, changed=changed_devices),
+        Adapter(lifecycle=AERADMIN),
+        Adapter(lifecycle=IOT_ACCELERATOR),
+    )
+}
+"""Every carrier, by the word that settings and records have for it."""
+
+
+def open_carrier(settings: Settings, journal: Journal) -> Carrier:
+    """The carrier of these settings; nothing is called yet. Raises `InputError` without a token, or for no carrier."""
+    adapter = ADAPTERS.get(settings.carrier)
+    if adapter is None or adapter.opened is None:
+        known = ", ".join(name for name, each in ADAPTERS.items() if each.opened)
+        raise InputError(
+            f"Account {settings.account}: there is no carrier {settings.carrier} here, only {known}. Nothing was sent."
+        )
+    carrier = adapter.opened(settings, journal)
     for sentence in settings.warnings:
         log.warning("%s", sentence)
-    return Emnify(account, journal)
+    return carrier
 
 
 def forget_refused_tokens(settings: Settings) -> int:
@@ -45,11 +76,13 @@ def forget_refused_tokens(settings: Settings) -> int:
 
 
 def devices_of(path: str, body: str | None) -> Iterator[tuple[Half, str]]:
-    """The halves, by their ids, that a recorded call to the carrier of these settings would have changed."""
-    return changed_devices(path, body)
+    """The halves, by their ids, that a recorded call would have changed; no two carriers have the same paths."""
+    for adapter in ADAPTERS.values():
+        yield from adapter.changed(path, body)
 
 
 def lifecycle_of(carrier: str) -> Lifecycle:
     """The rules of the carrier that settings, or the record of a run, call so. A stranger's allow nothing."""
-    found = (one for one in (EMNIFY, AERADMIN, IOT_ACCELERATOR) if one.carrier == carrier)
-    return next(found, Lifecycle(carrier=carrier, sims=(), sim_moves=frozenset(), goals=()))
+    if adapter := ADAPTERS.get(carrier):
+        return adapter.lifecycle
+    return Lifecycle(carrier=carrier, sims=(), sim_moves=frozenset(), goals=())

@@ -4,7 +4,7 @@ from collections.abc import Collection, Mapping
 from enum import StrEnum
 from typing import Any, NotRequired, TypedDict, cast
 
-from schemas.statuses import EMNIFY_TARGETS, Outcome, Target, Verdict
+from schemas.statuses import EMNIFY_TARGETS, Outcome, Verdict
 from simtandem.domain.stop_reason import Stop
 from simtandem.reports.run_counts import Figures
 
@@ -233,12 +233,18 @@ def _plan(plan: PlanCounts) -> PlanCounts:
         eta_s=round(float(plan["eta_s"]), 1),
         newly_billed=plan["newly_billed"],
         owner_changes=plan["owner_changes"],
-        targets=_every(Target, plan["targets"], left_out={*Target} - {*EMNIFY_TARGETS, *plan["targets"]}),
+        targets=_targets(plan["targets"]),
         summary=plan.get("summary", ""),
         changes=dict(plan.get("changes", {})),
         monthly_cost=plan.get("monthly_cost"),
         currency=plan.get("currency", ""),
     )
+
+
+def _targets(counts: Mapping[str, int]) -> dict[str, int]:
+    """A count for each status that the carrier of the plan has; a plan of an older version may lack some of them."""
+    words = list(counts) if set(counts) - {*EMNIFY_TARGETS} else [str(target) for target in EMNIFY_TARGETS]
+    return {word: int(counts.get(word, 0)) for word in words}
 
 
 def _every(words: type[StrEnum], counts: Mapping[str, int], left_out: Collection[str] = ()) -> dict[str, int]:

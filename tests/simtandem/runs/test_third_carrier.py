@@ -6,38 +6,27 @@ Its SIMs have one half. Parking one costs a fee, a parked SIM still carries traf
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from pathlib import Path
 
 import polars as pl
 import pytest
 
-from schemas.statuses import Half, Outcome, Verdict
-from schemas.tables import Devices, Inventory, Managed, Plan, Rejected, Repeats, Results, empty
-from simtandem.carriers.protocol import (
-    Answer,
-    Call,
-    Carrier,
-    Change,
-    Fresh,
-    Journal,
-    Listing,
-    StepResult,
-    Stops,
-    always_fresh,
-    never_stops,
-)
-from simtandem.domain import safety
+from schemas.parameters import BulkUpdate, Mode
+from schemas.statuses import Outcome
+from schemas.tables import Inventory, Plan, empty
+from simtandem.carriers import protocol
+from simtandem.carriers.protocol import Carrier, Change, Journal, Listing, StepResult, always_fresh, never_stops
+from simtandem.carriers.registry import ADAPTERS, Adapter
+from simtandem.domain.abilities import Ability
 from simtandem.domain.device_ids import IdKind
-from simtandem.domain.findings import findings_of
-from simtandem.domain.inverse import as_devices, changed_devices, invert
 from simtandem.domain.lifecycle import Goal, Lifecycle, Status
-from simtandem.domain.plan import calls_needed, counts, make_plan
-from simtandem.domain.verdicts import results_of
-from simtandem.errors import PlanRefused
-from simtandem.ledger.journal import CallWriter
-from simtandem.reports.run_counts import figures
-from simtandem.reports.urgency import examine
+from simtandem.ledger.records import RunKind
+from simtandem.reports.run_document import Document
+from simtandem.runs import finish, pipeline, prepare
 from simtandem.runs.apply import Applying
-from tests.simtandem.runs.conftest import MakeRun
+from simtandem.runs.fleet_audit import auditing_of
+from simtandem.runs.run import AskedOn, Run
+from simtandem.settings import Settings
 from tests.simtandem.runs.sending import send_all
 
 PIGEON = Lifecycle(
@@ -54,6 +43,7 @@ PIGEON = Lifecycle(
         Goal(word="parked", sim="parked", words=("suspended", "park"), verb="park"),
     ),
     ids=(IdKind(name="sim_id", pattern="[0-9]+"),),
+    abilities=frozenset({Ability.LIST_FLEET}),
 )
 
 
@@ -67,6 +57,10 @@ class Pigeon:
     journal: Journal | None = None
     sent: list[tuple[str, str]] = field(default_factory=list)
 
+    def opened(self, _settings: Settings, journal: Journal) -> Carrier:
+        self.journal = journal
+        return self
+
     def inventory(self) -> pl.DataFrame:
         rows = [(sim, None, status, None, None) for sim, status in self.sims.items()]
         return pl.DataFrame(rows, schema=empty(Inventory).schema, orient="row")
@@ -77,17 +71,17 @@ class Pigeon:
     async def read(self, pairs: pl.DataFrame) -> pl.DataFrame:
         return self.inventory().filter(pl.col("sim_id").is_in(pairs["sim_id"].implode()))
 
-    async def change_sim(self, change: Change, *, fresh: Fresh = always_fresh) -> StepResult:
+    async def change_sim(self, change: Change, *, fresh: protocol.Fresh = always_fresh) -> StepResult:
         assert self.journal is not None
-        call_id = await self.journal.intent(Call("PUT", f"/birds/{change.ident}", "change"))
+        call_id = await self.journal.intent(protocol.Call("PUT", f"/birds/{change.ident}", "change"))
         assert (self.sims[change.ident], change.after) in self.lifecycle.sim_moves
         self.sims[change.ident] = change.after
         self.sent.append((change.ident, change.after))
-        await self.journal.answer(call_id, Answer(200, 0.0))
+        await self.journal.answer(call_id, protocol.Answer(200, 0.0))
         return StepResult(change.row, Outcome.APPLIED, 1, 200)
 
     async def change_endpoints(
-        self, changes: Sequence[Change], *, stops: Stops = never_stops, fresh: Fresh = always_fresh
+        self, changes: Sequence[Change], *, stops: protocol.Stops = never_stops, fresh: protocol.Fresh = always_fresh
     ) -> list[StepResult]:
         raise NotImplementedError("there are no endpoints")
 
@@ -98,7 +92,7 @@ class Pigeon:
         raise NotImplementedError("it knows of no owners")
 
     async def list_fleet(self) -> Listing:
-        raise NotImplementedError("it can't be listed")
+        return Listing(self.inventory(), whole=True, sims=len(self.sims), activated=None)
 
     async def count_fleet(self) -> tuple[int, int]:
         raise NotImplementedError("it can't be counted")
@@ -111,90 +105,79 @@ class Pigeon:
     def waiting_s(self) -> float:
         return 0.0
 
-    def halt_changes(self) -> None:
-        """Nothing waits here."""
-
     def halt(self) -> None:
         """Nothing waits here."""
 
-    def resume(self) -> None:
-        """Nothing waits here."""
+    halt_changes = resume = halt
 
     async def aclose(self) -> None:
         """Nothing is open."""
 
 
 FLOCK = {"1": "unborn", "2": "parked", "3": "aloft", "4": "aloft", "5": "lost", "6": "unborn"}
-ASKED = ("fly", "activated", "park", "flying", "park", "suspended")
+ASKED = ("fly", "Activated", "park", "flying", "park", "suspended")
+LIST = "\n".join(["sim_id,status", *(f"{sim},{word}" for sim, word in zip(FLOCK, ASKED, strict=True))])
 
 
-def asked(carrier: Pigeon, words: Sequence[str]) -> pl.DataFrame:
-    wishes = carrier.lifecycle.wishes
-    rows = [
-        (row, sim, None, None, wishes[word], None) for row, (sim, word) in enumerate(zip(FLOCK, words, strict=True), 2)
-    ]
-    return pl.DataFrame(rows, schema=empty(Devices).schema, orient="row")
+@pytest.fixture
+def pigeon(monkeypatch: pytest.MonkeyPatch) -> Pigeon:
+    carrier = Pigeon(dict(FLOCK))
+    monkeypatch.setitem(ADAPTERS, "pigeon", Adapter(lifecycle=PIGEON, opened=carrier.opened))
+    return carrier
 
 
-def planned(carrier: Pigeon, devices: pl.DataFrame) -> pl.DataFrame:
-    return Plan.validate(make_plan(devices, empty(Repeats), carrier.inventory(), carrier.lifecycle))
+@pytest.fixture
+def settings(home: Path) -> Settings:
+    return Settings(home=home, max_newly_billed=9, confirm_newly_billed=9).model_copy(update={"carrier": "pigeon"})
 
 
-async def test_a_third_carrier_is_planned_changed_judged_audited_and_undone(make_run: MakeRun) -> None:
-    pigeon = Pigeon(dict(FLOCK))
-    carrier: Carrier = pigeon
-    plan = planned(pigeon, asked(pigeon, ASKED))
-    counted = counts(plan, PIGEON)
-    assert (counted.sim_changes, counted.endpoint_changes, counted.unchanged, counted.refused) == (3, 0, 1, 2)
-    assert (counted.newly_billed, counted.billed_for_good) == (2, 1)
-    assert calls_needed(plan, 500, PIGEON) == 3
+async def carried_out(settings: Settings, file: str, undo_of: str = "") -> tuple[Run, Document]:
+    """Prepare, apply and reconcile."""
+    request = BulkUpdate(file=file, mode=Mode.APPLY, undo_of=undo_of, accept_large=True)
+    run = Run.begin(request, RunKind.UNDO if undo_of else RunKind.APPLY, settings, asked_on=AskedOn.TERMINAL)
+    async with run.carrier() as (carrier, journal):
+        prepare.read_devices(run)
+        await prepare.list_inventory(run, carrier)
+        prepare.plan_changes(run)
+        await prepare.check_safety(run, carrier)
+        await send_all(Applying(run, carrier, journal))
+        await finish.reconcile(run, carrier)
+    document = finish.finish(run)
+    run.close()
+    return run, document
+
+
+async def test_a_third_carrier_is_planned_changed_judged_undone_and_audited(
+    pigeon: Pigeon, settings: Settings, tmp_path: Path
+) -> None:
+    file = tmp_path / "flock.csv"
+    file.write_text(LIST)
+    run, document = await carried_out(settings, str(file))
+    plan = Plan.validate(run.folder.table("plan.parquet"))
+    counted = document["plan"]
+    assert (counted["sim_changes"], counted["endpoint_changes"], counted["unchanged"], counted["refused"]) == (
+        3,
+        0,
+        1,
+        2,
+    )
+    assert (counted["newly_billed"], document["billing"]["for_good"]) == (2, 1)
+    assert counted["targets"] == {"flying": 3, "parked": 3}
     assert plan["reason"].to_list()[4:] == [
         "SIM 5: the SIM is lost, which is final; take the row out",
         "SIM 6: no step leads a SIM from unborn to parked; from there it can go to flying",
     ]
-
-    run = make_run(list(FLOCK), None)
-    run.folder.save_table("plan.parquet", plan)
-    run.folder.save("listing.json", {"begun": run.ledger.clock().isoformat()})
-    run.ledger.start_run(
-        run.record({"file": "flock.csv", "sha256": "", "rows": plan.height, "invalid": 0, "notes": []})
-    )
-    async with CallWriter(run.ledger, run.run_id) as journal:
-        pigeon.journal = journal
-        await send_all(Applying(run, carrier, journal))
     assert pigeon.sent == [("3", "parked"), ("1", "aloft"), ("2", "aloft")], "what saves money goes first"
+    assert (document["carrier"], document["verdicts"]["in_sync"], document["verdicts"]["refused"]) == ("pigeon", 4, 2)
 
-    outcomes = run.ledger.outcomes(run.run_id)
-    judged = Results.validate(results_of(plan, empty(Rejected), outcomes, pigeon.inventory(), PIGEON))
-    assert judged["verdict"].to_list() == [*[Verdict.IN_SYNC] * 4, *[Verdict.REFUSED] * 2]
-    assert judged["after"].to_list()[:3] == ["aloft", "aloft", "parked"]
-    told = figures(judged, PIGEON)
-    assert (told.newly_billed, told.no_longer_billed, told.endpoints) == (2, 1, 0)
-    assert set(examine(judged, PIGEON)["split"]) == {""}
-    assert findings_of(pigeon.inventory(), empty(Managed), PIGEON)["sim_id"].to_list() == ["3"], "it flies off"
+    pigeon.sent.clear()
+    back, undone = await carried_out(settings, f"undo of {run.run_id}", run.run_id)
+    assert pigeon.sent == [("2", "parked"), ("3", "aloft")]
+    left = back.folder.table("plan.parquet").filter(pl.col("sim_id") == "1")
+    assert "nothing goes back there" in left["reason"][0]
+    assert undone["verdicts"]["in_sync"] == 2
 
-    changes = changed_devices(plan, outcomes, PIGEON)
-    back = invert(planned(pigeon, as_devices(changes)), changes, PIGEON)
-    ends = {row["sim_id"]: (row["action"], row["sim_after"]) for row in back.iter_rows(named=True)}
-    assert ends == {"1": ("refused", None), "2": ("change", "parked"), "3": ("change", "aloft")}
-    assert "nothing goes back there" in back.filter(pl.col("sim_id") == "1")["reason"][0]
-    assert set(back["first"].drop_nulls()) == {Half.SIM}
-
-
-def test_its_limits_are_numbers_and_its_sentences_use_its_words() -> None:
-    plan = planned(Pigeon(dict.fromkeys(FLOCK, "aloft")), asked(Pigeon(FLOCK), ["park"] * 6))
-    limits = safety.Limits(suspend_fleet_min=6)
-    with pytest.raises(PlanRefused, match="pigeon: 6 SIMs would be suspended, and it is not known what share"):
-        safety.check(
-            plan,
-            lifecycle=PIGEON,
-            fleet_sims=None,
-            fleet_activated=None,
-            limits=limits,
-            accept_large=False,
-            change_owners=False,
-            expected_digest=None,
-            digest="",
-        )
-    assert safety.for_good(2, PIGEON) == "2 SIMs would be newly billed permanently: nothing goes back to unborn."
-    assert PIGEON.fees("aloft", "parked") == "parking costs 2 EUR"
+    pigeon.sims["3"] = "parked"
+    with auditing_of(settings) as audit:
+        audited = await pipeline.audit_fleet(audit)
+    assert (audited["findings"]["drifted"], audited["findings"]["on_but_dead"]) == (1, 0)
