@@ -11,6 +11,7 @@ SHOWN_ELSEWHERE = {
     "simtandem/settings/load.py": "tests/simtandem/settings/test_accounts.py",
     "simtandem/ledger/accounts.py": "tests/simtandem/ledger/test_upgrade.py",
     "simtandem/runs/setup_checks.py": "tests/simtandem/cli/test_doctor.py",
+    "simtandem/host/settings_writer.py": "tests/simtandem/cli/test_init.py",
     "simtandem/runs/run_account.py": "tests/end_to_end/test_accounts.py",
     "simtandem/runs/foreign_devices.py": "tests/end_to_end/test_accounts.py",
     "schemas/accounts.py": "tests/simtandem/settings/test_accounts.py",

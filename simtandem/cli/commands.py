@@ -37,6 +37,7 @@ COMMANDS = {
     "verify": Line(_LOOK, "Check that the record of the runs is intact."),
     "heads": Line(_LOOK, "Print the heads of the ledger, to keep elsewhere."),
     "prune": Line(_LOOK, "Archive the details of old runs and remove them from the ledger."),
+    "init": Line(_SERVICE, "Add an account to the settings file, after one login."),
     "doctor": Line(_LOOK, "Check settings, tokens, ledger and disk, and say what to do."),
     "up": Line(_SERVICE, "Run a Prefect server, the deployments and a worker on this machine."),
     "ui": Line(_SERVICE, "Log a browser in to the Prefect server of `simtandem up`."),
@@ -121,7 +122,7 @@ def _account_option() -> Any:
 _CLASSES = {
     "emulator": _PlainFlags,
     **dict.fromkeys(
-        ("compare", "verify", "heads", "prune", "up", "deploy", "worker", "ui", "people", "demo"), HomeCommand
+        ("compare", "verify", "heads", "prune", "up", "deploy", "worker", "ui", "people", "demo", "init"), HomeCommand
     ),
 }
 """Of commands that are not about an account."""

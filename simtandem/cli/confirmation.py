@@ -5,6 +5,7 @@ import sys
 
 from rich.console import Console
 
+from schemas.accounts import DEFAULT
 from simtandem.cli.plan_output import PlanView, sentence, show_plan
 from simtandem.domain import safety
 from simtandem.runs.fresh_look import note_confirmed
@@ -25,7 +26,8 @@ async def confirmed(run: Run, console: Console) -> bool:
 
 async def _asked(run: Run, view: PlanView, console: Console) -> bool:
     """Ask; where many SIMs would be activated permanently, for their number, which is not typed by habit."""
-    host, for_good = run.settings.carrier_host, view.for_good
+    settings, for_good = run.settings, view.for_good
+    host = settings.carrier_host if settings.account == DEFAULT else str(settings.account_key)
     console.print()
     console.print(sentence(view), soft_wrap=True)
     if for_good <= run.settings.confirm_newly_billed or run.request.accept_large:

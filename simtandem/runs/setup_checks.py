@@ -47,6 +47,12 @@ def checks(account: str, *, offline: bool) -> Iterator[Check]:
         yield from _account(name, offline=offline or bool(ledger.remedy))
 
 
+def check_account(name: str) -> Check:
+    """Log in to this account, once."""
+    *_, last = _account(name, offline=False)
+    return last
+
+
 def _versions() -> Check:
     found = ", ".join(f"{name} {version(name)}" for name in ("prefect", "polars", "sqlalchemy", "httpx"))
     return Check("versions", f"simtandem {__version__}, Python {platform.python_version()}, {found}")
