@@ -75,7 +75,7 @@ CATALOGUE: Final = (
         (7, "Application authentication failed", "An application token was not accepted."),
         (13, "Support Access", "The carrier's staff entered the organisation on behalf of a user."),
         (14, "Multi-factor Authentication", "A user removed the second factor from the own account."),
-        (67, "User switched workspace", "A user went on to work in another workspace."),
+        (67, "User switched workspace", "A user switched to another workspace."),
     ),
     *_types(
         EventGroup.USERS,

@@ -56,7 +56,7 @@ class Desk:
             self.summary.not_taken({**self.inbox.not_taken, **self._of_nobody()})
 
     def _of_nobody(self) -> dict[str, str]:
-        """Files in the inbox itself where no account is served from there. The first account's look tells of them."""
+        """Files in the inbox itself where no account is served from there. The first account reports them."""
         accounts = account_names()
         if DEFAULT in accounts or self._settings.account != accounts[0]:
             return {}

@@ -194,7 +194,7 @@ async def open_session(params: BulkUpdate) -> AsyncIterator[Session]:
 async def stopping_in_good_order() -> AsyncIterator[None]:
     """In this block SIGTERM, which is how a worker cancels a run, stops the sending and lets the run report.
 
-    Prefect's own handler would raise at any point: before, that is what we want. After the
+    Prefect's own handler would raise at any point: before, that is right. After the
     block the run has ended, and a cancel that comes so late changes nothing, unless the run is a part of another one.
     """
     by = StoppedBy.OPERATOR if progress.attended() else StoppedBy.PREFECT

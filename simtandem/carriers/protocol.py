@@ -190,7 +190,7 @@ class Carrier(Protocol):
     async def change_endpoints(
         self, changes: Sequence[Change], *, stops: Stops = never_stops, fresh: Fresh = always_fresh
     ) -> list[StepResult]:
-        """Change many endpoints' status, one result for each, in the order given. Never two at a time.
+        """Change many endpoints' status, one result for each, in the order given. One call at a time.
 
         Where `stops` says that enough of those tried were refused, nothing more is sent, and the others have no result.
         Raises `Outdated` instead of sending what is not `fresh` any more.

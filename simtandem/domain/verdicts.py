@@ -75,7 +75,7 @@ def stragglers(
 
 
 def to_retry(results: pl.DataFrame) -> pl.DataFrame:
-    """What to feed back: the rows that have an id and are not in sync, each device and status once.
+    """The rows to retry: those that have an id and are not in sync, each device and status once.
 
     Refused moves are not among them: no rule allows them, and they would only be refused again.
     Columns `sim_id, endpoint_id, iccid, status`, as an input file has them, and those for owners where some are asked.

@@ -74,7 +74,7 @@ class Control(ControlRoutes):
         """`{"move": "volume_reached"}`: by the carrier. `{"status": WORD}`: by someone. `{"delete": true}`.
 
         `{"show": {KEY: VALUE, ...}, "hide": [KEY, ...]}`: the SIM is shown so, in its own item and in its endpoint's,
-        whatever it is: `{"show": {"status": {"id": 9}}}` for a status that nobody knows. Nothing in both ends it.
+        for any status: `{"show": {"status": {"id": 9}}}` for a status that nobody knows. Nothing in both ends it.
         """
         sim_id, fleet = request.path_params["id"], self._world.fleet
         match await read_object(request):

@@ -85,7 +85,7 @@ class OtherHomes:
 
 @contextmanager
 def _opened(folder: Path) -> Iterator[int]:
-    """The folder for notes: everybody may write there, nobody may take away what belongs to others."""
+    """The folder for notes: all users may write there, none may remove files of others."""
     with suppress(FileExistsError):
         folder.mkdir()
         folder.chmod(0o1777)

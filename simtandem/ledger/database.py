@@ -178,7 +178,7 @@ def _sqlite_engine(url: URL, busy_timeout: float) -> Engine:
         connection.isolation_level = None  # transactions begin below, not when the driver thinks they should
         _enter_wal(connection, busy_timeout)
         # NORMAL: nothing acknowledged is lost when the process is killed. A power cut may lose the last commits, and
-        # costs no more than that: the next run compares with the carrier, not with the record.
+        # nothing else: the next run compares with the carrier, not with the record.
         connection.execute("PRAGMA synchronous = NORMAL")
         connection.execute("PRAGMA foreign_keys = ON")
         connection.execute(f"PRAGMA journal_size_limit = {_WAL_BYTES_KEPT}")  # a large plan's log isn't kept for ever

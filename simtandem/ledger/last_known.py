@@ -34,7 +34,7 @@ COLUMNS = pl.Schema(
 
 
 def note_outcomes(connection: Connection, run_id: str, rows: Iterable[int]) -> None:
-    """Steps of these rows have ended: take in where their devices are now. After the outcomes are inserted."""
+    """Steps of these rows have ended: record where their devices are now. Called after the outcomes are inserted."""
     each = sorted(set(rows))
     for start in range(0, len(each), _ROWS_AT_ONCE):
         listed = ", ".join(str(int(row)) for row in each[start : start + _ROWS_AT_ONCE])

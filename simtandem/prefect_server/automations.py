@@ -14,7 +14,8 @@ _DEAD_AFTER_S = 300  # ten heartbeats: a run continues while the server is away,
 _RUNS: dict[str, str | list[str]] = {"prefect.resource.id": "prefect.flow-run.*"}
 _OURS: dict[str, str | list[str]] = {"prefect.resource.role": "tag", "prefect.resource.id": "prefect.tag.simtandem"}
 
-_TOLD = {
+_NOTIFY = "simtandem: notify when a run "
+_NOTIFIED = {
     "finished": ("prefect.flow-run.Completed", "prefect.flow-run.Findings"),
     "failed": (
         "prefect.flow-run.Failed",
@@ -45,8 +46,13 @@ _BODY = """{{ flow_run.name }}: {{ event.payload.validated_state.name }}
 
 def all_automations(blocks: Sequence[UUID]) -> list[AutomationCore]:
     """Those that should be there. `blocks` are document ids of notification blocks; without any nothing is notified."""
-    told = [_tell(what, events, blocks) for what, events in _TOLD.items()] if blocks else []
-    return [_end_dead_runs(), *told]
+    notifications = [_notify(what, events, blocks) for what, events in _NOTIFIED.items()] if blocks else []
+    return [_end_dead_runs(), *notifications]
+
+
+def former_name(name: str) -> str:
+    """What an automation was called by an earlier version; the same name where it always had that."""
+    return name.replace(_NOTIFY, "simtandem: tell when a run ")
 
 
 def _end_dead_runs() -> AutomationCore:
@@ -74,9 +80,9 @@ def _end_dead_runs() -> AutomationCore:
     )
 
 
-def _tell(what: str, events: tuple[str, ...], blocks: Sequence[UUID]) -> AutomationCore:
+def _notify(what: str, events: tuple[str, ...], blocks: Sequence[UUID]) -> AutomationCore:
     return AutomationCore(
-        name=f"simtandem: tell when a run {what}",
+        name=f"{_NOTIFY}{what}",
         description="Sends the run's name, state, counts and link.",
         trigger=EventTrigger(
             expect=set(events),

@@ -22,7 +22,7 @@ from prefect.exceptions import ObjectAlreadyExists, ObjectNotFound
 
 from simtandem.errors import OrchestrationError
 from simtandem.prefect_server.account_choice import with_accounts
-from simtandem.prefect_server.automations import all_automations
+from simtandem.prefect_server.automations import all_automations, former_name
 from simtandem.prefect_server.email_block import MailServer
 from simtandem.prefect_server.renamed_deployments import find_renamed, read, replace
 from simtandem.prefect_server.webhook_block import Webhook
@@ -63,6 +63,7 @@ async def deploy(settings: Settings) -> Deployed:
         names = []
         for automation in all_automations(blocks):
             same = await client.read_automations_by_name(automation.name)
+            same = same or await client.read_automations_by_name(former_name(automation.name))
             if same:
                 await client.update_automation(same[0].id, automation)
             else:

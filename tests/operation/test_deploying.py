@@ -29,13 +29,13 @@ def test_everything_is_there(site: Site) -> None:
     automations = {each["name"]: each["enabled"] for each in site.post("/automations/filter")}
     assert automations == {
         "simtandem: end runs without heartbeat": True,
-        "simtandem: tell when a run finished": True,
-        "simtandem: tell when a run failed": True,
-        "simtandem: tell when a run was refused": True,
-        "simtandem: tell when a run was not approved": True,
-        "simtandem: tell when a run has rows that are invalid, refused or not carried out": True,
-        "simtandem: tell when a run was cancelled": True,
-        "simtandem: tell when a run waits for approval": True,
+        "simtandem: notify when a run finished": True,
+        "simtandem: notify when a run failed": True,
+        "simtandem: notify when a run was refused": True,
+        "simtandem: notify when a run was not approved": True,
+        "simtandem: notify when a run has rows that are invalid, refused or not carried out": True,
+        "simtandem: notify when a run was cancelled": True,
+        "simtandem: notify when a run waits for approval": True,
     }
 
 
@@ -125,6 +125,20 @@ def test_a_deployment_under_its_former_name_is_taken_over_with_all_that_was_made
         site.answer("DELETE", f"/automations/{made}")
         site.answer("DELETE", f"/deployments/{site.deployment('fleet-audit')['id']}")
         deploy(site)
+
+
+def test_a_notification_under_its_former_name_is_renamed_and_not_made_twice(site: Site) -> None:
+    made = {each["name"]: each for each in site.post("/automations/filter")}
+    older = made["simtandem: notify when a run finished"] | {"name": "simtandem: tell when a run finished"}
+    keys = ("name", "description", "enabled", "trigger", "actions", "actions_on_trigger", "actions_on_resolve", "tags")
+    answer = site.answer("PUT", f"/automations/{older['id']}", {key: older[key] for key in keys if key in older})
+    assert answer.status_code == 204, answer.text
+
+    deploy(site)
+
+    assert {each["name"]: each["id"] for each in site.post("/automations/filter")} == {
+        name: each["id"] for name, each in made.items()
+    }
 
 
 def deploy(site: Site) -> str:

@@ -40,7 +40,7 @@ class IotAcceleratorControl(SiteControl):
     async def _change_subscription(self, request: Request) -> object:
         """`{"state": WORD}` by someone in the portal; `{"by_itself": WORD}` by a rule of the platform.
 
-        `{"locked": true}`; `{"shown_as": WORD}`: another state in details and lists, whatever it is.
+        `{"locked": true}`; `{"shown_as": WORD}`: another state in details and lists than the real one.
         """
         found = self._company.inventory.by_id.get(("ICC", request.path_params["icc"]))
         if found is None:

@@ -75,8 +75,8 @@ def test_a_plan_names_owners_only_where_some_change(count: int, named: bool) -> 
 
 
 def test_what_goes_for_good_is_counted() -> None:
-    assert "2  SIMs would be newly billed for good: nothing goes back to Issued" in shown(view(good=2))
-    assert "for good" not in shown(view())
+    assert "2  SIMs would be newly billed permanently: nothing goes back to Issued" in shown(view(good=2))
+    assert "permanently" not in shown(view())
 
 
 @pytest.mark.parametrize("width", [80, 120])
