@@ -64,6 +64,7 @@ class Outcome(StrEnum):
     HELD = "held"  # never sent, or put back, because its partner or its batch failed
     FAILED = "failed"  # sent, and known not to have happened
     UNKNOWN = "unknown"  # sent, unanswered, and it could not be read back
+    ACCEPTED = "accepted"  # the carrier took the request, and it does not show yet: a look or a deadline ends it
 
 
 class Verdict(StrEnum):

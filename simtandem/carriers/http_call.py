@@ -38,13 +38,17 @@ class Kind(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Reply:
-    """An answer, read. `code` is the carrier's own, a number or a word; `sentence` is for a person, without secrets."""
+    """An answer, read. `code` is the carrier's own, a number or a word; `sentence` is for a person, without secrets.
+
+    `ticket` names the request that the answer is about, as the record keeps it (`protocol.ticket_note`).
+    """
 
     kind: Kind
     status: int | None
     sentence: str = ""
     code: str = ""
     data: object = None
+    ticket: str = ""
     headers: Mapping[str, str] = field(default_factory=dict, repr=False)
 
 
@@ -94,7 +98,7 @@ class Sender:
             reply, fault = await self._exchange(request, read)
         known = _code(reply.code)
         request_id = redacted(next((reply.headers[name] for name in _REQUEST_ID_HEADERS if name in reply.headers), ""))
-        answer = Answer(reply.status, time.monotonic() - begun, known, fault, request_id[:64])
+        answer = Answer(reply.status, time.monotonic() - begun, known, fault, reply.ticket or request_id[:64])
         await self._journal.answer(call_id, answer)
         if reply.kind is Kind.THROTTLED:
             self._budget.throttled(_retry_after(reply.headers))

@@ -4,10 +4,10 @@ A carrier uses the statuses of its `Lifecycle`; its numbers, paths and error cod
 without an endpoint half plans no endpoint steps, and its `change_endpoints` is never called.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import polars as pl
 
@@ -139,6 +139,31 @@ class Listing:
     pages: int | None = None
 
 
+_TICKET, _ENDED = "ticket ", " ended"
+
+
+def ticket_note(ticket: str, *, ended: bool = False) -> str:
+    """How the record names a request that the carrier works on, in the answer to the call that asked, or polled."""
+    return f"{_TICKET}{ticket}{_ENDED if ended else ''}"[:64]
+
+
+def read_ticket_note(note: str) -> tuple[str, bool]:
+    """The ticket that a note of the record names, and whether it had ended; an empty one where it names none."""
+    if not note.startswith(_TICKET):
+        return "", False
+    return note.removeprefix(_TICKET).removesuffix(_ENDED), note.endswith(_ENDED)
+
+
+@dataclass(frozen=True, slots=True)
+class Submission:
+    """A change that a run sent, of which no end is recorded: when, of which SIMs, and its ticket if one came back."""
+
+    run_id: str
+    at: datetime
+    idents: tuple[str, ...]
+    ticket: str = ""
+
+
 class Carrier(Protocol):
     """A carrier, authenticated on first use, within its rate limit, every call of it journalled."""
 
@@ -222,4 +247,30 @@ class Carrier(Protocol):
 
     async def aclose(self) -> None:
         """Close connections. The carrier can't be used afterwards."""
+        ...
+
+
+Accepted = Callable[[Sequence[StepResult]], Awaitable[None]]
+"""Is told of changes that the carrier took and that don't show yet, once their ticket is in the record."""
+
+
+@runtime_checkable
+class LateCarrier(Carrier, Protocol):
+    """A carrier that takes changes, perhaps many in one call, and shows them later."""
+
+    async def change_sims(
+        self, changes: Sequence[Change], *, accepted: Accepted, fresh: Fresh = always_fresh
+    ) -> list[StepResult]:
+        """Change at most `Lifecycle.bulk_sims` SIMs in one request, and follow it until it shows or a deadline ends it.
+
+        One result for each, in the order given. Interrupted while it waits, it returns `ACCEPTED`. Raises as
+        `change_sim` does; what was sent then is found again instead of being sent twice.
+        """
+        ...
+
+    async def follow(self, submissions: Sequence[Submission], known: Collection[str]) -> list[Submission]:
+        """Wait for what earlier runs sent; returns what is still under way at its deadline. Changes nothing.
+
+        `known` are the tickets in the record; a request that is none of them may be one whose answer was lost.
+        """
         ...

@@ -6,8 +6,13 @@ from dataclasses import dataclass
 from typing import Final
 
 from schemas.statuses import Half
+from simtandem.carriers.aeris.aeradmin.carrier import AerAdmin
 from simtandem.carriers.aeris.aeradmin.lifecycle import AERADMIN
+from simtandem.carriers.aeris.from_settings import open_aeradmin, open_iot_accelerator, require_access
+from simtandem.carriers.aeris.iot_accelerator.carrier import IotAccelerator
 from simtandem.carriers.aeris.iot_accelerator.lifecycle import IOT_ACCELERATOR
+from simtandem.carriers.aeris.iot_accelerator.rates import Rates
+from simtandem.carriers.aeris.recorded_calls import changed_sims
 from simtandem.carriers.emnify.client import Account, Emnify
 from simtandem.carriers.emnify.lifecycle import EMNIFY
 from simtandem.carriers.emnify.recorded_calls import changed_devices
@@ -49,8 +54,8 @@ ADAPTERS: Final = {
     adapter.lifecycle.carrier: adapter
     for adapter in (
         Adapter(lifecycle=EMNIFY, opened=_emnify, changed=changed_devices),
-        Adapter(lifecycle=AERADMIN),
-        Adapter(lifecycle=IOT_ACCELERATOR),
+        Adapter(lifecycle=AERADMIN, opened=open_aeradmin, changed=changed_sims),  # of both of Aeris's platforms
+        Adapter(lifecycle=IOT_ACCELERATOR, opened=open_iot_accelerator),
     )
 }
 """Every carrier, by the word that settings and records have for it."""
@@ -68,6 +73,31 @@ def open_carrier(settings: Settings, journal: Journal) -> Carrier:
     for sentence in settings.warnings:
         log.warning("%s", sentence)
     return carrier
+
+
+def require_credentials(settings: Settings) -> None:
+    """Raise `InputError` where what every call of this carrier needs is not set."""
+    if settings.carrier == Emnify.name:
+        settings.token()
+    else:
+        require_access(settings)
+
+
+def contract_notes(settings: Settings) -> list[str]:
+    """What the settings say of fees and thresholds of the contract, for plans to show; nothing decides by it."""
+    if settings.carrier != AerAdmin.name:
+        return []
+    told = {"Suspending costs, once": settings.aeradmin_suspension_fee, "Thresholds": settings.aeradmin_thresholds}
+    return [f"{what}, by the settings: {text}." for what, text in told.items() if text]
+
+
+def pace_of(settings: Settings) -> tuple[int, float]:
+    """How many calls may be sent in which window, in seconds: the one that bounds a long run."""
+    if settings.carrier == AerAdmin.name:
+        return settings.aeradmin_calls_per_second, 1.0
+    if settings.carrier == IotAccelerator.name:
+        return Rates().requests.per_minute, 60.0
+    return settings.capacity, settings.calls_window_s
 
 
 def forget_refused_tokens(settings: Settings) -> int:

@@ -7,6 +7,7 @@ import typer
 
 from schemas.parameters import BulkUpdate
 from simtandem import progress
+from simtandem.carriers.registry import require_credentials
 from simtandem.cli import run_output
 from simtandem.cli.confirmation import confirmed
 from simtandem.cli.console import Output
@@ -62,7 +63,7 @@ def carry_out(request: BulkUpdate, output: Output, *, yes: bool) -> int:
     output.log()
     with output.hooks() as hooks:
         settings = load(request.account)
-        settings.token()
+        require_credentials(settings)
         request = request.model_copy(update={"account": settings.account})
         document = run_and_leave(stoppable(_run(request, settings, output, ask=ask), hooks))
     if document is None:

@@ -7,8 +7,8 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from schemas.statuses import Cause
-from simtandem.carriers.registry import lifecycle_of
+from schemas.statuses import Cause, Finding
+from simtandem.carriers.registry import lifecycle_of, require_credentials
 from simtandem.cli.console import Output
 from simtandem.cli.options import AsJson, Quiet, Verbose
 from simtandem.domain.labels import ATTRIBUTIONS, finding_labels
@@ -30,7 +30,7 @@ def audit_fleet(output: Output) -> int:
     """Audit the whole fleet; show the findings. Returns the exit code."""
     output.log()
     settings = load()
-    settings.token()
+    require_credentials(settings)
     with output.hooks(), fleet_audit.auditing_of(settings) as one:
         document = asyncio.run(pipeline.audit_fleet(one))
         summary = audit_output.summary(one.folder)
@@ -80,7 +80,10 @@ def _findings(summary: AuditSummary) -> Table:
     table.add_column(justify="right", style="bold")
     table.add_column()
     table.add_column(justify="right", style="dim")
-    for finding, label in finding_labels(lifecycle_of(summary.get("carrier", "emnify"))).items():
+    rules = lifecycle_of(summary.get("carrier", "emnify"))
+    for finding, label in finding_labels(rules).items():
+        if not rules.has_endpoints and finding not in (Finding.FACTORY_TEST, Finding.DRIFTED):
+            continue  # no device has a second half
         count = summary["findings"][finding]
         grown = summary["trend"][finding] if summary["trend"] else 0
         name = Text.assemble((f"{label.name}. ", "yellow" if count else "dim"), (label.meaning, "dim"))

@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from schemas.parameters import ReportFormat
+from simtandem.carriers.registry import require_credentials
 from simtandem.cli.options import AsJson
 from simtandem.errors import InputError
 from simtandem.ledger.records import REPORTED, SENDING, RunKind, RunSummary
@@ -104,7 +105,7 @@ def read_events(run_id: str) -> str:
     Returns the full id of that run: reading events is a run as well, so `latest` means another one by now.
     """
     settings = reopened(run_id, SENDING)
-    settings.token()
+    require_credentials(settings)
     with Ledger.open(settings.ledger(), heads_file=settings.heads_file) as ledger:
         found = ledger.run(run_id, kinds=SENDING, account=settings.account).record.run_id
         asyncio.run(explain_run(ledger, settings, found))

@@ -64,7 +64,9 @@ def changed_devices(
 def _half(half: Half) -> list[pl.Expr]:
     step, outcome = pl.col(f"{half}_step"), pl.col(half.value)
     sent = pl.col(f"{half}_sent").fill_null(value=False)
-    unclear = pl.when(outcome.is_null()).then(sent).otherwise(outcome == Outcome.UNKNOWN)
+    unclear = (
+        pl.when(outcome.is_null()).then(sent).otherwise(outcome.is_in([Outcome.UNKNOWN.value, Outcome.ACCEPTED.value]))
+    )
     perhaps = step & unclear
     ours = step & ((outcome == Outcome.APPLIED).fill_null(value=False) | unclear)
     there = step & (outcome == Outcome.UNCHANGED).fill_null(value=False)

@@ -90,6 +90,8 @@ class Lifecycle:
     `{allowed}` in there stands for the words of the goals. `trap` explains what `Status.touched` does to a pair that
     must stay as it is. `ids` are the kinds of ids a device is named by, `abilities` what the interface can do besides
     reading and changing by id.
+    `bulk_sims` is how many SIMs one call can change, and `looks_per_change` how many calls usually follow until it
+    shows; `cannot_change` says why no change can be sent at all, and is empty where one can.
     """
 
     carrier: str
@@ -99,6 +101,9 @@ class Lifecycle:
     endpoints: tuple[Status, ...] = ()
     endpoint_moves: frozenset[tuple[str, str]] = frozenset()
     bulk_endpoints: int = 1
+    bulk_sims: int = 1
+    looks_per_change: int = 0
+    cannot_change: str = ""
     refusals: Mapping[tuple[str, str], str] = field(default_factory=dict, hash=False)
     unwished: Mapping[str, str] = field(default_factory=dict, hash=False)
     trap: str = ""

@@ -20,6 +20,7 @@ _ENDED = {
     Outcome.REFUSED: "the carrier refused the {} step",
     Outcome.FAILED: "the {} step failed",
     Outcome.UNKNOWN: "the {} step was never answered",
+    Outcome.ACCEPTED: "the carrier accepted the {} step, and it does not show yet",
     Outcome.HELD: "the {} step was not sent",
 }
 

@@ -219,11 +219,21 @@ def _targets(plan: pl.DataFrame, lifecycle: Lifecycle) -> dict[str, int]:
 def calls_needed(plan: pl.DataFrame, batch_size: int, lifecycle: Lifecycle) -> int:
     """How many calls change the plan's devices if none fails: one a SIM, one for each batch that changes endpoints.
 
-    Listing before and after is not part of it.
+    Where a carrier takes many SIMs in a call, or is asked until a change shows, its lifecycle says so. Listing before
+    and after is not part of it.
     """
     batches = split(plan, batch_size, lifecycle)
     endpoint_calls = sum(bool(batch.rows["endpoint_step"].any()) for batch in batches)
-    return int(plan["sim_step"].sum()) + endpoint_calls
+    sim_calls = sum(math.ceil(int(batch.rows["sim_step"].sum()) / lifecycle.bulk_sims) for batch in batches)
+    return sim_calls * (1 + lifecycle.looks_per_change) + endpoint_calls
+
+
+def fees(plan: pl.DataFrame, lifecycle: Lifecycle) -> list[str]:
+    """What the plan's moves of SIMs cost once, each with how many; nothing where no fee is known."""
+    moves = plan.filter(pl.col("sim_step") & (pl.col("sim_before") != pl.col("sim_after")))
+    counted = moves.group_by("sim_before", "sim_after").len().sort("sim_before", "sim_after")
+    told = ((count, lifecycle.fees(before, after)) for before, after, count in counted.iter_rows())
+    return [f"{count:,} {'SIM' if count == 1 else 'SIMs'}: {fee}." for count, fee in told if fee]
 
 
 def eta_seconds(

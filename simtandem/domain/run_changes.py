@@ -15,6 +15,8 @@ from simtandem.domain.split_pairs import halves
 _CHANGES = list(Changes.to_schema().columns)
 _MOMENT = pl.Datetime("ms", "UTC")
 
+_UNCLEAR = [Outcome.UNKNOWN.value, Outcome.ACCEPTED.value]
+
 
 def changes(
     plan: pl.DataFrame,
@@ -47,7 +49,7 @@ def changes(
         )
         there = pl.col(f"{half}_step") & (
             (pl.col("outcome") == Outcome.APPLIED)
-            | ((pl.col("outcome") == Outcome.UNKNOWN) & (pl.col("now") == pl.col(f"{half}_after")))
+            | (pl.col("outcome").is_in(_UNCLEAR) & (pl.col("now") == pl.col(f"{half}_after")))
         )
         done = looked.with_columns(done=there.fill_null(value=False) & pl.col("step_at").is_not_null())
         done = done.with_columns(left=pl.when("done").then(f"{half}_after").otherwise("was"))

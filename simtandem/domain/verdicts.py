@@ -22,9 +22,16 @@ PUT_BY = pl.Schema({"half": pl.String, "ident": pl.String, "status": pl.String, 
 """Halves that runs put into a status: which, and by which run."""
 
 _DONE = [Outcome.APPLIED.value, Outcome.UNCHANGED.value]
-_TROUBLE = [Outcome.REFUSED.value, Outcome.FAILED.value, Outcome.UNKNOWN.value]
+_UNCLEAR = [Outcome.UNKNOWN.value, Outcome.ACCEPTED.value]
+_TROUBLE = [Outcome.REFUSED.value, Outcome.FAILED.value, Outcome.UNKNOWN.value, Outcome.ACCEPTED.value]
 _SENT = [Outcome.APPLIED.value, *_TROUBLE]
-_SEVERITY = {Outcome.REFUSED.value: 4, Outcome.FAILED.value: 3, Outcome.UNKNOWN.value: 2, Outcome.HELD.value: 1}
+_SEVERITY = {
+    Outcome.REFUSED.value: 4,
+    Outcome.FAILED.value: 3,
+    Outcome.UNKNOWN.value: 2,
+    Outcome.ACCEPTED.value: 2,
+    Outcome.HELD.value: 1,
+}
 
 
 def results_of(
@@ -69,7 +76,7 @@ def stragglers(
     Rows that needed no step are among them if the look shows them differently, or not at all.
     """
     looked = look(_add_outcomes(plan, outcomes), after, owners)
-    done = pl.all_horizontal(~_step(half) | _outcome(half).is_in([*_DONE, Outcome.UNKNOWN.value]) for half in Half)
+    done = pl.all_horizontal(~_step(half) | _outcome(half).is_in([*_DONE, *_UNCLEAR]) for half in Half)
     open_rows = looked.filter(_sendable() & done.fill_null(value=False) & ~_as_asked())
     return open_rows.select(_PLAN).sort("row")
 
@@ -105,8 +112,9 @@ def verdict_counts(results: pl.DataFrame) -> dict[str, int]:
 
 
 def outcome_counts(outcomes: pl.DataFrame) -> dict[str, int]:
-    """How many steps ended in each way; every outcome is a key."""
-    return _count(outcomes["outcome"], [outcome.value for outcome in Outcome])
+    """How many steps ended in each way; every outcome is a key, `accepted` only where some steps are."""
+    counts = _count(outcomes["outcome"], [outcome.value for outcome in Outcome])
+    return {word: count for word, count in counts.items() if count or word != Outcome.ACCEPTED}
 
 
 def _count(words: pl.Series, known: list[str]) -> dict[str, int]:
@@ -168,7 +176,7 @@ def look(plan: pl.DataFrame, after: pl.DataFrame | None, owners: pl.DataFrame | 
 def _by_record(plan: pl.DataFrame) -> pl.DataFrame:
     """What `look` gives where nobody looked: each half is where its step left it; of an unknown one nobody knows."""
     known = pl.col("sim_before").is_not_null() | pl.col("endpoint_before").is_not_null()
-    unclear = pl.any_horizontal(_ended_as(half, Outcome.UNKNOWN) for half in Half)
+    unclear = pl.any_horizontal(_ended_as(half, *_UNCLEAR) for half in Half)
     sim_done, endpoint_done = (_ended_as(half, *_DONE) for half in Half)
     return plan.with_columns(
         sim_now=pl.when(sim_done).then("sim_after").otherwise("sim_before"),
@@ -227,7 +235,7 @@ def _name_other_runs(judged: pl.DataFrame, others: pl.DataFrame) -> pl.DataFrame
 
 def _where_left(half: Half) -> pl.Expr:
     """Whether a half is where its step left it: there if it was done, here if not, either if nobody knows."""
-    done, unclear = _ended_as(half, *_DONE), _ended_as(half, Outcome.UNKNOWN)
+    done, unclear = _ended_as(half, *_DONE), _ended_as(half, *_UNCLEAR)
     here, there = is_now(half, "before"), is_now(half, "after")
     return pl.when(done).then(there).when(unclear).then(here | there).otherwise(here)
 

@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Any, NamedTuple
 
 import polars as pl
-from sqlalchemy import Connection, Select, Text, and_, or_, select, type_coerce
+from sqlalchemy import Connection, Select, Text, and_, select, type_coerce
 
 from schemas.accounts import AccountKey
 from schemas.statuses import Half, Outcome
@@ -81,7 +81,7 @@ def _steps(half: Half, account: AccountKey) -> Select[Any]:
         select(outcomes.c.half, ident, after, type_coerce(outcomes.c.at, Text), outcomes.c.run_id, outcomes.c.row)
         .select_from(outcomes.join(plan_rows, of_row).join(runs, runs.c.run_id == outcomes.c.run_id))
         .where(of_account(account), outcomes.c.half == half.value, before != after)
-        .where(or_(outcomes.c.outcome == Outcome.APPLIED.value, outcomes.c.outcome == Outcome.UNKNOWN.value))
+        .where(outcomes.c.outcome.in_([Outcome.APPLIED.value, Outcome.UNKNOWN.value, Outcome.ACCEPTED.value]))
     )
 
 

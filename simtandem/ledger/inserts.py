@@ -10,6 +10,7 @@ import polars as pl
 from sqlalchemy import Connection, Table
 
 from schemas.accounts import DEFAULT
+from simtandem.carriers.aeris.paths import READING_POSTS
 from simtandem.carriers.protocol import Answer, Call
 from simtandem.errors import LedgerError
 from simtandem.ledger import last_known
@@ -47,7 +48,8 @@ def add_facts(chain: Chain, kind: Kind, rows: Sequence[Row]) -> None:
 
 def _would_change(call: Row) -> bool:
     """Whether a call is anything but a look or a login, by its method and path."""
-    return call["method"] != "GET" and (call["method"], call["purpose"]) != ("POST", "authenticate")
+    reads = call["method"] == "POST" and call["path"] in READING_POSTS and call["purpose"] not in ("change", "put_back")
+    return call["method"] != "GET" and (call["method"], call["purpose"]) != ("POST", "authenticate") and not reads
 
 
 def _require_sending(chain: Chain) -> None:

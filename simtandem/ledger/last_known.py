@@ -120,7 +120,7 @@ def _newest(half: str, ends: str) -> str:
     return f"""
         LEFT JOIN (
             SELECT o."row", max(o.seq) AS newest, max(o.at) AS at,
-                max(CASE WHEN o.outcome IN ('applied', 'unknown') THEN 2
+                max(CASE WHEN o.outcome IN ('applied', 'unknown', 'accepted') THEN 2
                     WHEN o.outcome = 'unchanged' THEN 1 ELSE 0 END) AS touched
             FROM outcomes o WHERE o.run_id = :run_id AND o.half = '{half}' {ends} GROUP BY o."row"
         ) {half}_ends ON {half}_ends."row" = p."row"
@@ -133,7 +133,7 @@ def _half(half: str) -> str:
     return f"""
         (NOT p.{half}_step OR coalesce({end} IN ('applied', 'unchanged'), false)) AS {half}_done,
         (NOT p.{half}_step OR {end} IS NULL OR {end} IN ('held', 'refused', 'failed')) AS {half}_not_done,
-        CASE WHEN {sent} AND {end} IN ('applied', 'unknown') THEN p.run_id END AS {half}_run,
+        CASE WHEN {sent} AND {end} IN ('applied', 'unknown', 'accepted') THEN p.run_id END AS {half}_run,
         CASE WHEN {sent} THEN {half}_ends.at END AS {half}_at
     """
 

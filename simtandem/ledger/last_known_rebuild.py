@@ -24,7 +24,7 @@ from simtandem.ledger.tables import baselines, outcomes, plan_rows, prunings, ru
 from simtandem.ledger.tables import last_known as last_known_table
 
 _DONE = [Outcome.APPLIED.value, Outcome.UNCHANGED.value]
-_SENT = [Outcome.APPLIED.value, Outcome.UNKNOWN.value]
+_SENT = [Outcome.APPLIED.value, Outcome.UNKNOWN.value, Outcome.ACCEPTED.value]
 _NOTHING_DONE = [Outcome.HELD.value, Outcome.REFUSED.value, Outcome.FAILED.value]
 _GATHERED = 200_000
 """Rows of small runs that are merged at once."""

@@ -63,7 +63,7 @@ def _unfinished(document: Document) -> list[Advice]:
     if not document.get("stopped") and not document.get("refusal"):
         again = f"simtandem report {shlex.quote(document['run_id'])}"
         return [Advice(f"{stopped(document)}: this is what is known so far", "Write this page again later.", again)]
-    sent = document["outcomes"].get(Outcome.APPLIED, 0) + document["outcomes"].get(Outcome.UNKNOWN, 0)
+    sent = sum(document["outcomes"].get(each, 0) for each in (Outcome.APPLIED, Outcome.UNKNOWN, Outcome.ACCEPTED))
     why = document["stopped"]["why"] if document.get("stopped") else document["refusal"]
     text = f"{why.rstrip('.')}. " if why else ""
     if sent:

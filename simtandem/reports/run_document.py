@@ -159,7 +159,7 @@ def document(  # noqa: PLR0913 - one argument for each key of the document
         "account": account,
         "input": _input(input),
         "plan": _plan(plan),
-        "outcomes": _every(Outcome, outcomes),
+        "outcomes": _every(Outcome, outcomes, left_out={Outcome.ACCEPTED} - {*outcomes}),
         "verdicts": _every(Verdict, verdicts),
         "calls": CallCounts(total=calls["total"], retried=calls["retried"], throttled=calls["throttled"]),
         "seconds": round(float(seconds), 1),

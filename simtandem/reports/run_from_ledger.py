@@ -10,6 +10,7 @@ import polars as pl
 from schemas.statuses import Half, Outcome, StoppedBy, Verdict
 from schemas.tables import Outcomes, empty
 from simtandem.carriers.registry import devices_of, lifecycle_of
+from simtandem.domain.abilities import Ability
 from simtandem.domain.lifecycle import Lifecycle
 from simtandem.domain.stop_reason import Stop
 from simtandem.domain.verdicts import outcome_counts, results_of, verdict_counts
@@ -50,7 +51,9 @@ def known_outcomes(ledger: Ledger, run_id: str, plan: pl.DataFrame) -> pl.DataFr
     if plan.is_empty():
         return ended
     last = _last_calls(ledger.calls(run_id))
-    found = [_from_calls(plan, ended, last, half) for half in Half]
+    late = Ability.LATE_CHANGES in lifecycle_of(ledger.run(run_id).record.carrier).abilities
+    taken = Outcome.ACCEPTED if late else Outcome.APPLIED
+    found = [_from_calls(plan, ended, last, half, taken) for half in Half]
     kept = ended.join(pl.concat(found), on=["row", "half"], how="anti")
     return pl.concat([kept, *found]).sort("row", "half")
 
@@ -67,8 +70,10 @@ def _last_calls(calls: pl.DataFrame) -> pl.DataFrame:
     return pl.DataFrame(rows, schema=schema, orient="row").unique(["half", "ident"], keep="last")
 
 
-def _from_calls(plan: pl.DataFrame, ended: pl.DataFrame, last: pl.DataFrame, half: Half) -> pl.DataFrame:
-    """The outcomes of a half that its last call shows and the record does not."""
+def _from_calls(
+    plan: pl.DataFrame, ended: pl.DataFrame, last: pl.DataFrame, half: Half, taken: Outcome
+) -> pl.DataFrame:
+    """The outcomes of a half that its last call shows and the record does not; `taken`: of a change that was taken."""
     steps = plan.filter(f"{half}_step").select("row", ident=f"{half}_id")
     known = ended.filter(pl.col("half") == half).select("row", known="outcome")
     calls = last.filter(pl.col("half") == half).drop("half")
@@ -78,7 +83,7 @@ def _from_calls(plan: pl.DataFrame, ended: pl.DataFrame, last: pl.DataFrame, hal
         pl.when(done & back)
         .then(pl.lit(Outcome.HELD.value))
         .when(done)
-        .then(pl.lit(Outcome.APPLIED.value))
+        .then(pl.lit(taken.value))
         .otherwise(pl.lit(Outcome.UNKNOWN.value))
     )
     # A half whose end is recorded may have been put back since, or that may be what was never answered.

@@ -11,7 +11,7 @@ from functools import partial
 import polars as pl
 
 from schemas.organisations import NOBODY, OwnerField
-from schemas.statuses import Half, Outcome, StoppedBy
+from schemas.statuses import Action, Half, Outcome, StoppedBy
 from simtandem import progress
 from simtandem.carriers.concurrency import together
 from simtandem.carriers.protocol import Carrier, Change, Outdated, StepResult
@@ -21,6 +21,7 @@ from simtandem.domain.stop_reason import Stop
 from simtandem.errors import CarrierError, CarrierUnavailable, Interrupted
 from simtandem.ledger.journal import CallWriter
 from simtandem.ledger.records import OutcomeRecord, RunState
+from simtandem.runs import late_changes
 from simtandem.runs.batch import BatchWork
 from simtandem.runs.fresh_look import FreshLook
 from simtandem.runs.run import Run
@@ -100,7 +101,9 @@ class Applying:
             yield
 
     async def _replan(self) -> None:
-        rows = await changed_meanwhile(self._run, self._look, lambda: self.interrupted)
+        plan = self._run.folder.table("plan.parquet").filter(pl.col("action") == Action.CHANGE)
+        waited = await late_changes.wait_for_earlier(self._run, self._carrier, plan["sim_id"].drop_nulls().to_list())
+        rows = plan if waited else await changed_meanwhile(self._run, self._look, lambda: self.interrupted)
         if rows.is_empty():
             return
         self._look.of_plan = self._look.now()
@@ -173,37 +176,43 @@ class Applying:
 
     async def _change_sims(self, work: BatchWork, ready: Sequence[Change]) -> set[int] | None:
         """Send these. Returns the rows whose look was too old by then; None where nothing else may go."""
-        sending = _SimSending()
-        await together(ready, partial(self._change_sim, work, sending))
+        sending, size = _SimSending(), self._carrier.lifecycle.bulk_sims
+        groups = [ready[start : start + size] for start in range(0, len(ready), size)]
+        await together(groups, partial(self._change_sim, work, sending))
         return None if sending.over else sending.late
 
-    async def _change_sim(self, work: BatchWork, sending: _SimSending, change: Change) -> None:
-        attempted, doubtful = work.attempted[Half.SIM], work.doubtful[Half.SIM]
+    async def _change_sim(self, work: BatchWork, sending: _SimSending, group: Sequence[Change]) -> None:
+        """Send a group that goes in one call: one SIM, or as many as the carrier takes in a request."""
+        attempted, doubtful, rows = work.attempted[Half.SIM], work.doubtful[Half.SIM], {each.row for each in group}
         async with self._sims_at_once:
             if sending.over or self._ending():
                 return
-            first, sent = change.row not in attempted, True
-            attempted.add(change.row)
+            first, sent = rows - attempted, True
+            attempted |= rows
             try:
-                result = await self._carrier.change_sim(change, fresh=partial(self._look.good, work, change.row))
+                results = await self._send(work, group)
             except CarrierUnavailable as error:
                 sending.silent += 1
                 if error.maybe_processed:
-                    doubtful.add(change.row)
+                    doubtful |= rows
                 log.warning("%s", error)
             except Interrupted:
                 sending.halted, sent = True, False
             except Outdated as outdated:
-                sending.late.add(change.row)
+                sending.late |= rows
                 sent = outdated.sent
             except BaseException:  # it may be on its way, and nobody will learn what became of it
-                doubtful.add(change.row)
+                doubtful |= rows
                 raise
             else:
                 sending.silent = 0
-                await self._end(work, Half.SIM, [result])
-            if first and not sent:
-                attempted.discard(change.row)
+                await self._end(work, Half.SIM, results)
+            if not sent:
+                attempted -= first
+
+    async def _send(self, work: BatchWork, group: Sequence[Change]) -> Sequence[StepResult]:
+        send = late_changes.sending(self._carrier, partial(self._record, Half.SIM, again=True))
+        return await send(group, lambda: all(self._look.good(work, each.row) for each in group))
 
     async def _change_endpoints(self, work: BatchWork, changes: Sequence[Change]) -> set[int] | None:
         """As `_change_sims`. Raises `CarrierUnavailable`."""

@@ -18,6 +18,7 @@ import polars as pl
 
 from schemas.statuses import Half, Outcome
 from simtandem.carriers.protocol import Carrier, Change, StepResult
+from simtandem.carriers.registry import pace_of
 from simtandem.domain.replan import obsolete_steps
 from simtandem.runs.batch import BatchWork, Moment
 from simtandem.runs.run import Run
@@ -45,7 +46,8 @@ class LookCost:
     def of(cls, folder: RunFolder, settings: Settings) -> "LookCost":
         """As the listing that the plan was made from lets expect."""
         pages = folder.listing().get("pages")
-        in_half_a_minute = settings.capacity * FRESH.total_seconds() / 2 / settings.calls_window_s
+        calls, window_s = pace_of(settings)
+        in_half_a_minute = calls * FRESH.total_seconds() / 2 / window_s
         return cls(pages, max(1, int(in_half_a_minute)))
 
     def calls(self, devices: int) -> int:

@@ -3,15 +3,18 @@
 Each step leaves its result in the run's folder and is not done again where that is there already.
 """
 
+from typing import cast
+
 import polars as pl
 
 from schemas.statuses import Action
 from simtandem import intake, progress
 from simtandem.carriers.protocol import Carrier
+from simtandem.carriers.registry import contract_notes, pace_of
 from simtandem.domain import plan_summary, safety
 from simtandem.domain.abilities import Ability
 from simtandem.domain.device_lookup import resolve
-from simtandem.domain.plan import calls_needed, counts, digest, eta_seconds, make_plan
+from simtandem.domain.plan import calls_needed, counts, digest, eta_seconds, fees, make_plan
 from simtandem.errors import InputError, PlanRefused
 from simtandem.intake import Intake
 from simtandem.ledger.records import SENDING, RunKind, RunState
@@ -22,6 +25,7 @@ from simtandem.runs.finish import finish
 from simtandem.runs.foreign_devices import require_own
 from simtandem.runs.fresh_look import LookCost
 from simtandem.runs.input_file import bounds, local_file
+from simtandem.runs.late_changes import wait_for_earlier
 from simtandem.runs.run import AskedOn, Run
 from simtandem.runs.run_folder import IntakeRecord, ListingRecord, PlanRecord, RunFolder
 
@@ -79,7 +83,11 @@ async def list_inventory(run: Run, carrier: Carrier) -> ListingRecord:
     """Read the devices asked for from the carrier. Raises `CarrierError`."""
     if not run.folder.has("listing.json"):
         progress.current().begins(f"listing the fleet of {run.settings.account_key}")
-        devices, begun = run.folder.table("devices.parquet"), run.ledger.clock().isoformat()
+        devices = run.folder.table("devices.parquet")
+        if run.kind in SENDING:
+            sims = devices.select(pl.coalesce("iccid", "sim_id")).to_series().drop_nulls()
+            await wait_for_earlier(run, carrier, sims.to_list())
+        begun = run.ledger.clock().isoformat()
         listing = await carrier.find(devices)
         if not (run.request.retry_of or run.request.undo_of):
             require_own(run, devices, listing.inventory)
@@ -136,13 +144,11 @@ def _describe(run: Run, plan: pl.DataFrame) -> PlanRecord:
         cost = LookCost.of(run.folder, run.settings)
         calls += cost.calls(counted.devices)
         calls += cost.planned(
-            safety.costly(plan, run.lifecycle).height, calls - run.settings.capacity, run.request.batch_size
+            safety.costly(plan, run.lifecycle).height, calls - pace_of(run.settings)[0], run.request.batch_size
         )
     settings = run.settings
-    eta = eta_seconds(
-        calls, settings.capacity, settings.calls_window_s, counted.sim_changes, settings.sim_concurrency, _LATENCY_S
-    )
-    return {
+    eta = eta_seconds(calls, *pace_of(settings), counted.sim_changes, settings.sim_concurrency, _LATENCY_S)
+    kept = {
         "digest": digest(plan, settings.carrier),
         "calls": calls,
         "eta_s": eta,
@@ -159,6 +165,9 @@ def _describe(run: Run, plan: pl.DataFrame) -> PlanRecord:
         "billed_for_good": counted.billed_for_good,
         **_summarize(run, plan),
     }
+    if once := fees(plan, run.lifecycle):
+        kept["fees"] = [*once, *contract_notes(settings)]
+    return cast("PlanRecord", kept)
 
 
 def _summarize(run: Run, plan: pl.DataFrame) -> PlanSaid:
@@ -218,6 +227,8 @@ async def foreseen_refusal(run: Run, carrier: Carrier) -> str:
 async def ask_gate(run: Run, carrier: Carrier) -> None:
     """Let the plan pass or raise `PlanRefused`."""
     plan = run.folder.table("plan.parquet")
+    if (why := carrier.lifecycle.cannot_change) and changes_something(run):
+        raise PlanRefused(why, "Not described")
     sims, activated = await _count_fleet(run, carrier, plan)
     _check(run, plan, sims, activated)
 

@@ -90,7 +90,7 @@ def _with_sureness(ledger: Ledger, sent: pl.DataFrame, undone: Mapping[str, str]
 
 def _not_taken_back(ledger: Ledger, sent: pl.DataFrame) -> pl.DataFrame:
     """`sent` without the halves that are known to have ended as if their run had not sent them."""
-    nothing = [outcome for outcome in Outcome if outcome not in (Outcome.APPLIED, Outcome.UNKNOWN)]
+    nothing = [outcome for outcome in Outcome if outcome not in (Outcome.APPLIED, Outcome.UNKNOWN, Outcome.ACCEPTED)]
     parts = [sent.clear()]
     for (run_id,), some in sent.group_by("run_id", maintain_order=True):
         ended = _with_outcome(ledger, str(run_id), nothing)

@@ -9,7 +9,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from polars.testing import assert_frame_equal
 
-from schemas.statuses import Action, EndpointStatus, Half, SimStatus, Target
+from schemas.statuses import EMNIFY_TARGETS, Action, EndpointStatus, Half, SimStatus, Target
 from schemas.tables import Devices, Inventory, Plan, empty
 from simtandem.carriers.emnify.lifecycle import EMNIFY
 from simtandem.domain.plan import PlanCounts, calls_needed, counts, digest, eta_seconds, make_plan
@@ -173,7 +173,7 @@ def test_refusal_by_the_rules_names_the_sim_and_keeps_the_states() -> None:
 def test_nothing_asked_of_nothing_is_an_empty_plan() -> None:
     plan = Plan.validate(make_plan(empty(Devices), NO_REPEATS, empty(Inventory), LIFECYCLE))
     assert plan.is_empty()
-    assert counts(plan, EMNIFY) == PlanCounts(0, 0, 0, 0, 0, 0, 0, 0, dict.fromkeys(Target, 0))
+    assert counts(plan, EMNIFY) == PlanCounts(0, 0, 0, 0, 0, 0, 0, 0, dict.fromkeys(EMNIFY_TARGETS, 0))
     assert calls_needed(plan, 500, LIFECYCLE) == 0
     assert len(digest(plan, "emnify")) == 16
 

@@ -12,6 +12,8 @@ from simtandem import __version__
 from simtandem.carriers.aeris.aeradmin.key_transport import KeyTransport
 from simtandem.carriers.aeris.aeradmin.response_mapping import DeviceAnswer, read_device, read_reply
 from simtandem.carriers.aeris.aeradmin.state_change import StateChangeCall
+from simtandem.carriers.aeris.paths import AERADMIN_DETAILS as DETAILS
+from simtandem.carriers.aeris.paths import AERADMIN_ROOT as ROOT
 from simtandem.carriers.http_call import Content, Reply, Sender
 from simtandem.carriers.protocol import Call, Fresh, Journal, always_fresh
 from simtandem.carriers.rate_limit import CallBudget, Window
@@ -19,8 +21,6 @@ from simtandem.carriers.response_body import ACCEPT_ENCODING
 from simtandem.errors import CarrierRefused
 from simtandem.text.redaction import learn
 
-ROOT = "/AerAdmin_WS_5_0/"
-DETAILS = ROOT + "rest/devices/details"
 _TIMEOUT = httpx.Timeout(30.0, connect=10.0, pool=None)
 
 

@@ -10,6 +10,7 @@ Suspending does not silence a SIM: its traffic continues, at the overage rate. A
 
 from typing import Final
 
+from simtandem.domain.abilities import Ability
 from simtandem.domain.device_ids import IdKind
 from simtandem.domain.lifecycle import Goal, Lifecycle, Status
 
@@ -69,10 +70,12 @@ AERADMIN: Final = Lifecycle(
         (_ASSIGNED, "suspended"): "an Assigned SIM can't be suspended, and isn't charged as it is",
         (_PROVISIONED, "suspended"): "no source says that a Provisioned SIM can be suspended; it isn't charged monthly",
     },
+    looks_per_change=1,
     ids=(
         IdKind(name="iccid", pattern="[0-9]{19,20}", shape="19 or 20 digits"),
         IdKind(name="imsi", pattern="[0-9]{14,15}", shape="14 or 15 digits"),
         IdKind(name="device_profile_id", pattern="AER[0-9]{13}", shape="AER and 13 digits"),
     ),
+    abilities=frozenset({Ability.LATE_CHANGES}),
 )
 """The legal moves at AerAdmin."""

@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from simtandem.carriers.aeris.paths import AERADMIN_DETAILS, AERADMIN_ROOT
 from simtandem.errors import InputError
 
 PLACEHOLDERS = ("account", "email", "id_kind", "id", "word")
@@ -33,6 +34,8 @@ class StateChangeCall:
         missing = [f"{{{name}}}" for name in ("id", "word") if f"{{{name}}}" not in written]
         if missing:
             raise InputError(f"The call that changes a state has no place for {' and '.join(missing)}.")
+        if AERADMIN_ROOT + self.path.strip("/") == AERADMIN_DETAILS:
+            raise InputError("The path of the call that changes a state is that of the call that reads a device.")
         if "?" in self.path or "#" in self.path:
             raise InputError("The path of the call that changes a state must not have a query.")
 

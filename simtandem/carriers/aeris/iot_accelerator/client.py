@@ -4,6 +4,7 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
+from functools import partial
 from types import TracebackType
 from typing import Any, Self
 from urllib.parse import parse_qsl, urlsplit
@@ -25,23 +26,25 @@ from simtandem.carriers.aeris.iot_accelerator.response_mapping import (
     TicketAnswer,
     TicketsAnswer,
     TicketState,
+    read_polled,
     read_reply,
+    read_submitted,
     read_subscriptions,
     read_ticket,
     read_ticket_state,
     read_tickets,
 )
 from simtandem.carriers.aeris.iot_accelerator.tokens import Tokens
+from simtandem.carriers.aeris.paths import CHANGE_HISTORY as HISTORY
+from simtandem.carriers.aeris.paths import REQUESTS
+from simtandem.carriers.aeris.paths import STATE_CHANGES as CHANGES
+from simtandem.carriers.aeris.paths import SUBSCRIPTION_DETAILS as DETAILS
 from simtandem.carriers.http_call import Content, Kind, Reader, Reply, Sender
 from simtandem.carriers.protocol import Call, Fresh, Journal, always_fresh
 from simtandem.carriers.rate_limit import CallBudget
 from simtandem.carriers.response_body import ACCEPT_ENCODING
 from simtandem.errors import CarrierRefused
 
-CHANGES = "/iot/api/sica/subscriptions/requests/state-changes"
-DETAILS = "/iot/api/subscriptions/details"
-HISTORY = "/iot/api/subscriptions/changes/requests"
-REQUESTS = "/dcpapi/rest/subscriptionManagement/v1/subscriptions/requests"
 _CHANGE_STATE = "CHANGE_SUBSCRIPTIONSTATE"
 _TIMEOUT = httpx.Timeout(60.0, connect=10.0, pool=None)
 
@@ -113,13 +116,14 @@ class IotAcceleratorClient:
             "change": {"state": state_word},
         }
         call = Call("POST", CHANGES, "change", attempt, json.dumps(body), fresh)
-        return read_ticket(await self._send(call, body))
+        return read_ticket(await self._send(call, body, read=read_submitted))
 
     async def poll(self, ticket: str, page: int = 0, *, per_page: int = 1000, attempt: int = 1) -> TicketState:
         """How far a request is, with a page of its subscriptions, counted from 0."""
         _require_id(ticket)
         query = {"page": str(page), "perPage": str(per_page)}
-        reply = await self._send(Call("GET", f"{REQUESTS}/{ticket}", "read", attempt), query=query)
+        call = Call("GET", f"{REQUESTS}/{ticket}", "read", attempt)
+        reply = await self._send(call, query=query, read=partial(read_polled, ticket))
         return read_ticket_state(reply, ticket)
 
     async def find(self, created_by: str, since: datetime, *, limit: int = 1000, attempt: int = 1) -> TicketsAnswer:

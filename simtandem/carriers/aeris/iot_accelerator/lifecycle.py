@@ -43,12 +43,12 @@ IOT_ACCELERATOR: Final = Lifecycle(
         Goal(word="suspended", sim=_PAUSE, words=("suspend", "pause", "paused"), verb="pause"),
         Goal(word="deactivated", sim=_DEACTIVATED, words=("deactivate",), verb="deactivate"),
     ),
+    bulk_sims=1000,
+    looks_per_change=3,
     ids=(
         IdKind(name="iccid", pattern="[0-9]{19,20}", shape="19 or 20 digits"),
         IdKind(name="imsi", pattern="[0-9]{14,15}", shape="14 or 15 digits"),
     ),
-    abilities=frozenset(
-        {Ability.LIST_FLEET, Ability.COUNT_FLEET, Ability.EVENTS, Ability.BULK_CHANGES, Ability.LATE_CHANGES}
-    ),
+    abilities=frozenset({Ability.LIST_FLEET, Ability.COUNT_FLEET, Ability.BULK_CHANGES, Ability.LATE_CHANGES}),
 )
 """The moves at the IoT Accelerator that this table allows."""

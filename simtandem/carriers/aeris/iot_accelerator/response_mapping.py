@@ -5,10 +5,14 @@ Below `/iot/api` errors are problems (`status`, `title`, `detail`, perhaps `code
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from simtandem.carriers.http_call import Kind, Received, Reply, by_status, shown, unusable
+from simtandem.carriers.protocol import ticket_note
+
+ENDED = ("CANCELED", "REJECTED", "COMPLETED", "COMPLETED_WITH_FAILURES")
+"""The states of a request that nothing follows. UNKNOWN is none: the platform itself can't tell."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,6 +81,20 @@ def read_reply(received: Received) -> Reply:
     if received.flaw or not isinstance(data, dict | list):
         return unusable(received)
     return Reply(Kind.OK, received.status, data=data, headers=received.headers)
+
+
+def read_submitted(received: Received) -> Reply:
+    """The reply to a change, with its ticket as the record keeps it: before anybody polls it."""
+    reply = read_reply(received)
+    ticket = _text(_mapping(reply.data).get("subscription_request_id"))
+    return replace(reply, ticket=ticket_note(ticket)) if ticket else reply
+
+
+def read_polled(ticket: str, received: Received) -> Reply:
+    """The reply to a poll, which says in the record whether the request has ended."""
+    reply = read_reply(received)
+    word = _mapping(reply.data).get("subscriptionRequestState")
+    return replace(reply, ticket=ticket_note(ticket, ended=word in ENDED))
 
 
 def read_ticket(reply: Reply) -> TicketAnswer:

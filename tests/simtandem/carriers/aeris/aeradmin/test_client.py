@@ -11,8 +11,9 @@ from typing import Any
 import httpx
 import pytest
 
-from simtandem.carriers.aeris.aeradmin.client import DETAILS, Access, AerAdminClient
+from simtandem.carriers.aeris.aeradmin.client import Access, AerAdminClient
 from simtandem.carriers.aeris.aeradmin.state_change import StateChangeCall
+from simtandem.carriers.aeris.paths import AERADMIN_DETAILS as DETAILS
 from simtandem.carriers.http_call import Kind
 from simtandem.emulator.aeradmin import server as emulated
 from simtandem.emulator.aeradmin.server import AerAdminEmulator, DeviceGroup, HttpFaultRule, State
@@ -303,7 +304,7 @@ def test_description_that_can_t_work_is_refused(path: str, body: object) -> None
 
 @pytest.mark.parametrize("ident", ["../1", "1?x=2", "..", "", "1#a", "a/b"])
 def test_value_that_would_change_the_path_is_refused(ident: str) -> None:
-    with pytest.raises(InputError, match="can't stand in the path"):
+    with pytest.raises(InputError, match="can't be in the path"):
         StateChangeCall("PUT", "rest/{id}/{word}").filled({"id": ident, "word": "go"})
 
 
