@@ -277,14 +277,3 @@ def flow_runs(server: PrefectServer, name: str) -> list[dict[str, dict[str, str]
     with urllib.request.urlopen(request, timeout=30) as answer:  # noqa: S310 - our own server
         found: list[dict[str, dict[str, str]]] = json.load(answer)
         return found
-
-
-def test_the_demonstration_needs_nothing_and_ends_well(sit_down: MakeDesk) -> None:
-    desk = sit_down()
-    (desk.home / "demo").mkdir()
-    (desk.home / "demo" / "prefect").symlink_to((desk.home / "prefect").resolve())
-    done = desk.run("demo", SIMTANDEM_EMNIFY_URL=None, SIMTANDEM_EMNIFY_TOKEN=None)
-    assert done.code == 0
-    assert "rows are in sync" in done.out
-    assert "report.html" in done.out
-    assert desk.emulator.stats()["calls"] == 0
