@@ -5,8 +5,21 @@ from typing import Annotated
 
 import typer
 
+_STDIN = Path("/dev/stdin")
+
+
+def _path_of(file: Path) -> Path:
+    return _STDIN if str(file) == "-" else file
+
+
 File = Annotated[
-    Path, typer.Argument(metavar="FILE", help="The device CSV; /dev/stdin reads a pipe.", show_default=False)
+    Path,
+    typer.Argument(
+        metavar="FILE",
+        help="The device CSV, also packed as .csv.gz; - reads standard input.",
+        callback=_path_of,
+        show_default=False,
+    ),
 ]
 To = Annotated[
     str | None,

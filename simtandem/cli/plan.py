@@ -58,7 +58,7 @@ def plan(
 
 def applying(file: Path, request: BulkUpdate, digest: str) -> str:
     """The command that applies the plan of this file with that digest; empty where the file can't be read again."""
-    if not file.is_file():
+    if not file.is_file() or file.is_relative_to("/dev"):
         return ""
     account = ["--account", chosen] if (chosen := chosen_account()) else []
     return shlex.join(["simtandem", "apply", str(file), *options_of(request), *account, "--plan", digest])

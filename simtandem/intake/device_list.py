@@ -20,6 +20,7 @@ from simtandem.errors import InputError, UnrecognisedInput
 from simtandem.intake.cells import meaning, tidied
 from simtandem.intake.device_file import Bounds, read_file, shown
 from simtandem.intake.duplicates import Contradiction, find_duplicates
+from simtandem.intake.gzip_data import unpacked
 from simtandem.intake.header import EFFECTIVE_AT, FIELDS, IDS, OWNERS
 from simtandem.intake.raw_table import Sheet, read_sheet
 from simtandem.intake.row_errors import (
@@ -87,7 +88,7 @@ def read_devices(
         raise _told(shown(str(path)) if quoting else file, problem, quoting=quoting) from (problem if quoting else None)
     try:
         vocabulary = vocabulary_of(lifecycle)
-        sheet = read_sheet(data, bounds.rows, vocabulary.kinds)
+        sheet = read_sheet(unpacked(data, bounds), bounds.rows, vocabulary.kinds)
         intake = _take_in(sheet, to, file, hashlib.sha256(data).hexdigest(), vocabulary)
         _require_a_device(intake, _same_everywhere(sheet))
     except InputError as problem:
@@ -117,7 +118,10 @@ def read_schedule(
     """
     try:
         vocabulary = vocabulary_of(lifecycle)
-        sheet, sha256 = read_sheet(data, bounds.rows, vocabulary.kinds), hashlib.sha256(data).hexdigest()
+        sheet, sha256 = (
+            read_sheet(unpacked(data, bounds), bounds.rows, vocabulary.kinds),
+            hashlib.sha256(data).hexdigest(),
+        )
         return _take_in(sheet, to, file, sha256, vocabulary, when)
     except InputError as problem:
         raise _told(file, problem, quoting=quoting) from (problem if quoting else None)

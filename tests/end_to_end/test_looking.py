@@ -73,6 +73,17 @@ def test_the_last_line_of_a_plan_is_the_command_that_applies_exactly_it(look: Lo
     assert "To apply this plan" not in refused.out, "what is missing stands in the refusal"
 
 
+def test_a_dash_reads_the_list_from_standard_input(look: Look) -> None:
+    desk = look(Group(3))
+    with desk.file(3).open() as devices:
+        command = [COMMAND, "plan", "-", "--to", "activated"]
+        done = subprocess.run(
+            command, env=desk.variables, stdin=devices, capture_output=True, text=True, timeout=PATIENCE_S, check=True
+        )
+    assert "Activate 3 (3 newly billed)" in done.stdout
+    assert "To apply this plan" not in done.stdout, "the list can't be read again"
+
+
 def test_quiet_leaves_only_the_result(look: Look) -> None:
     desk = look(Group(1))
     assert desk.run("plan", desk.file(1), "--to", "activated", "--quiet").err == ""
