@@ -140,7 +140,7 @@ def test_a_file_that_nobody_may_read_is_told(folder: Path) -> None:
         (b"PK\x03\x04" + b"[Content_Types].xml", "an Excel workbook or another zip archive"),
         (b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1", "an Excel workbook"),
         (b"%PDF-1.7\n", "a PDF document"),
-        (b"\x1f\x8b\x08", "a gzip archive"),
+        (b"\x1f\x8b\x08", "the gzip archive is damaged"),
         (b"PAR1", "a Parquet file"),
         (b"BZh9", "a bzip2 archive"),
         (b"sim_id\n1\n\0", "not a text file: its byte 10 is NUL"),
