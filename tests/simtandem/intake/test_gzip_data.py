@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from simtandem.carriers.emnify.lifecycle import EMNIFY
 from simtandem.errors import InputError
 from simtandem.intake import Bounds, read_devices
 from simtandem.intake.gzip_data import unpacked
@@ -38,7 +39,7 @@ def test_no_more_is_unpacked_than_a_list_may_have(parts: int) -> None:
 def test_a_packed_file_gives_the_devices_in_it_and_the_rows_they_have_there(tmp_path: Path) -> None:
     file = tmp_path / "devices.csv.gz"
     file.write_bytes(PACKED)
-    intake = read_devices(file)
+    intake = read_devices(file, lifecycle=EMNIFY)
     assert intake.devices.select("row", "sim_id", "desired").rows() == [(2, "1", "activated"), (3, "2", "suspended")]
     assert intake.file == "devices.csv.gz"
 
@@ -47,4 +48,4 @@ def test_what_is_wrong_in_a_packed_file_is_said_of_that_file(tmp_path: Path) -> 
     file = tmp_path / "devices.csv.gz"
     file.write_bytes(PACKED[:-6])
     with pytest.raises(InputError, match=r"^devices\.csv\.gz: the gzip archive is damaged"):
-        read_devices(file)
+        read_devices(file, lifecycle=EMNIFY)
