@@ -18,7 +18,7 @@ from schemas.statuses import Action, Half, Outcome, Target, Verdict
 from schemas.tables import Plan, Results, empty
 from simtandem.carriers.emnify.lifecycle import EMNIFY
 from simtandem.ledger import fleet_history, last_known_rebuild
-from simtandem.ledger.integrity.prune import prune
+from simtandem.ledger.integrity.prune import prune_run
 from simtandem.ledger.records import OutcomeRecord, RunKind, RunRecord, RunState
 from simtandem.ledger.store import Ledger
 
@@ -133,7 +133,7 @@ def main(devices: int, runs: int) -> None:
                 wrong = steps.take("derived", lambda: last_known_rebuild.differences(connection))
             writer = Writer(url, "some-00000")
             writer.start()
-            steps.take("prune", lambda: prune(ledger, "tenth", Path(folder) / "archive", "ada"))
+            steps.take("prune", lambda: prune_run(ledger, "tenth", Path(folder) / "archive", "ada"))
             writer.done.set()
             writer.join()
             found = fleet_history.read_managed(ledger, _ACCOUNT)

@@ -21,9 +21,9 @@ def deploy() -> None:
 async def _deploy(settings: Settings) -> None:
     async with Orchestration(settings) as prefect:
         url = await prefect.ready()
-        from simtandem.prefect_server.deployments import deploy as deploy_to
+        from simtandem.prefect_server import deployments
 
-        deployed = await deploy_to(settings)
+        deployed = await deployments.deploy(settings)
     console = results()
     for name in (*deployed.deployments, *deployed.automations):
         console.print(f"  {name}")

@@ -2,7 +2,7 @@
 
 import sys
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, TypedDict
 
 import typer
 
@@ -13,6 +13,34 @@ from simtandem.ledger.integrity.kept_heads import Kept, line, read
 from simtandem.ledger.integrity.proof import printable
 from simtandem.ledger.store import Ledger
 from simtandem.settings import load_home
+
+
+class FindingText(TypedDict):
+    """Something that isn't as it was recorded, in parts and as a sentence."""
+
+    kind: str
+    ref: str
+    problem: str
+    text: str
+
+
+class KeptSource(TypedDict):
+    """Where heads were kept, and how many of those are in the ledger."""
+
+    source: str
+    entries: int
+
+
+class HeadsDocument(TypedDict):
+    """What is known of the ledger's heads, as `verify --json` prints it. `more` findings are not shown."""
+
+    ledger: str
+    entries: int
+    head: str
+    findings: list[FindingText]
+    more: int
+    confirmed_by: list[KeptSource]
+    entries_since: int | None
 
 
 def heads(
@@ -62,7 +90,7 @@ def prove_heads(ledger: Ledger, kept: list[Kept]) -> HeadsProof:
         return verify_heads(connection, kept)
 
 
-def told(proof: HeadsProof) -> dict[str, Any]:
+def told(proof: HeadsProof) -> HeadsDocument:
     """What is known of the ledger's heads, as `verify --json` prints it."""
     return {
         "ledger": proof.ledger,
@@ -78,7 +106,7 @@ def told(proof: HeadsProof) -> dict[str, Any]:
     }
 
 
-def spoken(told: dict[str, Any]) -> list[str]:
+def spoken(told: HeadsDocument) -> list[str]:
     """The same for people, line by line."""
     lines = [f"the ledger's heads: {each['text']}" for each in told["findings"]]
     lines += [f"… and {told['more']:,} more"] if told["more"] else []

@@ -9,8 +9,7 @@ from rich.table import Table
 from simtandem.cli.options import AsJson
 from simtandem.errors import InputError, LedgerError
 from simtandem.host.user_name import user_name
-from simtandem.ledger.integrity import prune as pruning
-from simtandem.ledger.integrity.prune import Prunable, prunable
+from simtandem.ledger.integrity.prune import Prunable, prunable, prune_run
 from simtandem.ledger.store import Ledger
 from simtandem.settings import load_home
 from simtandem.text.terminal import print_json, results
@@ -48,7 +47,7 @@ def prune_before(date: str, *, yes: bool, as_json: bool) -> int:
         lines = [_line(each, str(settings.archive_folder / each.archive)) for each in runs]
         for each in lines if yes else []:
             try:
-                pruning.prune(ledger, each["run_id"], settings.archive_folder, user_name())
+                prune_run(ledger, each["run_id"], settings.archive_folder, user_name())
                 each["pruned"] = True
             except LedgerError as error:
                 each["error"] = str(error)

@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from simtandem.errors import InputError
-from simtandem.prefect_server import up as service
+from simtandem.prefect_server.up import serve
 from simtandem.settings import load_home, prefect_api_url
 from simtandem.text.terminal import results
 
@@ -30,4 +30,4 @@ def up(
             "PREFECT_API_URL is set, so there is a server already. Use `simtandem deploy` and `simtandem "
             "worker`, or unset it. Nothing was started."
         )
-    asyncio.run(service.up(load_home(), host, port, results(), with_worker=not no_worker))
+    asyncio.run(serve(load_home(), host, port, results(), with_worker=not no_worker))

@@ -3,12 +3,12 @@
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, NotRequired, TypedDict, cast
 
 import typer
 
 from simtandem.cli import heads
-from simtandem.cli.heads import kept_heads
+from simtandem.cli.heads import FindingText, kept_heads
 from simtandem.cli.options import AsJson
 from simtandem.errors import InputError, LedgerError
 from simtandem.ledger import last_known_rebuild
@@ -19,7 +19,7 @@ from simtandem.ledger.integrity.heads import TAKEN_IN_ARRIVAL, chain_ids, of_cha
 from simtandem.ledger.integrity.kept_heads import Kept, by_subject
 from simtandem.ledger.integrity.proof import Finding, Proof, Standing, Witness, printable, spoken_counts
 from simtandem.ledger.integrity.recorded import Recorded, answers_to_nothing, arrival_ids, of_no_schedule, run_ids
-from simtandem.ledger.integrity.verify import verify as verify_run
+from simtandem.ledger.integrity.verify import verify_chain
 from simtandem.ledger.queries import LATEST
 from simtandem.ledger.store import Ledger
 from simtandem.runs.run_folder import RunFolder
@@ -28,6 +28,30 @@ from simtandem.text.terminal import print_json, results
 
 _HEAD = re.compile(r"[0-9a-f]{64}")
 _IN_REPORT = re.compile(r'id="ledger-head"[^>]*>([0-9a-f]{64})<')
+
+
+class Confirmation(TypedDict):
+    """Where a head of the chain was kept, and how many facts were recorded after it."""
+
+    source: str
+    head: str
+    facts_since: int
+
+
+class ProofDocument(TypedDict):
+    """What is known of the record of a run or an arrival, as `--json` prints it. `more` findings are not shown."""
+
+    run_id: NotRequired[str]
+    arrival_id: NotRequired[str]
+    standing: str
+    facts: int
+    counts: dict[str, int]
+    uncovered: int
+    head: str
+    findings: list[FindingText]
+    more: int
+    confirmed_by: list[Confirmation]
+    notes: list[str]
 
 
 def verify(
@@ -83,7 +107,8 @@ def show_proof(
         strays += [] if prefix else _last_known(ledger, rebuild=rebuild and not any(each["findings"] for each in told))
         arrivals = [] if prefix else [_told(*each, ARRIVALS.key) for each in _arrivals(ledger, about)]
         chained = None if prefix else heads.told(heads.prove_heads(ledger, kept))
-    exit_code = 1 if strays or any(each["findings"] for each in [*told, *arrivals, chained or {"findings": []}]) else 0
+    broken = any(each["findings"] for each in [*told, *arrivals]) or bool(chained and chained["findings"])
+    exit_code = 1 if strays or broken else 0
     if as_json:
         print_json({"exit_code": exit_code, "runs": told, "arrivals": arrivals, "strays": strays, "heads": chained})
     else:
@@ -136,7 +161,7 @@ def _arrivals(ledger: Ledger, about: Mapping[tuple[str, str], list[Kept]]) -> It
         with ledger.database.snapshot() as connection:
             entries = of_chain(connection, arrival_id, ARRIVALS)
             chained = head_checks.witnesses(entries)
-            proof = verify_run(arrival_id, Recorded(connection, arrival_id, ARRIVALS), chained, ARRIVALS)
+            proof = verify_chain(arrival_id, Recorded(connection, arrival_id, ARRIVALS), chained, ARRIVALS)
             kept = about.get((ARRIVALS.kind, arrival_id), [])
             head_checks.check_chain(connection, proof, entries, kept, ARRIVALS)
         proof.confirmed = proof.confirmed[-1:]
@@ -162,7 +187,7 @@ def _prove(
     with ledger.database.snapshot() as connection:
         source, entries = Recorded(connection, run_id), of_chain(connection, run_id)
         chained = head_checks.witnesses(entries)
-        proof = verify_run(run_id, source, [*source.witness(), *witnesses, *chained])
+        proof = verify_chain(run_id, source, [*source.witness(), *witnesses, *chained])
         head_checks.check_chain(connection, proof, entries, kept)
     proof.confirmed = [each for each in proof.confirmed if each[0] not in chained[:-1]]  # the newest says it all
     notes = [] if outside or proof.unchained else ["nothing outside the ledger remembers its head: see --head"]
@@ -211,8 +236,8 @@ def _look_at_archive(ledger: Ledger, proof: Proof, folder: Path) -> str:
     return f"head kept, archive {path} is as it was made"
 
 
-def _told(proof: Proof, notes: list[str], whose: str = "run_id") -> dict[str, Any]:
-    return {
+def _told(proof: Proof, notes: list[str], whose: str = "run_id") -> ProofDocument:
+    document = {
         whose: printable(proof.run_id),
         "standing": proof.standing.value,
         "facts": proof.facts,
@@ -229,10 +254,11 @@ def _told(proof: Proof, notes: list[str], whose: str = "run_id") -> dict[str, An
         ],
         "notes": [note for note in notes if note],
     }
+    return cast("ProofDocument", document)
 
 
-def _show(told: dict[str, Any], *, alone: bool) -> None:
-    name = told["run_id"] if "run_id" in told else told[ARRIVALS.key]
+def _show(told: ProofDocument, *, alone: bool) -> None:
+    name = told["run_id"] if "run_id" in told else told["arrival_id"]
     standing = _in_words(told["standing"])
     lines = [f"{name}  {standing.upper() if told['findings'] else standing}"]
     lines[0] += f": {told['facts']:,} facts in its chain, head {told['head'] or 'none'}"
@@ -253,13 +279,13 @@ def _in_words(standing: str) -> str:
     return "intact" if standing == Standing.UNTOUCHED else standing
 
 
-def _confirmation(told: dict[str, Any]) -> str:
+def _confirmation(told: Confirmation) -> str:
     since = told["facts_since"]
     later = "" if not since else f"; recorded after it: {since:,} fact{'' if since == 1 else 's'}"
     return f"the head in {told['source']} is in the chain{later}"
 
 
-def _sum_up(told: list[dict[str, Any]], strays: list[str]) -> None:
+def _sum_up(told: list[ProofDocument], strays: list[str]) -> None:
     console = results()
     for stray in strays[:20]:
         console.print(f"outside the runs: {stray}", markup=False, soft_wrap=True)
@@ -272,7 +298,7 @@ def _sum_up(told: list[dict[str, Any]], strays: list[str]) -> None:
     console.print(f"{len(told):,} runs: {counted}" if told else "No runs yet.")
 
 
-def _count_arrivals(told: list[dict[str, Any]]) -> None:
+def _count_arrivals(told: list[ProofDocument]) -> None:
     if told:
         broken = sum(bool(each["findings"]) for each in told)
         each = "it" if len(told) == 1 else "them"

@@ -9,7 +9,7 @@ from starlette.responses import Response
 
 from simtandem.emulator.behaviour import Behaviour
 from simtandem.emulator.devices import MoveError
-from simtandem.emulator.query import Page
+from simtandem.emulator.list_query import Page
 from simtandem.emulator.refusals import NOT_ALLOWED, RefusalError, validation_failed
 
 Call = Callable[[Request], Awaitable[Response]]

@@ -6,8 +6,8 @@ from starlette.responses import Response
 from simtandem.emulator import shapes
 from simtandem.emulator.answering import Calls, json_answer, listing_answer
 from simtandem.emulator.events import Event
+from simtandem.emulator.list_query import Page
 from simtandem.emulator.numbers import path_id
-from simtandem.emulator.query import Page
 from simtandem.emulator.world import World
 
 

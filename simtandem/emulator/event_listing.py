@@ -6,12 +6,12 @@ from datetime import UTC, datetime
 
 from starlette.datastructures import QueryParams
 
-from simtandem.emulator import query as asked
+from simtandem.emulator import list_query
 from simtandem.emulator.behaviour import Behaviour
 from simtandem.emulator.devices import OWN_ORGANISATION
 from simtandem.emulator.events import DAYS_KEPT, Event
+from simtandem.emulator.list_query import Page, Test, Value, filters_of, in_order, order_of, page_of, wrong_criteria
 from simtandem.emulator.numbering import imsi_of, with_luhn
-from simtandem.emulator.query import Page, Test, Value, filters_of, in_order, order_of, page_of, wrong_criteria
 from simtandem.emulator.shapes import organisation_name
 
 _VALUES_IN_ONE_FILTER = 6
@@ -40,18 +40,18 @@ _VALUES: Mapping[str, Callable[[Event], Value]] = {
     "country": lambda _: None,
 }
 _TESTS: Mapping[str, Callable[[str, Behaviour], Test]] = {
-    "timestamp": asked.date,
-    "type": asked.number,
-    "source": asked.number,
-    "severity": asked.number,
-    "alert": asked.flag,
-    "description": asked.text,
-    "organisation": asked.text,
-    "user": asked.text,
-    "endpoint": asked.text,
-    "tags": asked.text,
+    "timestamp": list_query.date,
+    "type": list_query.number,
+    "source": list_query.number,
+    "severity": list_query.number,
+    "alert": list_query.flag,
+    "description": list_query.text,
+    "organisation": list_query.text,
+    "user": list_query.text,
+    "endpoint": list_query.text,
+    "tags": list_query.text,
     **dict.fromkeys(
-        ("ip_address", "imei", "iccid", "iccid_with_luhn", "imsi", "network", "rat", "country"), asked.exact
+        ("ip_address", "imei", "iccid", "iccid_with_luhn", "imsi", "network", "rat", "country"), list_query.exact
     ),
 }
 _SORTS = _VALUES.keys() - {"description", "imei", "iccid_with_luhn", "network", "rat", "country"}
@@ -99,8 +99,8 @@ class EventLog:
         if len(wanted) > _VALUES_IN_ONE_FILTER:
             raise wrong_criteria(f"{name} with more than {_VALUES_IN_ONE_FILTER} values")
         tests = [_TESTS[name](each, self._behaviour) for each in wanted]
-        if _TESTS[name] is asked.number:
-            numbers = {int(each) for each in wanted if each != asked.NONE}
+        if _TESTS[name] is list_query.number:
+            numbers = {int(each) for each in wanted if each != list_query.NONE}
             return lambda value: value in numbers  # an audit asks a log of a million events for six types
         return tests[0] if len(tests) == 1 else lambda value: any(test(value) for test in tests)
 

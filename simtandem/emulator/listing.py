@@ -10,13 +10,13 @@ from typing import Generic
 
 from starlette.datastructures import QueryParams
 
-from simtandem.emulator import query as asked
+from simtandem.emulator import list_query
 from simtandem.emulator.behaviour import Behaviour
 from simtandem.emulator.devices import Endpoint, Sim
 from simtandem.emulator.fleet import Fleet
+from simtandem.emulator.list_query import Page, Row, Test, Value, filters_of, in_order, order_of, page_of
 from simtandem.emulator.numbering import imsi_of, luhn_digit, msisdn_of, name_of, with_luhn
 from simtandem.emulator.numbers import whole
-from simtandem.emulator.query import Page, Row, Test, Value, filters_of, in_order, order_of, page_of
 from simtandem.emulator.shapes import ENDPOINT_STATUS_IDS, MODEL_ID, PRODUCED, SIM_STATUS_IDS, address_of
 
 _VIEWS_KEPT = 8
@@ -31,20 +31,20 @@ class Field(Generic[Row]):
 
 
 _SIM_FIELDS: Mapping[str, Field[Sim]] = {
-    "id": Field(lambda sim: sim.id, asked.number),
-    "issuer_org": Field(lambda sim: sim.issuer_org, asked.number),
-    "reseller_org": Field(lambda sim: sim.reseller_org, asked.number),
-    "customer_org": Field(lambda sim: sim.customer_org, asked.number),
-    "iccid": Field(lambda sim: sim.iccid, asked.exact),
-    "iccid_with_luhn": Field(lambda sim: with_luhn(sim.iccid), asked.exact),
-    "status": Field(lambda sim: SIM_STATUS_IDS[sim.status], asked.number),
-    "production_date": Field(lambda _: PRODUCED.timestamp(), asked.date),
-    "imsi": Field(lambda sim: imsi_of(sim.id), asked.exact),
-    "msisdn": Field(lambda sim: msisdn_of(sim.id), asked.exact),
-    "endpoint": Field(lambda sim: sim.endpoint_id, asked.number),
-    "model": Field(lambda _: MODEL_ID, asked.number),
-    "eid": Field(lambda _: None, asked.exact),
-    "satellite_capable": Field(lambda _: False, asked.flag),
+    "id": Field(lambda sim: sim.id, list_query.number),
+    "issuer_org": Field(lambda sim: sim.issuer_org, list_query.number),
+    "reseller_org": Field(lambda sim: sim.reseller_org, list_query.number),
+    "customer_org": Field(lambda sim: sim.customer_org, list_query.number),
+    "iccid": Field(lambda sim: sim.iccid, list_query.exact),
+    "iccid_with_luhn": Field(lambda sim: with_luhn(sim.iccid), list_query.exact),
+    "status": Field(lambda sim: SIM_STATUS_IDS[sim.status], list_query.number),
+    "production_date": Field(lambda _: PRODUCED.timestamp(), list_query.date),
+    "imsi": Field(lambda sim: imsi_of(sim.id), list_query.exact),
+    "msisdn": Field(lambda sim: msisdn_of(sim.id), list_query.exact),
+    "endpoint": Field(lambda sim: sim.endpoint_id, list_query.number),
+    "model": Field(lambda _: MODEL_ID, list_query.number),
+    "eid": Field(lambda _: None, list_query.exact),
+    "satellite_capable": Field(lambda _: False, list_query.flag),
 }
 _SIM_SORTS = _SIM_FIELDS.keys() - {"iccid_with_luhn", "imsi", "msisdn", "satellite_capable"}
 
@@ -87,20 +87,20 @@ class Listings:
             return lambda endpoint: None if endpoint.sim_id is None else value(fleet.sims[endpoint.sim_id])
 
         return {
-            "id": Field(lambda endpoint: endpoint.id, asked.number),
-            "status": Field(lambda endpoint: ENDPOINT_STATUS_IDS[endpoint.status], asked.number),
-            "service_profile": Field(lambda endpoint: endpoint.service_profile, asked.number),
-            "tariff_profile": Field(lambda endpoint: endpoint.tariff_profile, asked.number),
-            "name": Field(lambda endpoint: name_of(endpoint.id, endpoint.name), asked.text),
-            "created": Field(lambda endpoint: endpoint.created, asked.date),
-            "last_updated": Field(lambda endpoint: endpoint.updated, asked.date),
-            "tags": Field(lambda endpoint: endpoint.tags, asked.text),
-            "ip_address": Field(address_of, asked.exact),
-            "imei": Field(lambda endpoint: endpoint.imei, asked.exact),
-            "iccid": Field(of_sim(lambda sim: sim.iccid), asked.exact),
-            "iccid_with_luhn": Field(of_sim(lambda sim: with_luhn(sim.iccid)), asked.exact),
-            "eid": Field(lambda _: None, asked.exact),
-            "sim_status": Field(of_sim(lambda sim: SIM_STATUS_IDS[sim.status]), asked.number),
+            "id": Field(lambda endpoint: endpoint.id, list_query.number),
+            "status": Field(lambda endpoint: ENDPOINT_STATUS_IDS[endpoint.status], list_query.number),
+            "service_profile": Field(lambda endpoint: endpoint.service_profile, list_query.number),
+            "tariff_profile": Field(lambda endpoint: endpoint.tariff_profile, list_query.number),
+            "name": Field(lambda endpoint: name_of(endpoint.id, endpoint.name), list_query.text),
+            "created": Field(lambda endpoint: endpoint.created, list_query.date),
+            "last_updated": Field(lambda endpoint: endpoint.updated, list_query.date),
+            "tags": Field(lambda endpoint: endpoint.tags, list_query.text),
+            "ip_address": Field(address_of, list_query.exact),
+            "imei": Field(lambda endpoint: endpoint.imei, list_query.exact),
+            "iccid": Field(of_sim(lambda sim: sim.iccid), list_query.exact),
+            "iccid_with_luhn": Field(of_sim(lambda sim: with_luhn(sim.iccid)), list_query.exact),
+            "eid": Field(lambda _: None, list_query.exact),
+            "sim_status": Field(of_sim(lambda sim: SIM_STATUS_IDS[sim.status]), list_query.number),
         }
 
     def _sims_in_question(self, filters: dict[str, str]) -> list[Sim]:
@@ -111,7 +111,7 @@ class Listings:
             found = fleet.sims.get(whole(filters["id"]) or -1)
         elif "iccid" in filters or "iccid_with_luhn" in filters:
             found = fleet.sim_with_iccid(_iccid(filters))
-        elif "endpoint" in filters and filters["endpoint"] != asked.NONE:
+        elif "endpoint" in filters and filters["endpoint"] != list_query.NONE:
             endpoint = fleet.endpoints.get(whole(filters["endpoint"]) or -1)
             found = fleet.sims[endpoint.sim_id] if endpoint and endpoint.sim_id is not None else None
         else:
@@ -123,7 +123,7 @@ class Listings:
         number = None
         if "id" in filters:
             number = whole(filters["id"])
-        elif (filters.get("iccid") or filters.get("iccid_with_luhn") or asked.NONE) != asked.NONE:
+        elif (filters.get("iccid") or filters.get("iccid_with_luhn") or list_query.NONE) != list_query.NONE:
             sim = fleet.sim_with_iccid(_iccid(filters))
             number = sim.endpoint_id if sim else None
         else:

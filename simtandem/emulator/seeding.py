@@ -1,8 +1,8 @@
 """Filling a fleet: from groups of like devices, or with the mixture a real inventory shows."""
 
+import dataclasses
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from dataclasses import fields as dataclass_fields
 from typing import TypeVar
 
 from schemas.statuses import EndpointStatus, SimStatus
@@ -40,7 +40,7 @@ class Group:
     def from_json(cls, fields: dict[str, object]) -> "Group":
         """From an object with these fields; statuses in words. Raises ValueError or TypeError for anything else."""
         given = dict(fields)
-        if unknown := sorted(given.keys() - {each.name for each in dataclass_fields(cls)}):
+        if unknown := sorted(given.keys() - {each.name for each in dataclasses.fields(cls)}):
             raise ValueError(f"no such fields in a group: {', '.join(unknown)}")
         if given.get("sim") is not None:
             given["sim"] = status_called(SimStatus, given["sim"])

@@ -14,14 +14,13 @@ from schemas.accounts import DEFAULT, AccountKey
 from schemas.statuses import Action, Half, Outcome, Verdict
 from simtandem.carriers.emnify.lifecycle import EMNIFY
 from simtandem.domain.split_pairs import goal_of
-from simtandem.ledger import last_known
+from simtandem.ledger import last_known, tables
 from simtandem.ledger.accounts import of_account
 from simtandem.ledger.last_known import COLUMNS
 from simtandem.ledger.queries import read_frame
 from simtandem.ledger.records import SENDING, RunState
 from simtandem.ledger.store import Ledger
 from simtandem.ledger.tables import baselines, outcomes, plan_rows, prunings, run_states, runs, verdicts
-from simtandem.ledger.tables import last_known as last_known_table
 
 _DONE = [Outcome.APPLIED.value, Outcome.UNCHANGED.value]
 _SENT = [Outcome.APPLIED.value, Outcome.UNKNOWN.value, Outcome.ACCEPTED.value]
@@ -77,7 +76,7 @@ def rebuild(ledger: Ledger) -> None:
 def _accounts(connection: Connection) -> list[AccountKey]:
     """The accounts that runs changed devices of, or that the table has."""
     changed = select(func.coalesce(runs.c.account, DEFAULT), runs.c.carrier_host).where(runs.c.kind.in_(SENDING))
-    known = select(last_known_table.c.account, last_known_table.c.carrier_host)
+    known = select(tables.last_known.c.account, tables.last_known.c.carrier_host)
     return sorted({AccountKey(*found) for found in connection.execute(changed.union(known))})
 
 

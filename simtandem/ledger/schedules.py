@@ -15,8 +15,7 @@ from sqlalchemy import Connection, Select, func, select
 from schemas.accounts import DEFAULT, AccountKey
 from simtandem.errors import InputError
 from simtandem.host.user_name import user_name
-from simtandem.ledger import inserts
-from simtandem.ledger import schedule_queries as queries
+from simtandem.ledger import inserts, schedule_queries
 from simtandem.ledger.integrity.chain import Chain
 from simtandem.ledger.integrity.facts import ARRIVALS, Kind
 from simtandem.ledger.queries import read_frame
@@ -56,7 +55,7 @@ class _Adding:
         for row in rows:
             of_arrival[owners[row["schedule_id"]]].append(row)
         for arrival_id, some in of_arrival.items():
-            queries.add_once(self.chains[arrival_id], kind, some)
+            schedule_queries.add_once(self.chains[arrival_id], kind, some)
 
 
 class Schedules:
@@ -83,7 +82,7 @@ class Schedules:
         A version of a file can be taken again once its earlier arrival has ended: then it was put there anew.
         """
         file = arrival.file
-        values = {name: getattr(file, name) for name in queries.VERSION} | {
+        values = {name: getattr(file, name) for name in schedule_queries.VERSION} | {
             "arrival_id": arrival.arrival_id,
             "taken_at": arrival.taken_at,
             "shelf_name": arrival.shelf_name,
@@ -98,10 +97,10 @@ class Schedules:
             values["account"] = self.account
         with self._adding([arrival.arrival_id]) as adding:
             chain = adding.chains[arrival.arrival_id]
-            earlier, open_ones = queries.rounds(chain.connection, file)
+            earlier, open_ones = schedule_queries.rounds(chain.connection, file)
             if open_ones:
-                raise queries.SomebodyWasFaster
-            queries.add_once(chain, Kind.ARRIVAL, [{**values, "round": earlier}])
+                raise schedule_queries.SomebodyWasFaster
+            schedule_queries.add_once(chain, Kind.ARRIVAL, [{**values, "round": earlier}])
             inserts.add_frame(chain, Kind.ARRIVAL_REJECTION, rejected)
             for each in new:
                 self._add_schedule(chain, each)
@@ -115,16 +114,16 @@ class Schedules:
             "rows": new.rows.height,
             "wishes": as_json(new.wishes),
         }
-        queries.add_once(chain, Kind.SCHEDULE, [row])
+        schedule_queries.add_once(chain, Kind.SCHEDULE, [row])
         rows, of = new.rows.select(*SCHEDULE_ROWS), ("schedule_id", new.schedule_id)
         inserts.add_frame(chain, Kind.SCHEDULE_ROW, rows, of)
         first = self._event(new.schedule_id, 1, ScheduleState.SCHEDULED)
-        queries.add_once(chain, Kind.SCHEDULE_EVENT, [first])
+        schedule_queries.add_once(chain, Kind.SCHEDULE_EVENT, [first])
 
     def taken_now(self, file: FileVersion) -> bool:
         """Whether this version of the file was taken and is not put away yet."""
         with self.ledger.database.read() as connection:
-            return bool(queries.rounds(connection, file)[1])
+            return bool(schedule_queries.rounds(connection, file)[1])
 
     def name_is_new(self, inbox: str, name: str) -> bool:
         """Whether no file of this name was ever taken from this inbox."""
@@ -137,11 +136,15 @@ class Schedules:
         query = (
             select(arrivals)
             .select_from(arrivals.outerjoin(arrival_ends))
-            .where(arrivals.c.inbox == inbox, arrival_ends.c.arrival_id.is_(None), queries.for_account(self.account))
+            .where(
+                arrivals.c.inbox == inbox,
+                arrival_ends.c.arrival_id.is_(None),
+                schedule_queries.for_account(self.account),
+            )
             .order_by(arrivals.c.taken_at, arrivals.c.arrival_id)
         )
         with self.ledger.database.read() as connection:
-            return [queries.arrival(found) for found in connection.execute(query)]
+            return [schedule_queries.arrival(found) for found in connection.execute(query)]
 
     def put_away(self, arrival_ids: Sequence[str]) -> set[str]:
         """Which of these arrivals have ended."""
@@ -153,7 +156,7 @@ class Schedules:
         """Record where a file was put away. False where that is recorded already."""
         row = {"arrival_id": arrival_id, "at": self.ledger.clock(), "place": place}
         with self._adding([arrival_id]) as adding:
-            queries.add_once(adding.chains[arrival_id], Kind.ARRIVAL_END, [row])
+            schedule_queries.add_once(adding.chains[arrival_id], Kind.ARRIVAL_END, [row])
         return adding.done
 
     def rejected(self, arrival_id: str) -> pl.DataFrame:
@@ -170,30 +173,32 @@ class Schedules:
 
     def of_arrival(self, arrival_id: str) -> list[Schedule]:
         """What a file schedules, earliest first."""
-        return self._read(queries.newest().where(schedules.c.arrival_id == arrival_id))
+        return self._read(schedule_queries.newest().where(schedules.c.arrival_id == arrival_id))
 
     def due(self, moment: datetime) -> list[Schedule]:
         """What is open and effective by then: the earliest first, of one moment the earliest arrival first."""
         return [
-            each for each in self._read(queries.newest().where(schedules.c.effective_at <= moment)) if each.state.open
+            each
+            for each in self._read(schedule_queries.newest().where(schedules.c.effective_at <= moment))
+            if each.state.open
         ]
 
     def open_at(self, moments: Sequence[datetime]) -> list[Schedule]:
         """What is open and becomes effective at exactly one of these moments."""
         return [
             each
-            for each in self._read(queries.newest().where(schedules.c.effective_at.in_(moments)))
+            for each in self._read(schedule_queries.newest().where(schedules.c.effective_at.in_(moments)))
             if each.state.open
         ]
 
     def all(self, *, open_only: bool) -> list[Schedule]:
         """Every schedule, the earliest first."""
-        return [each for each in self._read(queries.newest()) if each.state.open or not open_only]
+        return [each for each in self._read(schedule_queries.newest()) if each.state.open or not open_only]
 
     def find(self, prefix: str) -> Schedule:
         """The schedule with this id, or the only one whose id begins so. Raises `InputError`."""
         begins_so = func.substr(schedules.c.schedule_id, 1, len(prefix)) == prefix
-        found = self._read(queries.newest().where(begins_so)) if prefix else []
+        found = self._read(schedule_queries.newest().where(begins_so)) if prefix else []
         exact = [each for each in found if each.schedule_id == prefix] or found
         if len(exact) == 1:
             return exact[0]
@@ -224,7 +229,7 @@ class Schedules:
     def asked_by_others(self, account: AccountKey, since: datetime) -> pl.DataFrame:
         """What runs that no schedule began asked of which devices: see `schedule_queries.asked_since`."""
         with self.ledger.database.read() as connection:
-            return queries.asked_since(connection, account, since)
+            return schedule_queries.asked_since(connection, account, since)
 
     def skip(self, skips: Sequence[Skip], emptied: Mapping[str, str], among: Sequence[Schedule]) -> bool:
         """Leave rows out permanently, and end the schedules that have no other rows, with a detail for each.
@@ -239,10 +244,10 @@ class Schedules:
             if (ident := each.schedule_id) in emptied
         ]
         with self.ledger.database.read() as connection:
-            owners = queries.arrivals_of(connection, {str(row["schedule_id"]) for row in [*rows, *ends]})
+            owners = schedule_queries.arrivals_of(connection, {str(row["schedule_id"]) for row in [*rows, *ends]})
         with self._adding(owners.values()) as adding:
-            if rows and queries.moved_on(adding.connection, among):
-                raise queries.SomebodyWasFaster
+            if rows and schedule_queries.moved_on(adding.connection, among):
+                raise schedule_queries.SomebodyWasFaster
             adding.add(Kind.SCHEDULE_SKIP, rows, owners)
             adding.add(Kind.SCHEDULE_EVENT, ends, owners)
         return adding.done
@@ -279,7 +284,7 @@ class Schedules:
                 of = {each: chains.enter_context(Chain(connection, each, ARRIVALS)) for each in order}
                 adding = _Adding(connection, of)
                 yield adding
-        except queries.SomebodyWasFaster:
+        except schedule_queries.SomebodyWasFaster:
             if adding is not None:
                 adding.done = False
             return
@@ -288,4 +293,4 @@ class Schedules:
 
     def _read(self, query: Select[Any]) -> list[Schedule]:
         with self.ledger.database.read() as connection:
-            return [queries.schedule(found) for found in connection.execute(query)]
+            return [schedule_queries.schedule(found) for found in connection.execute(query)]

@@ -26,7 +26,7 @@ _STEADY_S = 60.0  # a worker that ran for so long is not failing again and again
 _WORKER_ENDS_WITHIN_S = 40.0
 
 
-async def up(settings: Settings, host: str, port: int, console: Console, *, with_worker: bool = True) -> None:
+async def serve(settings: Settings, host: str, port: int, console: Console, *, with_worker: bool = True) -> None:
     """Serve until SIGINT or SIGTERM. Raises `InputError`, `OrchestrationError`."""
     _refuse_an_open_door(host)
     stop = asyncio.Event()

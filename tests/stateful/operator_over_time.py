@@ -23,9 +23,9 @@ from simtandem.carriers.emnify.client import Account, Emnify, Wire
 from simtandem.cli import retry
 from simtandem.errors import CarrierError, CarrierUnavailable, InputError, PlanRefused
 from simtandem.ledger import fleet_history
-from simtandem.ledger.integrity.prune import prunable, prune
+from simtandem.ledger.integrity.prune import prunable, prune_run
 from simtandem.ledger.integrity.recorded import Recorded, run_ids
-from simtandem.ledger.integrity.verify import verify
+from simtandem.ledger.integrity.verify import verify_chain
 from simtandem.ledger.journal import CallWriter
 from simtandem.ledger.records import RunKind, RunRecord, RunState
 from simtandem.ledger.store import Ledger
@@ -153,7 +153,7 @@ class Operator:
         ledger = self.ledger()
         try:
             for each in prunable(ledger, self.now - timedelta(days=30)):
-                prune(ledger, each.run.record.run_id, self.settings.archive_folder, "operator")
+                prune_run(ledger, each.run.record.run_id, self.settings.archive_folder, "operator")
         finally:
             ledger.close()
 
@@ -163,7 +163,7 @@ class Operator:
         try:
             with ledger.database.snapshot() as connection:
                 sources = {each: Recorded(connection, each) for each in run_ids(connection)}
-                proofs = [verify(run_id, each, list(each.witness())) for run_id, each in sources.items()]
+                proofs = [verify_chain(run_id, each, list(each.witness())) for run_id, each in sources.items()]
             return [f"{proof.run_id}: {proof.found}" for proof in proofs if proof.found]
         finally:
             ledger.close()

@@ -25,7 +25,7 @@ from simtandem.ledger.integrity.chain import Chain
 from simtandem.ledger.integrity.facts import FACTS, FactTable, Kind
 from simtandem.ledger.integrity.proof import Proof
 from simtandem.ledger.integrity.recorded import Recorded
-from simtandem.ledger.integrity.verify import Source, verify
+from simtandem.ledger.integrity.verify import Source, verify_chain
 from simtandem.ledger.records import ProcessProbe, PruningRecord, RunSummary, has_ended
 from simtandem.ledger.store import Ledger
 from simtandem.ledger.tables import baselines, calls, links, prunings
@@ -62,7 +62,7 @@ def prunable(ledger: Ledger, before: datetime, *, may_run: ProcessProbe = proces
         ]
 
 
-def prune(
+def prune_run(
     ledger: Ledger,
     run_id: str,
     folder: Path,
@@ -97,7 +97,7 @@ def prune(
 def _proved(connection: Connection, run_id: str) -> Proof:
     source = Recorded(connection, run_id)
     entries = heads.of_chain(connection, run_id)
-    proof = verify(run_id, source, [*source.witness(), *head_checks.witnesses(entries)])
+    proof = verify_chain(run_id, source, [*source.witness(), *head_checks.witnesses(entries)])
     head_checks.check_chain(connection, proof, entries, ())
     if proof.found:
         raise LedgerError(
@@ -112,7 +112,7 @@ def _archive(ledger: Ledger, run_id: str, path: Path, write: Writer) -> tuple[Pr
     with ledger.database.snapshot() as connection:
         proof = _proved(connection, run_id)
         sha256 = write(path, Recorded(connection, run_id), proof)
-    again = verify(run_id, Archived(path))
+    again = verify_chain(run_id, Archived(path))
     if again.found or (again.head, again.counts, again.uncovered) != (proof.head, proof.counts, proof.uncovered):
         raise LedgerError(f"The archive {path} isn't equal to the record of run {run_id}. Nothing was taken.")
     return proof, sha256

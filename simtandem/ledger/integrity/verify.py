@@ -31,7 +31,7 @@ class Source(Protocol):
         ...
 
 
-def verify(run_id: str, source: Source, witnesses: Sequence[Witness] = (), strand: Strand = RUNS) -> Proof:
+def verify_chain(run_id: str, source: Source, witnesses: Sequence[Witness] = (), strand: Strand = RUNS) -> Proof:
     """Compare everything a run or an arrival recorded with its chain, and the chain with who remembers a head of it."""
     proof = Proof(run_id)
     covered = {kind: _Digests() for kind in strand.facts}

@@ -16,7 +16,7 @@ from simtandem.cli.verify import show_proof
 from simtandem.emulator.seeding import Group
 from simtandem.emulator.server import Emulator
 from simtandem.errors import InputError
-from simtandem.ledger.integrity.prune import prune
+from simtandem.ledger.integrity.prune import prune_run
 from simtandem.ledger.records import OutcomeRecord, RunKind, RunRecord, RunState
 from simtandem.ledger.store import Ledger
 
@@ -204,7 +204,7 @@ def test_a_run_that_is_gone_from_the_ledger_is_told_by_its_files(
 def test_a_pruned_run_s_archive_is_looked_at(
     ledger: Ledger, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    prune(ledger, "one-a", tmp_path / "archive", "ada")
+    prune_run(ledger, "one-a", tmp_path / "archive", "ada")
     archive = tmp_path / "archive" / "one-a.jsonl.gz"
     assert show_proof(None, None, as_json=False) == 0
     assert f"  head kept, archive {archive} is as it was made\n" in capsys.readouterr().out

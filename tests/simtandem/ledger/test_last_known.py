@@ -13,7 +13,7 @@ from schemas.accounts import DEFAULT, AccountKey
 from schemas.statuses import EMNIFY_TARGETS, Half, Outcome, Target, Verdict
 from simtandem.ledger import last_known
 from simtandem.ledger.database import Database
-from simtandem.ledger.integrity.prune import prune
+from simtandem.ledger.integrity.prune import prune_run
 from simtandem.ledger.last_known_rebuild import derive, differences, rebuild
 from simtandem.ledger.records import OutcomeRecord, RunKind, RunRecord, RunState
 from simtandem.ledger.store import Ledger
@@ -147,7 +147,7 @@ def test_pruning_loses_nothing_of_it_and_leaves_it_derivable(history: History, t
     history.go_on(60)
     before = kept(history.ledger)
     for run_id in history.ended:
-        prune(history.ledger, run_id, tmp_path, "ada")
+        prune_run(history.ledger, run_id, tmp_path, "ada")
         assert_frame_equal(kept(history.ledger), before)
         assert_frame_equal(derived(history.ledger), before)
     history.go_on(30)

@@ -15,7 +15,7 @@ from simtandem.carriers.protocol import Answer, Call
 from simtandem.errors import LedgerError, LedgerUnavailable
 from simtandem.ledger.integrity.proof import Standing
 from simtandem.ledger.integrity.recorded import Recorded
-from simtandem.ledger.integrity.verify import verify
+from simtandem.ledger.integrity.verify import verify_chain
 from simtandem.ledger.journal import CallWriter
 from simtandem.ledger.outage import waited_out
 from simtandem.ledger.records import OutcomeRecord, RunRecord, RunState
@@ -104,7 +104,7 @@ class Notes(progress.ProgressHooks):
 
 def is_whole(ledger: Ledger) -> bool:
     with ledger.database.snapshot() as connection:
-        return verify(RUN, Recorded(connection, RUN)).standing is Standing.UNTOUCHED
+        return verify_chain(RUN, Recorded(connection, RUN)).standing is Standing.UNTOUCHED
 
 
 async def test_a_run_that_sends_waits_while_the_database_is_away_and_tells_so(remote: Ledger, wire: Wire) -> None:

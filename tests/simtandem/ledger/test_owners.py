@@ -19,9 +19,9 @@ from simtandem.ledger.integrity.archive import Archived
 from simtandem.ledger.integrity.chain import Chain
 from simtandem.ledger.integrity.facts import Kind
 from simtandem.ledger.integrity.proof import Proof, Standing
-from simtandem.ledger.integrity.prune import prune
+from simtandem.ledger.integrity.prune import prune_run
 from simtandem.ledger.integrity.recorded import Recorded
-from simtandem.ledger.integrity.verify import verify
+from simtandem.ledger.integrity.verify import verify_chain
 from simtandem.ledger.records import RunRecord
 from simtandem.ledger.store import Ledger
 from simtandem.ledger.tables import last_known
@@ -49,7 +49,7 @@ def owner_results(results: pl.DataFrame) -> pl.DataFrame:
 
 def proof_of(ledger: Ledger) -> Proof:
     with ledger.database.snapshot() as connection:
-        return verify(RUN, Recorded(connection, RUN))
+        return verify_chain(RUN, Recorded(connection, RUN))
 
 
 def record(ledger: Ledger, run: RunRecord, plan: pl.DataFrame, results: pl.DataFrame) -> None:
@@ -90,8 +90,8 @@ def test_an_archive_keeps_the_owners(
     ledger: Ledger, a_run: MakeRun, owner_plan: pl.DataFrame, owner_results: pl.DataFrame, tmp_path: Path
 ) -> None:
     record(ledger, a_run(), owner_plan, owner_results)
-    prune(ledger, RUN, tmp_path, "ada")
-    archived = verify(RUN, Archived(tmp_path / f"{RUN}.jsonl.gz"))
+    prune_run(ledger, RUN, tmp_path, "ada")
+    archived = verify_chain(RUN, Archived(tmp_path / f"{RUN}.jsonl.gz"))
     assert (archived.findings, archived.uncovered) == ([], 0)
 
 

@@ -22,9 +22,9 @@ from simtandem.ledger.database import Database
 from simtandem.ledger.integrity.archive import Archived
 from simtandem.ledger.integrity.canonical import canonical
 from simtandem.ledger.integrity.proof import Proof, Standing
-from simtandem.ledger.integrity.prune import prune
+from simtandem.ledger.integrity.prune import prune_run
 from simtandem.ledger.integrity.recorded import Recorded
-from simtandem.ledger.integrity.verify import verify
+from simtandem.ledger.integrity.verify import verify_chain
 from simtandem.ledger.last_known_rebuild import differences
 from simtandem.ledger.records import OutcomeRecord, RunRecord, RunState
 from simtandem.ledger.store import Ledger
@@ -135,7 +135,7 @@ def make_one_of_before_chains(url: str, a_run: MakeRun) -> None:
 
 def proof_of(ledger: Ledger) -> Proof:
     with ledger.database.snapshot() as connection:
-        return verify(RUN, Recorded(connection, RUN))
+        return verify_chain(RUN, Recorded(connection, RUN))
 
 
 def test_runs_recorded_before_processes_were_keep_their_hashes(a_run: MakeRun) -> None:
@@ -178,8 +178,8 @@ def test_what_a_run_of_before_chains_records_from_now_on_is_covered(url: str, a_
 def test_a_run_of_before_chains_is_archived_with_all_it_recorded(url: str, a_run: MakeRun, tmp_path: Path) -> None:
     make_one_of_before_chains(url, a_run)
     with closing(Ledger.open(url)) as ledger:
-        prune(ledger, RUN, tmp_path, "ada")
-        archived = verify(RUN, Archived(tmp_path / f"{RUN}.jsonl.gz"))
+        prune_run(ledger, RUN, tmp_path, "ada")
+        archived = verify_chain(RUN, Archived(tmp_path / f"{RUN}.jsonl.gz"))
         assert (archived.findings, archived.uncovered) == ([], 2)
         assert proof_of(ledger).standing is Standing.PRUNED
 
@@ -220,7 +220,7 @@ def test_a_ledger_of_before_accounts_is_all_of_the_account_default(
         assert_frame_equal(upgraded.last_known(here), before)
         assert upgraded.last_known(depot).is_empty()
         with upgraded.database.snapshot() as connection:
-            assert verify(RUN, Recorded(connection, RUN)).findings == []
+            assert verify_chain(RUN, Recorded(connection, RUN)).findings == []
             assert differences(connection) == []
 
 

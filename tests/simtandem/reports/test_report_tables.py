@@ -12,7 +12,7 @@ import pytest
 from schemas.statuses import Verdict
 from schemas.tables import Results, empty
 from simtandem.carriers.protocol import Answer, Call
-from simtandem.ledger.integrity.prune import prune
+from simtandem.ledger.integrity.prune import prune_run
 from simtandem.ledger.journal import CallWriter
 from simtandem.ledger.records import RunKind, RunRecord, RunState
 from simtandem.ledger.store import Ledger
@@ -163,7 +163,7 @@ def test_a_pruned_run_keeps_the_numbers_of_its_document(ledger: Ledger, tmp_path
         "calls": {"total": 9, "retried": 1, "throttled": 0},
     }
     ledger.record_state("run", RunState.FINISHED, {"document": document}, sealed=True)
-    prune(ledger, "run", tmp_path, "ada")
+    prune_run(ledger, "run", tmp_path, "ada")
     told = account(ledger, [ledger.run("run")], Money())
     line = told.runs.row(0, named=True)
     assert (line["devices"], line["outcome_applied"], line["verdict_in_sync"], line["calls"]) == (1, 2, 1, 9)

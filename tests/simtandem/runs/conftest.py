@@ -20,9 +20,9 @@ from simtandem.emulator.server import Emulator
 from simtandem.ledger.journal import CallWriter
 from simtandem.ledger.records import RunKind
 from simtandem.runs import audit_output, fleet_audit
-from simtandem.runs import prepare as preparing
 from simtandem.runs.apply import Applying
 from simtandem.runs.handover import PreparedRun
+from simtandem.runs.prepare import check_safety, list_inventory, plan_changes, read_devices
 from simtandem.runs.run import AskedOn, Run
 from simtandem.settings import Settings
 from tests.simtandem.model_fleet import ModelFleet, wishes
@@ -89,10 +89,10 @@ def make_run(home: Path, tmp_path: Path) -> Iterator[MakeRun]:
 
 async def prepare(run: Run, carrier: ActingCarrier) -> None:
     """Everything up to the first change."""
-    preparing.read_devices(run)
-    await preparing.list_inventory(run, carrier)
-    preparing.plan_changes(run)
-    await preparing.check_safety(run, carrier)
+    read_devices(run)
+    await list_inventory(run, carrier)
+    plan_changes(run)
+    await check_safety(run, carrier)
 
 
 def planned(run: Run, fleet: ModelFleet, targets: list[Target]) -> pl.DataFrame:

@@ -5,7 +5,7 @@ import socket
 import subprocess
 import sys
 from collections.abc import Iterator
-from contextlib import closing as closed
+from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -85,7 +85,7 @@ class Killed:
 @pytest.fixture
 def killed(tmp_path: Path, gone: int) -> Iterator[Killed]:
     made = Killed(tmp_path, gone)
-    with closed(made.ledger):
+    with closing(made.ledger):
         yield made
 
 
@@ -168,7 +168,7 @@ def test_a_run_that_an_error_ended_tells_the_error(killed: Killed) -> None:
 
 def test_a_run_under_way_is_not_called_ended(tmp_path: Path) -> None:
     alive = Killed(tmp_path, 1)
-    with closed(alive.ledger):
+    with closing(alive.ledger):
         alive.plan()
         told, page = alive.report()
     assert headline(page).startswith("Still running: 0 in sync, 4 not sent")
@@ -187,7 +187,7 @@ def test_a_plan_that_was_not_confirmed_is_no_failure(killed: Killed) -> None:
 
 def test_an_undo_that_was_killed_before_its_plan_is_asked_for_again(tmp_path: Path, gone: int) -> None:
     undo = replace(RECORD, kind=RunKind.UNDO, rows=2, parameters={"undo_of": "r0"}, pid=gone, host=socket.gethostname())
-    with closed(Ledger.open(f"sqlite:///{tmp_path}/ledger.sqlite")) as ledger:
+    with closing(Ledger.open(f"sqlite:///{tmp_path}/ledger.sqlite")) as ledger:
         ledger.start_run(undo)
         told = report_again(ledger, RunFolder(tmp_path / "run"), ledger.run("run"))
     assert told["next"] == "simtandem undo r0 --yes"

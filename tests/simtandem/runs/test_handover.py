@@ -8,8 +8,8 @@ from pydantic import ValidationError
 from schemas.parameters import BulkUpdate, Mode
 from simtandem.errors import InputError
 from simtandem.ledger.records import RunKind, RunState
-from simtandem.runs import prepare as preparing
 from simtandem.runs.handover import PreparedRun, handed_over, handing_on
+from simtandem.runs.prepare import read_devices
 from simtandem.runs.run import Run
 from tests.simtandem.runs.acting_carrier import ActingCarrier
 from tests.simtandem.runs.conftest import MakeRun, prepare
@@ -18,7 +18,7 @@ from tests.simtandem.runs.sending import fleet_of
 
 def test_no_parameter_names_a_run_that_is_to_go_on(make_run: MakeRun) -> None:
     plan = make_run(["1"], kind=RunKind.PLAN)
-    preparing.read_devices(plan)
+    read_devices(plan)
     assert "prepared" not in str(BulkUpdate.model_json_schema())
     with pytest.raises(ValidationError, match="prepared_run"):
         BulkUpdate(file="x.csv", mode=Mode.APPLY, prepared_run=plan.run_id)  # type: ignore[call-arg]
@@ -31,7 +31,7 @@ def test_a_run_that_waits_since_an_earlier_version_still_has_usable_parameters()
 
 def test_the_record_has_no_parameter_of_that_kind(make_run: MakeRun) -> None:
     run = make_run(["1"])
-    preparing.read_devices(run)
+    read_devices(run)
     assert "prepared_run" not in run.ledger.run(run.run_id).record.parameters
 
 
@@ -41,7 +41,7 @@ def handed(run: Run) -> PreparedRun:
 
 def test_a_run_is_handed_over_once_and_to_its_own_request_only(make_run: MakeRun) -> None:
     run = make_run(["1"])
-    preparing.read_devices(run)
+    read_devices(run)
     mine = handed(run)
     assert handed_over(run.request) is None, "nothing was handed over"
     with handing_on(mine):
@@ -54,7 +54,7 @@ def test_a_run_is_handed_over_once_and_to_its_own_request_only(make_run: MakeRun
 
 async def test_a_run_reaches_the_tasks_that_are_begun_for_it_and_no_others(make_run: MakeRun) -> None:
     run = make_run(["1"])
-    preparing.read_devices(run)
+    read_devices(run)
     begin = asyncio.Event()
 
     async def flow() -> PreparedRun | None:
@@ -73,24 +73,24 @@ def test_a_run_recorded_as_one_that_looks_is_never_gone_on_with_as_one_that_send
     make_run: MakeRun, kind: RunKind
 ) -> None:
     looked = make_run(["1"], kind=kind)
-    preparing.read_devices(looked)
+    read_devices(looked)
     with pytest.raises(InputError, match=f"recorded as a {kind}"):
         make_run(["1"], kind=RunKind.APPLY, prepared=looked)
 
 
 def test_another_request_can_not_go_on_with_a_run(make_run: MakeRun) -> None:
     run = make_run(["1"])
-    preparing.read_devices(run)
+    read_devices(run)
     with pytest.raises(InputError, match="another file or request"):
         make_run(["1"], accept_large=True, prepared=run)
 
 
 def test_a_run_whose_list_was_exchanged_in_its_folder_is_not_gone_on_with(make_run: MakeRun) -> None:
     run = make_run(["1"])
-    preparing.read_devices(run)
+    read_devices(run)
     mine = handed(run)
     other = make_run(["1", "2"])
-    preparing.read_devices(other)
+    read_devices(other)
     (other.folder.path / "work" / "intake.json").replace(run.folder.path / "work" / "intake.json")
     with pytest.raises(InputError, match="Nothing was sent"):
         mine.require_as_recorded(run.ledger, run.folder)
@@ -99,7 +99,7 @@ def test_a_run_whose_list_was_exchanged_in_its_folder_is_not_gone_on_with(make_r
 @pytest.mark.parametrize("state", [RunState.APPLYING, RunState.REFUSED, RunState.WAITING, RunState.FINISHED])
 def test_a_run_that_has_begun_to_send_or_ended_is_not_begun_again(make_run: MakeRun, state: RunState) -> None:
     run = make_run(["1"])
-    preparing.read_devices(run)
+    read_devices(run)
     run.ledger.record_state(run.run_id, state, {})
     with pytest.raises(InputError, match="begun already"):
         make_run(["1"], prepared=run)

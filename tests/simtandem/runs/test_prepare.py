@@ -8,7 +8,7 @@ from simtandem.carriers.emnify.lifecycle import EMNIFY
 from simtandem.carriers.protocol import Listing
 from simtandem.errors import CarrierUnavailable, InputError, LedgerError, PlanRefused
 from simtandem.ledger.records import RunKind, RunState
-from simtandem.runs import prepare as preparing
+from simtandem.runs.prepare import problems, read_devices
 from tests.simtandem.model_fleet import ModelFleet, device
 from tests.simtandem.runs.acting_carrier import ActingCarrier
 from tests.simtandem.runs.conftest import MakeRun, prepare
@@ -43,7 +43,7 @@ async def test_a_prepared_run_is_not_read_listed_or_planned_again(make_run: Make
 def test_an_unusable_file_leaves_no_run(make_run: MakeRun) -> None:
     run = make_run("colour\nred\n")
     with pytest.raises(InputError):
-        preparing.read_devices(run)
+        read_devices(run)
     assert run.ledger.runs() == []
 
 
@@ -171,13 +171,13 @@ def test_a_run_folder_that_can_not_be_made_is_told_in_an_operators_words(make_ru
     run = make_run(["1"])
     run.settings.runs_folder.write_text("in the way")
     with pytest.raises(LedgerError, match="can't be written"):
-        preparing.read_devices(run)
+        read_devices(run)
 
 
 async def test_problems_are_rejected_and_refused_rows_in_the_files_order(make_run: MakeRun) -> None:
     run = make_run("sim_id\n99\nnonsense\n1\n98\n")
     await prepare(run, ActingCarrier(fleet_of(1)))
-    told = preparing.problems(run.folder)
+    told = problems(run.folder)
     assert [row for row, _ in told] == [2, 3, 5]
     assert told[1][1].startswith("sim_id 'nonsense': ")
     assert told[0][1] == "SIM 99 is not in the carrier's inventory"

@@ -19,8 +19,8 @@ from simtandem.ledger.journal import CallWriter
 from simtandem.ledger.records import RunKind
 from simtandem.progress import ProgressHooks
 from simtandem.runs import finish, run_lock
-from simtandem.runs import prepare as preparing
 from simtandem.runs.apply import Applying
+from simtandem.runs.prepare import read_devices
 from simtandem.runs.run import Run
 from simtandem.runs.run_lock import one_at_a_time
 from simtandem.settings import Settings
@@ -146,7 +146,7 @@ async def test_where_nobody_else_has_sent_nothing_is_read_again(make_run: MakeRu
 async def changed_by_another_run(make_run: MakeRun, *calls: Call, answered: bool = True) -> None:
     """Another run that has sent these calls by now."""
     other = make_run(["1"], kind=RunKind.RETRY)
-    preparing.read_devices(other)
+    read_devices(other)
     async with CallWriter(other.ledger, other.run_id) as journal:
         for call in calls or (Call("PATCH", "/sim/1", "change"),):
             call_id = await journal.intent(call)

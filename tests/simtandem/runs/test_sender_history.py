@@ -16,7 +16,7 @@ from schemas.tables import Plan, empty
 from simtandem.carriers.emnify.lifecycle import EMNIFY
 from simtandem.carriers.protocol import Answer, Call
 from simtandem.ledger import fleet_history
-from simtandem.ledger.integrity.prune import prune
+from simtandem.ledger.integrity.prune import prune_run
 from simtandem.ledger.journal import CallWriter
 from simtandem.ledger.records import OutcomeRecord, RunKind, RunRecord, RunState
 from simtandem.ledger.store import Ledger
@@ -139,7 +139,7 @@ def test_what_a_later_run_sent_is_that_runs_also_once_it_is_pruned(desk: Desk, t
     desk.run("a", [1, 2], [(SIM, [1], None), (SIM, [2], None)])
     desk.run("b", [1], [(SIM, [1], 204)], [(1, Half.SIM, APPLIED)], finished=True)
     if pruned:
-        prune(desk.ledger, "b", tmp_path, "ada")
+        prune_run(desk.ledger, "b", tmp_path, "ada")
     assert desk.later("a") == {("sim", "1", "b")}
 
 

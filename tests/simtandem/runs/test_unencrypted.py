@@ -12,7 +12,7 @@ from simtandem.emulator.server import Emulator
 from simtandem.ledger.records import RunKind
 from simtandem.reports.run_document import recorded_document
 from simtandem.runs import finish
-from simtandem.runs import prepare as preparing
+from simtandem.runs.prepare import read_devices
 from simtandem.runs.summary import ending
 from tests.simtandem.carriers.emnify.rig import MemoryJournal
 from tests.simtandem.runs.acting_carrier import ActingCarrier
@@ -27,7 +27,7 @@ async def test_every_run_says_it(make_run: MakeRun) -> None:
     for kind in (RunKind.PLAN, RunKind.APPLY):
         run = make_run(["1"], Target.ACTIVATED, kind, settings=OPEN)
         await prepare(run, ActingCarrier(fleet_of(1)))
-        assert SAYS in " ".join(preparing.read_devices(run)["notes"]), "the plan on the terminal shows it"
+        assert SAYS in " ".join(read_devices(run)["notes"]), "the plan on the terminal shows it"
         told = finish.finish(run)
         assert SAYS in told["warnings"][0]
         assert SAYS in ending(told)

@@ -17,7 +17,7 @@ from simtandem.ledger.integrity.facts import ARRIVAL_FACTS, ARRIVALS, Kind
 from simtandem.ledger.integrity.head_checks import check_chain, verify_heads, witnesses
 from simtandem.ledger.integrity.proof import Proof
 from simtandem.ledger.integrity.recorded import Recorded, arrival_ids, of_no_schedule
-from simtandem.ledger.integrity.verify import verify
+from simtandem.ledger.integrity.verify import verify_chain
 from simtandem.ledger.schedule_records import SCHEDULE_ROWS, Arrival, FileVersion, NewSchedule, ScheduleState
 from simtandem.ledger.schedules import Schedules
 from simtandem.ledger.store import Ledger
@@ -55,7 +55,7 @@ def recorded(ledger: Ledger) -> Ledger:
 def proof_of(ledger: Ledger, ident: str) -> Proof:
     with ledger.database.snapshot() as connection:
         entries = heads.of_chain(connection, ident, ARRIVALS)
-        proof = verify(ident, Recorded(connection, ident, ARRIVALS), witnesses(entries), ARRIVALS)
+        proof = verify_chain(ident, Recorded(connection, ident, ARRIVALS), witnesses(entries), ARRIVALS)
         check_chain(connection, proof, entries, [], ARRIVALS)
     return proof
 

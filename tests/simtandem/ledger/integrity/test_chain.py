@@ -13,7 +13,7 @@ from simtandem.ledger.integrity.chain import Chain
 from simtandem.ledger.integrity.facts import Kind
 from simtandem.ledger.integrity.proof import Proof, Standing
 from simtandem.ledger.integrity.recorded import Recorded
-from simtandem.ledger.integrity.verify import verify
+from simtandem.ledger.integrity.verify import verify_chain
 from simtandem.ledger.records import OutcomeRecord, RunRecord, RunState
 from simtandem.ledger.store import Ledger
 
@@ -44,7 +44,7 @@ asyncio.run(main(sys.argv[1], sys.argv[2], int(sys.argv[3]) or None))
 
 def proof_of(ledger: Ledger, run_id: str = RUN) -> Proof:
     with ledger.database.snapshot() as connection:
-        return verify(run_id, Recorded(connection, run_id))
+        return verify_chain(run_id, Recorded(connection, run_id))
 
 
 def start_sending(url: str, count: int) -> subprocess.Popen[str]:
@@ -158,5 +158,5 @@ def test_a_proof_of_a_run_that_goes_on_meanwhile_sees_one_moment(ledger: Ledger,
         source = Recorded(connection, RUN)
         assert len(list(source.links())) == 1
         other.record_state(RUN, RunState.APPLYING, {})
-        assert verify(RUN, source).counts == {"run": 1}
+        assert verify_chain(RUN, source).counts == {"run": 1}
     assert proof_of(ledger).counts == {"run": 1, "state": 1}

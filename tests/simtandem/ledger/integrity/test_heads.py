@@ -23,9 +23,9 @@ from simtandem.ledger.integrity.facts import RUNS
 from simtandem.ledger.integrity.head_checks import HeadsProof, check_chain, verify_heads, witnesses
 from simtandem.ledger.integrity.kept_heads import Kept, by_subject, line, read
 from simtandem.ledger.integrity.proof import Proof
-from simtandem.ledger.integrity.prune import prune
+from simtandem.ledger.integrity.prune import prune_run
 from simtandem.ledger.integrity.recorded import Recorded
-from simtandem.ledger.integrity.verify import verify
+from simtandem.ledger.integrity.verify import verify_chain
 from simtandem.ledger.records import RunRecord, RunState
 from simtandem.ledger.store import Ledger
 
@@ -46,7 +46,7 @@ def heads_of(ledger: Ledger, kept: list[Kept] | None = None) -> HeadsProof:
 def proof_of(ledger: Ledger, run_id: str, kept: list[Kept] | None = None) -> Proof:
     with ledger.database.snapshot() as connection:
         entries = heads.of_chain(connection, run_id)
-        proof = verify(run_id, Recorded(connection, run_id), witnesses(entries))
+        proof = verify_chain(run_id, Recorded(connection, run_id), witnesses(entries))
         check_chain(connection, proof, entries, by_subject(kept or [])["run", run_id])
     return proof
 
@@ -75,7 +75,7 @@ def two_runs(ledger: Ledger, a_run: MakeRun) -> Ledger:
 
 
 def test_a_run_has_an_entry_for_its_header_each_state_and_what_comes_later(whole_run: Ledger, tmp_path: Path) -> None:
-    prune(whole_run, "another", tmp_path, "ada")
+    prune_run(whole_run, "another", tmp_path, "ada")
     told = [(each.id, each.why) for each in entries_of(whole_run)]
     run = ["run", "state", "explained", "state"]
     expected = [("", "begun"), *(("another", why) for why in run), *(("20260131-a", why) for why in run)]
@@ -208,7 +208,7 @@ def test_a_pruning_refuses_a_run_whose_end_was_cut_off(two_runs: Ledger, tmp_pat
         two_runs, "DELETE FROM run_states WHERE run_id = 'two'", "DELETE FROM links WHERE run_id = 'two' AND seq = 2"
     )
     with pytest.raises(LedgerError, match="is not as it was written"):
-        prune(two_runs, "two", tmp_path, "ada")
+        prune_run(two_runs, "two", tmp_path, "ada")
 
 
 def test_programs_that_record_at_once_make_one_chain(url: str, ledger: Ledger, a_run: MakeRun) -> None:

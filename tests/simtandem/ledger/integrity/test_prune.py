@@ -12,9 +12,9 @@ from simtandem.errors import InputError, LedgerError
 from simtandem.ledger.integrity.archive import Archived, archive_hash, archive_name, write_archive
 from simtandem.ledger.integrity.facts import FACTS, Kind
 from simtandem.ledger.integrity.proof import Proof, Standing, Witness
-from simtandem.ledger.integrity.prune import prunable, prune
+from simtandem.ledger.integrity.prune import prunable, prune_run
 from simtandem.ledger.integrity.recorded import Recorded
-from simtandem.ledger.integrity.verify import Source, verify
+from simtandem.ledger.integrity.verify import Source, verify_chain
 from simtandem.ledger.records import RunKind, RunRecord, RunState
 from simtandem.ledger.store import Ledger
 
@@ -26,7 +26,7 @@ MakeRun = Callable[..., RunRecord]
 def proof_of(ledger: Ledger, run_id: str = RUN, *witnesses: Witness) -> Proof:
     with ledger.database.snapshot() as connection:
         source = Recorded(connection, run_id)
-        return verify(run_id, source, [*source.witness(), *witnesses])
+        return verify_chain(run_id, source, [*source.witness(), *witnesses])
 
 
 def counts(ledger: Ledger, run_id: str) -> dict[str, int]:
@@ -48,10 +48,10 @@ def test_a_pruned_run_keeps_its_head_and_states_and_its_details_are_in_the_archi
 ) -> None:
     before, states = proof_of(whole_run), whole_run.states(RUN)
     other = counts(whole_run, "another")
-    prune(whole_run, RUN, tmp_path / "archive", "ada")
+    prune_run(whole_run, RUN, tmp_path / "archive", "ada")
 
     path = tmp_path / "archive" / f"{RUN}.jsonl.gz"
-    archived = verify(RUN, Archived(path), [Witness("the ledger", before.head)])
+    archived = verify_chain(RUN, Archived(path), [Witness("the ledger", before.head)])
     assert (archived.findings, archived.counts, archived.head) == ([], before.counts, before.head)
 
     left = {"run": 1, "state": 2, "baseline": 1, "pruning": 1}
@@ -72,7 +72,7 @@ def test_a_pruned_run_keeps_its_head_and_states_and_its_details_are_in_the_archi
 
 
 def test_an_archive_is_lines_of_json_whose_rows_are_what_was_hashed(whole_run: Ledger, tmp_path: Path) -> None:
-    prune(whole_run, RUN, tmp_path, "ada")
+    prune_run(whole_run, RUN, tmp_path, "ada")
     with gzip.open(tmp_path / f"{RUN}.jsonl.gz", "rt", encoding="utf-8") as lines:
         head, *entries = [json.loads(line) for line in lines]
     newest = [each["link"] for each in entries if "link" in each][-1]
@@ -83,7 +83,7 @@ def test_an_archive_is_lines_of_json_whose_rows_are_what_was_hashed(whole_run: L
 
 
 def test_what_pruning_took_is_an_error_to_ask_for(whole_run: Ledger, tmp_path: Path) -> None:
-    prune(whole_run, RUN, tmp_path, "ada")
+    prune_run(whole_run, RUN, tmp_path, "ada")
     for ask in (whole_run.plan, whole_run.results, whole_run.rejected, whole_run.outcomes, whole_run.calls):
         with pytest.raises(InputError, match=rf"was pruned on 2026-01-31: its 16 details .* archive {RUN}\.jsonl\.gz"):
             ask(RUN)
@@ -93,7 +93,7 @@ def test_what_pruning_took_is_an_error_to_ask_for(whole_run: Ledger, tmp_path: P
 
 @pytest.mark.parametrize("kind", [Kind.RUN, Kind.STATE, Kind.PRUNING])
 def test_a_change_of_what_pruning_left_is_found(whole_run: Ledger, tmp_path: Path, kind: Kind) -> None:
-    prune(whole_run, RUN, tmp_path, "ada")
+    prune_run(whole_run, RUN, tmp_path, "ada")
     column = {Kind.RUN: "file", Kind.STATE: "detail", Kind.PRUNING: "archive_sha256"}[kind]
     table = FACTS[kind].table.name
     with whole_run.database.write() as connection:
@@ -104,7 +104,7 @@ def test_a_change_of_what_pruning_left_is_found(whole_run: Ledger, tmp_path: Pat
 
 
 def test_details_added_to_a_pruned_run_are_found(whole_run: Ledger, tmp_path: Path) -> None:
-    prune(whole_run, RUN, tmp_path, "ada")
+    prune_run(whole_run, RUN, tmp_path, "ada")
     with whole_run.database.write() as connection:
         connection.execute(
             text(f"INSERT INTO rejections VALUES ('{RUN}', 5, 'iccid', '', 'because')")  # noqa: S608
@@ -117,7 +117,7 @@ def test_a_record_that_was_changed_is_neither_archived_nor_pruned(whole_run: Led
         connection.execute(text("UPDATE verdicts SET verdict = 'in_sync'"))
     before = counts(whole_run, RUN)
     with pytest.raises(LedgerError, match=r"not as it was written \(the verdict on row 5 was changed\), so it is left"):
-        prune(whole_run, RUN, tmp_path, "ada")
+        prune_run(whole_run, RUN, tmp_path, "ada")
     assert counts(whole_run, RUN) == before
     assert list(tmp_path.glob("*.gz*")) == []
 
@@ -125,7 +125,7 @@ def test_a_record_that_was_changed_is_neither_archived_nor_pruned(whole_run: Led
 def test_nothing_is_taken_where_the_archive_can_not_be_written(whole_run: Ledger, tmp_path: Path) -> None:
     (tmp_path / "archive").touch()
     with pytest.raises(LedgerError, match=r"can't be written or read: .* Nothing was taken from the ledger"):
-        prune(whole_run, RUN, tmp_path / "archive", "ada")
+        prune_run(whole_run, RUN, tmp_path / "archive", "ada")
     assert proof_of(whole_run).standing is Standing.UNTOUCHED
 
 
@@ -137,7 +137,7 @@ def test_nothing_is_taken_where_the_archive_lacks_something(whole_run: Ledger, t
         return sha256
 
     with pytest.raises(LedgerError, match=r"isn't equal to the record of run .*\. Nothing was taken\."):
-        prune(whole_run, RUN, tmp_path, "ada", write=lose_a_line)
+        prune_run(whole_run, RUN, tmp_path, "ada", write=lose_a_line)
     assert proof_of(whole_run).standing is Standing.UNTOUCHED
 
 
@@ -147,28 +147,28 @@ def test_nothing_is_taken_of_a_run_that_is_written_to_meanwhile(whole_run: Ledge
         return write_archive(path, source, proof)
 
     with pytest.raises(LedgerError, match=r"was written to while it was archived\. Nothing was taken"):
-        prune(whole_run, RUN, tmp_path, "ada", write=be_interrupted)
+        prune_run(whole_run, RUN, tmp_path, "ada", write=be_interrupted)
     assert whole_run.pruning(RUN) is None
     assert proof_of(whole_run).counts["state"] == 3
 
 
 def test_a_run_is_pruned_once(whole_run: Ledger, tmp_path: Path) -> None:
-    prune(whole_run, RUN, tmp_path, "ada")
+    prune_run(whole_run, RUN, tmp_path, "ada")
     archive = (tmp_path / f"{RUN}.jsonl.gz").read_bytes()
     with pytest.raises(LedgerError, match="was pruned already"):
-        prune(whole_run, RUN, tmp_path, "ada")
+        prune_run(whole_run, RUN, tmp_path, "ada")
     assert (tmp_path / f"{RUN}.jsonl.gz").read_bytes() == archive
 
 
 def test_a_changed_byte_in_an_archive_is_found(whole_run: Ledger, tmp_path: Path) -> None:
-    prune(whole_run, RUN, tmp_path, "ada")
+    prune_run(whole_run, RUN, tmp_path, "ada")
     path = tmp_path / f"{RUN}.jsonl.gz"
     lines = gzip.decompress(path.read_bytes()).replace(b'"reason":"empty"', b'"reason":"emptz"')
     path.write_bytes(gzip.compress(lines))
-    assert [str(each) for each in verify(RUN, Archived(path)).findings] == ["rejected row 7 was changed"]
+    assert [str(each) for each in verify_chain(RUN, Archived(path)).findings] == ["rejected row 7 was changed"]
     path.write_bytes(gzip.compress(lines)[:-20])
     with pytest.raises(LedgerError, match="can't be written or read"):
-        verify(RUN, Archived(path))
+        verify_chain(RUN, Archived(path))
 
 
 def test_only_runs_that_ended_before_the_date_and_are_not_pruned_yet_may_go(
@@ -192,7 +192,7 @@ def test_only_runs_that_ended_before_the_date_and_are_not_pruned_yet_may_go(
     assert names(ended) == set()
     assert names(later) == {"finished", "failed", "planned"}
     assert names(later, nothing_runs) == {"finished", "failed", "planned", "applying"}
-    prune(ledger, "failed", tmp_path, "ada")
+    prune_run(ledger, "failed", tmp_path, "ada")
     assert names(later) == {"finished", "planned"}
 
 
@@ -226,28 +226,28 @@ def test_a_pruning_killed_between_its_transactions_verifies_and_can_be_done_agai
 ) -> None:
     before = proof_of(whole_run).head
     with pytest.raises(Killed):
-        prune(whole_run, RUN, tmp_path, "ada", pause=killed_after(transactions), at_once=1)
+        prune_run(whole_run, RUN, tmp_path, "ada", pause=killed_after(transactions), at_once=1)
     assert proof_of(whole_run, RUN, Witness("the report", before)).findings == []
     assert {each.run.record.run_id for each in prunable(whole_run, FOREVER)} == {"another", RUN}
 
-    prune(whole_run, RUN, tmp_path, "ada", at_once=1)
+    prune_run(whole_run, RUN, tmp_path, "ada", at_once=1)
 
     proof = proof_of(whole_run, RUN, Witness("the report", before))
     assert (proof.standing, proof.findings) == (Standing.PRUNED, [])
     assert [each.run.record.run_id for each in prunable(whole_run, FOREVER)] == ["another"]
-    assert verify(RUN, Archived(tmp_path / f"{RUN}.jsonl.gz")).findings == []
+    assert verify_chain(RUN, Archived(tmp_path / f"{RUN}.jsonl.gz")).findings == []
     kept = {"run": 1, "state": 2, "baseline": 1, "pruning": 1}
     assert counts(whole_run, RUN) == dict.fromkeys(FACTS, 0) | kept
 
 
 def test_a_pruning_that_was_begun_goes_on_only_beside_its_archive(whole_run: Ledger, tmp_path: Path) -> None:
     with pytest.raises(Killed):
-        prune(whole_run, RUN, tmp_path, "ada", pause=killed_after(4), at_once=1)
+        prune_run(whole_run, RUN, tmp_path, "ada", pause=killed_after(4), at_once=1)
     left = counts(whole_run, RUN)
     archive = tmp_path / f"{RUN}.jsonl.gz"
     archive.rename(tmp_path / "elsewhere")
     with pytest.raises(LedgerError, match=r"its archive is not at .* Put the archive back there, then run again"):
-        prune(whole_run, RUN, tmp_path, "ada")
+        prune_run(whole_run, RUN, tmp_path, "ada")
     assert counts(whole_run, RUN) == left
 
 
@@ -259,7 +259,7 @@ def test_others_write_between_the_transactions_of_a_pruning(whole_run: Ledger, t
             other.record_state("another", RunState.APPLYING, {})
             written.append(seconds)
 
-        prune(whole_run, RUN, tmp_path, "ada", pause=write, at_once=1)
+        prune_run(whole_run, RUN, tmp_path, "ada", pause=write, at_once=1)
 
     assert len(written) > 10, "every link of the run is a transaction of its own"
     assert min(written) > 0

@@ -14,7 +14,7 @@ from simtandem.ledger.integrity.chain import link_hash
 from simtandem.ledger.integrity.facts import FACTS, Kind
 from simtandem.ledger.integrity.proof import Proof, Standing, Witness
 from simtandem.ledger.integrity.recorded import Recorded, answers_to_nothing, run_ids
-from simtandem.ledger.integrity.verify import verify
+from simtandem.ledger.integrity.verify import verify_chain
 from simtandem.ledger.records import OutcomeRecord, RunRecord, RunState
 from simtandem.ledger.store import Ledger
 from simtandem.ledger.tables import links
@@ -26,12 +26,12 @@ PRESENT = [kind for kind in FACTS if kind not in (Kind.PRUNING, Kind.BASELINE)] 
 
 def proof_of(ledger: Ledger, run_id: str = RUN, witnesses: Sequence[Witness] = ()) -> Proof:
     with ledger.database.snapshot() as connection:
-        return verify(run_id, Recorded(connection, run_id), witnesses)
+        return verify_chain(run_id, Recorded(connection, run_id), witnesses)
 
 
 def proof_within(connection: Connection, witnesses: Sequence[Witness] = ()) -> Proof:
     source = Recorded(connection, RUN)
-    return verify(RUN, source, [*source.witness(), *witnesses])
+    return verify_chain(RUN, source, [*source.witness(), *witnesses])
 
 
 def said(proof: Proof) -> list[str]:
