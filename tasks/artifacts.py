@@ -55,7 +55,9 @@ async def show_plan(session: Session) -> None:
     note = unlimited(plan["newly_billed"], plan["newly_billed_limit"])
     heading = markdown("## Plan {} for {}\n\nRun {}", plan["digest"], intake["file"], session.run.run_id)
     says = markdown("**{}**", prose(plan["summary"]))
-    text = _paragraphs([heading, says, *_reasons(session), _counts(_plan_counts(intake, plan)), prose(note)])
+    text = _paragraphs(
+        [heading, says, *_consequences(plan), *_reasons(session), _counts(_plan_counts(intake, plan)), prose(note)]
+    )
     await _show(text, f"The plan: what would be sent ({plan['digest']})")
     await _try(_name_run(session, plan["devices"], intake["file"]))
     found = problems(session.run.folder)
@@ -63,6 +65,11 @@ async def show_plan(session: Session) -> None:
         more = f", the first {_FIRST_ROWS}" if len(found) > _FIRST_ROWS else ""
         told = f"Invalid or refused: {len(found)} rows{more}; all of them in invalid.csv and plan.csv"
         await _show_table([{"row": row, "reason": reason} for row, reason in found[:_FIRST_ROWS]], told)
+
+
+def _consequences(plan: PlanRecord) -> list[Markdown]:
+    """What the moves cost besides, and what they don't end."""
+    return [markdown("- {}", prose(each)) for each in plan.get("consequences", [])]
 
 
 def _reasons(session: Session) -> list[Markdown]:
@@ -103,6 +110,7 @@ async def show_approval(session: Session, excess: str, moved: list[dict[str, obj
         markdown("## Waits for approval of plan {}", plan["digest"]),
         markdown("**{}**", prose(first)) if first else markdown(""),
         markdown("{}", prose(plan["summary"])),
+        *_consequences(plan),
         prose(excess or "Approval was asked for."),
         markdown("Resume the run from its menu: the form asks for the decision, who makes it, and why."),
     ]

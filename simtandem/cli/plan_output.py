@@ -57,7 +57,7 @@ class PlanView:
             plan["billed_for_good"],
             for_good(plan["billed_for_good"], run.lifecycle),
             plan["newly_billed_limit"],
-            [*intake["notes"], *plan.get("fees", [])],
+            [*plan.get("consequences", []), *intake["notes"]],
             samples(table, run.lifecycle),
             reason_groups.refused(table),
             reason_groups.invalid(folder.table("rejected.parquet")),

@@ -228,14 +228,6 @@ def calls_needed(plan: pl.DataFrame, batch_size: int, lifecycle: Lifecycle) -> i
     return sim_calls * (1 + lifecycle.looks_per_change) + endpoint_calls
 
 
-def fees(plan: pl.DataFrame, lifecycle: Lifecycle) -> list[str]:
-    """What the plan's moves of SIMs cost once, each with how many; nothing where no fee is known."""
-    moves = plan.filter(pl.col("sim_step") & (pl.col("sim_before") != pl.col("sim_after")))
-    counted = moves.group_by("sim_before", "sim_after").len().sort("sim_before", "sim_after")
-    told = ((count, lifecycle.fees(before, after)) for before, after, count in counted.iter_rows())
-    return [f"{count:,} {'SIM' if count == 1 else 'SIMs'}: {fee}." for count, fee in told if fee]
-
-
 def eta_seconds(
     calls: int, capacity: int, window_s: float, sim_changes: int, concurrency: int, latency_s: float
 ) -> float:

@@ -5,7 +5,7 @@ approval and in the notification, so `sentence` makes all of them.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from decimal import Decimal
 
 import polars as pl
@@ -13,6 +13,7 @@ import polars as pl
 from schemas.statuses import Action
 from simtandem.domain.lifecycle import Goal, Lifecycle
 from simtandem.domain.plan import changes_owners
+from simtandem.domain.plan_consequences import with_fees
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -22,6 +23,7 @@ class PlanSummary:
     `changes` counts the devices to change by the word of their goal, and `newly_billed` those of them whose SIM starts
     to be charged. `owners` counts the SIMs that get another owner, with another status or without. `others` are changed
     without either, as an undo does that leads back to a state of no goal.
+    `fees` counts those whose move may cost a fee of its own, where there are some.
     `rate` is the price of a charged SIM a month; None where nobody set one.
     """
 
@@ -34,6 +36,7 @@ class PlanSummary:
     invalid: int
     rate: Decimal | None = None
     currency: str = ""
+    fees: Mapping[str, int] = field(default_factory=dict)
 
     @property
     def monthly_cost(self) -> Decimal | None:
@@ -57,6 +60,7 @@ def summary(
         invalid=invalid,
         rate=rate,
         currency=currency,
+        fees={word: count for word, count in _by_goal(with_fees(plan, lifecycle), words).items() if count},
     )
 
 
@@ -80,8 +84,11 @@ def sentence(told: PlanSummary, lifecycle: Lifecycle) -> str:
 
 
 def _move(goal: Goal, told: PlanSummary, lifecycle: Lifecycle) -> str:
-    text, billed = f"{goal.verb} {told.changes.get(goal.word, 0):,}", told.newly_billed.get(goal.word, 0)
-    if goal not in lifecycle.charging:
-        return text
-    money = f", about {told.rate * billed:,.2f} {told.currency}".rstrip() + " a month" if told.rate and billed else ""
-    return f"{text} ({billed:,} newly billed{money})"
+    billed, costs = told.newly_billed.get(goal.word, 0), []
+    if goal in lifecycle.charging:
+        costs.append(f"{billed:,} newly billed")
+        if told.rate and billed:
+            costs.append(f"about {told.rate * billed:,.2f} {told.currency}".rstrip() + " a month")
+    if fees := told.fees.get(goal.word, 0):
+        costs.append(f"{fees:,} may cost a fee")
+    return f"{goal.verb} {told.changes.get(goal.word, 0):,}" + (f" ({', '.join(costs)})" if costs else "")

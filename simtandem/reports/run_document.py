@@ -32,6 +32,8 @@ class PlanSaid(TypedDict):
     changes: NotRequired[dict[str, int]]
     monthly_cost: NotRequired[float | None]
     currency: NotRequired[str]
+    fees: NotRequired[int]
+    consequences: NotRequired[list[str]]
 
 
 class PlanCounts(PlanSaid):
@@ -40,6 +42,8 @@ class PlanCounts(PlanSaid):
     `targets` counts the devices by the status that is asked for, those already there and those refused included;
     `changes` only those that are changed. `summary` says the plan in one sentence. `monthly_cost` is what the newly
     billed SIMs cost a month in `currency`, None where no rate is set. Older documents lack these four.
+    `fees` counts the SIMs whose move may cost a fee of its own, and `consequences` say that, and what the move does not
+    end; both are there only where the carrier's rules know of something.
     """
 
     devices: int
@@ -223,7 +227,7 @@ def _input(read: Mapping[str, Any]) -> InputCounts:
 
 
 def _plan(plan: PlanCounts) -> PlanCounts:
-    return PlanCounts(
+    made = PlanCounts(
         devices=plan["devices"],
         sim_changes=plan["sim_changes"],
         endpoint_changes=plan["endpoint_changes"],
@@ -239,6 +243,11 @@ def _plan(plan: PlanCounts) -> PlanCounts:
         monthly_cost=plan.get("monthly_cost"),
         currency=plan.get("currency", ""),
     )
+    if "fees" in plan:
+        made["fees"] = plan["fees"]
+    if "consequences" in plan:
+        made["consequences"] = list(plan["consequences"])
+    return made
 
 
 def _targets(counts: Mapping[str, int]) -> dict[str, int]:

@@ -149,11 +149,15 @@ def planned(ledger: Ledger, run_id: str) -> Mapping[str, Any]:
     return details[-1] if details else {}
 
 
+_WHERE_KNOWN = ("fees", "consequences")
+
+
 def _counts(counts: Mapping[str, Any], lifecycle: Lifecycle) -> run_document.PlanCounts:
     names = run_document.PlanCounts.__annotations__
     none: dict[str, object] = {**dict.fromkeys(names, 0), "targets": {goal.word: 0 for goal in lifecycle.goals}}
     none |= {"summary": "", "changes": {}, "monthly_cost": None, "currency": ""}
-    return cast("run_document.PlanCounts", {name: counts.get(name, none[name]) for name in names})
+    told = {name: counts.get(name, none[name]) for name in names if name in counts or name not in _WHERE_KNOWN}
+    return cast("run_document.PlanCounts", told)
 
 
 def _stop(run: RunSummary) -> Stop | None:

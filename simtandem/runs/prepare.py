@@ -3,8 +3,6 @@
 Each step leaves its result in the run's folder and is not done again where that is there already.
 """
 
-from typing import cast
-
 import polars as pl
 
 from schemas.statuses import Action
@@ -14,7 +12,8 @@ from simtandem.carriers.registry import contract_notes, pace_of
 from simtandem.domain import plan_summary, safety
 from simtandem.domain.abilities import Ability
 from simtandem.domain.device_lookup import resolve
-from simtandem.domain.plan import calls_needed, counts, digest, eta_seconds, fees, make_plan
+from simtandem.domain.plan import calls_needed, counts, digest, eta_seconds, make_plan
+from simtandem.domain.plan_consequences import consequences
 from simtandem.errors import InputError, PlanRefused
 from simtandem.intake import Intake
 from simtandem.ledger.records import SENDING, RunKind, RunState
@@ -148,7 +147,7 @@ def _describe(run: Run, plan: pl.DataFrame) -> PlanRecord:
         )
     settings = run.settings
     eta = eta_seconds(calls, *pace_of(settings), counted.sim_changes, settings.sim_concurrency, _LATENCY_S)
-    kept = {
+    return {
         "digest": digest(plan, settings.carrier),
         "calls": calls,
         "eta_s": eta,
@@ -165,9 +164,6 @@ def _describe(run: Run, plan: pl.DataFrame) -> PlanRecord:
         "billed_for_good": counted.billed_for_good,
         **_summarize(run, plan),
     }
-    if once := fees(plan, run.lifecycle):
-        kept["fees"] = [*once, *contract_notes(settings)]
-    return cast("PlanRecord", kept)
 
 
 def _summarize(run: Run, plan: pl.DataFrame) -> PlanSaid:
@@ -176,12 +172,14 @@ def _summarize(run: Run, plan: pl.DataFrame) -> PlanSaid:
     told = plan_summary.summary(
         plan, run.lifecycle, invalid=invalid, rate=settings.monthly_rate, currency=settings.currency
     )
-    cost = told.monthly_cost
+    cost, said = told.monthly_cost, consequences(plan, run.lifecycle)
     return {
         "summary": plan_summary.sentence(told, run.lifecycle),
         "changes": dict(told.changes),
         "monthly_cost": None if cost is None else float(cost),
         "currency": told.currency,
+        **({"fees": sum(told.fees.values())} if told.fees else {}),
+        **({"consequences": [*said, *contract_notes(settings)]} if said else {}),
     }
 
 

@@ -41,16 +41,12 @@ class ListingRecord(TypedDict):
 
 
 class PlanRecord(PlanCounts):
-    """`plan.json`: what the plan would do. Of the `newly_billed`, `billed_for_good` can't go back.
-
-    `fees` are sentences on what moves cost once, where some do.
-    """
+    """`plan.json`: what the plan would do. Of the `newly_billed`, `billed_for_good` can't go back."""
 
     digest: str
     repeats: int
     billed_for_good: int
     newly_billed_limit: int | None
-    fees: NotRequired[list[str]]
 
 
 @dataclass(frozen=True, slots=True)

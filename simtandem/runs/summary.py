@@ -34,8 +34,10 @@ def waiting(plan: PlanRecord, excess: str, lifecycle: Lifecycle) -> str:
     first = for_good(plan["billed_for_good"], lifecycle)
     note = unlimited(plan["newly_billed"], plan["newly_billed_limit"])
     why = " ".join(each for each in (first, excess or "Approval was asked for.") if each)
+    beside = "".join(f" {each}" for each in plan.get("consequences", []))
     return (
-        f"{why} Plan {plan['digest']}: {plan['summary']}. Nothing is sent before someone approves it."
+        f"{why} Plan {plan['digest']}: {plan['summary']}.{beside} "
+        "Nothing is sent before someone approves it."
         f"{note and ' '}{note}"
     )
 

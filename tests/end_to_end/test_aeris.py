@@ -99,7 +99,9 @@ def test_described_changes_are_read_back_and_their_fee_is_told(aeradmin: AerisDe
     aeradmin.variables |= DESCRIBED | {"SIMTANDEM_AERADMIN_SUSPENSION_FEE": "2.50 EUR"}
     file = aeradmin.list_of(dict.fromkeys(billed, "suspend") | {assigned[0]: "provision", assigned[1]: "bill"})
     planned = aeradmin.run("plan", file)
-    assert "suspending costs a one-time fee; the SIM still carries traffic" in planned.out
+    assert (
+        "suspending costs a one-time fee, and traffic the overage rate; the SIM can still pass traffic" in planned.out
+    )
     assert "2.50 EUR" in planned.out
     done = aeradmin.apply(file)
     assert done.document()["verdicts"] | {"in_sync": 4, "refused": 1} == done.document()["verdicts"]

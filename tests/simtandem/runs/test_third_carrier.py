@@ -114,6 +114,7 @@ class Pigeon:
         """Nothing is open."""
 
 
+PARKING = "1 SIM to parked: parking costs 2 EUR; the SIM can still pass traffic; it flies off."
 FLOCK = {"1": "unborn", "2": "parked", "3": "aloft", "4": "aloft", "5": "lost", "6": "unborn"}
 ASKED = ("fly", "Activated", "park", "flying", "park", "suspended")
 LIST = "\n".join(["sim_id,status", *(f"{sim},{word}" for sim, word in zip(FLOCK, ASKED, strict=True))])
@@ -162,6 +163,10 @@ async def test_a_third_carrier_is_planned_changed_judged_undone_and_audited(
         2,
     )
     assert (counted["newly_billed"], document["billing"]["for_good"]) == (2, 1)
+    assert counted["consequences"] == [
+        "1 SIM to parked: parking costs 2 EUR; the SIM can still pass traffic; it flies off."
+    ]
+    assert counted["fees"] == 1
     assert counted["targets"] == {"flying": 3, "parked": 3}
     assert plan["reason"].to_list()[4:] == [
         "SIM 5: the SIM is lost, which is final; take the row out",

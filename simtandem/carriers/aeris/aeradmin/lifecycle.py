@@ -40,7 +40,7 @@ AERADMIN: Final = Lifecycle(
             on=True,
             leaves="it becomes Active-billed automatically when the contract's months of suspension are over",
             becomes=_BILLED,
-            fee_in="suspending costs a one-time fee; the SIM still carries traffic, at the overage rate",
+            fee_in="suspending costs a one-time fee, and traffic the overage rate",
             aliases=("Suspend",),
         ),
         Status(name=_CANCELED, final=True, aliases=("Cancel", "Cancelled", "Deactivate")),
