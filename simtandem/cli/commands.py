@@ -32,6 +32,7 @@ COMMANDS = {
     "undo": Line(_CHANGE, "Plan the inverse of RUN; with --yes, apply it."),
     "runs": Line(_LOOK, "List the latest runs and their results."),
     "report": Line(_LOOK, "Write the report of RUN or of a period."),
+    "show": Line(_LOOK, "Show the history of DEVICE over all runs and audits."),
     "compare": Line(_LOOK, "Show which devices differ between two runs."),
     "audit": Line(_LOOK, "Check the whole fleet: split pairs, wasted cost, drift. Changes nothing."),
     "verify": Line(_LOOK, "Check that the record of the runs is intact."),
