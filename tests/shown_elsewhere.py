@@ -27,6 +27,7 @@ SHOWN_ELSEWHERE = {
     "simtandem/carriers/aeris/": "tests/end_to_end/test_aeris.py",
     "simtandem/carriers/emnify/recorded_calls.py": "tests/end_to_end/test_auditing.py",
     "simtandem/carriers/protocol.py": "tests/simtandem/carriers/test_registry.py",
+    "simtandem/cli/aeris_emulators.py": "tests/simtandem/cli/test_emulator.py",
     "simtandem/cli/audit.py": "tests/end_to_end/test_auditing.py",
     "simtandem/cli/commands.py": "tests/simtandem/cli/test_app.py",
     "simtandem/cli/confirmation.py": "tests/simtandem/cli/test_apply.py",

@@ -2,12 +2,14 @@
 
 from importlib import resources
 from pathlib import Path
+from typing import Annotated
 
 import typer
 
 from schemas.accounts import DEFAULT
 from schemas.parameters import BulkUpdate, Mode
 from schemas.statuses import EndpointStatus, SimStatus
+from simtandem.cli import aeris_emulators
 from simtandem.cli.apply import carry_out
 from simtandem.cli.console import Output
 from simtandem.cli.options import Quiet
@@ -33,8 +35,16 @@ FLEET = (
 """The emulated fleet; `data/demo-devices.csv` names these ids."""
 
 
-def demo(*, quiet: Quiet = False) -> None:
+def demo(
+    *,
+    carrier: Annotated[str, typer.Option(metavar="CARRIER", help="emnify or aeris.")] = "emnify",
+    quiet: Quiet = False,
+) -> None:
     """Run plan and apply against the built-in emulator: no account, no set-up."""
+    if carrier not in ("emnify", "aeris"):
+        raise InputError(f"--carrier {carrier}: use emnify or aeris.")
+    if carrier == "aeris":
+        raise typer.Exit(aeris_emulators.run_demo(quiet=quiet))
     raise typer.Exit(run_demo(quiet=quiet))
 
 

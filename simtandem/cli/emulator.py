@@ -6,6 +6,7 @@ from typing import Annotated
 
 import typer
 
+from simtandem.cli import aeris_emulators
 from simtandem.emulator.numbering import FIRST_ENDPOINT_ID, FIRST_SIM_ID
 from simtandem.emulator.seeding import mixture
 from simtandem.emulator.server import serve
@@ -17,15 +18,25 @@ from simtandem.text.terminal import results
 def emulator(
     port: Annotated[int, typer.Option(metavar="PORT", min=0, max=65535, help="0: any free one.")] = 8080,
     devices: Annotated[int, typer.Option(metavar="N", min=0, max=1_000_000, help="Devices at the start.")] = 1000,
+    carrier: Annotated[
+        str, typer.Option(metavar="CARRIER", help="emnify, aeradmin or iot-accelerator (both of Aeris).")
+    ] = "emnify",
     write_csv: Annotated[
         Path | None, typer.Option("--write-csv", metavar="FILE", help="Write the ids of all SIMs as a device CSV.")
     ] = None,
 ) -> None:
     """Emulate the carrier's API on this machine until Ctrl-C, to try commands on."""
+    if carrier not in ("emnify", "aeradmin", "iot-accelerator"):
+        raise InputError(f"--carrier {carrier}: use emnify, aeradmin or iot-accelerator.")
+    if write_csv is not None and carrier != "emnify":
+        raise InputError("--write-csv: only for emnify. Nothing was written.")
     if write_csv is not None:
         write_ids(write_csv, devices)
     try:
-        serve(port, devices, on_ready=lambda url: show_start(url, devices, write_csv))
+        if carrier == "emnify":
+            serve(port, devices, on_ready=lambda url: show_start(url, devices, write_csv))
+        else:
+            aeris_emulators.serve(carrier, port, devices)
     except OSError as error:
         raise InputError(f"Port {port} can't be used ({error.strerror}). Give another one with --port.") from error
 

@@ -2,7 +2,8 @@ from pathlib import Path
 
 import pytest
 
-from simtandem.cli.emulator import show_start, write_ids
+from simtandem.cli.aeris_emulators import settings_for
+from simtandem.cli.emulator import emulator, show_start, write_ids
 from simtandem.emulator.seeding import build_fleet
 from simtandem.errors import InputError
 
@@ -36,3 +37,14 @@ def test_no_file_is_overwritten(tmp_path: Path) -> None:
     assert file.read_text() == "mine"
     with pytest.raises(InputError, match="can't be written"):
         write_ids(tmp_path / "none" / "x.csv", 3)
+
+
+def test_settings_lead_to_each_of_aeris_emulators() -> None:
+    told = {carrier: settings_for(carrier, "http://127.0.0.1:1") for carrier in ("aeradmin", "iot-accelerator")}
+    assert [each["SIMTANDEM_CARRIER"] for each in told.values()] == list(told)
+    assert "SIMTANDEM_AERADMIN_CHANGE_PATH" not in told["aeradmin"]
+
+
+def test_a_carrier_that_has_no_emulator_is_refused() -> None:
+    with pytest.raises(InputError, match="use emnify, aeradmin or iot-accelerator"):
+        emulator(carrier="other")
