@@ -10,7 +10,6 @@ class Ability(StrEnum):
     COUNT_FLEET = "say how many SIMs its fleet has"
     EVENTS = "list events"
     OWNERS = "change whose a SIM is"
-    BULK_CHANGES = "change many devices in one call"
     LATE_CHANGES = "confirm a change later than in its answer"
 
 

@@ -126,8 +126,6 @@ EMNIFY: Final = Lifecycle(
         IdKind(name="endpoint_id", pattern=DIGITS),
         IdKind(name="iccid", pattern="89[0-9]{17,18}", kept=19, check_digit=True),
     ),
-    abilities=frozenset(
-        {Ability.LIST_FLEET, Ability.COUNT_FLEET, Ability.EVENTS, Ability.OWNERS, Ability.BULK_CHANGES}
-    ),
+    abilities=frozenset({Ability.LIST_FLEET, Ability.COUNT_FLEET, Ability.EVENTS, Ability.OWNERS}),
 )
 """The legal moves at emnify."""

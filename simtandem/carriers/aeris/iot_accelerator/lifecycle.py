@@ -49,6 +49,6 @@ IOT_ACCELERATOR: Final = Lifecycle(
         IdKind(name="iccid", pattern="[0-9]{19,20}", shape="19 or 20 digits"),
         IdKind(name="imsi", pattern="[0-9]{14,15}", shape="14 or 15 digits"),
     ),
-    abilities=frozenset({Ability.LIST_FLEET, Ability.COUNT_FLEET, Ability.BULK_CHANGES, Ability.LATE_CHANGES}),
+    abilities=frozenset({Ability.LIST_FLEET, Ability.COUNT_FLEET, Ability.LATE_CHANGES}),
 )
 """The moves at the IoT Accelerator that this table allows."""
