@@ -211,7 +211,7 @@ def _applying(cases: pl.DataFrame, unchecked: Collection[tuple[str, str]]) -> pl
 
 
 def _against(table: pl.DataFrame, rules: CellRules) -> pl.DataFrame:
-    """Status cells that say no wish, and ids of no shape that the carrier has."""
+    """Status cells that ask for nothing, and ids of no shape that the carrier has."""
     status = pl.col("status")
     known = status.is_in(list(rules.unwished))
     kind = pl.when(known).then(pl.lit("unwished")).otherwise(pl.lit("unknown"))

@@ -14,7 +14,7 @@ from schemas.statuses import Action, Cause, Finding, Half, Outcome, Verdict
 
 DIGITS = r"^[0-9]+$"
 ID = r"^[0-9A-Za-z_-]+$"
-"""What any carrier's id of a SIM or an endpoint looks like; which kinds one has stands in its `Lifecycle`."""
+"""What any carrier's id of a SIM or an endpoint looks like; which kinds one has is in its `Lifecycle`."""
 ICCID = r"^[0-9]{19,20}$"
 _MOMENT = {"time_unit": "ms", "time_zone": "UTC"}
 

@@ -1,4 +1,4 @@
-"""Adding an account to the settings file: what stands there stays as it is, comments included."""
+"""Adding an account to the settings file: what is there stays as it is, comments included."""
 
 import json
 from collections.abc import Iterator, Mapping
