@@ -21,7 +21,7 @@ STANDARD_WORDS = {
     r"\bcarrier of (our|its|your) own\b": "emulator",
     r"\bstand-ins? (carrier|API)\b": "emulator",
     r"\b(takes?|taking|took|taken) up\b(?! to)": "start",
-    r"\b(take|takes|taking|took) in\b": "read, add",
+    r"\b(take|takes|taking|took) in\b(?! (a|one|the) )": "read, add",
     r"\blooks? on\b": "appears active",
     r"\bsomebody\b": "someone",
     r"(?<![-.])\b(we|us|our|ours|ourselves)\b": "simtandem, this run",

@@ -251,7 +251,7 @@ class Carrier(Protocol):
 
 
 Accepted = Callable[[Sequence[StepResult]], Awaitable[None]]
-"""Is told of changes that the carrier took and that don't show yet, once their ticket is in the record."""
+"""Gets the changes that the carrier took and that don't show yet, once their ticket is in the record."""
 
 
 @runtime_checkable

@@ -15,7 +15,7 @@ _DAMAGED = (
 def unpacked(data: bytes, bounds: Bounds) -> bytes:
     """What is in a gzip archive, of several parts as well; other bytes as they are.
 
-    Raises `InputError` where the archive is damaged, or holds more than `bounds` allow: no more than that is unpacked.
+    Raises `InputError` where the archive is damaged, or holds more than `bounds` allow: nothing beyond is unpacked.
     """
     if not data.startswith(_MAGIC):
         return data

@@ -144,7 +144,7 @@ class PacedCarrier:
 
 
 def _say_wait(seconds: float) -> None:
-    progress.current().message(f"Waiting for the rate limit: it goes on in about {math.ceil(seconds)} s.")
+    progress.current().message(f"Waiting for the rate limit: it continues in about {math.ceil(seconds)} s.")
 
 
 def _say_pause(seconds: float) -> None:

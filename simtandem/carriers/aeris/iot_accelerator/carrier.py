@@ -111,7 +111,7 @@ class IotAccelerator(PacedCarrier):
         """See `Carrier.change_sim`: a request for one."""
 
         async def nobody(_results: Sequence[StepResult]) -> None:
-            """It is told by its result alone."""
+            """Its result alone shows it."""
 
         return (await self.change_sims([change], accepted=nobody, fresh=fresh))[0]
 
@@ -134,7 +134,7 @@ class IotAccelerator(PacedCarrier):
         for sent in submissions:
             ticket = sent.ticket or await self._desk.find_lost(sent.idents, sent.at)
             if not ticket:
-                continue  # it never came to the platform: the next look at the SIMs tells
+                continue  # it never came to the platform: the next look at the SIMs shows it
             if await self._desk.follow(ticket, self._deadline()) is None:
                 left.append(replace(sent, ticket=ticket))
         return left
@@ -163,7 +163,7 @@ class IotAccelerator(PacedCarrier):
         try:
             ended = await self._desk.follow(submitted.ticket, until)
             return pending | await self._until_shown(changes, submitted, ended, until)
-        except Interrupted:  # it goes on at the platform
+        except Interrupted:  # it continues at the platform
             return pending
 
     async def _refused(

@@ -56,7 +56,7 @@ class RequestDesk:
     async def submit(self, iccids: Sequence[str], word: str, fresh: Fresh = always_fresh) -> Submitted:
         """Ask for a state, once. A ticket for the same SIMs that is under way already is returned instead.
 
-        Raises `CarrierUnavailable` where it can't be told whether the platform took it, `Outdated`, and `Interrupted`.
+        Raises `CarrierUnavailable` where it is unknown whether the platform took it, `Outdated`, and `Interrupted`.
         """
         group = frozenset(iccids)
         if under_way := await self._under_way(group):

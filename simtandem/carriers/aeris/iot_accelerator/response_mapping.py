@@ -12,7 +12,7 @@ from simtandem.carriers.http_call import Kind, Received, Reply, by_status, shown
 from simtandem.carriers.protocol import ticket_note
 
 ENDED = ("CANCELED", "REJECTED", "COMPLETED", "COMPLETED_WITH_FAILURES")
-"""The states of a request that nothing follows. UNKNOWN is none: the platform itself can't tell."""
+"""The states of a request that nothing follows. UNKNOWN is none: the platform itself doesn't know."""
 
 
 @dataclass(frozen=True, slots=True)
