@@ -12,12 +12,12 @@ from polars.testing import assert_frame_equal
 from schemas.accounts import DEFAULT, AccountKey
 from schemas.statuses import EMNIFY_TARGETS, Half, Outcome, Target, Verdict
 from simtandem.ledger import last_known
-from simtandem.ledger.database import Database
 from simtandem.ledger.integrity.prune import prune_run
 from simtandem.ledger.last_known_rebuild import derive, differences, rebuild
 from simtandem.ledger.records import OutcomeRecord, RunKind, RunRecord, RunState
 from simtandem.ledger.store import Ledger
 from tests.simtandem.ledger.conftest import Clock
+from tests.simtandem.ledger.older_ledgers import OLDER, has, make_older
 from tests.simtandem.ledger.test_fleet_history import _plan, _results
 
 HERE = "cdn.emnify.net"
@@ -121,25 +121,15 @@ def test_it_can_be_made_anew_from_the_facts_alone(history: History) -> None:
         assert differences(connection) == []
 
 
-def test_an_upgrade_fills_the_table_from_the_runs_there_are(history: History, url: str) -> None:
+@pytest.mark.parametrize("revision", [each for each in OLDER if not has(each, "0006")])
+def test_an_upgrade_fills_the_table_from_the_runs_there_are(
+    history: History, url: str, new_url: Callable[[], str], revision: str
+) -> None:
     history.unnamed = False
     history.go_on(60)
-    before = kept(history.ledger)
-    history.ledger.close()
-    with closing(Database(url, 5)) as database, database.write() as connection:
-        for statement in (
-            "DROP TABLE last_known",
-            "DROP TABLE baselines",
-            "DROP INDEX ix_outcomes_at",
-            "DROP TABLE heads",
-            "DROP TABLE arrival_links",
-            "ALTER TABLE runs DROP COLUMN account",
-            "ALTER TABLE arrivals DROP COLUMN account",
-            "UPDATE alembic_version SET version_num = '0008'",
-        ):
-            connection.exec_driver_sql(statement)
-
-    with closing(Ledger.open(url)) as upgraded:
+    before, older = kept(history.ledger), new_url()
+    make_older(url, older, revision)
+    with closing(Ledger.open(older)) as upgraded:
         assert_frame_equal(kept(upgraded), before)
 
 

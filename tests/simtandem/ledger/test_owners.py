@@ -6,25 +6,20 @@ from pathlib import Path
 
 import polars as pl
 import pytest
-from alembic import command
-from alembic.config import Config
 from polars.testing import assert_frame_equal
 from sqlalchemy import inspect
 
 from schemas.tables import Plan, Results
 from simtandem.errors import LedgerError
-from simtandem.ledger import inserts
 from simtandem.ledger.database import Database
 from simtandem.ledger.integrity.archive import Archived
-from simtandem.ledger.integrity.chain import Chain
-from simtandem.ledger.integrity.facts import Kind
 from simtandem.ledger.integrity.proof import Proof, Standing
 from simtandem.ledger.integrity.prune import prune_run
 from simtandem.ledger.integrity.recorded import Recorded
 from simtandem.ledger.integrity.verify import verify_chain
 from simtandem.ledger.records import RunRecord
 from simtandem.ledger.store import Ledger
-from simtandem.ledger.tables import last_known
+from tests.simtandem.ledger.older_ledgers import make_older
 
 RUN = "20260131-a"
 MakeRun = Callable[..., RunRecord]
@@ -98,31 +93,20 @@ def test_an_archive_keeps_the_owners(
 # A ledger of before
 
 
-def make_one_of_before_owners(url: str, a_run: MakeRun, plan: pl.DataFrame, results: pl.DataFrame) -> None:
-    """A ledger of revision 0003 with a plan and verdicts, each covered by its chain."""
-    config = Config()
-    config.set_main_option("script_location", "simtandem.ledger:migrations")
-    old_plan = plan.drop("owners_before", "owners_after")
-    old_results = results.drop("owners", "owners_before", "owners_after")
-    with closing(Database(url, 5)) as database, database.write() as connection:
-        config.attributes["connection"] = connection
-        command.upgrade(config, "0003")
-        header = {name: value for name, value in inserts.run_row(a_run()).items() if name != "process"}
-        connection.exec_driver_sql("ALTER TABLE runs ADD COLUMN account TEXT")
-        last_known.create(connection)  # today's code keeps it beside the facts; there was none then
-        with Chain(connection, RUN) as chain:
-            inserts.add_facts(chain, Kind.RUN, [header])
-            inserts.add_frame(chain, Kind.PLAN, old_plan)
-            inserts.add_frame(chain, Kind.VERDICT, old_results)
-        last_known.drop(connection)
-        connection.exec_driver_sql("ALTER TABLE runs DROP COLUMN account")
+@pytest.fixture
+def of_before_owners(new_url: Callable[[], str], a_run: MakeRun, plan: pl.DataFrame, results: pl.DataFrame) -> str:
+    """Where a ledger of before owners is, with a plan and verdicts, each covered by its chain."""
+    newest, older = new_url(), new_url()
+    with closing(Ledger.open(newest)) as ledger:
+        record(ledger, a_run(), plan, results)
+    make_older(newest, older, "0003")
+    return older
 
 
 def test_an_upgrade_keeps_plans_and_verdicts_and_their_proof(
-    url: str, a_run: MakeRun, plan: pl.DataFrame, results: pl.DataFrame
+    of_before_owners: str, plan: pl.DataFrame, results: pl.DataFrame
 ) -> None:
-    make_one_of_before_owners(url, a_run, plan, results)
-    with closing(Ledger.open(url)) as ledger:
+    with closing(Ledger.open(of_before_owners)) as ledger:
         assert_frame_equal(Plan.validate(ledger.plan(RUN)), plan)
         assert_frame_equal(Results.validate(ledger.results(RUN)), results)
         proof = proof_of(ledger)
@@ -133,22 +117,17 @@ def test_an_upgrade_keeps_plans_and_verdicts_and_their_proof(
 
 
 def test_an_upgraded_ledger_takes_plans_that_ask_for_owners_alone(
-    url: str, a_run: MakeRun, plan: pl.DataFrame, results: pl.DataFrame, owner_plan: pl.DataFrame
+    of_before_owners: str, a_run: MakeRun, owner_plan: pl.DataFrame
 ) -> None:
-    make_one_of_before_owners(url, a_run, plan, results)
-    with closing(Ledger.open(url)) as ledger:
+    with closing(Ledger.open(of_before_owners)) as ledger:
         ledger.start_run(a_run("another"))
         ledger.record_plan("another", owner_plan)
         assert_frame_equal(Plan.validate(ledger.plan("another")), owner_plan)
 
 
-def test_an_upgraded_ledger_is_made_like_a_new_one(
-    new_url: Callable[[], str], a_run: MakeRun, plan: pl.DataFrame, results: pl.DataFrame
-) -> None:
-    old, new = new_url(), new_url()
-    make_one_of_before_owners(old, a_run, plan, results)
+def test_an_upgraded_ledger_is_made_like_a_new_one(of_before_owners: str, new_url: Callable[[], str]) -> None:
     made = []
-    for url in (old, new):
+    for url in (of_before_owners, new_url()):
         Ledger.open(url).close()
         with closing(Database(url, 5)) as database, database.read() as connection:
             looked = inspect(connection)
@@ -166,12 +145,9 @@ def test_an_upgraded_ledger_is_made_like_a_new_one(
 
 
 @pytest.mark.parametrize("new_url", ["sqlite"], indirect=True)
-def test_the_copied_table_still_refers_to_its_run(
-    url: str, a_run: MakeRun, plan: pl.DataFrame, results: pl.DataFrame
-) -> None:
-    make_one_of_before_owners(url, a_run, plan, results)
+def test_the_copied_table_still_refers_to_its_run(of_before_owners: str) -> None:
     with (
-        closing(Ledger.open(url)) as ledger,
+        closing(Ledger.open(of_before_owners)) as ledger,
         pytest.raises(LedgerError, match="refers to"),
         ledger.database.write() as connection,
     ):
