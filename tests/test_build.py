@@ -137,3 +137,26 @@ def test_the_tools_that_build_it_do_not_stay(tmp_path: Path) -> None:
 
     assert tools
     assert f"rm -rf {tmp_path}/.venv/build" in run[tools[-1] :]
+
+
+SOURCES = ("simtandem", "tasks", "flows", "schemas", "tests", "docs", "data", ":(glob)*.py")
+
+
+def ignored_sources(root: Path) -> list[str]:
+    """Git ignores no file of the sources: it would be there for whoever wrote it, and in no clone."""
+    made = (":(exclude,glob)**/__pycache__/**", ":(exclude)tests/operation/screenshots")
+    command = ["git", "ls-files", "--others", "--ignored", "--exclude-standard", "--", *SOURCES, *made]
+    return subprocess.run(command, cwd=root, check=True, capture_output=True, text=True).stdout.splitlines()
+
+
+def test_git_ignores_no_file_of_the_sources() -> None:
+    assert ignored_sources(ROOT) == []
+
+
+def test_a_source_that_git_ignores_is_found(tmp_path: Path) -> None:
+    subprocess.run(["git", "init", "--quiet"], cwd=tmp_path, check=True)  # noqa: S607 - git is where it is
+    for name in ("simtandem/runs/pipeline.py", "simtandem/__pycache__/made.pyc", "setup.py", "data/kept.csv"):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).touch()
+    (tmp_path / ".gitignore").write_text("runs/\n__pycache__/\nsetup.py\n")
+    assert ignored_sources(tmp_path) == ["setup.py", "simtandem/runs/pipeline.py"]

@@ -11,7 +11,8 @@ from simtandem.text.escaping import lines, visible
 from simtandem.text.redaction import redacted
 
 _UNSEEN = r"[\p{C}\p{Zl}\p{Zp}\x{a0}\x{1680}\x{2000}-\x{200a}\x{202f}\x{205f}\x{3000}]"
-_SUSPECT = rf"{_UNSEEN}|eyJ|ZXlK"
+# Python 3.11 knows the signs of Unicode 14 and Polars knows newer ones: whether those are seen, Python decides.
+_SUSPECT = rf"{_UNSEEN}|\P{{Age=14.0}}|eyJ|ZXlK"
 # Beginnings after which a spreadsheet may run a cell (OWASP, "CSV Injection"); the last four are full-width = + - @.
 RUNS = r"^[\s\"']*[=+\-@\t\r\n\x{ff1d}\x{ff0b}\x{ff0d}\x{ff20}]"
 _RUNS_BEHIND = r"([;,|\t\r\n][\s\"']*)([=+\-@\x{ff1d}\x{ff0b}\x{ff0d}\x{ff20}])"

@@ -20,10 +20,10 @@ MakeRun = Callable[..., RunRecord]
 Lock = Callable[[str], AbstractContextManager[None]]
 
 
-def refusal(url: str) -> str:
+def refusal(url: str, busy_timeout: float = 0.1) -> str:
     """What an operator reads when the ledger can't be opened; no password anywhere, not in the trace either."""
     with pytest.raises((LedgerError, InputError)) as raised:
-        Ledger.open(url, busy_timeout=0.1)
+        Ledger.open(url, busy_timeout=busy_timeout)
     assert "s3cret" not in "".join(traceback.format_exception(raised.value))
     assert str(pickle.loads(pickle.dumps(raised.value))) == str(raised.value)  # noqa: S301 - our own
     return str(raised.value)
@@ -102,10 +102,11 @@ def test_a_server_that_knows_no_such_user_keeps_us_out(postgres_server: str) -> 
 def test_a_user_who_may_not_write_is_told_so(new_schema: Callable[[], str]) -> None:
     url = new_schema()
     as_somebody_else = url + quote(" -crole=pg_monitor")
-    assert "has no schema this user may use." in refusal(as_somebody_else)
+    patient = 60  # upgrades of other ledgers in the same database are waited for
+    assert "has no schema this user may use." in refusal(as_somebody_else, patient)
     with psycopg.connect(url.replace("+psycopg", "", 1)) as server:
         server.execute("DO $$ BEGIN EXECUTE format('GRANT USAGE ON SCHEMA %I TO pg_monitor', current_schema()); END $$")
-    assert "may not be written. Give this user the right" in refusal(as_somebody_else)
+    assert "may not be written. Give this user the right" in refusal(as_somebody_else, patient)
 
 
 def test_a_sqlite_file_that_may_not_be_written_is_reported(sqlite_url: str, a_run: MakeRun) -> None:

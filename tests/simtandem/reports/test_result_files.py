@@ -1,5 +1,6 @@
 import csv
 import re
+import sys
 import tracemalloc
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -12,6 +13,7 @@ from hypothesis import strategies as st
 from schemas.tables import Plan, Rejected, Results, empty
 from simtandem.errors import LedgerError
 from simtandem.reports.result_files import write_invalid, write_plan, write_results, write_retry
+from simtandem.reports.spreadsheet_cells import csv_text
 from simtandem.text.escaping import visible
 
 PLANNED = {
@@ -199,6 +201,12 @@ def test_a_harmless_cell_stays_as_it_is(tmp_path: Path, value: str) -> None:
     write_invalid(rejected, tmp_path / "invalid.csv")
 
     assert f",{value},".encode() in (tmp_path / "invalid.csv").read_bytes()
+
+
+def test_every_sign_there_is_is_seen_or_an_escape() -> None:
+    signs = [chr(number) for number in range(sys.maxunicode + 1) if not 0xD800 <= number <= 0xDFFF]
+    written = pl.DataFrame({"sign": signs}).select(csv_text(pl.col("sign")))["sign"].to_list()
+    assert [ascii(sign) for sign, cell in zip(signs, written, strict=True) if cell != visible(sign)] == []
 
 
 hostile = st.text(alphabet=st.sampled_from("=+-@\t\r\n'\",;ab01éE \uff1d"), max_size=8) | st.text(
