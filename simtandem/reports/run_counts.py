@@ -20,6 +20,8 @@ def newly_billed_means(lifecycle: Lifecycle) -> str:
     sources = [
         one.name for one in lifecycle.sims if any((one.name, paid) in lifecycle.sim_moves for paid in lifecycle.charged)
     ]
+    if not sources:
+        return "No SIM counts as newly billed: no status that this carrier bills is known."
     return (
         f"Newly billed are the SIMs that a run moved from {_either(sources)} to {charged}, each once. One that was "
         f"{charged} earlier in the same calendar month (UTC) is counted, although that month costs no more for it."

@@ -4,7 +4,8 @@ import pytest
 
 from schemas.statuses import Verdict
 from simtandem.carriers.emnify.lifecycle import EMNIFY
-from simtandem.reports.run_counts import figures
+from simtandem.carriers.registry import lifecycle_of
+from simtandem.reports.run_counts import figures, newly_billed_means
 from tests.simtandem.reports.conftest import MakeResults
 
 NOT_SENT = {"sim_outcome": "held", "after": "Suspended+Enabled", "verdict": "skipped"}
@@ -70,3 +71,9 @@ def test_a_run_that_changed_nothing_has_only_noughts(make_results: MakeResults) 
     still = {"sim_outcome": None, "endpoint_outcome": None, "before": "Activated+Enabled"}
     told = figures(make_results([still]), EMNIFY)
     assert (told.devices, told.sims, told.newly_billed, told.no_longer_billed, told.unchanged) == (0, 0, 0, 0, 1)
+
+
+def test_newly_billed_has_a_meaning_for_every_carrier() -> None:
+    assert "to Activated, each once" in newly_billed_means(EMNIFY)
+    nothing_known = newly_billed_means(lifecycle_of("a carrier that is no longer installed"))
+    assert nothing_known == "No SIM counts as newly billed: no status that this carrier bills is known."

@@ -96,7 +96,7 @@ async def test_of_two_runs_of_one_file_at_once_only_one_sends(make_run: MakeRun,
     assert set(outcomes(late).values()) == {Outcome.UNCHANGED}
     assert len(outcomes(late)) == 12
     assert listening.told == [
-        "Another run is changing devices at cdn.emnify.net; waiting for its end.",
+        "Another run is changing devices of account default at cdn.emnify.net; waiting for its end.",
         "Another run has changed devices since this one was planned; reading them again.",
     ]
     assert len(listening.ends) == 24, "each step is told once"

@@ -2,7 +2,7 @@ import itertools
 
 import pytest
 
-from schemas.statuses import EndpointStatus, Half, SimStatus, Target
+from schemas.statuses import EMNIFY_TARGETS, EndpointStatus, Half, SimStatus, Target
 from simtandem.carriers.emnify.lifecycle import (
     EMNIFY,
     ENDPOINT_STATUS_IDS,
@@ -113,7 +113,7 @@ EXPECTED: dict[Target, dict[tuple[SimStatus | None, EndpointStatus | None], Move
     ("target", "sim", "endpoint"),
     [
         pytest.param(target, sim, endpoint, id=f"{sim}+{endpoint} to {target}")
-        for target, sim, endpoint in itertools.product(Target, [None, *SimStatus], [None, *EndpointStatus])
+        for target, sim, endpoint in itertools.product(EMNIFY_TARGETS, [None, *SimStatus], [None, *EndpointStatus])
     ],
 )
 def test_every_state_has_its_way_or_its_refusal(
