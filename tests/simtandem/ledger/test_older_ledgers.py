@@ -17,7 +17,7 @@ from simtandem.ledger.integrity.facts import ARRIVALS, RUNS, Strand
 from simtandem.ledger.integrity.head_checks import check_chain, verify_heads, witnesses
 from simtandem.ledger.integrity.proof import Finding, Standing
 from simtandem.ledger.integrity.recorded import Recorded
-from simtandem.ledger.integrity.verify import verify
+from simtandem.ledger.integrity.verify import verify_chain
 from simtandem.ledger.last_known_rebuild import differences
 from simtandem.ledger.records import OutcomeRecord, RunRecord, RunState
 from simtandem.ledger.schedule_records import SCHEDULE_ROWS, Arrival, FileVersion, NewSchedule
@@ -35,7 +35,7 @@ SCHEDULED = pl.DataFrame([(2, "11", None, None, "activated", None)], schema=SCHE
 def found(ledger: Ledger, ident: str, strand: Strand) -> tuple[Standing, list[Finding]]:
     with ledger.database.snapshot() as connection:
         entries = heads.of_chain(connection, ident, strand)
-        proof = verify(ident, Recorded(connection, ident, strand), witnesses(entries), strand)
+        proof = verify_chain(ident, Recorded(connection, ident, strand), witnesses(entries), strand)
         check_chain(connection, proof, entries, [], strand)
     return proof.standing, proof.findings
 
