@@ -113,7 +113,7 @@ def test_a_folder_where_everybody_writes_is_told(tmp_path: Path, mode: int, abov
     home.chmod(0o700)
     (tmp_path / "open").chmod(mode)
     [note] = close_to_others(home)
-    assert f"lies in {tmp_path / 'open'}, where every user may write" in note
+    assert f"is in {tmp_path / 'open'}, where every user may write" in note
 
 
 @pytest.fixture
