@@ -17,6 +17,7 @@ from prefect.client.orchestration import PrefectClient, get_client
 from schemas.hosts import plain_host
 from simtandem.errors import InputError, OrchestrationError
 from simtandem.host.private_home import close_to_others, keep_private
+from simtandem.prefect_server.prefect_settings import keep_to_own_server
 from simtandem.runs.run_account import account_of_run
 from simtandem.settings import PREFIX, Settings, chosen_account, load, load_home, secret_names
 from simtandem.settings.model import VARIABLES
@@ -37,6 +38,7 @@ async def settings_of_run(account: str = "", *, run_id: str = "") -> Settings:
     Raises `InputError` naming what can't be used, never its value; `OrchestrationError` where Prefect does not answer.
     """
     keep_private()  # a worker of Prefect's own has not done that
+    keep_to_own_server(load_home())
     if run_id:
         account = account_of_run(await _filled(load_home(), load_home), run_id, account or chosen_account())
     settings = await _filled(load(account), partial(load, account))

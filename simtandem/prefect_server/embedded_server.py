@@ -22,7 +22,7 @@ from simtandem.errors import OrchestrationError
 from simtandem.prefect_server.credential import make_credential, own_credential
 from simtandem.prefect_server.prefect_settings import SERVER, meant_for_another
 from simtandem.prefect_server.server_identity import ANSWERS_WITHIN_S, Answer, ServerNote, server_pid
-from simtandem.prefect_server.server_process import try_exclusive
+from simtandem.prefect_server.server_process import is_held
 from simtandem.settings import child_environment, prefect_ui_url
 
 _READY_WITHIN_S = 180.0
@@ -136,7 +136,7 @@ class EmbeddedServer:
     async def _find(self) -> bool:
         """Whether a server of this home is there to be used. One that is frozen, or never gets up, is ended."""
         found, silent, give_up = ServerNote.read(self._home / "server.json"), 0, time.monotonic() + _BOOTS_WITHIN_S
-        while found is not None and _is_held(self._home / "server.pid"):
+        while found is not None and is_held(self._home / "server.pid"):
             answer = await asyncio.to_thread(found.ask, self._home)
             if answer is Answer.OURS:
                 self._note, self._child = found, self._child_at(found)
@@ -160,7 +160,7 @@ class EmbeddedServer:
     async def _end_what_is_left(self) -> None:
         """No server of this home is alive after this: two on one database would be in each other's way."""
         file, give_up = self._home / "server.pid", time.monotonic() + _BOOTS_WITHIN_S
-        while _is_held(file):
+        while is_held(file):
             pid = server_pid(file)
             with contextlib.suppress(ProcessLookupError):
                 if pid is not None:  # it holds the lock, so that id is still its own
@@ -242,18 +242,6 @@ async def _lock(file: Path, mode: int) -> int:
     except BaseException:
         os.close(descriptor)
         raise
-
-
-def _is_held(file: Path) -> bool:
-    """Whether some process holds the file's lock."""
-    try:
-        descriptor = os.open(file, os.O_RDWR)
-    except FileNotFoundError:
-        return False
-    try:
-        return not try_exclusive(descriptor)
-    finally:
-        os.close(descriptor)
 
 
 def _not_started(home: Path, hint: str) -> str:

@@ -5,6 +5,7 @@ import logging
 from simtandem.errors import InputError
 from simtandem.host.private_home import stand_in
 from simtandem.prefect_server.credential import kept_credential
+from simtandem.prefect_server.server_connections import only_while_alive
 from simtandem.prefect_server.server_identity import ServerNote, is_server_of
 from simtandem.settings import Settings, export, forget, pin_paths, prefect_api_url
 
@@ -80,7 +81,16 @@ def prepare_client(settings: Settings, url: str, *, own: bool) -> None:
         log.info("The embedded Prefect does not heed %s: set PREFECT_API_URL to use another one.", ", ".join(names))
     export({**CLIENT, **({"PREFECT_HOME": str(home)} if own else {}), "PREFECT_API_URL": url})
     if own or is_server_of(home, url):
+        only_while_alive(home, url)
         export({"PREFECT_API_AUTH_STRING": kept_credential(home)}, overwrite=True)
+
+
+def keep_to_own_server(settings: Settings) -> None:
+    """Have this process, which was started with the home's credential, connect to its server only while that lives."""
+    home, url = settings.home / "prefect", prefect_api_url()
+    note = ServerNote.read(home / "server.json")
+    if url and note is not None and note.url == url.rstrip("/"):
+        only_while_alive(home, note.url)
 
 
 def address_of_server(settings: Settings) -> str:

@@ -100,6 +100,21 @@ def try_exclusive(descriptor: int) -> bool:
     return True
 
 
+def is_held(file: Path) -> bool:
+    """Whether the server that holds that lock file is alive. Askers share the lock: none takes another for a server."""
+    try:
+        descriptor = os.open(file, os.O_RDWR)
+    except FileNotFoundError:
+        return False
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    finally:
+        os.close(descriptor)
+    return False
+
+
 def _let_writers_queue_up() -> None:
     """Have every transaction of Prefect's server take SQLite's lock when it begins, as Prefect does for some.
 

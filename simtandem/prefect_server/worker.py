@@ -23,6 +23,8 @@ from pydantic import PrivateAttr
 
 from simtandem.host.private_home import keep_private
 from simtandem.prefect_server.deployments import POOL, definition
+from simtandem.prefect_server.prefect_settings import keep_to_own_server
+from simtandem.settings import load_home
 from simtandem.text import escaping
 
 TYPE = "simtandem-process"
@@ -115,6 +117,7 @@ def start(name: str) -> None:
 def main() -> None:
     """The worker's process below `simtandem up`: it ends with its parent."""
     keep_private()
+    keep_to_own_server(load_home())
     if sys.platform == "linux":
         ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGINT)
     start(f"simtandem-{socket.gethostname()}")
