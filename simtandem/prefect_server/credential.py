@@ -13,7 +13,7 @@ from simtandem.settings import prefect_auth_string
 from simtandem.text import redaction
 
 _FILE = "auth"
-_LENGTH, _DIFFERENT = 16, 8  # characters that an operator's own credential has at least
+_LENGTH, _DIFFERENT = 16, 8  # characters that the password of an operator's own credential has at least
 
 
 def kept_credential(home: Path) -> str:
@@ -39,10 +39,11 @@ def make_credential(home: Path) -> str:
 def own_credential() -> str:
     """The operator's own, from PREFECT_SERVER_API_AUTH_STRING; empty where none is set. Raises `InputError`."""
     own = prefect_auth_string() or ""
-    if own and (len(own) < _LENGTH or len(set(own)) < _DIFFERENT):
+    user, _, password = own.partition(":")
+    if own and not (user and len(password) >= _LENGTH and len(set(password)) >= _DIFFERENT):
         raise InputError(
-            f"PREFECT_SERVER_API_AUTH_STRING is too weak: it needs {_LENGTH} characters, {_DIFFERENT} of them "
-            "different. Nothing was sent.\n"
-            "Make one with `openssl rand -hex 24`, or unset it: the server has a generated credential anyway."
+            f"PREFECT_SERVER_API_AUTH_STRING is too weak: it is user:password, and the password alone needs {_LENGTH} "
+            f"characters, {_DIFFERENT} of them different. Nothing was sent.\n"
+            "Make a password with `openssl rand -hex 24`, or unset it: the server has a generated credential anyway."
         )
     return own

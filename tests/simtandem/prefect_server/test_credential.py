@@ -22,7 +22,21 @@ def test_a_file_that_was_left_empty_is_no_credential(tmp_path: Path) -> None:
     assert len(make_credential(tmp_path)) > 40
 
 
-@pytest.mark.parametrize("weak", ["admin:pass", "a" * 40, "admin:admin:admin", "user:1234567890"[:15]])
+@pytest.mark.parametrize(
+    "weak",
+    [
+        "admin:pass",
+        "a" * 40,
+        "admin:admin:admin",
+        "user:1234567890",
+        "simtandem-operation-service:x",
+        "a-long-user-name:correct-horse-9",
+        ":only-the-password-is-long-enough",
+        "correct-horse-battery-staple-9",
+        "ops:",
+        "user:" + "ab" * 20,
+    ],
+)
 def test_a_weak_one_of_the_operators_is_refused_without_being_shown(weak: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PREFECT_SERVER_API_AUTH_STRING", weak)
     with pytest.raises(InputError, match="too weak") as refused:
@@ -31,7 +45,7 @@ def test_a_weak_one_of_the_operators_is_refused_without_being_shown(weak: str, m
 
 
 def test_a_strong_one_of_the_operators_is_taken(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("PREFECT_SERVER_API_AUTH_STRING", "ops:correct-horse-9")
-    assert own_credential() == "ops:correct-horse-9"
+    monkeypatch.setenv("PREFECT_SERVER_API_AUTH_STRING", "ops:correct-horse-99")
+    assert own_credential() == "ops:correct-horse-99"
     monkeypatch.delenv("PREFECT_SERVER_API_AUTH_STRING")
     assert own_credential() == ""

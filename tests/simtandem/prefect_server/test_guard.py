@@ -16,7 +16,7 @@ from simtandem.prefect_server.server_identity import PROOF_PATH
 
 HERE = "127.0.0.1:4200"
 CREDENTIAL = "simtandem:the-one-of-the-home"
-OWN = "ops:correct-horse-9"
+OWN = "ops:correct-horse-99"
 
 
 def basic(token: str) -> str:

@@ -17,7 +17,7 @@ def test_an_address_that_others_reach_needs_a_credential_of_the_operators(
     monkeypatch.delenv("PREFECT_SERVER_API_AUTH_STRING", raising=False)
     with pytest.raises(InputError, match="Nothing was started"):
         up._refuse_an_open_door(host)
-    monkeypatch.setenv("PREFECT_SERVER_API_AUTH_STRING", "ops:correct-horse-9")
+    monkeypatch.setenv("PREFECT_SERVER_API_AUTH_STRING", "ops:correct-horse-99")
     up._refuse_an_open_door(host)
 
 
