@@ -6,6 +6,7 @@ is handed the home's credential in their place, and checks that again. Every ans
 from calling anybody else.
 """
 
+import asyncio
 import base64
 import binascii
 import hmac
@@ -30,6 +31,7 @@ Scope = MutableMapping[str, Any]
 App = Callable[[Scope, Any, Any], Awaitable[None]]
 
 _OPEN = {"/api/health", "/api/ready", PROOF_PATH}
+_OF_THE_API = {"docs", "redoc", "openapi.json"}  # its description, which FastAPI serves beside the UI's own files
 _DEEDS = "/api/simtandem/people/"
 _LONGEST = 1_000  # bytes of a login's body
 _POLICY = "; ".join(
@@ -100,6 +102,7 @@ class Guard:
     own: str = ""
     cookie: str = "simtandem"
     sessions: Sessions = field(default_factory=Sessions)
+    logs_in_within_s: float = 5.0
 
     async def __call__(self, scope: Scope, receive: Any, send: Any) -> None:
         """Answer, or have Prefect answer."""
@@ -112,7 +115,7 @@ class Guard:
             if refusal:
                 await send({"type": "websocket.close", "code": 1008})
             else:
-                await self.app(scope, self._authenticating(receive, headers), send)
+                await self.app(scope, self._authenticating(receive, send, headers), send)
             return
         send = _with_policy(send)
         if refusal:
@@ -164,13 +167,21 @@ class Guard:
         kept = [(name, value) for name, value in scope["headers"] if name not in (b"authorization", b"cookie")]
         return {**scope, "headers": [*kept, (b"authorization", b"Basic " + token)]}
 
-    def _authenticating(self, receive: Any, headers: "_Headers") -> Any:
-        """Prefect's clients send their credential as first message: Prefect is handed the one it knows, or none."""
+    def _authenticating(self, receive: Any, send: Any, headers: "_Headers") -> Any:
+        """Prefect's clients send their credential as first message: Prefect is handed the one it knows, or none.
+
+        One that sends nothing is closed.
+        """
         first = True
 
         async def read() -> Any:
             nonlocal first
-            message = await receive()
+            try:
+                async with asyncio.timeout(self.logs_in_within_s if first else None):
+                    message = await receive()
+            except TimeoutError:
+                await send({"type": "websocket.close", "code": 1008})
+                return {"type": "websocket.disconnect", "code": 1008}
             if first and message["type"] == "websocket.receive":
                 first = False
                 token = _token_of(message)
@@ -251,7 +262,8 @@ def _is_api(scope: Scope) -> bool:
 
 def _is_open(scope: Scope) -> bool:
     """Whether it is one of the UI's own files, or only whether the server is there."""
-    return not _is_api(scope) or (scope["method"] == "GET" and scope["path"] in _OPEN)
+    of_the_ui = not _is_api(scope) and scope["path"].strip("/").partition("/")[0] not in _OF_THE_API
+    return of_the_ui or (scope["method"] == "GET" and scope["path"] in _OPEN)
 
 
 def _token_of(message: MutableMapping[str, Any]) -> str:
