@@ -190,12 +190,15 @@ async def recorded_carrier(
 
 
 def newest_head(ledger: Ledger, run_id: str = "") -> str:
-    """The newest of the ledger's heads, of that run where it has one, as messages show it; empty without one."""
+    """The newest of the ledger's heads, of that run where one is named, as messages show it; empty without one.
+
+    A run that never began has none: the head of another run in its message would be taken for its own.
+    """
     try:
         entry = ledger.entry(run_id)
     except LedgerError:
         return ""
-    return entry.spoken if entry else ""
+    return entry.spoken if entry and (not run_id or entry.id == run_id) else ""
 
 
 @contextmanager

@@ -13,7 +13,7 @@ from simtandem.errors import CarrierUnavailable, InputError, Interrupted, Ledger
 from simtandem.ledger.records import RunKind, RunState
 from simtandem.runs import prepare
 from simtandem.runs.finish import report_again
-from simtandem.runs.run import kind_of
+from simtandem.runs.run import kind_of, newest_head
 from simtandem.runs.run_folder import RunFolder
 from tests.simtandem.runs.conftest import MakeRun
 
@@ -35,6 +35,14 @@ def test_the_kind_of_a_run_follows_from_what_is_asked(asked: dict[str, object], 
 def test_runs_of_the_same_second_have_names_of_their_own(make_run: MakeRun) -> None:
     names = {make_run(["1"]).run_id for _ in range(5)}
     assert len(names) == 5
+
+
+def test_the_message_of_a_run_without_an_entry_names_no_other_run(make_run: MakeRun) -> None:
+    begun, never_began = make_run(["1"]), make_run(["2"])
+    prepare.read_devices(begun)
+    assert f"Record: run {begun.run_id} has" in begun.record_head()
+    assert newest_head(begun.ledger) == begun.record_head()
+    assert newest_head(begun.ledger, never_began.run_id) == ""
 
 
 def test_the_record_says_who_ran_what_where_and_holds_no_secret(make_run: MakeRun) -> None:
