@@ -66,17 +66,17 @@ async def _filled(settings: Settings, again: Callable[..., Settings]) -> Setting
 async def variables(client: PrefectClient, settings: Settings) -> dict[str, Any]:
     """What Variables say of the settings that environment and settings file leave open.
 
-    Raises `InputError` for one that would set anything else than the few.
+    Raises `InputError` for one that names any other setting, also where that is set: someone expects it to count.
     """
     unset, kept = _unset(settings), {}
     for variable in await client.read_variables(limit=_MANY):
         name = variable.name.removeprefix("simtandem_")
         if name == variable.name or name not in Settings.model_fields:
             continue
-        if name not in unset:
-            log.warning("The Prefect Variable %s is not heeded: %s%s is set.", variable.name, PREFIX, name.upper())
-        elif name not in VARIABLES:
+        if name not in VARIABLES:
             raise _not_from_a_variable(name)
+        if name not in unset:
+            log.warning("The Prefect Variable %s is not used: %s%s is set.", variable.name, PREFIX, name.upper())
         else:
             kept[name] = variable.value
     if _CONCURRENCY in kept:

@@ -95,11 +95,20 @@ async def test_a_variable_may_lower_the_calls_at_once_and_not_raise_them() -> No
 
 async def test_the_environment_comes_first(monkeypatch: pytest.MonkeyPatch) -> None:
     await save_token("hush-1")
-    await Variable.aset("simtandem_calls", 77)
+    await Variable.aset("simtandem_currency", "EUR")
     monkeypatch.setenv("SIMTANDEM_EMNIFY_TOKEN", "hush-2")
-    monkeypatch.setenv("SIMTANDEM_CALLS", "99")
+    monkeypatch.setenv("SIMTANDEM_CURRENCY", "CHF")
     settings = await settings_of_run()
-    assert (settings.token(), settings.calls) == ("hush-2", 99)
+    assert (settings.token(), settings.currency) == ("hush-2", "CHF")
+
+
+async def test_a_variable_for_another_setting_ends_the_run_also_where_the_environment_sets_it(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    await Variable.aset("simtandem_calls", 77)
+    monkeypatch.setenv("SIMTANDEM_CALLS", "99")
+    with pytest.raises(InputError, match="The Prefect Variable simtandem_calls can't set SIMTANDEM_CALLS"):
+        await settings_of_run()
 
 
 @pytest.mark.parametrize("value", ["hush-1", {"token": "hush-1", "host": "bics.test"}])
