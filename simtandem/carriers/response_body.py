@@ -5,6 +5,7 @@ number of five thousand digits. None of it may fill the memory, or keep the even
 """
 
 import json
+import math
 import re
 import zlib
 from typing import Any
@@ -90,7 +91,9 @@ def _too_large(most: int) -> str:
 
 
 def parse(body: bytes) -> object:
-    """The value of a JSON body; None where there is none. What is no number in JSON, or is far too long, is None.
+    """The value of a JSON body; None where there is none. What is no number in JSON, or is far too long, is NaN.
+
+    It is not None: an id that is shown and can't be read is not an id that is absent.
 
     Raises `Unusable` for one that is no JSON, or holds more values than any answer of the API.
     """
@@ -99,14 +102,14 @@ def parse(body: bytes) -> object:
     if sum(body.count(sign) for sign in (b",", b"[", b"{")) > _MOST_VALUES:
         raise Unusable("it holds more values than any answer of the API")
     try:
-        value = json.loads(body, parse_int=_integer, parse_constant=lambda _: None)
+        value = json.loads(body, parse_int=_integer, parse_constant=lambda _: math.nan)
     except (ValueError, RecursionError):
         raise Unusable("it was cut short or is not JSON") from None
     return _mended(value) if _HALF_A_PAIR.search(body) or b"\xed" in body else value
 
 
-def _integer(digits: str) -> int | None:
-    return int(digits) if len(digits) <= _LONGEST_INTEGER else None
+def _integer(digits: str) -> int | float:
+    return int(digits) if len(digits) <= _LONGEST_INTEGER else math.nan
 
 
 def _mended(value: object) -> object:

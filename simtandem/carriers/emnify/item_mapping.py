@@ -1,7 +1,8 @@
 """From the items of emnify's answers to rows of an inventory.
 
 An item can be odd: a status nobody knows, a number sent as a double or as text, a half that is null, absent or not an
-object. What can't be read is null in the row, and only that device is concerned.
+object. What can't be read is null in the row, and only that device is concerned. An id that is shown and can't be used
+is another matter: `unusable_id`.
 """
 
 from collections.abc import Iterable, Iterator, Mapping
@@ -82,6 +83,15 @@ def _plain(value: object) -> str:
     if len(shown) > _LONGEST_WORD:
         return f"a text of {len(shown)} characters"
     return " ".join("".join(each if each.isprintable() else " " for each in shown).split())
+
+
+def unusable_id(item: Item) -> str:
+    """The place in an item of an id that is shown and can't be used; empty where all can.
+
+    Left out, it would say that the device has no such half, or that it isn't there.
+    """
+    places = {"id": item, **{f"{name}.id": part(item, name) for name in ("sim", "endpoint", *OWNER_NAMES.values())}}
+    return next((at for at, half in places.items() if half.get("id") is not None and not _ident(half["id"])), "")
 
 
 def owners_from_sim(item: Item) -> tuple[str | None, ...]:

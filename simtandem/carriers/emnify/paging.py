@@ -9,7 +9,7 @@ that many different ids were read. Otherwise the listing is read again, and in t
 import asyncio
 import logging
 import math
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Any, Literal
@@ -18,7 +18,7 @@ import httpx
 import polars as pl
 
 from simtandem.carriers.concurrency import together
-from simtandem.carriers.emnify.item_mapping import Item, from_endpoint, from_sim, table, unknown_statuses
+from simtandem.carriers.emnify.item_mapping import Item, from_endpoint, from_sim, table, unknown_statuses, unusable_id
 from simtandem.carriers.emnify.response_mapping import Kind
 from simtandem.carriers.emnify.transport import Transport
 from simtandem.errors import CarrierRefused, CarrierUnavailable
@@ -97,6 +97,7 @@ async def read_page(transport: Transport, route: Route, number: int, q: str = ""
         pages = math.ceil(total / (_number(headers.get("X-Count-Per-Page")) or route.per_page))
     items = [(item, route.row(item)) for item in reply.data if isinstance(item, dict)]
     if route.key != "event_id":
+        _refuse_unusable_ids(route.path, reply.status, [item for item, _ in items])
         note_statuses(transport, route, [item for item, row in items if None in row])
     rows = route.table(row for _, row in items)
     rows = rows.filter(pl.col(route.key).is_not_null())
@@ -123,9 +124,24 @@ async def read_item(transport: Transport, path: str, spacing: str, purpose: str 
     reply = await transport.get(path, spacing=spacing, purpose=purpose)
     if reply.kind is Kind.NOT_FOUND:
         return None
-    if reply.kind is not Kind.OK or not isinstance(reply.data, dict):
+    if reply.kind is not Kind.OK:
         raise CarrierRefused(f"GET {path} was refused: {reply.sentence}.", reply.kind, reply.status, reply.code)
+    if not isinstance(reply.data, dict):
+        raise _unusable(path, reply.status, "it is a list, not one item")
+    _refuse_unusable_ids(path, reply.status, [reply.data])
     return reply.data
+
+
+def _refuse_unusable_ids(path: str, status: int | None, items: Sequence[Item]) -> None:
+    place = next(filter(None, map(unusable_id, items)), "")
+    if place:
+        raise _unusable(path, status, f"the {place} of an item is no whole number in the range of ids")
+
+
+def _unusable(path: str, status: int | None, why: str) -> CarrierRefused:
+    return CarrierRefused(
+        f"GET {path}: the carrier's answer can't be used: {why}. Nothing is concluded from it.", status=status
+    )
 
 
 async def read_page_filtered(transport: Transport, route: Route, q: str) -> Page | None:

@@ -277,7 +277,7 @@ def test_a_strange_retry_after_is_survived(text: str) -> None:
 
 def test_what_is_no_number_or_far_too_long_costs_the_value_alone() -> None:
     body = b'[{"id": NaN}, {"id": -Infinity}, {"id": 1%s}, {"id": 1e999}, {"id": 5}]' % (b"0" * 5000)
-    assert parse(body) == [{"id": None}, {"id": None}, {"id": None}, {"id": float("inf")}, {"id": 5}]
+    assert str(parse(body)) == "[{'id': nan}, {'id': nan}, {'id': nan}, {'id': inf}, {'id': 5}]"
 
 
 def test_halves_of_surrogate_pairs_become_text() -> None:
