@@ -2,13 +2,14 @@
 
 The carrier counts calls by address, and a service's home and a person's at a terminal have one address. A budget for
 both would be a file that several users of the machine may write, so that any of them could stop the others; instead
-each home leaves a note where all users of the host may write, and reads those of the others. What is in a note was
-written by who knows whom: it is read briefly, shown without control characters, and nothing depends on it.
+each home leaves a note where all users of the host may write, and reads those of the others. A note holds the hash of
+the carrier's host and nothing else: whose it is and of when, the file system says. It may be anybody's: it is read
+briefly, and nothing depends on it.
 """
 
 import hashlib
-import json
 import os
+import pwd
 import stat
 import tempfile
 import time
@@ -37,8 +38,8 @@ class OtherHomes:
     def __init__(
         self, home: Path, carrier_host: str, window_s: float, folder: Path, now: Callable[[], float] = time.time
     ) -> None:
-        self._home = str(home.resolve())
-        self._carrier_host = carrier_host
+        self._name = _hash(f"{home.resolve()}\0{carrier_host}")[:32]
+        self._carrier = _hash(carrier_host)
         self._window_s = window_s
         self._folder = folder
         self._now = now
@@ -46,30 +47,29 @@ class OtherHomes:
         self._known: set[str] = set()
 
     def found(self) -> list[str]:
-        """Homes that called this carrier within the window and were not found before. Call it with every call."""
+        """The users whose homes called this carrier within the window, each home once. Call it with every call."""
         now = self._now()
         if 0 <= now - self._looked < _EVERY_S:
             return []
         self._looked = now
-        new: list[str] = []
+        new: dict[str, str] = {}
         with suppress(OSError), _opened(self._folder) as folder:
             self._leave_note(folder, now)
-            new = sorted(set(self._others(folder, now)) - self._known)
+            new = {name: user for name, user in self._others(folder, now) if name not in self._known}
         self._known.update(new)
-        return new
+        return list(new.values())
 
     def _leave_note(self, folder: int, now: float) -> None:
-        name = hashlib.sha256(f"{self._home}\0{self._carrier_host}".encode()).hexdigest()[:32]
         flags = os.O_WRONLY | os.O_CREAT | os.O_NOFOLLOW
-        with os.fdopen(os.open(name, flags, 0o644, dir_fd=folder), "w", encoding="utf-8") as note:
+        with os.fdopen(os.open(self._name, flags, 0o644, dir_fd=folder), "w", encoding="ascii") as note:
             note.truncate()
-            json.dump({"home": self._home, "carrier_host": self._carrier_host}, note)
+            note.write(self._carrier)
             os.fchmod(note.fileno(), 0o644)
-        os.utime(name, (now, now), dir_fd=folder, follow_symlinks=False)
+        os.utime(self._name, (now, now), dir_fd=folder, follow_symlinks=False)
 
-    def _others(self, folder: int, now: float) -> Iterator[str]:
+    def _others(self, folder: int, now: float) -> Iterator[tuple[str, str]]:
         for name in sorted(os.listdir(folder))[:_MOST]:
-            with suppress(OSError, ValueError, KeyError, TypeError):
+            with suppress(OSError):
                 descriptor = os.open(name, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK, dir_fd=folder)
                 with os.fdopen(descriptor, "rb") as note:
                     kept = os.fstat(descriptor)
@@ -78,9 +78,9 @@ class OtherHomes:
                         if age > _FORGOTTEN_S:
                             os.unlink(name, dir_fd=folder)
                         continue
-                    told = json.loads(note.read(_LARGEST))
-                if told["carrier_host"] == self._carrier_host and told["home"] != self._home:
-                    yield _plain(str(told["home"]))
+                    carrier = note.read(_LARGEST)
+                if carrier == self._carrier.encode() and name != self._name:
+                    yield name, _user(kept.st_uid)
 
 
 @contextmanager
@@ -96,5 +96,12 @@ def _opened(folder: Path) -> Iterator[int]:
         os.close(descriptor)
 
 
-def _plain(text: str) -> str:
-    return "".join(each if each.isprintable() else "?" for each in text)[:200]
+def _hash(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def _user(number: int) -> str:
+    try:
+        return pwd.getpwuid(number).pw_name
+    except KeyError:
+        return str(number)

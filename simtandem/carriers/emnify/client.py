@@ -79,10 +79,10 @@ def _say_pause(seconds: float) -> None:
 
 
 def _say_other_homes(homes: OtherHomes, carrier_host: str) -> None:
-    for home in homes.found():
+    for user in homes.found():
         sentence = (
-            f"Another home of this host, {home}, calls {carrier_host} as well. The carrier counts the calls of both "
-            "together, simtandem does not: use one SIMTANDEM_HOME, or give each a share with SIMTANDEM_CALLS."
+            f"Another home of this host, of user {user}, calls {carrier_host} as well. The carrier counts the calls "
+            "of both together, simtandem does not: use one SIMTANDEM_HOME, or give each a share with SIMTANDEM_CALLS."
         )
         log.warning(sentence)
         progress.current().message(sentence)

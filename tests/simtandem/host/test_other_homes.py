@@ -1,4 +1,5 @@
 import os
+import pwd
 import stat
 from pathlib import Path
 
@@ -7,6 +8,7 @@ import pytest
 from simtandem.host.other_homes import OtherHomes, shared_folder
 
 HOST = "cdn.emnify.net"
+USER = pwd.getpwuid(os.getuid()).pw_name
 
 
 class HandClock:
@@ -36,10 +38,31 @@ def homes(folder: Path, clock: HandClock, name: str, host: str = HOST) -> OtherH
 def test_a_second_home_is_told_of_the_first_once(folder: Path, clock: HandClock) -> None:
     first, second = homes(folder, clock, "service"), homes(folder, clock, "terminal")
     assert first.found() == []
-    assert second.found() == [str(folder.parent / "service")]
+    assert second.found() == [USER]
     clock.now += 11
     assert second.found() == []
-    assert first.found() == [str(folder.parent / "terminal")]
+    assert first.found() == [USER]
+    homes(folder, clock, "third").found()
+    clock.now += 11
+    assert first.found() == [USER], "another home of the same user"
+
+
+def test_a_note_says_to_others_neither_where_the_home_is_nor_what_it_calls(folder: Path, clock: HandClock) -> None:
+    homes(folder, clock, "service").found()
+    (note,) = folder.iterdir()
+    shown = note.name + note.read_text()
+    assert "service" not in shown
+    assert "emnify" not in shown
+    assert len(shown) == 32 + 64, "two hashes, and nothing else"
+
+
+def test_a_note_of_an_earlier_version_is_overwritten(folder: Path, clock: HandClock) -> None:
+    homes(folder, clock, "service").found()
+    (note,) = folder.iterdir()
+    note.write_text('{"home": "/srv/simtandem", "carrier_host": "cdn.emnify.net"}' * 9)
+    assert homes(folder, clock, "terminal").found() == []
+    assert homes(folder, clock, "service").found() == [USER]
+    assert len(note.read_text()) == 64
 
 
 @pytest.mark.parametrize(("host", "name"), [("other.test", "service"), (HOST, "terminal")])
@@ -72,16 +95,15 @@ def test_everybody_may_leave_a_note_and_nobody_take_away_that_of_others(folder: 
 def test_notes_by_an_enemy_cost_nothing(folder: Path, clock: HandClock, tmp_path: Path) -> None:
     homes(folder, clock, "service").found()
     (note,) = folder.iterdir()
-    note.write_text('{"home": "/srv/\\u001b[2Jx", "carrier_host": "cdn.emnify.net"}')
-    os.utime(note, (clock.now, clock.now))
-    for number, content in enumerate(["", "[]", "{}", "\0", '{"home": 1}', "x" * 5000]):
+    for number, content in enumerate(["", "[]", "{}", "\0", note.read_text() + "x", "x" * 5000]):
         (folder / f"{number}").write_text(content)
+        os.utime(folder / f"{number}", (clock.now, clock.now))
     os.mkfifo(folder / "fifo")
     (folder / "folder").mkdir()
-    secret = tmp_path / "secret"
-    secret.write_text('{"home": "secret", "carrier_host": "cdn.emnify.net"}')
-    (folder / "link").symlink_to(secret)
-    assert homes(folder, clock, "terminal").found() == ["/srv/?[2Jx"]
+    (tmp_path / "elsewhere").write_text(note.read_text())
+    os.utime(tmp_path / "elsewhere", (clock.now, clock.now))
+    (folder / "link").symlink_to(tmp_path / "elsewhere")
+    assert homes(folder, clock, "terminal").found() == [USER]
 
 
 def test_our_note_does_not_follow_a_link_to_a_file_of_somebody_else(

@@ -1,6 +1,8 @@
 import asyncio
 import json
 import logging
+import os
+import pwd
 import time
 from pathlib import Path
 
@@ -267,7 +269,7 @@ async def test_a_second_home_that_calls_the_same_carrier_is_told_of(tmp_path: Pa
         async with Emnify(account(tmp_path / home, carrier), MemoryJournal(), wire) as emnify:
             await emnify.count_fleet()
     (sentence,) = told.sentences
-    assert f"Another home of this host, {tmp_path / 'service'}, calls 127.0.0.1:" in sentence
+    assert f"Another home of this host, of user {pwd.getpwuid(os.getuid()).pw_name}, calls 127.0.0.1:" in sentence
 
 
 async def test_a_home_that_another_host_uses_sends_nothing(tmp_path: Path, carrier: Emulator) -> None:
