@@ -36,6 +36,11 @@ def make_credential(home: Path) -> str:
     return kept_credential(home)
 
 
+def forget_credential(home: Path) -> None:
+    """Have the next server of this home get a new one: this one may have been heard by another program."""
+    (home / _FILE).unlink(missing_ok=True)
+
+
 def own_credential() -> str:
     """The operator's own, from PREFECT_SERVER_API_AUTH_STRING; empty where none is set. Raises `InputError`."""
     own = prefect_auth_string() or ""

@@ -19,7 +19,7 @@ from pathlib import Path
 from shutil import disk_usage
 
 from simtandem.errors import OrchestrationError
-from simtandem.prefect_server.credential import make_credential, own_credential
+from simtandem.prefect_server.credential import forget_credential, make_credential, own_credential
 from simtandem.prefect_server.prefect_settings import SERVER, meant_for_another
 from simtandem.prefect_server.server_identity import ANSWERS_WITHIN_S, Answer, ServerNote, server_pid
 from simtandem.prefect_server.server_process import is_held
@@ -216,6 +216,8 @@ class EmbeddedServer:
             listener.bind((self._host, port))
         except OSError as error:
             listener.close()
+            if self._note is not None:  # a server of this home had the port: who has it now may have been taken for it
+                forget_credential(self._home)
             raise OrchestrationError(
                 f"The embedded Prefect server can't have port {port} of {self._host}: {error.strerror}. "
                 "Nothing was sent.\nAnother program has it: end that one, or choose another port."

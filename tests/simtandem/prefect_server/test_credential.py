@@ -1,9 +1,13 @@
+import socket
+import sys
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import pytest
 
-from simtandem.errors import InputError
+from simtandem.errors import InputError, OrchestrationError
 from simtandem.prefect_server.credential import kept_credential, make_credential, own_credential
+from simtandem.prefect_server.embedded_server import EmbeddedServer
 
 
 def test_a_credential_is_made_once_and_is_the_owners_alone(tmp_path: Path) -> None:
@@ -49,3 +53,33 @@ def test_a_strong_one_of_the_operators_is_taken(monkeypatch: pytest.MonkeyPatch)
     assert own_credential() == "ops:correct-horse-99"
     monkeypatch.delenv("PREFECT_SERVER_API_AUTH_STRING")
     assert own_credential() == ""
+
+
+async def test_a_port_that_was_lost_to_another_program_costs_the_credential(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sys, "executable", "/bin/true")  # a server that dies at once
+    server = EmbeddedServer(tmp_path)
+    await server.attach()
+    before = kept_credential(tmp_path)
+    assert before
+    assert server.child is not None
+    server.child.wait(30)
+    with (
+        socket.create_server(("127.0.0.1", urlsplit(server.url).port or 0)),
+        pytest.raises(OrchestrationError, match="can't have port"),
+    ):
+        await server.again()
+    server.let_go()
+    assert kept_credential(tmp_path) == ""
+    assert make_credential(tmp_path) != before
+
+
+async def test_a_port_that_was_never_had_costs_nothing(tmp_path: Path) -> None:
+    before = make_credential(tmp_path)
+    with socket.create_server(("127.0.0.1", 0)) as program:
+        server = EmbeddedServer(tmp_path, port=program.getsockname()[1])
+        with pytest.raises(OrchestrationError, match="can't have port"):
+            await server.attach()
+    server.let_go()
+    assert kept_credential(tmp_path) == before
