@@ -63,11 +63,11 @@ async def concluding() -> AsyncIterator[End]:
 
 def state_after(error: SimtandemError) -> State[Any]:
     """The state of a flow run that this ended. Its result is the error."""
-    message = escaping.state(" ".join(filter(None, [str(error), error.record])))
+    message = " ".join(filter(None, [str(error), error.record]))
     if isinstance(error, Interrupted):
-        return Cancelled(message=message, data=error)
+        return Cancelled(message=escaping.state(message), data=error)
     name = error.refusal if isinstance(error, PlanRefused) else STATE_NAMES.get(type(error), "Failed")
-    return Failed(name=name, message=message, data=error)
+    return Failed(name=name, message=escaping.state(message), data=error)
 
 
 async def _let_it_stand(state: State[Any]) -> None:

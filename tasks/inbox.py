@@ -192,7 +192,9 @@ class Looks:
         except SimtandemError as error:
             if len(self.accounts) == 1:
                 raise
-            self._ends.append((account, Failed(name=STATE_NAMES[Concern.TRY_AGAIN], message=str(error))))
+            self._ends.append(
+                (account, Failed(name=STATE_NAMES[Concern.TRY_AGAIN], message=escaping.state(str(error))))
+            )
         else:
             self._ends += [(account, desk_state(desk)) for desk in desks]
 
@@ -209,10 +211,10 @@ class Looks:
 def desk_state(desk: Desk) -> State[Any]:
     """How the flow run ends: completed, or failed under the name of what someone has to look at."""
     summary = desk.summary
-    message = escaping.state(f"{summary} {desk.record}".rstrip())
+    message = f"{summary} {desk.record}".rstrip()
     if not summary.sentences:
         message = f"Nothing new, nothing due; {summary.aside}" if summary.aside else "Nothing new, nothing due."
         return Completed(name="Nothing due", message=escaping.state(message))  # no notification has this name
     if summary.concern is Concern.NOTHING:
-        return Completed(message=message)
-    return Failed(name=STATE_NAMES[summary.concern], message=message)
+        return Completed(message=escaping.state(message))
+    return Failed(name=STATE_NAMES[summary.concern], message=escaping.state(message))

@@ -1,6 +1,5 @@
 """`simtandem heads`: the ledger's heads, printed; and which of those that were kept concern the ledger at hand."""
 
-import sys
 from pathlib import Path
 from typing import Annotated, TypedDict
 
@@ -13,6 +12,7 @@ from simtandem.ledger.integrity.kept_heads import Kept, line, read
 from simtandem.ledger.integrity.proof import printable
 from simtandem.ledger.store import Ledger
 from simtandem.settings import load_home
+from simtandem.text.terminal import print_line
 
 
 class FindingText(TypedDict):
@@ -59,11 +59,11 @@ def show_heads(*, newest: bool) -> int:
     with Ledger.open(settings.ledger(), heads_file=settings.heads_file) as ledger:
         entry = ledger.entry() if newest else None
         if entry is not None:
-            sys.stdout.write(f"{line(entry)}\n")
+            print_line(line(entry))
             return 0
         with ledger.database.snapshot() as connection:
             for each in entries(connection):
-                sys.stdout.write(f"{line(each)}\n")
+                print_line(line(each))
     return 0
 
 

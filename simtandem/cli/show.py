@@ -71,7 +71,7 @@ def _last_goal(history: pl.DataFrame) -> str:
 
 
 def _lines(history: pl.DataFrame) -> Iterator[Text]:
-    """Two lines for each row of a run, and each change by whoever it was: they fit any terminal, and fold as text."""
+    """Two lines for each row of a run, and each change with its author: they fit any terminal, and fold as text."""
     for line in history.iter_rows(named=True):
         place = f", row {line['row']} of {line['file']}" if line["row"] else ""
         yield Text(f"{line['at'][:19].replace('T', ' ')}  {line['run_id']}  {line['kind']}{place}", style="dim")

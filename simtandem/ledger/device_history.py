@@ -56,7 +56,7 @@ def ids_in(text: str) -> dict[str, str]:
 def of_device(ledger: Ledger, kind: str, ident: str, account: str = "") -> pl.DataFrame:
     """The history (`HISTORY`) of the device with this id, the oldest first; with an `account`, in its runs alone.
 
-    A row names a device by some of its ids. So all that is known of its SIM is here, whatever id it was named by.
+    A row names a device by some of its ids. So all that is known of its SIM is here, by any of its ids.
     """
 
     def read(connection: Connection) -> pl.DataFrame:

@@ -1,8 +1,8 @@
 """No connection to the address of a home's Prefect server while that server is not alive.
 
-Prefect's clients send the credential with each request and each websocket, and connect again by themselves when the
-server is gone: to whoever has its port by then. They connect in many places, so the rule is set where each of them
-ends: Python reports every connection of this process before it is made.
+Prefect's clients send the credential with each request and each websocket, and connect again automatically when the
+server is gone: to any program that has its port by then. They connect in many places, so the rule is set where each of
+them ends: Python reports every connection of this process before it is made.
 """
 
 import errno

@@ -53,6 +53,11 @@ def messages() -> Terminal:
     return Terminal(stderr=True)
 
 
+def print_line(text: str) -> None:
+    """One line on stdout, however long: it is not folded, and holds no character that controls a terminal."""
+    print(terminal(text))
+
+
 def print_json(document: object, *, indent: int | None = 2) -> None:
     """One JSON document on stdout, in ASCII: it holds no character that controls a terminal."""
     text = json.dumps(redacted_data(document), indent=indent)

@@ -136,7 +136,7 @@ async def test_the_login_of_the_server_counts_and_not_the_name_that_was_typed(
         approvals.answer(session, who="Grace")
         await is_asked(session, "ada (authenticated) asked for this and can't approve it", login=same)
         approvals.answer(session, who="Grace")
-        await is_asked(session, "can't be told to be two people", login=PersonalLogin("ada", None))
+        await is_asked(session, "these may be one person", login=PersonalLogin("ada", None))
         approvals.answer(session, who="ada")
         await goes_on(session, login=PersonalLogin("ada", "grace"))
         assert session.run.approval is not None

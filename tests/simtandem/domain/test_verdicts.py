@@ -333,10 +333,13 @@ def test_what_is_fed_back_has_ids_is_not_in_sync_and_stands_once() -> None:
     assert to_retry(judged).columns == ["sim_id", "endpoint_id", "iccid", "status"]
 
 
-def test_outcomes_are_counted_with_every_word_as_a_key() -> None:
+def test_outcomes_are_counted_with_every_word_as_a_key_and_accepted_only_where_there_are_some() -> None:
+    always = {outcome.value: 0 for outcome in Outcome if outcome is not Outcome.ACCEPTED}
     ended = outcomes((2, Half.SIM, Outcome.HELD, 0, None, ""), (2, Half.ENDPOINT, Outcome.HELD, 0, None, ""))
-    assert outcome_counts(ended) == {outcome.value: 0 for outcome in Outcome} | {"held": 2}
-    assert outcome_counts(NO_OUTCOMES) == {outcome.value: 0 for outcome in Outcome}
+    assert outcome_counts(ended) == always | {"held": 2}
+    assert outcome_counts(NO_OUTCOMES) == always
+    pending = outcomes((2, Half.SIM, Outcome.ACCEPTED, 1, None, ""))
+    assert outcome_counts(pending) == always | {"accepted": 1}
 
 
 def test_nothing_in_gives_nothing_out() -> None:
