@@ -2,6 +2,7 @@
 
 import sqlite3
 import threading
+from collections.abc import Callable
 from contextlib import closing
 from datetime import UTC, datetime
 
@@ -21,6 +22,7 @@ from simtandem.ledger.integrity.verify import verify_chain
 from simtandem.ledger.schedule_records import SCHEDULE_ROWS, Arrival, FileVersion, NewSchedule, ScheduleState
 from simtandem.ledger.schedules import Schedules
 from simtandem.ledger.store import Ledger
+from tests.simtandem.ledger.older_ledgers import make_older
 
 NOON = datetime(2026, 12, 4, 12, 0, tzinfo=UTC)
 KINDS = tuple(ARRIVAL_FACTS)
@@ -202,18 +204,15 @@ def test_programs_that_move_schedules_of_several_arrivals_at_once_wait_for_each_
         assert verify_heads(connection).findings == []
 
 
-def make_one_of_before_arrival_chains(url: str) -> None:
-    """A ledger of the revision before, with what two files left in it."""
-    with closing(Ledger.open(url)) as ledger:
+def test_arrivals_recorded_before_are_covered_as_they_are_found_and_say_so(
+    url: str, new_url: Callable[[], str]
+) -> None:
+    with closing(Ledger.open(url)) as newest:
         for ident in ("early", "later"):
-            take(Schedules(ledger), ident)
-        tamper(ledger, "DROP TABLE arrival_links", "DELETE FROM heads WHERE seq > 1")
-        tamper(ledger, "UPDATE alembic_version SET version_num = '0009'")
-
-
-def test_arrivals_recorded_before_are_covered_as_they_are_found_and_say_so(url: str) -> None:
-    make_one_of_before_arrival_chains(url)
-    with closing(Ledger.open(url)) as ledger:
+            take(Schedules(newest), ident)
+    older = new_url()
+    make_older(url, older, "0009")
+    with closing(Ledger.open(older)) as ledger:
         with ledger.database.snapshot() as connection:
             told = [(each.id, each.why, each.facts) for each in heads.entries(connection)][1:]
             assert verify_heads(connection).findings == []
