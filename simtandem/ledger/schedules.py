@@ -292,5 +292,6 @@ class Schedules:
             self.ledger.keep(chain.entry)
 
     def _read(self, query: Select[Any]) -> list[Schedule]:
+        own = query.where(schedule_queries.for_account(self.account))
         with self.ledger.database.read() as connection:
-            return [schedule_queries.schedule(found) for found in connection.execute(query)]
+            return [schedule_queries.schedule(found) for found in connection.execute(own)]

@@ -3,6 +3,7 @@
 import sqlite3
 from collections.abc import Iterator
 from contextlib import closing
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -127,7 +128,8 @@ def test_a_list_of_two_accounts_is_refused_and_both_are_named(desk: Desk, other:
 def test_a_schedule_is_of_the_account_it_was_added_for(desk: Desk) -> None:
     file = desk.file(2)
     assert desk.run("schedule", "add", file, "--to", "activated", "--at", "now").code == 2
-    added = document(desk, "schedule", "add", file, "--to", "activated", "--at", "2030-01-01", "--account", "us")
+    later = f"{datetime.now(UTC) + timedelta(days=365):%Y-%m-%d}"
+    added = document(desk, "schedule", "add", file, "--to", "activated", "--at", later, "--account", "us")
     assert [each["account"] for each in added["schedules"]] == ["us"]
     of_eu: Any = document(desk, "schedule", "list", "--account", "eu")
     every: Any = document(desk, "schedule", "list")

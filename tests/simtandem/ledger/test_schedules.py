@@ -186,3 +186,12 @@ def test_the_ledger_is_free_for_everything_else_meanwhile(schedules: Schedules, 
         assert record(schedules, arrival())
         schedules.ledger.start_run(a_run())  # type: ignore[arg-type]
     assert len(schedules.ledger.runs()) == 1
+
+
+def test_what_is_scheduled_for_one_account_is_never_due_for_another(ledger: Ledger) -> None:
+    us, eu, every = Schedules(ledger, "us"), Schedules(ledger, "eu"), Schedules(ledger)
+    assert record(us, arrival("one"), new("one.1"))
+    assert record(eu, arrival("two", replace(FILE, name="b.csv")), new("two.1"))
+    for of, ids in ((us, ["one.1"]), (eu, ["two.1"]), (every, ["one.1", "two.1"])):
+        for found in (of.due(NOON), of.open_at([NOON]), of.all(open_only=True)):
+            assert [each.schedule_id for each in found] == ids
