@@ -252,9 +252,10 @@ def _told_once(told: Mapping[str, Any], money: Money) -> dict[str, object]:
 
 
 def _words(outcomes: Mapping[str, int], verdicts: Mapping[str, int]) -> dict[str, object]:
+    """A word that the counts leave out counts 0; where there are no counts, it is null."""
     return {
-        **{f"outcome_{word}": outcomes.get(word) for word in Outcome},
-        **{f"verdict_{word}": verdicts.get(word) for word in Verdict},
+        **{f"outcome_{word}": outcomes.get(word, 0) if outcomes else None for word in Outcome},
+        **{f"verdict_{word}": verdicts.get(word, 0) if verdicts else None for word in Verdict},
     }
 
 

@@ -30,7 +30,8 @@ def test_the_document_has_exactly_the_keys_it_promises(look: Look) -> None:
     told = done.document()
 
     assert done.code == 1
-    assert list(told) == ["run_id", "sims", "endpoints", "findings", "without_status", "files"]
+    assert list(told) == ["run_id", "carrier", "sims", "endpoints", "findings", "without_status", "files"]
+    assert told["carrier"] == "emnify"
     assert (told["sims"], told["endpoints"]) == (11, 11)
     assert told["findings"] == {
         "paying_but_off": 3,

@@ -75,7 +75,7 @@ def ledger(settings: Settings) -> Iterator[Ledger]:
 
 
 def of_document(document: Mapping[str, Any]) -> dict[str, int]:
-    """The numbers of a run as its document tells them, which is what the page shows."""
+    """The numbers of a run as its document has them, which is what the page shows. A word it leaves out counts 0."""
     calls = document["calls"]
     return {
         "rows": document["input"]["rows"],
@@ -84,6 +84,7 @@ def of_document(document: Mapping[str, Any]) -> dict[str, int]:
         "calls": calls["total"],
         "calls_retried": calls["retried"],
         "calls_throttled": calls["throttled"],
+        **dict.fromkeys((f"outcome_{word}" for word in Outcome), 0),
         **{f"outcome_{word}": count for word, count in document["outcomes"].items()},
         **{f"verdict_{word}": count for word, count in document["verdicts"].items()},
     }

@@ -150,9 +150,9 @@ def test_a_block_of_prefects_is_read_by_runs_in_prefect_alone(home: Path) -> Non
 @pytest.mark.parametrize(
     ("text", "told"),
     [
-        (f'[accounts.depot-eu]\ntoken = "{SECRET}"\n', "a secret must not stand in the settings file"),
-        (f'notify_webhook = "https://hooks.test/{SECRET}"\n', "a secret must not stand in the settings file"),
-        (f'ledger_url = "postgresql+psycopg://me:{SECRET}@db/x"\n', "a secret must not stand in the settings file"),
+        (f'[accounts.depot-eu]\ntoken = "{SECRET}"\n', "a secret must not be in the settings file"),
+        (f'notify_webhook = "https://hooks.test/{SECRET}"\n', "a secret must not be in the settings file"),
+        (f'ledger_url = "postgresql+psycopg://me:{SECRET}@db/x"\n', "a secret must not be in the settings file"),
         ("[accounts.depot-eu]\nmax_suspend_shar = 1\n", "max_suspend_shar: there is no such setting. Did you mean max"),
         ("[accounts.depot-eu]\nledger_url = 'x'\n", "holds for all accounts: write it above the first section"),
         ("[accounts.depot-eu]\ncalls = [1]\n", "[accounts.depot-eu] calls: must be a text, a number, true or false"),
