@@ -1,7 +1,7 @@
 """The way in to an emulated carrier: control calls, the log of calls, limits, faults, latency, then its own calls."""
 
 import re
-from abc import ABC, abstractmethod
+from abc import abstractmethod
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
@@ -10,12 +10,12 @@ from typing import Any, ClassVar
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Match, Route
-from starlette.types import Receive, Scope, Send
 
-from simtandem.emulator.control_routes import PREFIX, ControlRoutes
+from simtandem.emulator.control_routes import ControlRoutes
+from simtandem.emulator.entrance import Entrance
 from simtandem.emulator.fault_rules import CallFault
 from simtandem.emulator.site import Site
-from simtandem.emulator.wire import Call, Line, read_body, replay
+from simtandem.emulator.wire import Call, Line, replay
 from simtandem.emulator.wire_faults import break_body, disconnect, hang
 
 Handler = Callable[[Request], Awaitable[Response]]
@@ -55,32 +55,13 @@ class HttpFaultRule(CallFault):
         return named and CallFault.matches(self, method, path)
 
 
-class FrontDoor(ABC):
+class FrontDoor(Entrance):
     """The ASGI application of an emulated carrier. `calls` are its own: method and path (with `{names}`), handler."""
 
     def __init__(self, site: Site, control: ControlRoutes, calls: Mapping[tuple[str, str], Handler]) -> None:
+        super().__init__(site, control)
         self._site = site
-        self._control = control
         self._calls = [(Route(path, handler, methods=[method]), handler) for (method, path), handler in calls.items()]
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Serve one request."""
-        if scope["type"] != "http":
-            return
-        body = await read_body(receive)
-        if body is None:
-            return
-        line = Line(scope, receive, send)
-        if scope["path"].startswith(PREFIX):
-            await line.reply(await self._control.answer(Request(scope, replay(body))))
-            return
-        call = Call(scope["method"], scope["path"], scope, body)
-        calls, status = self._site.calls, 0
-        number = calls.begin(self._site.clock(), f"{call.method} {self._route(scope)}")
-        try:
-            status = await self._serve(call, line)
-        finally:
-            calls.end(number, status)
 
     @abstractmethod
     def refusal(self, status: int, message: str, path: str) -> Response:
@@ -110,9 +91,9 @@ class FrontDoor(ABC):
                 return self.finish(call, await handler(request))
         return self.finish(call, self.refusal(404, "Not Found", call.path))
 
-    def _route(self, scope: Scope) -> str:
-        found = (route.path for route, _ in self._calls if route.matches(scope)[0] is Match.FULL)
-        return next(found, str(scope["path"]))
+    def _route(self, call: Call) -> str:
+        found = (route.path for route, _ in self._calls if route.matches(call.scope)[0] is Match.FULL)
+        return f"{call.method} {next(found, call.path)}"
 
     async def _serve(self, call: Call, line: Line) -> int:
         over = self.admit(call)

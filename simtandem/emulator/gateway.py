@@ -6,49 +6,33 @@ import re
 from starlette.datastructures import Headers
 from starlette.requests import Request
 from starlette.responses import Response
-from starlette.types import Receive, Scope, Send
 
 from simtandem.emulator.api import Api
 from simtandem.emulator.bulk_calls import BULK
 from simtandem.emulator.calls import route_of
 from simtandem.emulator.control import Control
+from simtandem.emulator.entrance import Entrance
 from simtandem.emulator.limits import AUTHENTICATE
 from simtandem.emulator.mishaps import Mishaps
 from simtandem.emulator.refusals import NOT_ALLOWED, RefusalError, gateway, too_many_requests
-from simtandem.emulator.wire import Call, Line, read_body, replay
+from simtandem.emulator.wire import Call, Line, replay
 from simtandem.emulator.world import World
 
 _ENDPOINT_WRITES = re.compile(r"/api/(v1/endpoint(/[^/]+)?|v2/endpoint/multi)/?")
 
 
-class Gateway:
+class Gateway(Entrance):
     """The ASGI application."""
 
     def __init__(self, world: World) -> None:
+        super().__init__(world, Control(world))
         self._world = world
         self._api = Api(world)
-        self._control = Control(world)
         self._endpoint_writes = 0
         self._mishaps = Mishaps(world, self._process)
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Serve one request."""
-        if scope["type"] != "http":
-            return
-        body = await read_body(receive)
-        if body is None:
-            return
-        line = Line(scope, receive, send)
-        if scope["path"].startswith("/_emulator/"):
-            await line.reply(await self._control.answer(Request(scope, replay(body))))
-            return
-        call = Call(scope["method"], scope["path"], scope, body)
-        calls, status = self._world.calls, 0
-        number = calls.begin(self._world.clock(), route_of(call.method, call.path))
-        try:
-            status = await self._serve(call, line)
-        finally:
-            calls.end(number, status)
+    def _route(self, call: Call) -> str:
+        return route_of(call.method, call.path)
 
     async def _serve(self, call: Call, line: Line) -> int:
         world = self._world

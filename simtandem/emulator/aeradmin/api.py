@@ -6,7 +6,6 @@ from typing import Any
 
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
-from starlette.types import Scope
 
 from simtandem.emulator.aeradmin import bodies
 from simtandem.emulator.aeradmin.account import Account
@@ -49,22 +48,22 @@ class AerAdmin(FrontDoor):
 
     async def process(self, call: Call) -> Response:
         """Carry a call out, the change of a state as well where one was described."""
-        change = self._change_at(call.scope)
+        change = self._change_at(call)
         if change is None:
             return await super().process(call)
         await self._site.sleep(self._site.settings.latency_s)
         answer = self._change(change, call.path.removeprefix(ROOT), Request(call.scope).query_params, call.body)
         return marked(answer, "change of a state")
 
-    def _change_at(self, scope: Scope) -> StateChange | None:
-        change, path = self._site.state_change, str(scope["path"])
-        if change is None or change.method != scope["method"] or not path.startswith(ROOT):
+    def _change_at(self, call: Call) -> StateChange | None:
+        change = self._site.state_change
+        if change is None or change.method != call.method or not call.path.startswith(ROOT):
             return None
-        return change if change.names(path.removeprefix(ROOT)) else None
+        return change if change.names(call.path.removeprefix(ROOT)) else None
 
-    def _route(self, scope: Scope) -> str:
-        change = self._change_at(scope)
-        return super()._route(scope) if change is None else ROOT + change.path.strip("/")
+    def _route(self, call: Call) -> str:
+        change = self._change_at(call)
+        return super()._route(call) if change is None else f"{call.method} {ROOT}{change.path.strip('/')}"
 
     async def _root(self, _request: Request) -> Response:
         """The root answers 500, which Aeris's own program takes for a sign of life."""
