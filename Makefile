@@ -3,11 +3,11 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 MINUTES ?= 10
-# Lines and branches that tests reach in their own process, in percent: less fails where coverage is measured.
+# Lines and branches that tests reach in their own process, in percent: less fails where COVERAGE=1 asks for it.
 COVERED := 70
 
 .DEFAULT_GOAL := help
-.PHONY: help install dev demo up test operation soak check format bench docs screenshots lock licences sbom advisories clean
+.PHONY: help install wheel dev demo up test operation commands modules types soak check format bench docs screenshots lock licences sbom advisories clean
 
 help:  ## show this list
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## (.*)/  make \1\t\2/' | expand -t 18
@@ -21,7 +21,11 @@ SDK := tests/simtandem/emulator/requirements-sdk.txt
 # built from source, which would run build tools that no hash covers.
 PINNED := install -qq --disable-pip-version-check --no-deps --require-hashes --only-binary :all:
 
+# The pins are of one version of Python: another one would install what no test has seen, and fail later.
+RIGHT_PYTHON := $(PYTHON) -c 'import sys; v = sys.version_info[:2]; v == (3, 11) or sys.exit("simtandem needs Python 3.11, and $(PYTHON) is %d.%d. Nothing was installed. Name it: make PYTHON=python3.11" % v)'
+
 $(VENV)/.installed: requirements.txt requirements-build.txt pyproject.toml
+	@$(RIGHT_PYTHON)
 	@echo "Installing simtandem into $(VENV) (once; about a minute) ..."
 	@$(PYTHON) -m venv $(VENV)
 	@$(BIN)/python -m pip $(PINNED) -r requirements.txt
@@ -32,7 +36,17 @@ $(VENV)/.installed: requirements.txt requirements-build.txt pyproject.toml
 	@$(BIN)/python -m pip install -qq --disable-pip-version-check --no-deps --no-index --force-reinstall $(VENV)/build/wheel/*.whl
 	@rm -rf $(VENV)/build
 	@$(BIN)/python -m compileall -q simtandem flows tasks schemas
+	@$(BIN)/python -m simtandem.prefect_server.database_template
+	@$(BIN)/python -m simtandem.reports.compiled_templates
 	@touch $@
+
+wheel:  ## build/wheel/simtandem-….whl, for pipx or `uv tool install`: no checkout is needed where it is installed
+	@$(RIGHT_PYTHON)
+	@rm -rf build/wheel build/tools
+	@mkdir -p build/wheel
+	@$(PYTHON) -m pip $(PINNED) --target build/tools -r requirements-build.txt
+	@PYTHONPATH=build/tools $(PYTHON) -c 'from hatchling.build import build_wheel; print("build/wheel/" + build_wheel("build/wheel"))'
+	@rm -rf build/tools
 
 $(VENV)/.dev: $(VENV)/.installed requirements-dev.txt $(SDK)
 	@echo "Installing the development tools into $(VENV) (once) ..."
@@ -54,20 +68,31 @@ up: install  ## Prefect server, deployments, schedules and a worker on this mach
 	@$(BIN)/simtandem up
 
 test: dev  ## every test but those of the whole operation; COVERAGE=1 measures lines and branches
-	@$(BIN)/python -m pytest -n 2 --dist loadfile --ignore tests/operation $(if $(COVERAGE),--cov --cov-fail-under=$(COVERED))
+	@$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder --ignore tests/operation $(if $(COVERAGE),--cov --cov-fail-under=$(COVERED))
 
-operation: dev  ## tests of `simtandem up`: real server, workers and browser; about eight minutes
-	@$(BIN)/python -m pytest tests/operation
+# The tests of `make test`, in two parts: those of whole commands, flows and hosts, which wait much ...
+COMMANDS := tests/end_to_end tests/flows tests/tasks tests/stateful/test_hosts_under_fire.py tests/simtandem/carriers/test_block_tokens.py
 
-soak: dev  ## runs, kills, undos and other clients in any order, for MINUTES (10); SEED=n runs one round again
-	@$(BIN)/python -m tests.stateful.soak --minutes $(MINUTES) $(if $(SEED),--seed $(SEED)) $(if $(EXAMPLES),--examples $(EXAMPLES))
+commands: dev
+	@$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder $(COMMANDS)
+
+# ... and all others, which take what time the cores have left beside those that wait.
+modules: dev
+	@nice -n 10 $(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder --ignore tests/operation $(COMMANDS:%=--ignore %)
+
+types: dev
+	@nice -n 10 $(BIN)/mypy
+
+operation: dev  ## tests of `simtandem up`: real server, workers and browser; about ten minutes
+	@$(BIN)/python -m pytest -n 2 --dist loadfile tests/operation
+
+soak: dev  ## runs, kills, undos and other clients in any order, for MINUTES (10); HOSTS=1: two hosts; SEED=n: one round again
+	@$(BIN)/python -m tests.stateful.soak --minutes $(MINUTES) $(if $(HOSTS),--hosts) $(if $(SEED),--seed $(SEED)) $(if $(EXAMPLES),--examples $(EXAMPLES))
 
 check: dev  ## format, lint, types and all tests: what CI runs
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
-	$(BIN)/mypy
-	@$(MAKE) --no-print-directory test operation
-	@$(MAKE) --no-print-directory soak EXAMPLES=40
+	@$(MAKE) --no-print-directory --jobs 4 --output-sync=target operation commands types modules
 
 format: dev  ## put the code into its standard form
 	$(BIN)/ruff format .
@@ -92,6 +117,7 @@ COMPILE := $(BIN)/pip-compile --quiet --strip-extras --allow-unsafe --generate-h
 lock: dev  ## renew the pinned requirements from pyproject.toml; then `make licences`
 	$(COMPILE) --output-file requirements.txt pyproject.toml
 	$(COMPILE) --extra dev --constraint requirements.txt --output-file requirements-dev.txt pyproject.toml
+	$(COMPILE) --no-annotate --extra hosts --constraint requirements.txt --output-file requirements-hosts.txt pyproject.toml
 	@printf 'editables\nhatchling\n' | $(COMPILE) --no-annotate --output-file requirements-build.txt -
 	@printf 'pip-audit\ncyclonedx-bom\n' | $(COMPILE) --no-annotate --output-file requirements-audit.txt -
 	@echo "mkdocs-material" | $(COMPILE) --no-annotate --output-file requirements-docs.txt -

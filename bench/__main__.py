@@ -7,24 +7,34 @@ from collections.abc import Callable, Sequence
 
 from bench import page
 from bench.auditing import auditing
+from bench.call_parts import call_parts
 from bench.exporting import exporting
+from bench.hosts import hosts
 from bench.in_memory import intake, planning
 from bench.listing import listing
 from bench.pacing import pacing
 from bench.page import Table
 from bench.remembering import remembering
 from bench.run import run
+from bench.selecting import selecting
 from bench.sizes import SMALL, Sizes
+from bench.starting import starting
+from bench.urgent import urgent
 
 MEASUREMENTS: dict[str, Callable[[Sizes], Table]] = {
     "intake": intake,
     "planning": planning,
+    "starting": starting,
     "listing": listing,
+    "selecting": selecting,
     "audit": auditing,
     "run": run,
+    "profile": call_parts,
     "pacing": pacing,
+    "urgent": urgent,
     "ledger": remembering,
     "workbook": exporting,
+    "hosts": hosts,
 }
 
 

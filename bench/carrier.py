@@ -66,6 +66,11 @@ class EmulatedCarrier:
         asked = [{"count": count, "sim": sim, "endpoint": "Disabled"} for sim, count in groups.items() if count]
         self._control("fleet", {"groups": asked})
 
+    def fill_tagged(self, others: int, tagged: int, tag: str) -> None:
+        """A new fleet, Issued and Disabled, the last so many devices with this tag; nothing is counted yet."""
+        counts = {"count": others}, {"count": tagged, "tags": tag}
+        self._control("fleet", {"groups": [{**each, "sim": "Issued", "endpoint": "Disabled"} for each in counts]})
+
     def states(self) -> dict[str, int]:
         """How many devices are in which pair of statuses, such as `Activated/Enabled`."""
         states: dict[str, int] = self._control("fleet")["states"]

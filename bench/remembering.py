@@ -9,7 +9,6 @@ _WITHIN_S = 1_800.0
 _ASKED = {
     "baseline": ("what was last sent to each device", ""),
     "steps": ("which steps changed something in the last day", ""),
-    "others": ("whether others changed something since", ""),
     "trend": ("what the last audit counted", ""),
     "derived": ("the same as the first from all that is recorded, and compared, as `verify` does", ""),
     "prune": ("archiving and pruning the run of a tenth, while another writes", ""),

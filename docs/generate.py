@@ -14,7 +14,9 @@ from pathlib import Path
 
 from pydantic_core import PydanticUndefined
 
+from simtandem.carriers.registry import fields_of
 from simtandem.errors import SimtandemError
+from simtandem.selection.fields import ListedField
 from simtandem.settings import PREFIX, Settings
 
 ROOT = Path(__file__).parents[1]
@@ -22,6 +24,7 @@ COMMANDS = ROOT / "docs" / "reference" / "commands.md"
 SETTINGS = ROOT / "docs" / "reference" / "settings.md"
 TROUBLESHOOTING = ROOT / "docs" / "troubleshooting.md"
 README = ROOT / "README.md"
+SELECTING = ROOT / "docs" / "selecting.md"
 ARCHITECTURE = ROOT / "docs" / "architecture.md"
 ROOMS = ("flows", "tasks", "schemas")
 
@@ -56,6 +59,19 @@ def settings_page() -> str:
     """The page about settings."""
     whence = "Read from the environment and from `settings.toml`. All are optional but the carrier's token."
     return f"# Settings\n\n{whence}\n\n{settings_table()}"
+
+
+def fields_table() -> str:
+    """The fields of each carrier that a selection may name, as Markdown tables."""
+    tables = []
+    for carrier in ("emnify", "iot-accelerator"):
+        rows = [f"| {_named(each)} | {each.kind} | {each.says} |" for each in fields_of(carrier).fields]
+        tables.append("\n".join([f"At {carrier}:", "", "| field | holds | what it is |", "|---|---|---|", *rows]))
+    return "\n\n".join(tables) + "\n"
+
+
+def _named(field: ListedField) -> str:
+    return " or ".join(f"`{name}`" for name in (field.name, *field.aliases))
 
 
 def errors_table() -> str:
@@ -143,6 +159,7 @@ def pages() -> dict[Path, str]:
         COMMANDS: commands_page(),
         SETTINGS: settings_page(),
         TROUBLESHOOTING: renewed(TROUBLESHOOTING, "errors", errors_table()),
+        SELECTING: renewed(SELECTING, "fields", fields_table()),
         ARCHITECTURE: renewed(ARCHITECTURE, "folders", folder_picture()),
         README: renewed(README, "settings", settings_table()),
     }

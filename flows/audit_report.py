@@ -16,6 +16,6 @@ async def audit_report(params: AuditReport = AuditReport()) -> State[Any]:  # no
     """Write a report on what was run, by whom, and what became of it."""
     async with concluding() as end:
         written = await write_audit_report(params)
-        await show_audit_report(written.period)
+        await show_audit_report(written.period, written.home)
         end.state = reported_state(written)
     return end.state

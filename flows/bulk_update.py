@@ -9,16 +9,22 @@ from prefect.runtime import flow_run
 
 from schemas.parameters import BulkUpdate, Mode
 from tasks.approval import obtain_approval
-from tasks.artifacts import Progress, name_of_run, show_plan, show_result
-from tasks.final_state import concluding
+from tasks.artifacts import name_of_run, show_plan, show_result
+from tasks.final_state import concluding, final_state
 from tasks.finish import reconcile, write_report
 from tasks.patch import PATCHES
 from tasks.prepare import check_safety, list_inventory, plan_changes, read_devices
 from tasks.server_login import ServerLogin
-from tasks.session import PatchedBatch, RunSteps, Session, carry_out, final_state, open_session, stopping_in_good_order
-
-BATCHES_UNDER_WAY = 3
-"""While one batch's SIMs are patched, the next one's endpoints are: then the call budget never idles."""
+from tasks.session import (
+    BATCHES_UNDER_WAY,
+    PatchedBatch,
+    RunSteps,
+    Session,
+    carry_out,
+    open_session,
+    stopping_in_good_order,
+)
+from tasks.waves import Wave, decide
 
 
 def run_name() -> str:
@@ -43,29 +49,49 @@ async def approve(session: Session) -> None:
 
 
 async def patch_batches(session: Session) -> list[PatchedBatch]:
-    """A few batches at a time, in order, while no other run sends to this carrier."""
-    window = asyncio.Semaphore(BATCHES_UNDER_WAY)
+    """The waves, one after the other: each as far as the one before it lets it begin."""
     batches: list[PatchedBatch] = []
-    under_way: list[asyncio.Task[None]] = []
-    progress = Progress(session.applying.batch_count)
-    await progress.begin()
-    async with session.applying.turn():
-        for work in session.applying.batches():
-            await window.acquire()
-            batches.append(session.begin_batch(work))
-            pair = asyncio.create_task(patch_pair(session, batches[-1], progress))
-            pair.add_done_callback(lambda _: window.release())
-            under_way.append(pair)
-        await session.all_done(under_way)
+    await session.begin_sending()
+    async with session.in_prefect.heeded():
+        for wave in session.applying.turns.waves:
+            began = session.run.ledger.clock()
+            sent = await patch_wave(session, wave)
+            batches += sent
+            await decide(session, wave, began, sent=bool(sent))
+    session.end_sending()
     return batches
 
 
-async def patch_pair(session: Session, batch: PatchedBatch, progress: Progress) -> None:
+async def patch_wave(session: Session, wave: Wave) -> list[PatchedBatch]:
+    """A few batches at a time, in order. A pause or a stop leaves the rest at once; a pause lets others send."""
+    window = asyncio.Semaphore(BATCHES_UNDER_WAY)
+    batches: list[PatchedBatch] = []
+    session.begin_wave(wave)
+    while session.applying.turns.left(wave):
+        under_way: list[asyncio.Task[None]] = []
+        async with session.heeding_pauses(), session.applying.turn(wave):
+            await session.complete_pairs()
+            while session.begins_more(wave):
+                await window.acquire()
+                if not session.begins_more(wave):  # someone paused or stopped it meanwhile
+                    window.release()
+                    break
+                batches.append(session.begin_batch(session.applying.turns.next_batch(wave)))
+                pair = asyncio.create_task(patch_pair(session, batches[-1]))
+                pair.add_done_callback(lambda _: window.release())
+                under_way.append(pair)
+            await session.all_done(under_way)
+            await session.complete_pairs()
+            await session.leave_rest(wave)
+        await session.stay_paused()
+    return batches
+
+
+async def patch_pair(session: Session, batch: PatchedBatch) -> None:
     """One batch: its first halves, then the second halves that may follow."""
     for half in batch.halves:  # the ignore: Prefect's types forget that this is awaited
         await session.stop_if_fatal(await PATCHES[half](session, batch, return_state=True))  # type: ignore[misc]
-    if await session.end_batch(batch):
-        await progress.batch_done()
+    await session.end_batch(batch)
 
 
 STEPS = RunSteps(

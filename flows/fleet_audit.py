@@ -9,8 +9,9 @@ from tasks.artifacts import show_audit
 from tasks.final_state import concluding
 from tasks.fleet_audit import (
     AuditSteps,
-    audit,
+    archive_old_runs,
     audited_state,
+    carry_out,
     explain_changes,
     explain_runs,
     list_fleet,
@@ -31,14 +32,16 @@ STEPS = AuditSteps(
 async def fleet_audit(account: str = "") -> State[Any]:
     """List the whole fleet and report what is split, what costs money for nothing, and what drifted.
 
-    It also keeps what the carrier's events say of the runs since, because the carrier forgets them.
+    It also keeps what the carrier's events say of the runs since, because the carrier forgets them. Where
+    SIMTANDEM_ARCHIVE_AFTER_DAYS is set, it archives runs of long ago.
 
     Args:
         account: Leave empty, or name one of the settings file, where it has several.
 
     """
     async with concluding() as end, open_audit(account) as session:
-        document = await audit(session, STEPS)
-        await show_audit(document)
+        document = await carry_out(session, STEPS)
+        await show_audit(document, session.settings)
+        await archive_old_runs(session)
         end.state = audited_state(document, session.record_head())
     return end.state

@@ -23,20 +23,22 @@ from tasks.inbox import (
 
 
 @flow(name="scheduled-updates", validate_parameters=True)
-async def scheduled_updates(to: Wish = Wish.AS_IN_FILE, account: str = "") -> State[Any]:
+async def scheduled_updates(to: Wish = Wish.AS_IN_FILE, account: str = "", *, urgent: bool = False) -> State[Any]:
     """Take the CSVs of the inbox (SIMTANDEM_INBOX), and bring devices to their status when it is time.
 
     Args:
         to: The status for rows without one of their own.
         account: Leave empty for all accounts of the settings file, or name one.
+        urgent: Only look into the folder urgent of the inbox. Any other look does so first.
 
     """
-    looks = Looks(account)
+    looks = Looks(account, urgent=urgent)
     for each in looks.accounts:
         with looks.of(each) as desks:
-            async with open_desk(each) as desk:
-                desks.append(desk)
-                await look(desk, to)
+            for lane in looks.lanes:
+                async with open_desk(each, urgent=lane) as desk:
+                    desks.append(desk)
+                    await look(desk, to)
     return looks.state()
 
 
@@ -45,6 +47,6 @@ async def look(desk: Desk, to: Wish) -> None:
     await take_new_files(desk, to)
     while (began := await begin_what_is_due(desk)) is not None:
         with handed(began):
-            await desk.hear(await bulk_update(began.request, return_state=True))
+            await desk.hear(began, await bulk_update(began.request, return_state=True))
         await record_the_end(desk, began)
     await put_files_away(desk)

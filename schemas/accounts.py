@@ -14,8 +14,17 @@ DEFAULT = "default"
 """The account of settings that name none, and of every run recorded before accounts had names."""
 
 _NAME = re.compile(r"[a-z0-9](?:[a-z0-9-]{0,38}[a-z0-9])?")
-FOLDERS_OF_INBOX = ("taken", "processed", "refused")
+URGENT = "urgent"
+"""The folder of an inbox whose files go before all others."""
+FOLDERS_OF_INBOX = ("taken", "processed", "refused", URGENT)
 """Folders in an inbox, where an account with a section has one, too."""
+
+
+def folder_in(inbox: str, name: str) -> str:
+    """The address of a folder in an inbox, which is a path or a URL."""
+    base, mark, query = inbox.partition("?") if "://" in inbox else (inbox, "", "")
+    return f"{base.rstrip('/')}/{name}{mark}{query}"
+
 
 NAME_RULE = (
     "a name has 1 to 40 of a-z, 0-9 and -, begins and ends with a letter or digit, and is none of "

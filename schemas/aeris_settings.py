@@ -35,6 +35,9 @@ class AerisSettings(BaseModel):
     aeradmin_not_activated: Literal["assigned", "refuse"] = Field(
         default="assigned", description="AerAdmin: what result code 1047 means; `refuse`: rows with it are refused"
     )
+    aeradmin_assigned_to_billed: bool = Field(
+        default=False, description="AerAdmin: 1: the contract lets a new SIM be billed at once, not provisioned first"
+    )
     aeradmin_change_method: str = Field(default="", description="AerAdmin: HTTP method of Update Device State")
     aeradmin_change_path: str = Field(
         default="", description="AerAdmin: its path below AerAdmin_WS_5_0, perhaps with `{id}` and `{word}`"
@@ -70,4 +73,10 @@ class AerisSettings(BaseModel):
     )
     iot_accelerator_shows_within_s: float = Field(
         default=3600.0, ge=0, le=604_800, description="IoT Accelerator: so long a request may take, then it is unknown"
+    )
+    iot_accelerator_lost_within_s: float = Field(
+        default=300.0,
+        ge=0,
+        le=86_400,
+        description="IoT Accelerator: so long a request without an answer is looked for; it is never sent again",
     )

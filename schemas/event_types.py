@@ -151,6 +151,13 @@ STATUS_AFTER: Final[Mapping[int, tuple[Half, SimStatus | EndpointStatus]]] = {
 RELEASED, ASSIGNED = 50, 51
 """The types that say a SIM was taken from an endpoint, or given to one."""
 
+CREATE_PDP_CONTEXT: Final = 3
+ATTACHES: Final = (1, 2, CREATE_PDP_CONTEXT)
+"""The types that say a device has attached to a network; a data session may be refused, which its description says."""
+ORGANISATION_BLOCKED: Final = 12
+ALERTS: Final = (CREATE_PDP_CONTEXT, 11, ORGANISATION_BLOCKED, 19, 21)
+"""The types that say a device, or its organisation, has no service any more; of data sessions those refused."""
+
 
 def type_of(number: int, words: str = "") -> EventType:
     """The type with this number; one that isn't in the catalogue gets the carrier's `words` for a name."""

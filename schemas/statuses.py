@@ -85,6 +85,7 @@ class StoppedBy(StrEnum):
     OPERATOR = "operator"  # Ctrl-C, or a signal to the command
     PREFECT = "prefect"  # the flow run was cancelled
     STOP_RULE = "stop_rule"  # too many devices of a batch failed
+    WAVE = "wave"  # too much went wrong in a wave, or nobody let the next one begin
     ERROR = "error"  # the run could not continue, as on a full disk
     KILLED = "killed"  # its process ended, and nobody recorded why
 

@@ -19,16 +19,21 @@ ICCID = r"^[0-9]{19,20}$"
 _MOMENT = {"time_unit": "ms", "time_zone": "UTC"}
 
 
-class _Table(pa.DataFrameModel):
+class Table(pa.DataFrameModel):
+    """A table whose columns are exactly those named, of exactly those types."""
+
     class Config:
+        """No other columns, and nothing converted on the way."""
+
         strict = True
         coerce = False
 
 
-class Devices(_Table):
+class Devices(Table):
     """What an operator asks for: one usable input row each, at least one of the three ids and one of the wishes given.
 
-    `owners` is a text as in `simtandem.domain.ownership`.
+    `owners` is a text as in `simtandem.domain.ownership`. `named_as` is the id by which an earlier run's list named the
+    device, where these ids are from its record.
     """
 
     row: Series[pl.Int64] = pa.Field(ge=2, unique=True)
@@ -37,9 +42,10 @@ class Devices(_Table):
     iccid: Series[pl.String] = pa.Field(nullable=True, str_matches=ICCID)
     desired: Series[pl.String] = pa.Field(nullable=True)
     owners: Series[pl.String] = pa.Field(nullable=True)
+    named_as: Series[pl.String] | None = pa.Field(nullable=True)
 
 
-class Rejected(_Table):
+class Rejected(Table):
     """Input rows that can't be used, one line each: where, what stood there, and why it won't do."""
 
     row: Series[pl.Int64] = pa.Field(ge=2, unique=True)
@@ -48,14 +54,14 @@ class Rejected(_Table):
     reason: Series[pl.String]
 
 
-class Repeats(_Table):
+class Repeats(Table):
     """Input rows that ask again for what row `same_as` asks; the device is changed once."""
 
     row: Series[pl.Int64] = pa.Field(ge=2, unique=True)
     same_as: Series[pl.Int64] = pa.Field(ge=2)
 
 
-class Inventory(_Table):
+class Inventory(Table):
     """What the carrier holds: one device each. Without endpoint, or endpoint without SIM: those columns are null."""
 
     sim_id: Series[pl.String] = pa.Field(nullable=True, str_matches=ID)
@@ -65,7 +71,7 @@ class Inventory(_Table):
     endpoint_status: Series[pl.String] = pa.Field(nullable=True)
 
 
-class Owners(_Table):
+class Owners(Table):
     """Whose a SIM is: organisations' ids, null where there is none."""
 
     sim_id: Series[pl.String] = pa.Field(unique=True, str_matches=ID)
@@ -74,13 +80,14 @@ class Owners(_Table):
     issuer_org_id: Series[pl.String] = pa.Field(nullable=True, str_matches=DIGITS)
 
 
-class Plan(_Table):
+class Plan(Table):
     """What is to be done for each usable input row, repeats included, sorted by `row`.
 
     `sim_step` and `endpoint_step` say which halves get a call, `first` which of the two halves goes first. `*_after` is
     where the halves should be in the end (null where the row is refused or that half does not exist). `owners_*` are
     texts as in `simtandem.domain.ownership`, null where no owner is asked for; owners change in the SIM's step.
-    `desired` is null where the row asks for owners alone.
+    `desired` is null where the row asks for owners alone. `named_as` is the id in the list, where the carrier has
+    another one for that SIM; else null.
     """
 
     row: Series[pl.Int64] = pa.Field(ge=2, unique=True)
@@ -101,9 +108,10 @@ class Plan(_Table):
     reason: Series[pl.String]
     newly_billed: Series[pl.Boolean]
     same_as: Series[pl.Int64] = pa.Field(nullable=True)
+    named_as: Series[pl.String] = pa.Field(nullable=True)
 
 
-class Outcomes(_Table):
+class Outcomes(Table):
     """How planned steps ended, one line a step."""
 
     row: Series[pl.Int64] = pa.Field(ge=2)
@@ -114,11 +122,11 @@ class Outcomes(_Table):
     error: Series[pl.String]
 
 
-class Results(_Table):
+class Results(Table):
     """What became of every input row, rejected ones included, sorted by `row`.
 
     `before` and `after` are the pair's statuses. `owners` are those that were asked for, with what they were and are;
-    null where nothing was asked.
+    null where nothing was asked. `named_as` is as in `Plan`.
     """
 
     row: Series[pl.Int64] = pa.Field(ge=2, unique=True)
@@ -138,9 +146,10 @@ class Results(_Table):
     owners: Series[pl.String] = pa.Field(nullable=True)
     owners_before: Series[pl.String] = pa.Field(nullable=True)
     owners_after: Series[pl.String] = pa.Field(nullable=True)
+    named_as: Series[pl.String] = pa.Field(nullable=True)
 
 
-class Events(_Table):
+class Events(Table):
     """Events of the carrier, one line each, those of types nobody knows as well. `name` is the type in words.
 
     `at` is null where the carrier's text for it can't be read; `source` is one of `schemas.event_types.EventSource`.
@@ -158,7 +167,7 @@ class Events(_Table):
     endpoint_id: Series[pl.String] = pa.Field(nullable=True, str_matches=ID)
 
 
-class Managed(_Table):
+class Managed(Table):
     """Where simtandem last put each device, one line a SIM.
 
     `desired`, `sim_status` and `endpoint_status` are null where the last run left the device partly changed: then
@@ -175,7 +184,7 @@ class Managed(_Table):
     row: Series[pl.Int64]
 
 
-class Steps(_Table):
+class Steps(Table):
     """Halves that simtandem changed, or may have: whose id, to what, when, and by which row of which run."""
 
     half: Series[pl.String] = pa.Field(isin=[*Half])
@@ -190,7 +199,7 @@ PAIR = "pair"
 """In place of a half: the SIM is the same, and its endpoint is another one."""
 
 
-class Changes(_Table):
+class Changes(Table):
     """Halves that had one status at a first look, at `since`, and another at a second one, at `seen`.
 
     Of a `PAIR` the endpoint it had and has stand in place of the statuses, as `endpoint 42` or `no endpoint`.
@@ -219,12 +228,12 @@ class Explained(Changes):
     explanation: Series[pl.String]
 
 
-class Findings(_Table):
+class Findings(Table):
     """What an audit found, one line for each device and kind of finding, sorted by kind and device.
 
-    `charged`: the SIM costs money for nothing. `repair` is the status that ends the finding, null where none does;
-    `remedy` says what to do. `since` is since when it is so, as `known_from` says: the ledger, an event, or the
-    audit that saw it first, which may be long after.
+    `charged`: the SIM costs money for nothing, null where nobody knows. `repair` is the status that ends the finding,
+    null where none does; `remedy` says what to do. `since` is since when it is so, as `known_from` says: the ledger, an
+    event, or the audit that saw it first, which may be long after.
     """
 
     finding: Series[pl.String] = pa.Field(isin=[*Finding])
@@ -233,7 +242,7 @@ class Findings(_Table):
     endpoint_id: Series[pl.String] = pa.Field(nullable=True)
     now: Series[pl.String]
     expected: Series[pl.String]
-    charged: Series[pl.Boolean]
+    charged: Series[pl.Boolean] = pa.Field(nullable=True)
     since: Series[pl.Datetime] = pa.Field(nullable=True, dtype_kwargs=_MOMENT)
     known_from: Series[pl.String]
     repair: Series[pl.String] = pa.Field(nullable=True)
@@ -241,6 +250,7 @@ class Findings(_Table):
     explanation: Series[pl.String]
 
 
-def empty(table: type[_Table]) -> pl.DataFrame:
-    """No rows, the right columns."""
-    return pl.DataFrame(schema={name: column.dtype.type for name, column in table.to_schema().columns.items()})
+def empty(table: type[Table]) -> pl.DataFrame:
+    """No rows, the right columns, without those that need not be there."""
+    columns = table.to_schema().columns
+    return pl.DataFrame(schema={name: column.dtype.type for name, column in columns.items() if column.required})

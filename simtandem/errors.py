@@ -9,7 +9,8 @@
     │   ├── CarrierUnavailable          4   no usable answer within the attempts and the time allowed
     │   └── AuthenticationFailed        4   the carrier refused the login
     ├── LedgerError                     1   the record can't be kept, so nothing more is sent
-    │   └── LedgerUnavailable           1   its database does not answer, or the connection was lost
+    │   ├── LedgerUnavailable           1   its database does not answer, or the connection was lost
+    │   └── StoreError                  1   the store of the runs' files can't be used, or has another file
     ├── OrchestrationError              1   the Prefect server can't be started or reached
     └── Interrupted                   130   the operator stopped the run; what was done is recorded
 
@@ -55,9 +56,7 @@ class UnrecognisedInput(InputError):
     `plain` says the same without a quotation, for everyone else: a form may have named a file with secrets.
     """
 
-    remedy: ClassVar[str] = (
-        "Check that the file is the device CSV that you meant; export workbooks and PDFs as CSV first."
-    )
+    remedy: ClassVar[str] = "Check that the file is the device list that you meant: CSV, or an Excel workbook (.xlsx)."
 
     def __init__(self, message: str, plain: str = "") -> None:
         super().__init__(message)
@@ -94,7 +93,7 @@ class CarrierRefused(CarrierError):
     """
 
     remedy: ClassVar[str] = (
-        "Read the reason of each row in `results.csv`; correct the rows, then `simtandem retry RUN`."
+        "Read the reason of each row in `results.csv`; correct the rows in the list, then apply it again."
     )
 
     def __init__(
@@ -134,12 +133,36 @@ def _rebuild_unavailable(message: str, maybe_processed: bool, status: int | None
 
 
 class AuthenticationFailed(CarrierError):
-    """The carrier refused the login: the token is wrong or revoked, or the account is locked for some minutes."""
+    """The carrier refused the login: wrong or revoked token, key or password, or an account locked for some minutes.
+
+    Of a change that was answered so, and so was not carried out, `status` is the HTTP status, and `attempts` how often
+    it was sent. `maybe_processed`: a change was not answered, and reading it back was answered so. Without either it is
+    about something else, or nothing was sent.
+    """
 
     exit_code = 4
     remedy: ClassVar[str] = (
-        "Set a valid application token. If the carrier accepts the refused one again, run `simtandem retry-token`."
+        "Set a valid token, key or password. If the carrier accepts the refused one again, run `simtandem retry-token`."
     )
+
+    def __init__(
+        self, message: str, *, status: int | None = None, attempts: int = 0, maybe_processed: bool = False
+    ) -> None:
+        super().__init__(message)
+        self.status = status
+        self.attempts = attempts
+        self.maybe_processed = maybe_processed
+
+    def of_change(self, status: int | None, attempts: int) -> "AuthenticationFailed":
+        """The same, of a change that was answered so."""
+        return AuthenticationFailed(str(self), status=status, attempts=attempts)
+
+    def __reduce__(self) -> tuple[object, ...]:
+        return (_rebuild_failed, (str(self), self.status, self.attempts, self.maybe_processed))
+
+
+def _rebuild_failed(message: str, status: int | None, attempts: int, maybe_processed: bool) -> AuthenticationFailed:  # noqa: FBT001 - see above
+    return AuthenticationFailed(message, status=status, attempts=attempts, maybe_processed=maybe_processed)
 
 
 class LedgerError(SimtandemError):
@@ -154,6 +177,15 @@ class LedgerUnavailable(LedgerError):
     """The ledger's database does not answer, restarts, or the connection was lost. It may answer again soon."""
 
     remedy: ClassVar[str] = "Wait until the database answers, then run the command again."
+
+
+class StoreError(LedgerError):
+    """The store of the runs' files can't be reached or written, or what is there is not what was put there."""
+
+    remedy: ClassVar[str] = (
+        "Check `SIMTANDEM_STORE`, the network, this host's credentials for the store and the room there; then run the "
+        "command again."
+    )
 
 
 class OrchestrationError(SimtandemError):

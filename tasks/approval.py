@@ -8,11 +8,8 @@ What Prefect says of question and answer can be written by anyone who may use it
 the ledger knows that this flow run asked, under that key, about that plan, with the very request that it has now.
 """
 
-import hashlib
-import json
 from dataclasses import dataclass, replace
 from enum import StrEnum
-from pathlib import Path
 from typing import NoReturn
 from uuid import UUID
 
@@ -20,17 +17,15 @@ from prefect.context import FlowRunContext
 from prefect.input import RunInput
 from pydantic import Field
 
-from schemas.parameters import BulkUpdate
-from simtandem.domain.verdicts import moved_between
 from simtandem.errors import PlanRefused
 from simtandem.ledger.records import RunState
 from simtandem.ledger.store import Ledger
-from simtandem.runs import prepare
+from simtandem.runs import prepare, waiting_run
 from simtandem.runs.finish import finish
 from simtandem.runs.four_eyes import Login, Person, SharedLogin, objection, person, require_somebody
 from simtandem.runs.run import require_account
-from simtandem.runs.run_folder import RunFolder
 from simtandem.runs.summary import waiting
+from simtandem.runs.waiting_run import request_hash
 from simtandem.text.escaping import markdown, prose
 from tasks.artifacts import show_approval
 from tasks.session import Session
@@ -94,11 +89,6 @@ async def obtain_approval(session: Session, login: Login | None = None) -> None:
         await _go_on(case, case.answer)
 
 
-def _not_asked(request: BulkUpdate) -> set[str]:
-    """What is no part of the question; an account that is not named neither, as before accounts had names."""
-    return {"accept_large"} if request.account else {"accept_large", "account"}
-
-
 @dataclass(frozen=True, slots=True)
 class _Case:
     """What is to be decided, who asks for it, and what was answered so far, as far as the ledger knows of a question.
@@ -125,7 +115,8 @@ class _Case:
     async def of(cls, session: Session, flow_run: UUID, login: Login) -> "_Case":
         """The case of this flow run as it is."""
         run = session.run
-        request = hashlib.sha256(run.request.model_dump_json(exclude=_not_asked(run.request)).encode()).hexdigest()
+        waiting_run.find(run, str(flow_run))
+        request = request_hash(run.request)
         case = cls(session, flow_run, login, request, person(await login.asked(flow_run), run.request.requested_by))
         if case.asked_by is not None:
             run.origin = {**(run.origin or {}), **case.asked_by.as_record("requested_by")}
@@ -195,13 +186,13 @@ def _waiting_is_possible() -> UUID | None:
 
 
 async def _wait(case: _Case, why: str) -> NoReturn:
-    session, run, note = case.session, case.session.run, _WaitingNote(case.session, case.flow_run)
-    plan, moved = run.folder.plan_counts(), note.moved()
+    session, run = case.session, case.session.run
+    plan, moved = run.folder.plan_counts(), waiting_run.moved(run)
     key, told = new_key(case.times + 1, case.digest, run.run_id), waiting(plan, why, run.lifecycle)
     asked = {"flow_run": str(case.flow_run), "key": key, "digest": case.digest, "request": case.request}
     by = case.asked_by.as_record("requested_by") if case.asked_by else {}
+    _take(session)
     run.ledger.record_state(run.run_id, RunState.WAITING, {**asked, **by, "why": why or "asked for"})
-    note.leave()
     await show_approval(session, why, moved)
     form = Approval.with_initial_data(
         description=markdown(
@@ -230,41 +221,21 @@ async def _refuse(case: _Case, answer: Approval) -> NoReturn:
 
 
 def _settle(session: Session) -> None:
-    flow_run = _waiting_is_possible()
-    if flow_run is not None:
-        _WaitingNote(session, flow_run).settle()
+    """What waited is this run now, where it is one that can wait."""
+    if _waiting_is_possible() is not None:
+        _take(session)
+
+
+def _take(session: Session) -> None:
+    """Only this process continues the flow run. Raises `PlanRefused` where another one does."""
+    if waiting_run.take(session.run):
+        return
+    refusal = "Another process continues this run, on this host or another one. Nothing was sent here."
+    finish(session.run, RunState.REFUSED, why=refusal)
+    raise PlanRefused(refusal, "Not approved")
 
 
 async def _excess(session: Session) -> str:
     """What the safety gate has against the plan; nothing where it passes."""
     refusal = await prepare.foreseen_refusal(session.run, session.carrier)
     return refusal.partition("\n")[0]
-
-
-class _WaitingNote:
-    """Which run of this flow run waited last, so that the next one can say what moved since."""
-
-    def __init__(self, session: Session, flow_run: UUID) -> None:
-        self._run = session.run
-        self._file: Path = session.run.settings.home / "waiting" / f"{flow_run}.json"
-        self._waited: str = json.loads(self._file.read_text())["run_id"] if self._file.exists() else ""
-
-    def moved(self) -> list[dict[str, object]]:
-        """Rows whose plan differs from the one that was shown last."""
-        before = RunFolder(self._run.settings.runs_folder / self._waited)
-        if not self._waited or not before.has("plan.parquet"):
-            return []
-        return moved_between(
-            before.table("plan.parquet"), self._run.folder.table("plan.parquet"), self._run.lifecycle
-        ).to_dicts()
-
-    def leave(self) -> None:
-        """This run waits now."""
-        self._file.parent.mkdir(parents=True, exist_ok=True)
-        self._file.write_text(json.dumps({"run_id": self._run.run_id}))
-
-    def settle(self) -> None:
-        """It waits no more: this run continues where that one stood."""
-        if self._waited:
-            self._run.ledger.record_state(self._waited, RunState.CONTINUED, {"as": self._run.run_id})
-        self._file.unlink(missing_ok=True)

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 from prefect import task
@@ -14,6 +15,8 @@ from simtandem.ledger.store import Ledger
 from simtandem.runs import audit_report
 from simtandem.runs.run import head_in_errors, newest_head
 from simtandem.text import escaping
+from tasks.file_links import note_files
+from tasks.ledger_wait import once_it_answers
 from tasks.run_settings import settings_of_run
 
 
@@ -23,6 +26,7 @@ class WrittenReport:
 
     period: audit_report.PeriodReport
     record: str
+    home: Path
 
 
 @task(name="write audit report", cache_policy=NO_CACHE)
@@ -30,9 +34,12 @@ async def write_audit_report(params: AuditReport) -> WrittenReport:
     """Report on the runs of the period, in every format asked for; returns what was written."""
     settings, today = await settings_of_run(params.account), datetime.now(UTC).date()
     since, until = (params.since, params.until or today) if params.since else audit_report.last_month(today)
-    with Ledger.open(settings.ledger(), heads_file=settings.heads_file) as ledger, head_in_errors(ledger):
+    opened = await once_it_answers(lambda: Ledger.open(settings.ledger(), heads_file=settings.heads_file))
+    with opened as ledger, head_in_errors(ledger):
         period = audit_report.export_period(ledger, settings, since, until, params.formats)
-        return WrittenReport(period, newest_head(ledger))
+        for path in period["files"].values():
+            note_files(settings.home, f"{Path(path).parent.relative_to(settings.home)}/")
+        return WrittenReport(period, newest_head(ledger), settings.home)
 
 
 def reported_state(written: WrittenReport) -> State[Any]:

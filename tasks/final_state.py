@@ -7,10 +7,8 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
-from prefect.client.orchestration import get_client
 from prefect.client.schemas.objects import State, StateDetails
-from prefect.context import FlowRunContext
-from prefect.states import Cancelled, Failed
+from prefect.states import Cancelled, Completed, Failed
 
 from simtandem.errors import (
     AuthenticationFailed,
@@ -22,12 +20,15 @@ from simtandem.errors import (
     PlanRefused,
     SimtandemError,
 )
+from simtandem.ledger.records import RunState
+from simtandem.reports.run_document import Document, recorded_document
+from simtandem.runs.summary import ending, only_planned
+from simtandem.runs.takeover import EndedElsewhere
 from simtandem.text import escaping
 from simtandem.text.redaction import redacted
+from tasks.this_flow_run import ASKED_S, this_flow_run
 
 log = logging.getLogger("simtandem.concluding")
-
-_PATIENCE_S = 4.0
 
 STATE_NAMES: dict[type[SimtandemError], str] = {
     InputError: "Input unusable",
@@ -52,6 +53,8 @@ async def concluding() -> AsyncIterator[End]:
     end = End()
     try:
         yield end
+    except EndedElsewhere as ended:
+        end.state = await _as_it_ended(ended)
     except SimtandemError as error:
         end.state = state_after(error)
     except Exception as error:
@@ -70,19 +73,54 @@ def state_after(error: SimtandemError) -> State[Any]:
     return Failed(name=name, message=escaping.state(message), data=error)
 
 
-async def _let_it_stand(state: State[Any]) -> None:
-    """Have Prefect keep that state, also of a run that someone cancels after its end.
+def final_state(document: Document, trouble: str = "", record: str = "") -> State[Any]:
+    """How the flow run ends: completed if all is as asked, failed if something is left to do.
 
-    Of a run that is being cancelled Prefect takes no other state than `Cancelled`, and calls it that minutes later.
+    `trouble` is the first row that is not as asked, `record` the head of the run's record.
     """
-    context = FlowRunContext.get()
-    if context is None or context.flow_run is None:
+    message = ending(document, trouble, record)
+    if document["exit_code"] == Interrupted.exit_code:
+        return Cancelled(message=escaping.state(message))
+    if document["exit_code"] == 0:
+        return Completed(message=escaping.state(message))
+    name = "Rows refused" if only_planned(document) else "Not in sync"
+    name = "Plan refused" if document["exit_code"] == PlanRefused.exit_code else name
+    return Failed(name=name, message=escaping.state(message))
+
+
+async def _as_it_ended(ended: EndedElsewhere) -> State[Any]:
+    """The state of a flow run that another process carried out: what that one said, else what its record says."""
+    run_id, detail = ended.run.record.run_id, ended.run.detail
+    now = await _state_now()
+    if now is not None and now.is_final():
+        return State(type=now.type, name=now.name, message=now.message)
+    if (document := recorded_document(detail)) is not None:
+        return final_state(document)
+    told = f"{detail.get('error', '')} Run {run_id}.".strip()
+    make = Cancelled if ended.run.state is RunState.INTERRUPTED else Failed
+    return make(message=escaping.state(told))
+
+
+async def _let_it_stand(state: State[Any]) -> None:
+    """Have Prefect keep that state, also of a run that someone cancels or suspends after its end.
+
+    Of a run that is being cancelled Prefect takes no other state than `Cancelled`, and calls it that minutes later; one
+    that is suspended fails where nobody resumes it.
+    """
+    now = await _state_now()
+    if now is None or not (now.is_paused() or (now.is_cancelling() and not state.is_cancelled())):
         return
+    mine = state.model_copy(update={"state_details": StateDetails()})  # the client writes into them
+    await _state_now(mine)
+
+
+async def _state_now(wanted: State[Any] | None = None) -> State[Any] | None:
+    """The state of this flow run, after it was set where one is wanted; None where that can't be said."""
     try:
-        async with asyncio.timeout(_PATIENCE_S), get_client() as client:
-            now = (await client.read_flow_run(context.flow_run.id)).state
-            if now is not None and now.is_cancelling() and not state.is_cancelled():
-                mine = state.model_copy(update={"state_details": StateDetails()})  # the client writes into them
-                await client.set_flow_run_state(context.flow_run.id, mine, force=True)
+        async with asyncio.timeout(ASKED_S), this_flow_run() as flow_run:
+            if flow_run is not None and wanted is not None:
+                await flow_run.show(wanted)
+            return await flow_run.state() if flow_run is not None else None
     except Exception as error:  # noqa: BLE001 - the ledger has it; after any error the run has ended
-        log.info("Whether the run is being cancelled could not be read: %s", error)
+        log.info("The state of the flow run could not be read or set: %s", error)
+        return None

@@ -1,5 +1,6 @@
 """Tasks of an audit of the whole fleet. None of them changes anything at the carrier."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -12,17 +13,21 @@ from prefect.states import Completed
 
 from simtandem.carriers.protocol import Carrier
 from simtandem.reports.audit_document import AuditDocument
-from simtandem.runs import audit_output, change_evidence, fleet_audit
-from simtandem.runs.pipeline import AuditSteps, audit
+from simtandem.runs import audit_output, change_evidence, fleet_audit, old_runs
+from simtandem.runs.audit_pipeline import AuditSteps, carry_out
 from simtandem.runs.run import newest_head
+from simtandem.settings import Settings
 from simtandem.text import escaping
+from tasks.file_links import note_files
+from tasks.ledger_wait import once_it_answers
 from tasks.run_settings import settings_of_run
 from tasks.session import origin
 
 __all__ = [
     "AuditSteps",
-    "audit",
+    "archive_old_runs",
     "audited_state",
+    "carry_out",
     "explain_changes",
     "explain_runs",
     "list_fleet",
@@ -38,6 +43,11 @@ class AuditSession:
     audit: fleet_audit.Audit
     carrier: Carrier
 
+    @property
+    def settings(self) -> Settings:
+        """The settings of the account that is audited."""
+        return self.audit.settings
+
     def record_head(self) -> str:
         """The head of the audit's record, as messages show it."""
         return newest_head(self.audit.ledger, self.audit.run_id)
@@ -49,7 +59,10 @@ async def open_audit(account: str = "") -> AsyncIterator[AuditSession]:
 
     What ends it is recorded and raised on.
     """
-    with fleet_audit.auditing_of(await settings_of_run(account), origin()) as audit:
+    settings = await settings_of_run(account)
+    begun = await once_it_answers(lambda: fleet_audit.Audit.begin(settings, origin()))
+    with fleet_audit.auditing(begun) as audit:
+        note_files(audit.settings.home, f"runs/{audit.run_id}/")
         async with audit.carrier() as carrier:
             yield AuditSession(audit, carrier)
 
@@ -78,6 +91,12 @@ async def explain_runs(session: AuditSession) -> int:
 async def write_audit(session: AuditSession) -> AuditDocument:
     """Judge every pair; write findings, repairs and page."""
     return audit_output.finish(session.audit, fleet_audit.judge(session.audit))
+
+
+@task(name="archive old runs", cache_policy=NO_CACHE)
+async def archive_old_runs(session: AuditSession) -> int:
+    """Move the details of old runs out of the ledger, where the settings say how old that is. Returns of how many."""
+    return len(await asyncio.to_thread(old_runs.archive_old_runs, session.audit.ledger, session.audit.settings))
 
 
 def audited_state(document: AuditDocument, record: str = "") -> State[Any]:

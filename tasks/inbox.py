@@ -10,14 +10,15 @@ from prefect.cache_policies import NO_CACHE
 from prefect.client.schemas.objects import State
 from prefect.states import Completed, Failed
 
-from schemas.accounts import DEFAULT
+from schemas.accounts import DEFAULT, URGENT
 from schemas.parameters import Wish
 from schemas.statuses import Target
 from simtandem.errors import AuthenticationFailed, InputError, SimtandemError
 from simtandem.inbox.due_rows import device_lookup, warnings
 from simtandem.inbox.due_runs import Began, DueRuns, due_runs
-from simtandem.inbox.pickup import Inbox, open_inbox, without_account
-from simtandem.inbox.pickup_summary import STATE_NAMES, Concern, LookSummary
+from simtandem.inbox.due_selections import selection_lookup
+from simtandem.inbox.pickup import LANES, Inbox, open_inbox, without_account
+from simtandem.inbox.pickup_summary import NOTHING_DUE, STATE_NAMES, Concern, LookSummary, nothing_due
 from simtandem.ledger.schedule_records import Arrival, ScheduleState
 from simtandem.ledger.schedules import Schedules
 from simtandem.ledger.store import Ledger
@@ -26,6 +27,7 @@ from simtandem.runs.run import newest_head
 from simtandem.settings import Settings, account_names, chosen_account
 from simtandem.text import escaping
 from tasks.artifacts import show_arrivals
+from tasks.ledger_wait import once_it_answers
 from tasks.run_settings import settings_of_run
 
 
@@ -58,7 +60,7 @@ class Desk:
     def _of_nobody(self) -> dict[str, str]:
         """Files in the inbox itself where no account is served from there. The first account reports them."""
         accounts = account_names()
-        if DEFAULT in accounts or self._settings.account != accounts[0]:
+        if self.schedules.urgent or DEFAULT in accounts or self._settings.account != accounts[0]:
             return {}
         return without_account(self._settings)
 
@@ -67,7 +69,10 @@ class Desk:
         if not self._asked:
             self._asked = True
             lookup = device_lookup(self._settings, self.schedules.ledger)
-            self._work = self._stack.enter_context(due_runs(self.schedules, self._settings, lookup=lookup))
+            select = selection_lookup(self._settings, self.schedules.ledger)
+            self._work = self._stack.enter_context(
+                due_runs(self.schedules, self._settings, lookup=lookup, select=select)
+            )
             if self._work is None:
                 self.summary.note("another run carries out what is due")
         if self._work is None or self._over:
@@ -82,10 +87,14 @@ class Desk:
                 self.summary.left_out(found)
             self._told = len(self._work.left_out)
 
-    async def hear(self, state: State[Any]) -> None:
-        """How Prefect says a run of what is due ended: what keeps it from the carrier keeps all others, too."""
+    async def hear(self, began: Began, state: State[Any]) -> None:
+        """How Prefect says a run of what is due ended: what keeps it from the carrier keeps all others, too.
+
+        Where the run selects, its input may be what is wrong, and that is its own.
+        """
         error = await state.aresult(raise_on_failure=False) if state.is_failed() else None
-        if isinstance(error, AuthenticationFailed | InputError):
+        own = isinstance(error, InputError) and began.request.where
+        if isinstance(error, AuthenticationFailed | InputError) and not own:
             self._no_entry = error
 
     def end(self, began: Began) -> None:
@@ -118,12 +127,12 @@ class Desk:
 
 
 @asynccontextmanager
-async def open_desk(account: str) -> AsyncIterator[Desk]:
-    """A desk for the inbox of an account: no parameter leads elsewhere."""
+async def open_desk(account: str, *, urgent: bool) -> AsyncIterator[Desk]:
+    """A desk for the urgent files of an account's inbox, or for the others: no parameter leads elsewhere."""
     settings = await settings_of_run(account)
-    with Ledger.open(settings.ledger(), heads_file=settings.heads_file) as ledger:
+    with await once_it_answers(lambda: Ledger.open(settings.ledger(), heads_file=settings.heads_file)) as ledger:
         with ExitStack() as stack:
-            schedules = Schedules(ledger, settings.account)
+            schedules = Schedules(ledger, settings.account, urgent=urgent)
             desk = Desk(open_inbox(settings, schedules), schedules, stack, settings)
             yield desk
         desk.record = newest_head(ledger)
@@ -173,9 +182,10 @@ async def put_files_away(desk: Desk) -> None:
 
 
 class Looks:
-    """The looks of one flow run: one for each account, none of which keeps the others from theirs."""
+    """The looks of one flow run: for each account, urgent files first; none of which keeps the others from theirs."""
 
-    def __init__(self, account: str) -> None:
+    def __init__(self, account: str, *, urgent: bool) -> None:
+        self.lanes = LANES[urgent]
         named = account or chosen_account()
         self.accounts = [named] if named else account_names()
         self._ends: list[tuple[str, State[Any]]] = []
@@ -196,16 +206,21 @@ class Looks:
                 (account, Failed(name=STATE_NAMES[Concern.TRY_AGAIN], message=escaping.state(str(error))))
             )
         else:
-            self._ends += [(account, desk_state(desk)) for desk in desks]
+            told = [desk for desk in desks if desk is desks[-1] or desk.summary.sentences or desk.summary.aside]
+            self._ends += [(_served(account, desk), desk_state(desk)) for desk in told]
 
     def state(self) -> State[Any]:
         """How the flow run ends: as its only look, else as the first of those that someone has to look at."""
         if len(self._ends) == 1:
             return self._ends[0][1]
         told = " ".join(f"{account}: {state.message}" for account, state in self._ends)
-        somewhere = [state for _, state in self._ends if state.name != "Nothing due"]
+        somewhere = [state for _, state in self._ends if state.name != NOTHING_DUE]
         first = next((state for state in somewhere if state.is_failed()), (somewhere or [self._ends[0][1]])[0])
         return first.model_copy(update={"message": escaping.state(told)})
+
+
+def _served(account: str, desk: Desk) -> str:
+    return f"{account}/{URGENT}" if desk.schedules.urgent else account
 
 
 def desk_state(desk: Desk) -> State[Any]:
@@ -213,8 +228,7 @@ def desk_state(desk: Desk) -> State[Any]:
     summary = desk.summary
     message = f"{summary} {desk.record}".rstrip()
     if not summary.sentences:
-        message = f"Nothing new, nothing due; {summary.aside}" if summary.aside else "Nothing new, nothing due."
-        return Completed(name="Nothing due", message=escaping.state(message))  # no notification has this name
+        return Completed(name=NOTHING_DUE, message=escaping.state(nothing_due(summary.aside)))
     if summary.concern is Concern.NOTHING:
         return Completed(message=escaping.state(message))
     return Failed(name=STATE_NAMES[summary.concern], message=escaping.state(message))

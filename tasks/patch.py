@@ -12,10 +12,9 @@ from prefect.tasks import Task
 
 from schemas.statuses import Half
 from simtandem.errors import CarrierUnavailable
+from simtandem.runs.batch import RETRY_AFTER_S
+from simtandem.text.json_logs import bound
 from tasks.session import PatchedBatch, Session
-
-RETRY_AFTER_S = (10.0, 20.0, 40.0)
-"""Pauses before an outage is tried again, up to a third longer by chance: other batches have the same outage."""
 
 
 def is_outage(task: Task[Any, Any], run: TaskRun, state: State[Any]) -> bool:  # noqa: ARG001 - Prefect's signature
@@ -32,8 +31,9 @@ def is_outage(task: Task[Any, Any], run: TaskRun, state: State[Any]) -> bool:  #
 )
 async def patch_sims(session: Session, batch: PatchedBatch) -> PatchedBatch:
     """Change the SIMs of a batch: all of them where they go first, else those whose endpoint is known to be applied."""
-    await session.wait_before_trying_again(batch, Half.SIM, RETRY_AFTER_S)
-    await session.applying.apply(session.work(batch), Half.SIM)
+    with bound(batch=batch.number, half=str(Half.SIM)):
+        await session.wait_before_trying_again(batch, Half.SIM, RETRY_AFTER_S)
+        await session.applying.apply(session.work(batch), Half.SIM)
     return batch
 
 
@@ -46,8 +46,9 @@ async def patch_sims(session: Session, batch: PatchedBatch) -> PatchedBatch:
 )
 async def patch_endpoints(session: Session, batch: PatchedBatch) -> PatchedBatch:
     """Change the endpoints of a batch: all of them where they go first, else those whose SIM is known to be applied."""
-    await session.wait_before_trying_again(batch, Half.ENDPOINT, RETRY_AFTER_S)
-    await session.applying.apply(session.work(batch), Half.ENDPOINT)
+    with bound(batch=batch.number, half=str(Half.ENDPOINT)):
+        await session.wait_before_trying_again(batch, Half.ENDPOINT, RETRY_AFTER_S)
+        await session.applying.apply(session.work(batch), Half.ENDPOINT)
     return batch
 
 

@@ -11,22 +11,24 @@ from collections.abc import Callable
 from functools import partial
 from typing import Any
 
-from prefect.blocks.system import Secret
 from prefect.client.orchestration import PrefectClient, get_client
 
-from schemas.hosts import plain_host
+from simtandem.carriers.block_tokens import BLOCKS, require_host
 from simtandem.errors import InputError, OrchestrationError
 from simtandem.host.private_home import close_to_others, keep_private
 from simtandem.prefect_server.prefect_settings import keep_to_own_server
+from simtandem.prefect_server.secret_blocks import secret_in
 from simtandem.runs.run_account import account_of_run
-from simtandem.settings import PREFIX, Settings, chosen_account, load, load_home, secret_names
+from simtandem.settings import PREFIX, Settings, chosen_account, load, load_home, logs_are_json, secret_names
+from simtandem.settings.accounts import TOKENS, URLS
 from simtandem.settings.model import VARIABLES
+from simtandem.text import json_logs
+from tasks.ledger_wait import once_it_answers
 
 log = logging.getLogger("simtandem.settings")
 
 _MANY = 200
 _PATIENCE_S = 90.0
-_TOKEN = "emnify_token"  # noqa: S105 - the name of a setting
 _CONCURRENCY = "sim_concurrency"
 
 
@@ -37,14 +39,23 @@ async def settings_of_run(account: str = "", *, run_id: str = "") -> Settings:
 
     Raises `InputError` naming what can't be used, never its value; `OrchestrationError` where Prefect does not answer.
     """
+    write_json_where_asked()
     keep_private()  # a worker of Prefect's own has not done that
     keep_to_own_server(load_home())
     if run_id:
-        account = account_of_run(await _filled(load_home(), load_home), run_id, account or chosen_account())
+        home, named = await _filled(load_home(), load_home), account or chosen_account()
+        account = await once_it_answers(lambda: account_of_run(home, run_id, named))
     settings = await _filled(load(account), partial(load, account))
     for sentence in close_to_others(settings.home):
         log.warning("%s", sentence)
     return settings
+
+
+def write_json_where_asked() -> None:
+    """Have a flow run of a worker write its messages as JSON where that is set; a command has done so already."""
+    if logs_are_json() and not json_logs.wanted():
+        json_logs.switch_on()
+        json_logs.attach(logging.INFO)
 
 
 async def _filled(settings: Settings, again: Callable[..., Settings]) -> Settings:
@@ -54,13 +65,16 @@ async def _filled(settings: Settings, again: Callable[..., Settings]) -> Setting
             kept = await variables(client, settings)
             token_host = ""
             for name, (secret, host) in (await secrets(client, settings)).items():
-                kept[name], token_host = secret, host if name == _TOKEN else token_host
+                kept[name], token_host = secret, host if name == TOKENS[settings.carrier] else token_host
     except TimeoutError as error:
         raise OrchestrationError(
             "The Prefect server does not answer, so the settings that it keeps can't be read. Nothing was sent.\n"
             "Look after the server, then run again."
         ) from error
-    return _bound(again(**kept), token_host)
+    filled = again(**kept)
+    if token_host:
+        require_host(filled, token_host)
+    return filled
 
 
 async def variables(client: PrefectClient, settings: Settings) -> dict[str, Any]:
@@ -92,9 +106,11 @@ async def secrets(client: PrefectClient, settings: Settings) -> dict[str, tuple[
     found = {}
     blocks = {name: f"simtandem-{name.replace('_', '-')}" for name in _unset(settings) & secret_names()}
     if settings.token_block:
-        blocks[_TOKEN] = settings.token_block
+        blocks[TOKENS[settings.carrier]] = settings.token_block
+    held = BLOCKS.held(settings)
     for name, block in sorted(blocks.items()):
-        secret = await _secret(client, block)
+        read = held if held and block == settings.token_block else None
+        secret = read or await secret_in(client, block, URLS[settings.carrier])
         if secret is not None:
             found[name] = secret
         elif block == settings.token_block:
@@ -128,29 +144,3 @@ def _lower(value: Any) -> Any:
             f"above {most}. Nothing was sent.\nSet {PREFIX}{_CONCURRENCY.upper()} in the worker's environment."
         )
     return value
-
-
-async def _secret(client: PrefectClient, block: str) -> tuple[str, str] | None:
-    try:
-        loaded: Secret[Any] = await Secret.aload(block, client=client)
-    except ValueError:  # there is no such block
-        return None
-    value, host = loaded.get(), Settings.model_fields["emnify_url"].default
-    if isinstance(value, dict) and value.keys() == {"token", "host"}:
-        value, host = value["token"], value["host"]
-    if not isinstance(value, str) or not value.strip() or not isinstance(host, str):
-        raise InputError(
-            f'Prefect\'s Secret block {block} does not hold a text, nor {{"token": …, "host": …}}. Nothing was sent.'
-        )
-    return value.strip(), plain_host(host.rpartition("://")[2].partition("/")[0])
-
-
-def _bound(settings: Settings, token_host: str) -> Settings:
-    """The settings, if the token that Prefect keeps is for the carrier that the environment names."""
-    if token_host and token_host != settings.carrier_host:
-        raise InputError(
-            f"The token in Prefect's Secret block is for {token_host}, and {PREFIX}EMNIFY_URL names "
-            f"{settings.carrier_host}. Nothing was sent.\nIf it is for that host, write the block as "
-            f'{{"token": "…", "host": "{settings.carrier_host}"}}, or set {PREFIX}EMNIFY_TOKEN beside the address.'
-        )
-    return settings

@@ -6,6 +6,7 @@ Prefect's own `suspend_flow_run` can't say why a run waits; that is what its sta
 import re
 import secrets
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import Any, Generic, NoReturn, TypeVar
 from uuid import UUID
 
@@ -19,6 +20,7 @@ from prefect.states import Suspended
 from prefect.utilities.engine import propose_state
 from pydantic import ValidationError
 
+from simtandem.prefect_server.server_time import server_time
 from simtandem.text import escaping
 
 Form = TypeVar("Form", bound=RunInput)
@@ -60,11 +62,12 @@ async def last_asked(form: type[Form], flow_run_id: UUID) -> Asked[Form] | None:
 
 async def ask(form: type[RunInput], flow_run_id: UUID, key: str, why: str, within_s: int) -> NoReturn:
     """Suspend this flow run: its process ends, and an answer starts it again, from its beginning."""
-    state: State[Any] = Suspended(timeout_seconds=within_s, pause_key=key, message=escaping.state(why))
-    keyset = keyset_from_paused_state(state)
-    state.state_details.run_input_keyset = dict(keyset)  # type: ignore[arg-type]  # its keys are plain words
-    await form.asave(keyset, flow_run_id)
     async with get_client() as client:
+        until = await server_time(client) + timedelta(seconds=within_s)  # the server judges by its own clock
+        state: State[Any] = Suspended(pause_expiration_time=until, pause_key=key, message=escaping.state(why))
+        keyset = keyset_from_paused_state(state)
+        state.state_details.run_input_keyset = dict(keyset)  # type: ignore[arg-type]  # its keys are plain words
+        await form.asave(keyset, flow_run_id)
         accepted = await propose_state(client, state, flow_run_id=flow_run_id)
     if not accepted.is_paused():
         raise RuntimeError(f"The run can't wait for an approval: Prefect says {accepted}.")

@@ -11,8 +11,10 @@ import pytest
 from hypothesis import HealthCheck, settings
 
 from simtandem.cli import app, apply
+from simtandem.ledger import store
 from simtandem.prefect_server.credential import kept_credential
 from simtandem.prefect_server.embedded_server import EmbeddedServer
+from tests.new_ledgers import brought_up_to_date
 
 # How fast examples are made says something of the machine and its load, nothing of what is tested.
 settings.register_profile("steady", deadline=None, suppress_health_check=[HealthCheck.too_slow])
@@ -20,6 +22,14 @@ settings.load_profile("steady")
 
 # Prefect, once a test has imported it, would send what our loggers say to its API, and warn where there is no flow.
 os.environ["PREFECT_LOGGING_EXTRA_LOGGERS"] = ""
+
+LONGEST = [Path(__file__).parent / each for each in ("stateful", "end_to_end", "flows", "tasks")]
+"""Folders whose files take longest, though they have few tests."""
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Long files begin first: none is left for one of two processes while the other has nothing more to do."""
+    items.sort(key=lambda item: not any(item.path.is_relative_to(each) for each in LONGEST))
 
 
 @pytest.fixture(autouse=True)
@@ -31,6 +41,11 @@ def _process_as_it_was(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     before = os.umask(0o022)
     yield
     os.umask(before)
+
+
+@pytest.fixture(autouse=True)
+def _new_ledgers(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(store, "_bring_up_to_date", brought_up_to_date)
 
 
 @pytest.fixture(autouse=True)

@@ -4,7 +4,10 @@ Every rule is shown, on a few lines made up for it, to be able to fail.
 """
 
 import re
+import shutil
 import subprocess
+import sys
+import zipfile
 from collections.abc import Callable
 from pathlib import Path
 
@@ -124,11 +127,20 @@ def test_no_development_tools_are_installed_to_run_it(target: str, tmp_path: Pat
     assert "emnify_sdk" not in run
 
 
-@pytest.mark.parametrize("target", ["test", "operation", "check", "bench", "dev"])
+@pytest.mark.parametrize("target", ["test", "operation", "commands", "modules", "types", "check", "bench", "dev"])
 def test_everything_that_is_needed_to_test_it_is_installed_first(target: str, tmp_path: Path) -> None:
     run = would_run(target, tmp_path)
 
     assert run.index("-r requirements.txt") < run.index("-r requirements-dev.txt") < run.index("emnify_sdk.py")
+
+
+def test_a_check_runs_every_test_once(tmp_path: Path) -> None:
+    targets = re.findall(r"^make .*--jobs .*$", would_run("check", tmp_path), re.MULTILINE)[0].split()
+    assert {"commands", "operation", "modules"} < set(targets)
+    by_name = [word for target in ("commands", "operation") for word in would_run(target, tmp_path).split()]
+    ignored = re.findall(r"--ignore (\S+)", would_run("modules", tmp_path))
+    assert set(ignored) == {word for word in by_name if word.startswith("tests/") and "emnify_sdk" not in word}
+    assert all((ROOT / each).exists() for each in ignored)
 
 
 def test_the_tools_that_build_it_do_not_stay(tmp_path: Path) -> None:
@@ -137,6 +149,27 @@ def test_the_tools_that_build_it_do_not_stay(tmp_path: Path) -> None:
 
     assert tools
     assert f"rm -rf {tmp_path}/.venv/build" in run[tools[-1] :]
+
+
+def test_the_wheel_holds_every_file_that_runs_and_no_other(tmp_path: Path) -> None:
+    build = "import sys; from hatchling.build import build_wheel; print(build_wheel(sys.argv[1]))"
+    run = [sys.executable, "-c", build, str(tmp_path)]
+    name = subprocess.run(run, cwd=ROOT, check=True, capture_output=True, text=True).stdout.split()[-1]
+    with zipfile.ZipFile(tmp_path / name) as wheel:
+        packed = {file for file in wheel.namelist() if ".dist-info/" not in file}
+    tracked = ["git", "ls-files", "simtandem", "flows", "tasks", "schemas", "data"]
+    sources = subprocess.run(tracked, cwd=ROOT, check=True, capture_output=True, text=True).stdout.splitlines()
+    there = {re.sub(r"^data/", "simtandem/samples/", file) for file in sources if (ROOT / file).exists()}
+
+    assert there - packed == set()
+    assert packed - there == {"simtandem/prefect.yaml", "simtandem/prefect.toml"}
+
+
+def test_the_wheel_is_built_with_pinned_tools_only(tmp_path: Path) -> None:
+    run = would_run("wheel", tmp_path)
+
+    assert installs_without_hashes(run) == []
+    assert run.index("requirements-build.txt") < run.index("build_wheel")
 
 
 SOURCES = ("simtandem", "tasks", "flows", "schemas", "tests", "docs", "data", ":(glob)*.py")
@@ -160,3 +193,27 @@ def test_a_source_that_git_ignores_is_found(tmp_path: Path) -> None:
         (tmp_path / name).touch()
     (tmp_path / ".gitignore").write_text("runs/\n__pycache__/\nsetup.py\n")
     assert ignored_sources(tmp_path) == ["setup.py", "simtandem/runs/pipeline.py"]
+
+
+def test_another_python_is_told_which_one_is_needed_before_anything_is_installed(tmp_path: Path) -> None:
+    other = tmp_path / "python3.13"
+    other.write_text(
+        f"#!/bin/sh\nexec {sys.executable} -c 'import sys; sys.version_info = (3, 13); exec(sys.argv[1])' \"$2\"\n"
+    )
+    other.chmod(0o755)
+    made = subprocess.run(
+        [str(shutil.which("make")), f"PYTHON={other}", f"VENV={tmp_path / 'venv'}", "install"],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert made.returncode
+    assert f"simtandem needs Python 3.11, and {other} is 3.13. Nothing was installed." in made.stderr
+    assert not (tmp_path / "venv").exists()
+
+
+def test_the_version_of_python_is_the_same_wherever_it_is_named() -> None:
+    assert 'requires-python = ">=3.11,<3.12"' in read("pyproject.toml")
+    assert "(3, 11)" in read("Makefile")
+    assert "It needs Python 3.11, no older" in read("README.md")

@@ -5,6 +5,7 @@ Every rule is shown, on a few lines made up for it, to be able to fail.
 
 import ast
 import re
+from collections import Counter
 
 import pytest
 
@@ -116,6 +117,27 @@ def test_the_rule_holds_everywhere(rule: Rule) -> None:
 @pytest.mark.parametrize("rule", RULES_OF_TESTS, ids=lambda rule: rule.__name__)
 def test_the_rule_holds_in_the_tests(rule: Rule) -> None:
     assert [f"{module.path}: {breach}" for module in TESTS for breach in rule(module)] == []
+
+
+_REVISION = re.compile(r"^(?:down_)?revision = .*$", re.MULTILINE)
+
+
+def out_of_line(sources: dict[str, str]) -> list[str]:
+    """Revisions of the ledger that have the number of another, or come after the same one."""
+    lines = Counter(line for text in sources.values() for line in _REVISION.findall(text))
+    return sorted(path for path, text in sources.items() if any(lines[line] > 1 for line in _REVISION.findall(text)))
+
+
+def test_revisions_of_the_ledger_are_one_line() -> None:
+    revisions = {each.path: each.source for each in OURS if "/migrations/versions/" in each.path}
+    assert revisions
+    assert out_of_line(revisions) == []
+
+
+def test_a_revision_with_the_number_of_another_is_found() -> None:
+    first, second = 'revision = "0001"\ndown_revision = None\n', 'revision = "0002"\ndown_revision = "0001"\n'
+    assert out_of_line({"a.py": first, "b.py": second}) == []
+    assert out_of_line({"a.py": first, "b.py": second, "c.py": second}) == ["b.py", "c.py"]
 
 
 def test_every_module_has_its_tests_at_its_own_path_or_a_reason() -> None:

@@ -127,7 +127,6 @@ def main(devices: int, runs: int) -> None:
             steps.take("baseline", lambda: fleet_history.read_managed(ledger, _ACCOUNT))
             busy = time.process_time() - busy
             steps.take("steps", lambda: fleet_history.read_steps(ledger, _ACCOUNT, clock.now - timedelta(days=1)))
-            steps.take("others", lambda: ledger.changed_by_others("all", clock.now))
             steps.take("trend", lambda: fleet_history.last_audit(ledger, _ACCOUNT))
             with ledger.database.snapshot() as connection:
                 wrong = steps.take("derived", lambda: last_known_rebuild.differences(connection))

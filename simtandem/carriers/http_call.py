@@ -5,21 +5,20 @@ It is sent once. What an answer means is the adapter's to say (`Reader`); whethe
 
 import asyncio
 import math
-import time
+import ssl
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 
 import httpx
 
+from simtandem.carriers.patience import MANY_WITHIN_S
 from simtandem.carriers.protocol import Answer, Call, Journal, Outdated
-from simtandem.carriers.rate_limit import LONGEST_CALL_S, CallBudget, Window
+from simtandem.carriers.rate_limit import CallBudget, Window
 from simtandem.carriers.response_body import OF_A_PAGE, Unusable, parse, read_body
 from simtandem.errors import CarrierRefused
+from simtandem.host import clock
 from simtandem.text.redaction import redacted
-
-WITHIN_S = LONGEST_CALL_S - 5
-"""A call ends by then, however slowly the answer comes."""
 
 _LONGEST_MESSAGE, _SHOWN_MESSAGE = 2000, 160
 _REQUEST_ID_HEADERS = ("x-request-id", "x-correlation-id")
@@ -65,6 +64,13 @@ class Received:
 Reader = Callable[[Received], Reply]
 """An adapter's reading of an answer that came."""
 
+Counted = Callable[[Mapping[str, str]], Mapping[str, int]]
+
+
+def says_nothing(_headers: Mapping[str, str]) -> Mapping[str, int]:
+    """Headers that do not say how many calls were counted."""
+    return {}
+
 
 @dataclass(frozen=True, slots=True)
 class Content:
@@ -83,22 +89,33 @@ class Sender:
         self._budget = budget
         self._journal = journal
 
-    async def send(self, call: Call, content: Content, windows: Iterable[Window], read: Reader) -> Reply:
+    async def send(
+        self, call: Call, content: Content, windows: Iterable[Window], read: Reader, counted: Counted = says_nothing
+    ) -> Reply:
         """Send once. A 429 makes everybody wait who shares the rate limit; it is returned nevertheless.
 
+        `counted`: how many calls of a window the carrier has counted, by the window's name, as an answer's headers say.
         Raises `Outdated` where the call waited until it was not fresh any more, and `Interrupted` after a halt.
         """
         request = self._http.build_request(
             call.method, call.path, params=dict(content.query), headers=dict(content.headers), content=content.body
         )
         self._require_own_host(request.url)
-        async with self._budget.place(windows, unless=lambda: _stale(call), tell=call.purpose != "change"):
+        changes = call.purpose == "change"
+        place = self._budget.place(
+            windows, unless=lambda: _stale(call), changes=changes, follows_up=call.follows_up, tell=not changes
+        )
+        async with place as slot:
             call_id = await self._journal.intent(call)
-            begun = time.monotonic()
-            reply, fault = await self._exchange(request, read)
+            begun = clock.steady()
+            if await slot.confirmed():
+                reply, fault = await self._exchange(request, read)
+                slot.counted(counted(reply.headers))
+            else:
+                reply, fault = Reply(Kind.UNREACHED, None, TOO_LATE), TOO_LATE
         known = _code(reply.code)
         request_id = redacted(next((reply.headers[name] for name in _REQUEST_ID_HEADERS if name in reply.headers), ""))
-        answer = Answer(reply.status, time.monotonic() - begun, known, fault, reply.ticket or request_id[:64])
+        answer = Answer(reply.status, clock.steady() - begun, known, fault, reply.ticket or request_id[:64])
         await self._journal.answer(call_id, answer)
         if reply.kind is Kind.THROTTLED:
             self._budget.throttled(_retry_after(reply.headers))
@@ -115,7 +132,7 @@ class Sender:
     async def _exchange(self, request: httpx.Request, read: Reader) -> tuple[Reply, str]:
         """The reply, and the name of the fault where no usable answer came."""
         try:
-            async with asyncio.timeout(WITHIN_S):
+            async with asyncio.timeout(MANY_WITHIN_S):
                 received = await self._received(request)
         except (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout) as error:
             return Reply(Kind.UNREACHED, None, f"no connection to {request.url.host}"), type(error).__name__
@@ -138,6 +155,15 @@ class Sender:
         return Received(response.status_code, data, flaw, response.headers)
 
 
+def trusted(base_url: str) -> ssl.SSLContext | bool:
+    """Whose certificates are good for this address, as httpx takes it: the usual authorities', slow to read.
+
+    Over plain HTTP none is asked for, and nobody's is good.
+    """
+    return httpx.URL(base_url).scheme != "http" or ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+
+
+TOO_LATE = "it was kept until it might not be sent any more"
 REDIRECTS = "the carrier redirects the call: is the base address right?"
 
 BY_STATUS = {

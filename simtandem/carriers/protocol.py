@@ -14,6 +14,7 @@ import polars as pl
 from schemas.organisations import OwnerField
 from schemas.statuses import Outcome
 from simtandem.domain.lifecycle import Lifecycle
+from simtandem.selection.selection import Selection
 
 Fresh = Callable[[], bool]
 """Whether what is known of a device is recent enough to change it. Asked again and again while a call waits."""
@@ -25,10 +26,9 @@ def always_fresh() -> bool:
 
 
 class Outdated(Exception):
-    """A change was not sent: when the call budget allowed it, it was not `fresh` any more.
+    """A change was not sent: when the call budget allowed it, it was not `fresh` any more. The sender looks again.
 
-    That is no error: the sender looks at the device again, and continues. `sent`: an earlier attempt, or a call for
-    some of the same endpoints, was.
+    `sent`: an earlier attempt, or a call for some of the same endpoints, was.
     """
 
     def __init__(self, *, sent: bool) -> None:
@@ -50,27 +50,33 @@ class Call:
     body: str | None = None
     fresh: Fresh = field(default=always_fresh, compare=False, repr=False)
 
+    @property
+    def follows_up(self) -> bool:
+        """Whether it is about a change that was sent before: what became of it is found out also in a pause."""
+        return self.purpose in ("read_back", "authenticate")
+
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What came back: an HTTP status, or a fault where no usable answer came."""
+    """What came back: an HTTP status, or a fault where no usable answer came. `last`: how the step ended comes next."""
 
     status: int | None
     seconds: float
     error_code: int | None = None
     fault: str = ""
     request_id: str = ""
+    last: bool = field(default=False, compare=False)
 
 
 class Journal(Protocol):
-    """Where calls are written down: the intent before a call is sent, its answer after. Both return once durable."""
+    """Where calls are written down, in order: the intent before a call is sent, durable then; its answer after."""
 
     async def intent(self, call: Call) -> str:
         """Write a call down before it is sent; returns the id to answer with."""
         ...
 
     async def answer(self, call_id: str, answer: Answer) -> None:
-        """Write down what came back."""
+        """Write down what came back; durable when this returns, a `last` one with what is written next."""
         ...
 
 
@@ -111,6 +117,20 @@ class StepResult:
     now: str | None = None
 
 
+class PartlyChanged(Exception):
+    """Of many changes, sent in several calls, some had ended when `cause` kept the others from being sent.
+
+    `results` are those that ended, `unclear` the rows of calls that may have been carried out and are not known to be,
+    `tried` all rows of which a call was begun. The others were not sent.
+    """
+
+    def __init__(
+        self, results: Sequence[StepResult], unclear: Collection[int], tried: Collection[int], cause: Exception
+    ) -> None:
+        super().__init__(str(cause))
+        self.results, self.unclear, self.tried, self.cause = results, unclear, tried, cause
+
+
 Stops = Callable[[int, int], bool]
 """Whether so many failures among so many devices are enough to stop."""
 
@@ -128,7 +148,9 @@ class Listing:
     devices that were asked for, and perhaps others. `sims` and `activated` count the fleet's SIMs and those that are
     charged: exactly if `whole`, else at least so many; None where nothing can be said. `refused` says why the carrier
     would not show a device, by the kind of id (`sim_id`, `endpoint_id`) and the id. `pages` is how many calls show both
-    halves of every pair again; None where devices can be read by id alone, or nobody has asked.
+    halves of every pair again, in `pages_s` seconds; None where devices can be read by id alone, or nobody has asked.
+    `assumed` are SIMs that the carrier did not show: an error that may be said of SIMs of others has their status.
+    `named` has the SIM's id in `inventory` for each id that was asked for and is another one, as `IdKind` hands it on.
     """
 
     inventory: pl.DataFrame
@@ -137,6 +159,9 @@ class Listing:
     activated: int | None
     refused: Mapping[tuple[str, str], str] = field(default_factory=dict)
     pages: int | None = None
+    pages_s: float | None = None
+    assumed: Collection[str] = ()
+    named: Mapping[str, str] = field(default_factory=dict)
 
 
 _TICKET, _ENDED = "ticket ", " ended"
@@ -164,6 +189,36 @@ class Submission:
     ticket: str = ""
 
 
+@dataclass(frozen=True, slots=True)
+class LogRead:
+    """How far back a selection read the carrier's event log, for how many SIMs, and with how many calls.
+
+    Where it is not `complete`, a SIM may have newer events than were seen.
+    """
+
+    since: datetime
+    sims: int
+    calls: int
+    complete: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Selected:
+    """What a selection found: the `listing` that was read, and the ids of the devices that it selects (`rows`).
+
+    `rows` has `sim_id`, `iccid` and `endpoint_id`, null for a half that is not there. `listed` counts the devices that
+    were judged; `undecided` those that showed only a part of what the selection asks, which are not selected; where the
+    listing is not `complete`, there may be devices that were not seen. `log` is None where no event was asked for.
+    """
+
+    listing: Listing
+    rows: pl.DataFrame
+    listed: int
+    undecided: int = 0
+    complete: bool = True
+    log: LogRead | None = None
+
+
 class Carrier(Protocol):
     """A carrier, authenticated on first use, within its rate limit, every call of it journalled."""
 
@@ -174,15 +229,15 @@ class Carrier(Protocol):
         """Read the devices asked for (`schemas.tables.Devices`), by listing or by id, whichever costs fewer calls."""
         ...
 
-    async def read(self, pairs: pl.DataFrame) -> pl.DataFrame:
+    async def read(self, pairs: pl.DataFrame, *, by_id: bool = False) -> pl.DataFrame:
         """Read known pairs (columns `sim_id`, `endpoint_id`, either may be null) afresh: an `Inventory` table.
 
-        What the carrier does not have any more is missing from the answer.
+        `by_id`: never by listing. What the carrier does not have any more is missing from the answer.
         """
         ...
 
-    async def read_owners(self, sims: Sequence[str]) -> pl.DataFrame:
-        """Whose these SIMs are, read afresh: a table as in `schemas.tables.Owners`, perhaps of other SIMs, too."""
+    async def read_owners(self, sims: Sequence[str], *, by_id: bool = False) -> pl.DataFrame:
+        """Whose these SIMs are, read as `read`: a table as in `schemas.tables.Owners`, perhaps of other SIMs, too."""
         ...
 
     async def list_fleet(self) -> Listing:
@@ -218,12 +273,16 @@ class Carrier(Protocol):
         """Change many endpoints' status, one result for each, in the order given. One call at a time.
 
         Where `stops` says that enough of those tried were refused, nothing more is sent, and the others have no result.
-        Raises `Outdated` instead of sending what is not `fresh` any more.
+        Raises `Outdated` instead of sending what is not `fresh` any more, and `PartlyChanged` where something ends it
+        between two calls.
         """
         ...
 
-    async def put_back_endpoints(self, changes: Sequence[Change]) -> list[StepResult]:
-        """Return endpoints to where they were: as `change_endpoints`, but also where nothing else is sent any more."""
+    async def put_back_endpoints(self, changes: Sequence[Change], *, fresh: Fresh = always_fresh) -> list[StepResult]:
+        """Return endpoints to where they were: as `change_endpoints`, but also where nothing else is sent any more.
+
+        Raises `Outdated` instead of sending what is not `fresh` any more, and `PartlyChanged` as that does.
+        """
         ...
 
     def waiting_s(self) -> float:
@@ -231,22 +290,38 @@ class Carrier(Protocol):
         ...
 
     def halt_changes(self) -> None:
-        """Change nothing more: changes that still wait raise `Interrupted`, those on the way are finished.
-
-        Reading, and putting back, still work.
-        """
+        """Change nothing more, until `allow_changes`: as `halt`, but reading, and putting back, still work."""
         ...
+
+    def allow_changes(self) -> None:
+        """Undo `halt_changes`."""
 
     def halt(self) -> None:
         """Send nothing more: calls that still wait raise `Interrupted`, those on the way are finished."""
         ...
 
+    def hold(self) -> None:
+        """Send nothing more for now: calls that still wait raise `Interrupted`, those on the way are finished.
+
+        Of a change that was sent it is still found out what became of it, however long that takes.
+        """
+        ...
+
     def resume(self) -> None:
-        """Undo `halt`."""
+        """Undo `halt` and `hold`."""
         ...
 
     async def aclose(self) -> None:
         """Close connections. The carrier can't be used afterwards."""
+        ...
+
+
+@runtime_checkable
+class SelectingCarrier(Carrier, Protocol):
+    """A carrier whose listing shows fields that a selection can name."""
+
+    async def select(self, selection: Selection) -> Selected:
+        """Read the whole fleet once, and find what the selection selects. Nothing else of a device's fields is kept."""
         ...
 
 
@@ -263,8 +338,7 @@ class LateCarrier(Carrier, Protocol):
     ) -> list[StepResult]:
         """Change at most `Lifecycle.bulk_sims` SIMs in one request, and follow it until it shows or a deadline ends it.
 
-        One result for each, in the order given. Interrupted while it waits, it returns `ACCEPTED`. Raises as
-        `change_sim` does; what was sent then is found again instead of being sent twice.
+        One result for each, in order; `ACCEPTED` where it is interrupted while it waits. Raises as `change_sim`.
         """
         ...
 

@@ -1,22 +1,33 @@
 """What `emulator --carrier` and `demo --carrier` need of Aeris's two platforms: emulators, and settings for them."""
 
+import shlex
 from pathlib import Path
 
 from schemas.accounts import DEFAULT
 from schemas.parameters import BulkUpdate, Mode
+from simtandem.carriers.registry import lifecycle_of
 from simtandem.cli.apply import carry_out
 from simtandem.cli.console import Output
 from simtandem.cli.plan import look
 from simtandem.emulator.aeradmin import server as aeradmin
+from simtandem.emulator.aeradmin.devices import DeviceFleet
 from simtandem.emulator.iot_accelerator import server as iot
+from simtandem.emulator.iot_accelerator.subscriptions import Inventory
 from simtandem.settings import choose_account, export, load_home
 from simtandem.text.terminal import results
 
 
-def serve(carrier: str, port: int, devices: int) -> None:
+def serve(carrier: str, port: int, devices: int, file: Path | None = None) -> None:
     """Serve one of the two emulators until Ctrl-C."""
     server = aeradmin.serve if carrier == "aeradmin" else iot.serve
-    server(port, devices, on_ready=lambda url: _show_start(carrier, url, devices))
+    server(port, devices, on_ready=lambda url: show_start(carrier, url, devices, file))
+
+
+def iccids(carrier: str, devices: int) -> list[str]:
+    """Those of the SIMs that an emulated fleet of so many devices has at its start."""
+    if carrier == "aeradmin":
+        return [each.iccid for each in DeviceFleet.filled(devices, 0.0).profiles()]
+    return [each.icc for each in Inventory.filled(devices, 0.0).subscriptions]
 
 
 def settings_for(carrier: str, url: str) -> dict[str, str]:
@@ -66,8 +77,14 @@ def _list_of(home: Path, iccids: list[str]) -> Path:
     return file
 
 
-def _show_start(carrier: str, url: str, devices: int) -> None:
+def show_start(carrier: str, url: str, devices: int, file: Path | None) -> None:
+    """Where the emulator is, how to use it, and how to plan with the file of its ICCIDs."""
     console = results()
     console.print(f"The emulator serves {devices:,} devices at {url}. Press Ctrl-C to stop.\n", soft_wrap=True)
     for name, value in settings_for(carrier, url).items():
         console.print(f"  export {name}={value}", soft_wrap=True)
+    if file is not None:
+        word = lifecycle_of(carrier).goals[0].word
+        console.print(f"\nTry it:\n\n  {shlex.join(['simtandem', 'plan', str(file), '--to', word])}", soft_wrap=True)
+    elif devices:
+        console.print("\n--write-csv FILE writes the ICCIDs of all SIMs as a device CSV.")

@@ -6,9 +6,10 @@ from typing import Annotated
 import typer
 
 from simtandem import __version__
-from simtandem.cli.commands import Commands
+from simtandem.cli.commands import Commands, use_log_format
 from simtandem.errors import SimtandemError
 from simtandem.host import standard_streams
+from simtandem.host.importing import leave_out_unused
 from simtandem.host.process_exit import leave
 
 app = typer.Typer(
@@ -42,10 +43,9 @@ def _common(
 def main() -> None:
     """Run the command line; every error becomes a message and an exit code."""
     standard_streams.open_streams()
+    leave_out_unused()
     try:
-        standard_streams.require_text(sys.argv[1:])
-        code = app(prog_name="simtandem", standalone_mode=False)
-        sys.stdout.flush()
+        code = _run()
     except SimtandemError as error:
         code = standard_streams.complain(type(error).__name__, str(error), error.exit_code)
     except (KeyboardInterrupt, typer.Abort):
@@ -53,7 +53,7 @@ def main() -> None:
             "Interrupted", "Stopped. If anything was sent, it is recorded: see `simtandem runs`.", 130
         )
     except typer.TyperException as error:
-        code = standard_streams.complain("Usage", _usage(error), 2)
+        code = standard_streams.complain("Usage", said, 2) if (said := _usage(error)) else 2
     except BrokenPipeError:
         standard_streams.drop_output()
         code = standard_streams.complain("Output", "The reader of stdout has ended. What was sent is recorded.", 1)
@@ -74,9 +74,23 @@ def main() -> None:
     leave(code or 0)
 
 
+def _run() -> int | None:
+    """Run the command; its exit code. What ends it with an error is said in the format that is asked for."""
+    try:
+        standard_streams.require_text(sys.argv[1:])
+        code: int | None = app(prog_name="simtandem", standalone_mode=False)
+        sys.stdout.flush()
+    except (Exception, KeyboardInterrupt):
+        use_log_format()
+        raise
+    return code
+
+
 def _usage(error: typer.TyperException) -> str:
-    """What is wrong with the arguments, and where the right ones are described."""
+    """What is wrong with the arguments, and where the right ones are described; empty where that was shown instead."""
     message, possible = str(error.format_message()), getattr(error, "possibilities", None)
+    if not message:
+        return ""
     if possible:
         message = f"{error.message}. Did you mean {', '.join(possible)}?"
     context = getattr(error, "ctx", None)

@@ -6,6 +6,7 @@ from typing import cast
 import typer
 
 from schemas.parameters import BulkUpdate
+from schemas.waves import WaveCheck
 from simtandem import progress
 from simtandem.carriers.registry import require_credentials
 from simtandem.cli import run_output
@@ -14,52 +15,86 @@ from simtandem.cli.console import Output
 from simtandem.cli.interruption import listening_again, stoppable
 from simtandem.cli.options import (
     BATCH_SIZE,
+    WAVE_WAIT,
     AcceptLarge,
     AsJson,
     BatchSize,
     ChangeOwners,
     Digest,
-    File,
+    FilesIfAny,
     Quiet,
+    Sheet,
     To,
+    Urgent,
     Verbose,
+    WaveApproval,
+    WaveChecks,
+    WaveLimit,
+    Waves,
+    WaveWait,
+    Where,
     Yes,
 )
 from simtandem.cli.plan_output import PlanView, show_plan
-from simtandem.cli.request import request_for
+from simtandem.cli.request import WaveOptions, request_for
 from simtandem.errors import InputError, Interrupted, PlanRefused, SimtandemError
+from simtandem.host.standard_streams import complain
 from simtandem.prefect_server.flow_start import Orchestration, run_and_leave
 from simtandem.reports.run_document import Document
 from simtandem.runs import pipeline, prepare
 from simtandem.runs.handover import PreparedRun, handing_on
 from simtandem.runs.run import AskedOn, Run, kind_of
 from simtandem.settings import Settings, load
+from simtandem.text import json_logs
 from simtandem.text.terminal import print_json
 
 
 def apply(
-    file: File,
+    files: FilesIfAny = None,
     to: To = None,
     batch_size: BatchSize = BATCH_SIZE,
     digest: Digest = "",
+    sheet: Sheet = None,
     *,
+    where: Where = None,
     yes: Yes = False,
     accept_large: AcceptLarge = False,
     change_owners: ChangeOwners = False,
+    urgent: Urgent = False,
+    waves: Waves = "",
+    wave_limit: WaveLimit = "",
+    wave_check: WaveChecks = WaveCheck.NONE,
+    wave_wait: WaveWait = WAVE_WAIT,
+    wave_approval: WaveApproval = False,
     as_json: AsJson = False,
     quiet: Quiet = False,
     verbose: Verbose = False,
 ) -> None:
-    """Plan, check the safety limits, send the changes in batches of pairs, reconcile, report."""
-    request = request_for(file, to, batch_size, digest=digest, accept_large=accept_large, change_owners=change_owners)
+    """Plan, check the safety limits, send the changes in batches of pairs, reconcile, report.
+
+    From another terminal: `simtandem pause RUN`, `simtandem resume RUN`.
+    """
+    request = request_for(
+        files,
+        to,
+        batch_size,
+        digest=digest,
+        accept_large=accept_large,
+        change_owners=change_owners,
+        sheet=sheet,
+        where=where,
+        urgent=urgent,
+        waves=WaveOptions(waves, wave_limit, wave_check, wave_wait, wave_approval),
+    )
     raise typer.Exit(carry_out(request, Output(as_json, quiet, verbose), yes=yes))
 
 
 def carry_out(request: BulkUpdate, output: Output, *, yes: bool) -> int:
     """Change the devices of a file, or of a run to retry or undo; show the result. Returns the exit code."""
-    ask = not yes and sys.stdin.isatty() and sys.stderr.isatty()
+    ask = not yes and sys.stdin.isatty() and sys.stderr.isatty() and not json_logs.wanted()
     if not yes and not ask:
-        raise InputError("There is no terminal to ask on, so --yes is required. Nothing was sent.")
+        why = "JSON messages ask nothing" if json_logs.wanted() else "There is no terminal to ask on"
+        raise InputError(f"{why}, so --yes is required. Nothing was sent.")
     output.log()
     with output.hooks() as hooks:
         settings = load(request.account)
@@ -107,7 +142,7 @@ def _ended_by(error: SimtandemError, run: Run, output: Output) -> Document:
     """
     document = _document(run)
     if output.as_json:
-        output.err.print(f"{type(error).__name__}: {error}", markup=False, soft_wrap=True)
+        complain(type(error).__name__, str(error), error.exit_code, on_stdout=False)
         ended = {**document, "exit_code": error.exit_code, "error": type(error).__name__, "message": str(error)}
         return cast("Document", ended)
     if isinstance(error, PlanRefused):

@@ -12,13 +12,18 @@ from simtandem.carriers.registry import lifecycle_of, require_credentials
 from simtandem.cli.console import Output
 from simtandem.cli.options import AsJson, Quiet, Verbose
 from simtandem.domain.labels import ATTRIBUTIONS, finding_labels
-from simtandem.reports.audit_document import AuditDocument, AuditSummary
-from simtandem.runs import audit_output, fleet_audit, pipeline
+from simtandem.reports.audit_document import AuditDocument, AuditSummary, found
+from simtandem.runs import audit_output, audit_pipeline, fleet_audit
 from simtandem.settings import load
 from simtandem.text.formats import duration, of
 from simtandem.text.terminal import print_json
 
-_FILES = {"report": "HTML report", "findings": "every finding", "changes": "who changed what"}
+_FILES = {
+    "assign": "endpoints without a SIM: fill in a SIM for each, then simtandem action",
+    "report": "HTML report",
+    "findings": "every finding",
+    "changes": "who changed what",
+}
 
 
 def audit(*, as_json: AsJson = False, quiet: Quiet = False, verbose: Verbose = False) -> None:
@@ -32,7 +37,7 @@ def audit_fleet(output: Output) -> int:
     settings = load()
     require_credentials(settings)
     with output.hooks(), fleet_audit.auditing_of(settings) as one:
-        document = asyncio.run(pipeline.audit_fleet(one))
+        document = asyncio.run(audit_pipeline.audit_fleet(one))
         summary = audit_output.summary(one.folder)
     if output.as_json:
         print_json(document)
@@ -43,10 +48,9 @@ def audit_fleet(output: Output) -> int:
 
 def show(console: Console, document: AuditDocument, summary: AuditSummary) -> None:
     """Counts, trend and cost; who changed what; what limits the audit; the files."""
-    found = sum(summary["findings"].values())
-    headline = f"{found:,} findings in {summary['sims']:,} SIMs and {summary['endpoints']:,} endpoints."
+    headline = f"{found(summary)} in {summary['sims']:,} SIMs and {summary['endpoints']:,} endpoints."
     console.print()
-    console.print(Text(headline, style="bold yellow" if found else "bold green"))
+    console.print(Text(headline, style="bold yellow" if any(summary["findings"].values()) else "bold green"))
     console.print(_findings(summary))
     if cost := summary["cost"]:
         amount = f"  {cost['per_month']} {cost['currency']}".rstrip()
@@ -69,7 +73,7 @@ def _limits(summary: AuditSummary) -> list[str]:
     """What the audit could not judge, and warnings."""
     unknown, kept_changing = summary["without_status"], not summary["whole"]
     return [
-        *([f"{unknown:,} devices in an unknown status: not judged"] if unknown else []),
+        *([f"{unknown:,} device{'' if unknown == 1 else 's'} in an unknown status: not judged"] if unknown else []),
         *(["The fleet kept changing while it was listed: run the audit again."] if kept_changing else []),
         *summary.get("warnings", []),
     ]

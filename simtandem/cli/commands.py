@@ -5,12 +5,15 @@
 
 from collections.abc import Iterator, MutableMapping
 from dataclasses import dataclass
+from enum import StrEnum
 from functools import cache
 from importlib import import_module
 from typing import Annotated, Any
 
 import typer
 from typer.core import TyperCommand, TyperGroup
+
+from simtandem.host.importing import without_collecting
 
 _CHANGE, _LOOK = "Change SIMs and endpoints", "Look at runs and the fleet"
 _SERVICE, _TRY = "Run as a service", "Try it without a carrier"
@@ -26,8 +29,13 @@ class Line:
 
 COMMANDS = {
     "plan": Line(_CHANGE, "Compare FILE with the carrier and write the plan. Changes nothing."),
+    "rehearse": Line(_CHANGE, "Carry the plan out on an emulated carrier: how long, what fails, what it costs."),
     "apply": Line(_CHANGE, "Plan, check the safety limits, send the changes, reconcile, report."),
     "reconcile": Line(_CHANGE, "Compare FILE with the carrier. Changes nothing."),
+    "pause": Line(_CHANGE, "Let RUN pause: it sends nothing, and other runs may."),
+    "resume": Line(_CHANGE, "Let RUN continue, or begin its next wave."),
+    "action": Line(_CHANGE, "Assign SIMs to endpoints, release them, register batches."),
+    "register-batch": Line(_CHANGE, "Register batches of SIMs by their codes (BIC)."),
     "retry": Line(_CHANGE, "Apply the rows that RUN left open."),
     "undo": Line(_CHANGE, "Plan the inverse of RUN; with --yes, apply it."),
     "runs": Line(_LOOK, "List the latest runs and their results."),
@@ -38,6 +46,7 @@ COMMANDS = {
     "verify": Line(_LOOK, "Check that the record of the runs is intact."),
     "heads": Line(_LOOK, "Print the heads of the ledger, to keep elsewhere."),
     "prune": Line(_LOOK, "Archive the details of old runs and remove them from the ledger."),
+    "copy-ledger": Line(_SERVICE, "Copy the ledger from a file to PostgreSQL, for several hosts."),
     "init": Line(_SERVICE, "Add an account to the settings file, after one login."),
     "doctor": Line(_LOOK, "Check settings, tokens, ledger and disk, and say what to do."),
     "up": Line(_SERVICE, "Run a Prefect server, the deployments and a worker on this machine."),
@@ -46,7 +55,7 @@ COMMANDS = {
     "deploy": Line(_SERVICE, "Create the deployments on the Prefect server."),
     "worker": Line(_SERVICE, "Run what the Prefect server has for a worker."),
     "schedule": Line(_SERVICE, "List, add and cancel scheduled changes."),
-    "retry-token": Line(_SERVICE, "Allow one more attempt with a token that the carrier refused."),
+    "retry-token": Line(_SERVICE, "Allow one more attempt with a token, key or password that was refused."),
     "demo": Line(_TRY, "Run plan and apply against the built-in emulator."),
     "emulator": Line(_TRY, "Emulate the carrier's API on this machine."),
 }
@@ -62,6 +71,15 @@ class _PlainFlags(TyperCommand):
             if getattr(each, "is_flag", False):
                 each.metavar = ""
         return params
+
+    def parse_args(self, ctx: Any, args: list[str]) -> Any:
+        """As ever. What is wrong with an option is known to be about this command, also where its value is missing."""
+        try:
+            return super().parse_args(ctx, args)
+        except typer.TyperException as error:
+            if getattr(error, "ctx", ctx) is None:
+                error.ctx = ctx  # type: ignore[attr-defined]
+            raise
 
 
 class HomeCommand(_PlainFlags):
@@ -80,12 +98,15 @@ class HomeCommand(_PlainFlags):
 
 
 class AccountCommand(HomeCommand):
-    """A command that is about one account of the settings file: `--account` names it, for all that it starts."""
+    """A command that is about one account of the settings file: `--account` names it, for all that it starts.
+
+    Its messages have the format that `--log-format` names.
+    """
 
     def get_params(self, ctx: Any) -> Any:
-        """All parameters, `--account` before the help option."""
+        """All parameters, those that such commands share before the help option."""
         *own, last = super().get_params(ctx)
-        return [*own, _account_option(), last]
+        return [*own, *_shared_options(), last]
 
 
 def _choose(name: str) -> str:
@@ -93,6 +114,24 @@ def _choose(name: str) -> str:
 
     if name:
         choose_account(name)
+    return name
+
+
+class LogFormat(StrEnum):
+    """How messages on stderr are written."""
+
+    TEXT = "text"
+    JSON = "json"
+
+
+def _format(name: LogFormat | None) -> LogFormat | None:
+    from simtandem.settings import choose_log_format
+    from simtandem.text import json_logs
+
+    if name:
+        choose_log_format(name)
+    if name is LogFormat.JSON:
+        json_logs.switch_on()
     return name
 
 
@@ -106,24 +145,52 @@ def _asks(
             show_default=False,
         ),
     ] = "",
+    log_format: Annotated[
+        LogFormat | None,
+        typer.Option(
+            metavar="FORMAT",
+            callback=_format,
+            is_eager=True,
+            help="Messages on stderr as text, or as json: one object a line.",
+            show_default=False,
+        ),
+    ] = None,
 ) -> None:
-    """Only what Typer makes of the option is used."""
+    """Only what Typer makes of the options is used."""
 
 
 @cache
-def _account_option() -> Any:
-    """The option, which every such command has without having to hand it on."""
+def _shared_options() -> list[Any]:
+    """The options, which every such command has without having to hand them on."""
     alone = typer.Typer(add_completion=False)
     alone.command("asks")(_asks)
-    option = typer.main.get_command(alone).params[0]
-    option.expose_value = False
-    return option
+    options = typer.main.get_command(alone).params[:2]
+    for option in options:
+        option.expose_value = False
+    return options
+
+
+class FieldsCommand(AccountCommand):
+    """A command with `--json` that also takes `--json FIELDS`, as gh does: then it prints these fields alone."""
+
+    def parse_args(self, ctx: Any, args: list[str]) -> Any:
+        """As ever, after `--json a,b` has become `--json --fields a,b`. A word that names no field is an argument."""
+        from simtandem.cli.json_fields import spelled_out
+
+        takes_arguments = any(each.param_type_name == "argument" for each in self.params)
+        return super().parse_args(ctx, spelled_out(args, str(ctx.info_name), takes_arguments=takes_arguments))
 
 
 _CLASSES = {
     "emulator": _PlainFlags,
+    "runs": FieldsCommand,
+    "show": FieldsCommand,
     **dict.fromkeys(
-        ("compare", "verify", "heads", "prune", "up", "deploy", "worker", "ui", "people", "demo", "init"), HomeCommand
+        (
+            *("compare", "verify", "heads", "prune", "copy-ledger"),
+            *("up", "deploy", "worker", "ui", "people", "demo", "init"),
+        ),
+        HomeCommand,
     ),
 }
 """Of commands that are not about an account."""
@@ -132,7 +199,9 @@ _CLASSES = {
 def load_command(name: str) -> Any:
     """The command, its module imported."""
     word = name.replace("-", "_")
-    found = getattr(import_module(f"simtandem.cli.{word}"), word)
+    with without_collecting():
+        found = getattr(import_module(f"simtandem.cli.{word}"), word)
+        use_log_format()
     if isinstance(found, typer.Typer):
         group = typer.main.get_group(found)
         group.name, group.rich_help_panel = name, COMMANDS[name].panel
@@ -140,6 +209,15 @@ def load_command(name: str) -> Any:
     alone = typer.Typer(add_completion=False)
     alone.command(name, cls=_CLASSES.get(name, AccountCommand), rich_help_panel=COMMANDS[name].panel)(found)
     return typer.main.get_command(alone)
+
+
+def use_log_format() -> None:
+    """Write messages from here on as the environment or the settings file say. `--help` reads neither."""
+    from simtandem.settings import logs_are_json
+    from simtandem.text import json_logs
+
+    if logs_are_json():
+        json_logs.switch_on()
 
 
 class _Loaded(MutableMapping[str, Any]):

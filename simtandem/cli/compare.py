@@ -6,7 +6,7 @@ from rich.console import Console
 from rich.table import Table
 
 from simtandem.cli.options import AsJson, RunId
-from simtandem.domain.run_diff import COMPARED, Differences, differences
+from simtandem.domain.run_diff import COMPARED, Differences, by_device, differences
 from simtandem.errors import InputError
 from simtandem.ledger.records import RunSummary
 from simtandem.ledger.store import Ledger
@@ -41,9 +41,9 @@ def _results(ledger: Ledger, run: RunSummary) -> pl.DataFrame:
     if judged.is_empty():
         raise InputError(
             f"Run {run.record.run_id} ({run.record.kind}, {run.state or 'begun'}) has no verdicts, so it can't be "
-            f"compared.{next_step(ledger, run.record)}"
+            f"compared.{next_step(ledger, run)}"
         )
-    return judged
+    return by_device(judged)
 
 
 def _document(runs: tuple[RunSummary, RunSummary], found: Differences) -> dict[str, object]:

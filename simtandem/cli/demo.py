@@ -82,8 +82,8 @@ def run_demo(*, quiet: bool = False) -> int:
 
 
 def _file() -> Path:
-    """The sample, in a checkout or as installed."""
-    for folder in (Path(__file__).parents[2] / "data", Path(str(resources.files("simtandem"))) / "samples"):
+    """The sample, as installed or in a checkout."""
+    for folder in (Path(str(resources.files("simtandem"))) / "samples", Path(__file__).parents[2] / "data"):
         if (folder / _FILE).is_file():
             return folder / _FILE
     raise InputError(f"The sample {_FILE} was not installed. Run the demo from a checkout.")

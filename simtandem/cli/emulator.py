@@ -28,15 +28,13 @@ def emulator(
     """Emulate the carrier's API on this machine until Ctrl-C, to try commands on."""
     if carrier not in ("emnify", "aeradmin", "iot-accelerator"):
         raise InputError(f"--carrier {carrier}: use emnify, aeradmin or iot-accelerator.")
-    if write_csv is not None and carrier != "emnify":
-        raise InputError("--write-csv: only for emnify. Nothing was written.")
     if write_csv is not None:
-        write_ids(write_csv, devices)
+        write_ids(write_csv, devices, carrier)
     try:
         if carrier == "emnify":
             serve(port, devices, on_ready=lambda url: show_start(url, devices, write_csv))
         else:
-            aeris_emulators.serve(carrier, port, devices)
+            aeris_emulators.serve(carrier, port, devices, write_csv)
     except OSError as error:
         raise InputError(f"Port {port} can't be used ({error.strerror}). Give another one with --port.") from error
 
@@ -57,9 +55,12 @@ def show_start(url: str, devices: int, file: Path | None) -> None:
         console.print("--write-csv FILE writes them as a device CSV.")
 
 
-def write_ids(file: Path, devices: int) -> None:
+def write_ids(file: Path, devices: int, carrier: str = "emnify") -> None:
     """Write the ids of the SIMs that an emulated fleet of so many devices has. Raises `InputError`."""
-    lines = ["sim_id", *map(str, range(FIRST_SIM_ID, FIRST_SIM_ID + _counts(devices)[0]))]
+    if carrier == "emnify":
+        lines = ["sim_id", *map(str, range(FIRST_SIM_ID, FIRST_SIM_ID + _counts(devices)[0]))]
+    else:
+        lines = ["iccid", *aeris_emulators.iccids(carrier, devices)]
     try:
         with file.open("x", encoding="utf-8") as written:
             written.write("\n".join(lines) + "\n")

@@ -1,17 +1,18 @@
 """`simtandem plan`, and what `plan`, `reconcile` and a planned `undo` share: compare, show, change nothing."""
 
 import asyncio
-import shlex
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Annotated, Literal
 
 import typer
+from rich.console import Console
 
-from schemas.parameters import BulkUpdate
+from schemas.parameters import BulkUpdate, Wish
 from simtandem.cli import run_output
 from simtandem.cli.console import Output
 from simtandem.cli.interruption import stoppable
+from simtandem.cli.list_files import STDIN, expanded
 from simtandem.cli.options import (
     BATCH_SIZE,
     AcceptLarge,
@@ -19,26 +20,32 @@ from simtandem.cli.options import (
     BatchSize,
     ChangeOwners,
     Digest,
-    File,
+    FilesIfAny,
     Quiet,
+    Sheet,
     To,
     Verbose,
+    Where,
 )
 from simtandem.cli.plan_output import PlanView, show_plan
 from simtandem.cli.request import options_of, request_for
 from simtandem.ledger.records import RunKind
+from simtandem.reports.run_document import Document
 from simtandem.runs import pipeline
 from simtandem.runs.run import AskedOn, Run
 from simtandem.settings import chosen_account, load
+from simtandem.text.shell_line import shell_line
 from simtandem.text.terminal import print_json
 
 
 def plan(
-    file: File,
+    files: FilesIfAny = None,
     to: To = None,
     batch_size: BatchSize = BATCH_SIZE,
     digest: Digest = "",
+    sheet: Sheet = None,
     *,
+    where: Where = None,
     yes: Annotated[bool, typer.Option("--yes", "-y", help="Accepted as by apply; plan does not ask.")] = False,
     accept_large: AcceptLarge = False,
     change_owners: ChangeOwners = False,
@@ -46,22 +53,64 @@ def plan(
     quiet: Quiet = False,
     verbose: Verbose = False,
 ) -> None:
-    """Validate FILE, list the carrier's devices, compare; show the plan and write plan.csv. Changes nothing.
+    """Read FILE or select devices, list the carrier's devices, compare; show the plan, write plan.csv. Changes nothing.
 
     It takes the options of apply, and exits with 3 where apply with the same options would refuse the plan.
     """
     del yes
-    request = request_for(file, to, batch_size, digest=digest, accept_large=accept_large, change_owners=change_owners)
+    request = request_for(
+        files,
+        to,
+        batch_size,
+        digest=digest,
+        accept_large=accept_large,
+        change_owners=change_owners,
+        sheet=sheet,
+        where=where,
+    )
     output = Output(as_json, quiet, verbose)
-    raise typer.Exit(look("plan", request, output, lambda digest: applying(file, request, digest)))
+    raise typer.Exit(look("plan", request, output, lambda digest: applying(files, request, digest)))
 
 
-def applying(file: Path, request: BulkUpdate, digest: str) -> str:
-    """The command that applies the plan of this file with that digest; empty where the file can't be read again."""
-    if not file.is_file() or file.is_relative_to("/dev"):
-        return ""
+def applying(files: Sequence[Path] | None, request: BulkUpdate, digest: str) -> str:
+    """The command that applies the plan of this list with that digest; empty where a file can't be read again.
+
+    It has the files as they were named, patterns as patterns. Standard input alone can be given the same list again.
+    """
+    asked, digested = options_of(request), ["--plan", digest]
     account = ["--account", chosen] if (chosen := chosen_account()) else []
-    return shlex.join(["simtandem", "apply", str(file), *options_of(request), *account, "--plan", digest])
+    if files == [STDIN] and not request.where:
+        return shell_line(["simtandem", "apply", "-", *asked, *account, "--yes", *digested])
+    if not all(file.is_file() and not file.is_relative_to("/dev") for file in expanded(files or ())):
+        return ""
+    return shell_line(["simtandem", "apply", *map(str, files or ()), *asked, *account, *digested])
+
+
+def show_applying(console: Console, request: BulkUpdate, document: Document, command: str) -> None:
+    """The command that applies a plan; where its list can't be read again, the one that plans what was selected."""
+    selected = document["files"].get("selected", "")
+    if command:
+        again = ", with the same list on standard input" if request.file == str(STDIN) else ""
+        run_output.show_next(console, f"To apply this plan{again}", command)
+    elif request.where and selected:
+        account = ["--account", chosen] if (chosen := chosen_account()) else []
+        asked = request.model_copy(update={"where": "", "to": Wish.AS_IN_FILE, "sheet": ""})
+        line = shell_line(["simtandem", "plan", selected, *options_of(asked), *account])
+        run_output.show_next(console, "To plan what was selected as a list of its own", line)
+
+
+def compared(kind: Literal["plan", "reconcile"], request: BulkUpdate, output: Output) -> tuple[Run, Document]:
+    """Compare a file, or a run to undo, with the carrier; the run, which is closed, and its document."""
+    with output.hooks() as hooks:
+        settings = load(request.account)
+        request = request.model_copy(update={"account": settings.account})
+        run = Run.begin(request, RunKind(kind), settings, asked_on=AskedOn.TERMINAL)
+        try:
+            with run.failing():
+                document = asyncio.run(stoppable(pipeline.compare(run), hooks))
+        finally:
+            run.close()
+    return run, document
 
 
 def look(
@@ -76,15 +125,7 @@ def look(
     refuses. Returns the exit code.
     """
     output.log()
-    with output.hooks() as hooks:
-        settings = load(request.account)
-        request = request.model_copy(update={"account": settings.account})
-        run = Run.begin(request, RunKind(kind), settings, asked_on=AskedOn.TERMINAL)
-        try:
-            with run.failing():
-                document = asyncio.run(stoppable(pipeline.compare(run), hooks))
-        finally:
-            run.close()
+    run, document = compared(kind, request, output)
     if output.as_json:
         print_json(document)
     else:
@@ -92,7 +133,7 @@ def look(
         if kind == "reconcile":
             run_output.show_result(output.out, document)
         run_output.show_files(output.out, document)
-        plan, command = document["plan"], following(document["digest"])
-        if command and not document.get("refusal") and plan["sim_changes"] + plan["endpoint_changes"]:
-            run_output.show_next(output.out, "To apply this plan", command)
+        plan = document["plan"]
+        if not document.get("refusal") and plan["sim_changes"] + plan["endpoint_changes"]:
+            show_applying(output.out, request, document, following(document["digest"]))
     return int(document["exit_code"] or 0)

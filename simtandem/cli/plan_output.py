@@ -1,6 +1,6 @@
 """What the commands that plan or send show of a plan: what it will do, a sample of its changes, what is left out."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Self, cast
 
@@ -8,9 +8,11 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from schemas import own_columns
+from schemas.own_columns import Places
 from simtandem.cli.run_output import numbers
 from simtandem.domain import reason_groups
-from simtandem.domain.plan_sample import SYMBOLS, Sample, Symbol, samples
+from simtandem.domain.plan_sample import Sample, Symbol, legend, samples
 from simtandem.domain.reason_groups import ReasonGroup
 from simtandem.domain.safety import for_good, unlimited
 from simtandem.reports.run_document import Document, PlanCounts
@@ -18,6 +20,7 @@ from simtandem.runs.run import Run
 from simtandem.text.formats import duration, of
 
 _SAMPLES, _REASONS = 8, 6
+_ONE_FILE = Places(own_columns.none())
 _COLOURS = {Symbol.BILLED: "green", Symbol.CHANGED: "yellow", Symbol.NOT_BILLED: "red"}
 
 
@@ -25,8 +28,8 @@ _COLOURS = {Symbol.BILLED: "green", Symbol.CHANGED: "yellow", Symbol.NOT_BILLED:
 class PlanView:
     """What is shown of a plan, with one sample of each kind of change, and the rows left out grouped by why.
 
-    `for_good` of the newly billed SIMs can't go back, which `never_back` says; `limit` is how many the settings allow,
-    None: any number.
+    `for_good` of the newly billed SIMs can't go back, which `never_back` says; `unlimited` says that no setting limits
+    them. `legend` is what the samples' symbols mean at the carrier.
     """
 
     digest: str
@@ -36,12 +39,15 @@ class PlanView:
     plan: PlanCounts
     for_good: int = 0
     never_back: str = ""
-    limit: int | None = 0
+    unlimited: str = ""
+    legend: str = ""
     notes: Sequence[str] = ()
     samples: Sequence[Sample] = ()
     refused_for: Sequence[ReasonGroup] = ()
     invalid_for: Sequence[ReasonGroup] = ()
     refusal: str = ""
+    has_endpoints: bool = True
+    places: Places = _ONE_FILE
 
     @classmethod
     def of_run(cls, run: Run, refusal: str = "") -> Self:
@@ -56,12 +62,15 @@ class PlanView:
             cast("PlanCounts", plan),
             plan["billed_for_good"],
             for_good(plan["billed_for_good"], run.lifecycle),
-            plan["newly_billed_limit"],
+            unlimited(plan["newly_billed"], plan["newly_billed_limit"], run.lifecycle),
+            legend(run.lifecycle),
             [*plan.get("consequences", []), *intake["notes"]],
             samples(table, run.lifecycle),
             reason_groups.refused(table),
             reason_groups.invalid(folder.table("rejected.parquet")),
             refusal,
+            run.lifecycle.has_endpoints,
+            Places(folder.own()),
         )
 
     @classmethod
@@ -78,15 +87,15 @@ def show_plan(console: Console, view: PlanView) -> None:
     if view.samples:
         console.print()
         console.print(_samples(view.samples))
-        console.print(Text(_legend(view.samples), style="dim"))
+        console.print(Text(_legend(view), style="dim"))
     console.print()
     console.print(_counts(view))
     for note in view.notes:
         console.print(Text("  " + note, style="dim"))
-    if note := unlimited(view.plan["newly_billed"], view.limit):
-        console.print(Text("  " + note, style="yellow"))
-    _show_reasons(console, "refused", "plan.csv", view.refused_for)
-    _show_reasons(console, "invalid", "invalid.csv", view.invalid_for)
+    if view.unlimited:
+        console.print(Text("  " + view.unlimited, style="yellow"))
+    show_reasons(console, "refused", "plan.csv", view.refused_for, view.places)
+    show_reasons(console, "invalid", "invalid.csv", view.invalid_for, view.places)
     if view.refusal:
         console.print(Text("\n" + view.refusal, style="yellow"))
 
@@ -111,31 +120,44 @@ def _samples(found: Sequence[Sample]) -> Table:
     return table
 
 
-def _legend(found: Sequence[Sample]) -> str:
+def _legend(view: PlanView) -> str:
     """What the symbols mean, and where the rest is."""
-    meanings = ", ".join(f"{symbol} {meaning}" for symbol, meaning in SYMBOLS.items())
-    rest = sum(sample.alike for sample in found[_SAMPLES:])
+    rest = sum(sample.alike for sample in view.samples[_SAMPLES:])
     others = f"{of(rest, 'device')} in other ways. " if rest else ""
-    return f"  {meanings}. {others}Every row: plan.csv"
+    return f"  {view.legend}. {others}Every row: plan.csv"
 
 
 def _counts(view: PlanView) -> Table:
     plan, table = view.plan, numbers()
-    table.add_row(f"{view.rows:,}", f"{'row' if view.rows == 1 else 'rows'} in the file")
+    table.add_row(
+        f"{view.rows:,}",
+        f"{'row' if view.rows == 1 else 'rows'} in the {'file' if view.places.known is None else 'files'}",
+    )
     table.add_row(f"{plan['devices']:,}", "devices")
     table.add_row(f"{plan['sim_changes']:,}", "SIMs to change")
-    table.add_row(f"{plan['endpoint_changes']:,}", "endpoints to change")
+    if plan["endpoint_changes"] or view.has_endpoints:
+        table.add_row(f"{plan['endpoint_changes']:,}", "endpoints to change")
     if plan["owner_changes"]:
         table.add_row(f"{plan['owner_changes']:,}", Text("SIMs among them get another owner", style="yellow"))
-    table.add_row(f"{plan['calls']:,}", f"calls, at least {duration(plan['eta_s'])}" if plan["calls"] else "calls")
+    calls = "calls or more" if plan.get("calls_at_least") else "calls"
+    table.add_row(f"{plan['calls']:,}", f"{calls}, at least {duration(plan['eta_s'])}" if plan["calls"] else calls)
     if view.never_back:
         count, _, words = view.never_back.partition(" ")
         table.add_row(count, Text(words, style="yellow"))
     return table
 
 
-def _show_reasons(console: Console, word: str, file: str, groups: Sequence[ReasonGroup]) -> None:
-    """Each reason with its count and an example; nothing where no row is left out."""
+def show_reasons(
+    console: Console,
+    word: str,
+    file: str,
+    groups: Sequence[ReasonGroup],
+    places: Callable[[int], str] = _ONE_FILE,
+) -> None:
+    """Each reason with its count and an example; nothing where no row is left out.
+
+    `places` say where a row is, empty where there are no rows that anyone wrote.
+    """
     if not groups:
         return
     console.print(Text(f"\n  {sum(group.count for group in groups):,} {word}", style="yellow"))
@@ -143,7 +165,7 @@ def _show_reasons(console: Console, word: str, file: str, groups: Sequence[Reaso
     table.add_column(justify="right", style="yellow", no_wrap=True, min_width=4)
     table.add_column(overflow="fold")
     for group in groups[:_REASONS]:
-        example = f"row {group.row}: {group.example}" if group.example else f"row {group.row}"
+        example = ": ".join(filter(None, (places(group.row), group.example)))
         table.add_row(f"{group.count:,}", Text.assemble(group.reason, (f"  ({example})", "dim")))
     if rest := sum(group.count for group in groups[_REASONS:]):
         table.add_row(f"{rest:,}", Text(f"for other reasons: see {file}", style="dim"))

@@ -11,8 +11,9 @@ from simtandem.errors import InputError, LedgerError
 from simtandem.host.user_name import user_name
 from simtandem.ledger.integrity.prune import Prunable, prunable, prune_run
 from simtandem.ledger.store import Ledger
-from simtandem.settings import load_home
-from simtandem.text.terminal import print_json, results
+from simtandem.runs.shared_files import remove_unreferenced
+from simtandem.settings import Settings, load_home
+from simtandem.text.terminal import messages, print_json, results
 
 
 class PrunedRun(TypedDict):
@@ -51,12 +52,22 @@ def prune_before(date: str, *, yes: bool, as_json: bool) -> int:
                 each["pruned"] = True
             except LedgerError as error:
                 each["error"] = str(error)
+        if yes:
+            _tidy_store(settings, ledger)
     failed = [each for each in lines if each["error"]]
     if as_json:
         print_json({"exit_code": 1 if failed else 0, "before": before.isoformat(), "runs": lines})
     else:
         _show(lines, yes=yes)
     return 1 if failed else 0
+
+
+def _tidy_store(settings: Settings, ledger: Ledger) -> None:
+    """Remove from the store what no run refers to any more; where it is away, the next pruning does it."""
+    try:
+        remove_unreferenced(settings, ledger)
+    except LedgerError as error:
+        messages().print(f"{error} What is no longer needed there stays until the next pruning.", markup=False)
 
 
 def _moment(date: str) -> datetime:

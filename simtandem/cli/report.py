@@ -10,17 +10,19 @@ import typer
 from schemas.parameters import ReportFormat
 from simtandem.carriers.registry import require_credentials
 from simtandem.cli.options import AsJson
-from simtandem.errors import InputError
+from simtandem.errors import InputError, StoreError
 from simtandem.ledger.records import REPORTED, SENDING, RunKind, RunSummary
 from simtandem.ledger.store import Ledger
-from simtandem.reports.headline import headline
+from simtandem.reports.headline import headline, next_lines
 from simtandem.reports.run_commands import again
+from simtandem.runs import action_finish
 from simtandem.runs.audit_report import export_period, export_run
 from simtandem.runs.change_evidence import explain_run
 from simtandem.runs.finish import report_again
 from simtandem.runs.run_account import reopened, settings_to_report
 from simtandem.runs.run_folder import RunFolder
-from simtandem.settings import chosen_account, load, load_home
+from simtandem.runs.shared_files import brought, catch_up
+from simtandem.settings import Settings, chosen_account, load, load_home
 from simtandem.text.terminal import messages, print_json, results
 
 _FORMATS = "html, xlsx, csv, parquet or json"
@@ -68,18 +70,31 @@ def write_page(run_id: str, *, as_json: bool) -> None:
     """Write the HTML report of a run again, from the ledger alone, and print its path."""
     settings = load_home()
     with Ledger.open(settings.ledger(), heads_file=settings.heads_file) as ledger:
-        run = ledger.run(run_id, kinds=REPORTED, account=chosen_account())
+        run = ledger.run(run_id, kinds=(*REPORTED, RunKind.ACTION), account=chosen_account())
         if run.record.kind in _SENDS_NOTHING:
             raise InputError(_nothing_to_report(run))
-        folder = RunFolder(settings.runs_folder / run.record.run_id)
-        document = report_again(ledger, folder, run)
+        folder = _folder(settings, ledger, run.record.run_id)
+        again_from = action_finish.report_again if run.record.kind is RunKind.ACTION else report_again
+        document = again_from(ledger, folder, run)
     if as_json:
         print_json(document)
         return
     results().print(str(folder.file("report.html")), soft_wrap=True)
     if document.get("state"):  # the run has no recorded end: say how far it came, and how to continue
-        lines = [f"{headline(document)}.", f"To continue: {document['next']}" if document.get("next") else ""]
-        messages().print("\n".join(filter(None, lines)), markup=False, soft_wrap=True)
+        lines = [f"{headline(document)}.", *next_lines(document)]
+        if by := document.get("finished_by"):
+            lines.append(f"What it left open is done: run {by} has brought it in sync.")
+        messages().print("\n".join(lines), markup=False, soft_wrap=True)
+
+
+def _folder(settings: Settings, ledger: Ledger, run_id: str) -> RunFolder:
+    """The run's folder, with its files; without those of other hosts where their store is away."""
+    catch_up(settings, ledger)
+    try:
+        return brought(settings, ledger, run_id)
+    except StoreError as error:
+        messages().print(f"{error} The report is written from the ledger.", markup=False, soft_wrap=True)
+        return RunFolder(settings.runs_folder / run_id)
 
 
 def _nothing_to_report(run: RunSummary) -> str:
@@ -95,6 +110,11 @@ def write_run(run_id: str, form: ReportFormat, *, as_json: bool) -> None:
     settings = load_home()
     with Ledger.open(settings.ledger(), heads_file=settings.heads_file) as ledger:
         record = ledger.run(run_id, kinds=REPORTED, account=chosen_account()).record
+        if record.kind is RunKind.ACTION:
+            raise InputError(
+                f"Run {record.run_id} sent SIM actions, which have a report in html alone; their rows are in the "
+                "results.csv of the run's folder."
+            )
         path = export_run(ledger, settings_to_report(record), record.run_id, form)
     _show({"run_id": path.parent.name, "files": {str(form): str(path)}}, {str(form): str(path)}, as_json=as_json)
 

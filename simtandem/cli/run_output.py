@@ -1,15 +1,17 @@
 """What the commands that plan or send show of a run: its result, its files, the next command."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
 from schemas.statuses import Verdict
+from simtandem.carriers.registry import lifecycle_of
+from simtandem.domain.charge_words import newly
 from simtandem.reports.headline import headline, retry_command, stopped
-from simtandem.reports.run_document import Document
-from simtandem.text.formats import duration
+from simtandem.reports.run_document import Document, with_rows
+from simtandem.text.formats import duration, spoken
 
 _VERDICTS = {
     Verdict.IN_SYNC: ("in sync", "green"),
@@ -21,11 +23,13 @@ _VERDICTS = {
     Verdict.SKIPPED: ("not sent", "yellow"),
 }
 _FILES = {
+    "selected": "the devices that were selected, as a list",
     "report": "HTML report",
     "results": "every row with its outcome",
     "retry": "rows to retry",
     "invalid": "invalid rows",
     "plan": "the plan, row by row",
+    "rehearsal": "every row with its rehearsed outcome",
     "undo": "what is undone, as a device CSV",
 }
 
@@ -45,6 +49,22 @@ def show_result(console: Console, document: Document) -> None:
     console.print(Text(f"{headline(document)}.", style="bold green" if good else "bold yellow"), soft_wrap=True)
     if why := document.get("stopped", {}).get("why"):
         console.print(Text(f"  {why}", style="yellow"), soft_wrap=True)
+    console.print(counts(document))
+    console.print(Text(f"  {document['carrier']} at {document['carrier_host']}, account {document['account']}", "dim"))
+    show_waves(console, document)
+    if command := retry_command(document):
+        show_next(console, "To continue", command)
+    for sentence in _in_short(document.get("instead", [])):
+        console.print(Text(f"\n  {sentence}"), soft_wrap=True)
+
+
+def _in_short(sentences: Sequence[str]) -> list[str]:
+    """What to do about rows that no run can change: of several reasons the commonest, and where the others are."""
+    return [*sentences[:1], *(["Other rows have other reasons: see report.html."] if len(sentences) > 1 else [])]
+
+
+def counts(document: Document) -> Table:
+    """Verdicts, SIMs newly billed, calls and how long they took."""
     table = numbers()
     for verdict, (name, colour) in _VERDICTS.items():
         if document["verdicts"][verdict]:
@@ -52,16 +72,25 @@ def show_result(console: Console, document: Document) -> None:
     changed, calls = document["changed"], document["calls"]
     if document["plan"]["newly_billed"] or changed["newly_billed"]:
         table.add_row(
-            f"{changed['newly_billed']:,}", f"SIMs newly billed ({document['plan']['newly_billed']:,} planned)"
+            f"{changed['newly_billed']:,}",
+            f"SIMs {newly(lifecycle_of(document['carrier']))} ({document['plan']['newly_billed']:,} planned)",
         )
     table.add_row(
         f"{calls['total']:,}",
         f"calls ({calls['retried']:,} retried, {calls['throttled']:,} rate-limited) in {duration(document['seconds'])}",
     )
-    console.print(table)
-    console.print(Text(f"  {document['carrier']} at {document['carrier_host']}, account {document['account']}", "dim"))
-    if command := retry_command(document):
-        show_next(console, "To continue", command)
+    return table
+
+
+_WAVES = {"passed": "green", "sent": "green", "stopped": "red", "not_sent": "yellow"}
+
+
+def show_waves(console: Console, document: Document) -> None:
+    """A line for each wave; nothing of a run that had none."""
+    for wave in document.get("waves", []):
+        in_sync, state = wave["verdicts"][Verdict.IN_SYNC], wave["state"]
+        told = f"  wave {wave['number']}: {in_sync:,} of {wave['devices']:,} in sync, "
+        console.print(Text.assemble(told, (spoken(state), _WAVES[state])), soft_wrap=True)
 
 
 def show_next(console: Console, what: str, command: str) -> None:
@@ -76,8 +105,7 @@ def _in_part(verdict: Verdict, document: Document) -> str:
 
 def show_files(console: Console, document: Document) -> None:
     """The files that people open, with their paths; none that has no rows."""
-    without_rows = set() if document["input"]["invalid"] else {"invalid"}
-    show_paths(console, {name: path for name, path in document["files"].items() if name not in without_rows})
+    show_paths(console, with_rows(document))
 
 
 def show_paths(console: Console, files: Mapping[str, str]) -> None:

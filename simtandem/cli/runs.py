@@ -5,7 +5,8 @@ from dataclasses import dataclass
 from datetime import UTC, date
 from fnmatch import fnmatchcase
 from itertools import islice
-from typing import Annotated, TypedDict
+from pathlib import PurePath
+from typing import Annotated, TypedDict, cast
 
 import typer
 from rich.console import Console
@@ -13,10 +14,12 @@ from rich.table import Table
 from rich.text import Text
 
 from schemas.accounts import DEFAULT
+from simtandem.cli.json_fields import JsonFields, chosen
 from simtandem.cli.options import AsJson
 from simtandem.errors import InputError, Interrupted
-from simtandem.ledger.records import RunKind, RunState, RunSummary
+from simtandem.ledger.records import RunKind, RunRecord, RunState, RunSummary
 from simtandem.ledger.store import Ledger
+from simtandem.reports.run_commands import files_of
 from simtandem.reports.run_document import Document
 from simtandem.reports.run_from_ledger import recorded
 from simtandem.settings import chosen_account, load_home
@@ -57,14 +60,20 @@ class Wanted:
         return self == Wanted()
 
     def fits(self, run: RunSummary) -> bool:
-        """Whether this run is wanted. `file` is a part of the file's name, or a pattern with * and ?."""
-        name, part = run.record.file.casefold(), self.file.casefold()
+        """Whether this run is wanted. `file` is a part of the name of one of its files, or a pattern with * and ?."""
+        part = self.file.casefold()
         pattern = part if set(part) & set("*?") else f"*{part}*"
         return (
             self.state in ("", state_of(run))
             and (self.since is None or run.record.started_at.astimezone(UTC).date() >= self.since)
-            and (not part or fnmatchcase(name, pattern))
+            and (not part or any(fnmatchcase(name.casefold(), pattern) for name in _names(run.record)))
         )
+
+
+def _names(record: RunRecord) -> list[str]:
+    """The names by which the list of a run may be known: of several files each has its own."""
+    files = files_of(record.parameters)
+    return [record.file, *(PurePath(file).name for file in files if files[1:])]
 
 
 def runs(
@@ -81,9 +90,10 @@ def runs(
     ] = "",
     limit: Annotated[int, typer.Option(metavar="N", min=1, max=1_000_000, help="How many runs at most.")] = 20,
     as_json: AsJson = False,
+    fields: JsonFields = "",
 ) -> None:
     """List the latest runs and their results, newest first."""
-    show_runs(limit, Wanted(_state(state), _day(since), file), as_json=as_json)
+    show_runs(limit, Wanted(_state(state), _day(since), file), as_json=as_json or bool(fields), fields=fields)
 
 
 def _state(word: str) -> str:
@@ -103,15 +113,15 @@ def _day(text: str) -> date | None:
 _ALL = Wanted()
 
 
-def show_runs(limit: int, wanted: Wanted = _ALL, *, as_json: bool) -> None:
-    """The latest of the wanted runs, newest first, on stdout."""
+def show_runs(limit: int, wanted: Wanted = _ALL, *, as_json: bool, fields: str = "") -> None:
+    """The latest of the wanted runs, newest first, on stdout. `fields`: only these of the JSON document."""
     with Ledger.open(load_home().ledger()) as ledger:
         listed = ledger.runs(limit if wanted.everything else _EVERY_RUN, account=chosen_account())
         found = list(islice(filter(wanted.fits, listed), limit))
         heads = ledger.heads([run.record.run_id for run in found])
         lines = [_line(run, recorded(ledger, run), heads.get(run.record.run_id)) for run in found]
     if as_json:
-        print_json(lines)
+        print_json(chosen(cast("list[dict[str, object]]", lines), fields, "runs") if fields else lines)
     elif lines:
         show_lines(results(), lines)
     else:
@@ -133,7 +143,7 @@ def _line(run: RunSummary, document: Document | None, head: str | None) -> RunLi
         "kind": str(run.record.kind),
         "state": state_of(run),
         "file": run.record.file,
-        "rows": run.record.rows,
+        "rows": run.record.rows if document is None else document["input"]["rows"],
         "in_sync": None if document is None else document["verdicts"]["in_sync"],
         "exit_code": None if document is None else document["exit_code"],
         "ledger_head": head,

@@ -1,8 +1,8 @@
 """`simtandem schedule list`, `add` and `cancel`. They use the ledger only and send nothing."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from datetime import datetime
+from datetime import UTC, datetime
 from hashlib import sha256
 from pathlib import Path
 from secrets import token_hex
@@ -13,23 +13,32 @@ import typer
 from rich.table import Table
 from rich.text import Text
 
-from simtandem.carriers.registry import lifecycle_of
+from simtandem.carriers.registry import fields_of, lifecycle_for
 from simtandem.cli.commands import AccountCommand, CommandGroup, HomeCommand
-from simtandem.cli.options import AsJson, File, To
-from simtandem.cli.request import target_of
+from simtandem.cli.options import AsJson, FileIfAny, Sheet, To, Where
+from simtandem.cli.request import sheets_of, target_of
 from simtandem.errors import InputError
 from simtandem.inbox import effective_at
 from simtandem.inbox.due_rows import warnings
-from simtandem.inbox.file_request import FileRequest, read_request
+from simtandem.inbox.due_runs import lock_name
+from simtandem.inbox.file_request import FileRequest, read_request, selection_request
+from simtandem.intake import Reading
 from simtandem.intake.device_file import read_file, shown
 from simtandem.ledger.schedule_records import FileVersion, Schedule, ScheduleState
 from simtandem.ledger.schedules import Schedules
 from simtandem.ledger.store import Ledger
 from simtandem.runs.input_file import bounds
+from simtandem.selection.selection import Selection
 from simtandem.settings import Settings, chosen_account, load, load_home
 from simtandem.text.terminal import print_json, results
 
 _SHOWN = 10
+_SELECTION = "a selection"
+_UNFORESEEN = (
+    "What it will select is not known before it is due, so overlaps with other schedules can't be foreseen. If "
+    "something else that is due then asks another status of one of its devices, for the same moment or a later one, "
+    "nothing of the selection is carried out, and the run says so."
+)
 
 schedule = typer.Typer(cls=CommandGroup, help="List, add and cancel scheduled changes.", no_args_is_help=True)
 
@@ -46,17 +55,22 @@ def schedule_list(
 
 @schedule.command("add", cls=AccountCommand)
 def schedule_add(
-    file: File,
+    file: FileIfAny = None,
     at: Annotated[
         str | None,
         typer.Option("--at", metavar="WHEN", help="ISO date or date and time, for rows without effective_at; or: now."),
     ] = None,
     to: To = None,
+    sheet: Sheet = None,
     *,
+    where: Where = None,
     as_json: AsJson = False,
 ) -> None:
-    """Validate FILE and schedule its changes; the flow scheduled-updates applies them when they are due."""
-    raise typer.Exit(add(file, at, to, as_json=as_json))
+    """Validate FILE and schedule its changes; the flow scheduled-updates applies them when they are due.
+
+    With --where, devices are selected when the changes are due: those of FILE, or in place of FILE, with --at and --to.
+    """
+    raise typer.Exit(add(file, at, to, sheet=sheet, where=where, as_json=as_json))
 
 
 @schedule.command("cancel", cls=HomeCommand)
@@ -94,28 +108,35 @@ def show_schedules(*, everything: bool, as_json: bool) -> int:
     return 0
 
 
-def add(file: Path, at: str | None, to: str | None, *, as_json: bool) -> int:
-    """Schedule the changes of a file; rows without effective_at get `at`. Returns the exit code."""
+def add(
+    file: Path | None,
+    at: str | None,
+    to: str | None,
+    *,
+    sheet: Sequence[str] | None = None,
+    where: str | None = None,
+    as_json: bool,
+) -> int:
+    """Schedule the changes of a file, or of what is selected; rows without effective_at get `at`.
+
+    Returns the exit code.
+    """
+    if file is None and where is None:
+        raise typer.BadParameter("Give a device list (FILE), or select devices with --where, or both.")
     settings = load()
-    lifecycle = lifecycle_of(settings.carrier)
     with _schedules(settings, settings.account) as schedules:
         now = schedules.ledger.clock()
-        when = effective_at.reader(settings.zone, now)
-        data, otherwise = _bytes(file, settings), _moment(at, settings, now)
-        offer = read_request(
-            data,
-            _version(file, data),
-            now,
-            when,
-            lifecycle=lifecycle,
-            otherwise=otherwise,
-            to=target_of(to, lifecycle),
-            allowed=bounds(settings),
-        )
+        otherwise = _moment(at, settings, now)
+        if where is not None:
+            _require_usable(where, settings, otherwise or now)
+        if file is None:
+            offer = _selected(str(where), otherwise, to, settings, now)
+        else:
+            offer = _of_file(file, otherwise, to, settings, now, sheet=sheets_of(sheet, [file]), where=where or "")
         if offer.arrival.reason:
             raise InputError(offer.arrival.reason.replace("Nothing was sent.", "Nothing was scheduled."))
         schedules.record(offer.arrival, offer.schedules, offer.rejected)
-        warned = warnings(schedules, offer.arrival.arrival_id)
+        warned = [*warnings(schedules, offer.arrival.arrival_id), *([] if file else [_UNFORESEEN])]
         made = schedules.of_arrival(offer.arrival.arrival_id)
     exit_code = 1 if offer.arrival.rejected else 0
     if as_json:
@@ -127,12 +148,49 @@ def add(file: Path, at: str | None, to: str | None, *, as_json: bool) -> int:
     return exit_code
 
 
+def _of_file(
+    file: Path, otherwise: datetime | None, to: str | None, settings: Settings, now: datetime, *, sheet: str, where: str
+) -> FileRequest:
+    data, lifecycle = _bytes(file, settings), lifecycle_for(settings)
+    return read_request(
+        data,
+        _version(shown(file.name), data),
+        now,
+        effective_at.reader(settings.zone, now),
+        lifecycle=lifecycle,
+        otherwise=otherwise,
+        to=target_of(to, lifecycle),
+        reading=Reading(bounds(settings), sheet=sheet),
+        where=where,
+    )
+
+
+def _selected(where: str, at: datetime | None, to: str | None, settings: Settings, now: datetime) -> FileRequest:
+    target = target_of(to, lifecycle_for(settings))
+    if at is None or target is None:
+        raise InputError(
+            "A selection names no status and no time: say what the devices should become (--to STATUS) and when "
+            "(--at WHEN). Nothing was scheduled."
+        )
+    return selection_request(_version(_SELECTION, where.encode()), where, target, at, now)
+
+
+def _require_usable(where: str, settings: Settings, at: datetime) -> None:
+    """Raise `InputError` where the selection can't be used, as far as that can be said before the day it is due."""
+    if not where.strip():
+        raise InputError("--where is empty. Nothing was scheduled. Write what to select, or leave the option out.")
+    try:
+        Selection.of(where, fields_of(settings.carrier), lifecycle_for(settings), at.astimezone(UTC).date())
+    except InputError as error:
+        raise InputError(str(error).replace("Nothing was sent.", "Nothing was scheduled.")) from None
+
+
 def cancel(prefix: str, *, as_json: bool) -> int:
     """Cancel a schedule that is not applied yet. Returns the exit code."""
     settings = load_home()
     with _schedules(settings, "") as schedules:
         found = schedules.find(prefix)
-        with schedules.alone("due") as idle:
+        with schedules.alone(lock_name(urgent=found.urgent)) as idle:
             if found.state is ScheduleState.DUE and not idle:
                 raise InputError(f"Schedule {found.schedule_id} is being applied by run {found.run_id}. Stop that run.")
             if not found.state.open:
@@ -174,13 +232,13 @@ def _bytes(file: Path, settings: Settings) -> bytes:
         raise InputError(f"{shown(str(file))}: {told}") from error
 
 
-def _version(file: Path, data: bytes) -> FileVersion:
+def _version(name: str, data: bytes) -> FileVersion:
     """A version of its own each time: a file that is added twice is scheduled twice."""
-    return FileVersion("", shown(file.name), len(data), token_hex(8), sha256(data).hexdigest())
+    return FileVersion("", name, len(data), token_hex(8), sha256(data).hexdigest())
 
 
 class ScheduleLine(TypedDict):
-    """A schedule, as `simtandem schedule --json` prints it."""
+    """A schedule, as `simtandem schedule list --json` prints it."""
 
     schedule: str
     effective_at: str
@@ -188,6 +246,7 @@ class ScheduleLine(TypedDict):
     file: str
     rows: int
     devices: dict[str, int]
+    where: str
     state: str
     since: str
     run_id: str | None
@@ -202,6 +261,7 @@ def _line(schedule: Schedule, zone: ZoneInfo) -> ScheduleLine:
         "file": schedule.file,
         "rows": schedule.rows,
         "devices": dict(schedule.wishes),
+        "where": schedule.where,
         "state": str(schedule.state),
         "since": schedule.state_at.isoformat(timespec="seconds"),
         "run_id": schedule.run_id,

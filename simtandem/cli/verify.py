@@ -10,6 +10,7 @@ import typer
 from simtandem.cli import heads
 from simtandem.cli.heads import FindingText, kept_heads
 from simtandem.cli.options import AsJson
+from simtandem.cli.stored_files import bring_heads, look_at_files, looked_at, restore_files
 from simtandem.errors import InputError, LedgerError
 from simtandem.ledger import last_known_rebuild
 from simtandem.ledger.integrity import head_checks
@@ -74,52 +75,66 @@ def verify(
     rebuild: Annotated[
         bool, typer.Option("--rebuild", help="First rebuild the table of last known statuses from the runs.")
     ] = False,
+    restore: Annotated[
+        bool, typer.Option("--restore", help="First put RUN's files that are broken in the store there from this home.")
+    ] = False,
+    contents: Annotated[
+        bool, typer.Option("--contents", help="Read the stored files of all runs, as is done for RUN.")
+    ] = False,
     as_json: AsJson = False,
 ) -> None:
     """Check that the record is intact; if not, name each fact that was changed, removed or added."""
-    raise typer.Exit(show_proof(run, head, as_json=as_json, rebuild=rebuild, against=against))
+    how = {"rebuild": rebuild, "restore": restore, "contents": contents}
+    raise typer.Exit(show_proof(run, head, as_json=as_json, against=against, **how))
 
 
 def show_proof(
-    prefix: str | None, head: str | None, *, as_json: bool, rebuild: bool = False, against: Path | None = None
+    prefix: str | None,
+    head: str | None,
+    *,
+    as_json: bool,
+    rebuild: bool = False,
+    restore: bool = False,
+    contents: bool = False,
+    against: Path | None = None,
 ) -> int:
     """Verify one run or all, and print what was found on stdout. Returns the exit code: 0, or 1 where anything was.
 
-    With all runs, the table of last known statuses is compared with them; `rebuild` makes it anew first, unless a run's
-    record is broken. The heads that this home remembers, and those in the file `against`, are looked for.
+    With all runs, the table of last known statuses is compared with them, or with `rebuild` made anew, unless a run's
+    record is broken. `contents`: stored files are read. Heads that this home or the file `against` has are looked for.
     """
-    if rebuild and prefix is not None:
-        raise InputError("--rebuild makes one table from all runs: name none. Nothing was changed.")
+    _require_fitting(prefix, rebuild=rebuild, restore=restore)
     given = None if head is None else _head(head, prefix)
     settings = load_home()
     with Ledger.open(settings.ledger(), heads_file=settings.heads_file) as ledger:
         kept = kept_heads(ledger, against)
         ids, strays = _asked(ledger, settings, prefix, kept)
+        restore_files(ledger, settings, ids if restore else [])
         about = by_subject(kept)
-        told = []
+        told, alone = [], prefix is not None
         for run_id in ids:
-            told.append(_told(*_prove(ledger, settings, run_id, given, about["run", run_id])))
+            proof = _prove(ledger, settings, run_id, given, about["run", run_id], alone=alone, read=alone or contents)
+            told.append(_told(*proof))
             if not as_json:
-                _show(told[-1], alone=prefix is not None)
-        strays += (
-            [] if prefix else [f"the ledger's file is damaged: {printable(each)}" for each in ledger.database.damage()]
-        )
-        strays += [] if prefix else _last_known(ledger, rebuild=rebuild and not any(each["findings"] for each in told))
+                _show(told[-1], alone=alone)
+        strays += [] if alone else _outside(ledger, rebuild=rebuild and not any(each["findings"] for each in told))
         arrivals = [] if prefix else [_told(*each, ARRIVALS.key) for each in _arrivals(ledger, about)]
         chained = None if prefix else heads.told(heads.prove_heads(ledger, kept))
-    broken = any(each["findings"] for each in [*told, *arrivals]) or bool(chained and chained["findings"])
-    exit_code = 1 if strays or broken else 0
+        stored = "" if prefix else looked_at(ledger, settings, read=contents)
+    exit_code = int(any([strays, chained and chained["findings"], *(each["findings"] for each in [*told, *arrivals])]))
     if as_json:
-        print_json({"exit_code": exit_code, "runs": told, "arrivals": arrivals, "strays": strays, "heads": chained})
+        of_all = {"arrivals": arrivals, "strays": strays, "stored_files": stored, "heads": chained}
+        print_json({"exit_code": exit_code, "runs": told, **of_all})
     else:
-        for each in arrivals:
-            if each["findings"]:
-                _show(each, alone=False)
-        _sum_up(told, strays)
-        _count_arrivals(arrivals)
-        for line in heads.spoken(chained) if chained else []:
-            results().print(line, markup=False, soft_wrap=True)
+        _conclude(told, strays, arrivals, filter(None, [stored, *(heads.spoken(chained) if chained else [])]))
     return exit_code
+
+
+def _require_fitting(prefix: str | None, *, rebuild: bool, restore: bool) -> None:
+    if rebuild and prefix is not None:
+        raise InputError("--rebuild makes one table from all runs: name none. Nothing was changed.")
+    if restore and prefix is None:
+        raise InputError("--restore is for the files of one run: name the run as well. `simtandem runs` lists them.")
 
 
 def _head(head: str, prefix: str | None) -> str:
@@ -168,18 +183,22 @@ def _arrivals(ledger: Ledger, about: Mapping[tuple[str, str], list[Kept]]) -> It
         yield proof, [entries[0].why] if entries and entries[0].why == TAKEN_IN_ARRIVAL else []
 
 
-def _last_known(ledger: Ledger, *, rebuild: bool) -> list[str]:
-    """What of the table of last known statuses is not as the runs recorded it."""
+def _outside(ledger: Ledger, *, rebuild: bool) -> list[str]:
+    """What of the ledger's file is damaged, or of the table of last known statuses not as the runs recorded it."""
+    damage = [f"the ledger's file is damaged: {printable(each)}" for each in ledger.database.damage()]
     if rebuild:
         last_known_rebuild.rebuild(ledger)
     with ledger.database.snapshot() as connection:
-        return [f"{printable(str(each))}: see --rebuild" for each in last_known_rebuild.differences(connection)]
+        differences = last_known_rebuild.differences(connection)
+        return damage + [f"{printable(str(each))}: see --rebuild" for each in differences]
 
 
 def _prove(
-    ledger: Ledger, settings: Settings, run_id: str, given: str | None, kept: list[Kept]
+    ledger: Ledger, settings: Settings, run_id: str, given: str | None, kept: list[Kept], *, alone: bool, read: bool
 ) -> tuple[Proof, list[str]]:
-    """What is known of a run's record, and notes."""
+    """What is known of a run's record, and notes. `alone`: of it alone. `read`: its stored files are read."""
+    if alone:
+        bring_heads(ledger, settings, run_id)
     witnesses = list(_kept_heads(RunFolder(settings.runs_folder / run_id)))
     if given:
         witnesses.append(Witness("the argument --head", given))
@@ -193,6 +212,7 @@ def _prove(
     notes = [] if outside or proof.unchained else ["nothing outside the ledger remembers its head: see --head"]
     if proof.pruned and not proof.found:
         notes.append(_look_at_archive(ledger, proof, settings.archive_folder))
+    notes.append(look_at_files(ledger, settings, proof, read=read))
     return proof, notes
 
 
@@ -229,7 +249,8 @@ def _look_at_archive(ledger: Ledger, proof: Proof, folder: Path) -> str:
         return ""
     path = folder / pruned.archive
     if not path.exists():
-        return f"head kept, archive {pruned.archive} is no longer in {folder}: it has SHA-256 {pruned.archive_sha256}"
+        where = f"is not in {folder}; it was made where {pruned.os_user} pruned the run"
+        return f"head kept, archive {pruned.archive} {where}, and has SHA-256 {pruned.archive_sha256}"
     if archive_hash(path) != pruned.archive_sha256:
         proof.add([Finding("archive", str(path), "was changed: its SHA-256 isn't the one recorded when it was made")])
         return ""
@@ -283,6 +304,18 @@ def _confirmation(told: Confirmation) -> str:
     since = told["facts_since"]
     later = "" if not since else f"; recorded after it: {since:,} fact{'' if since == 1 else 's'}"
     return f"the head in {told['source']} is in the chain{later}"
+
+
+def _conclude(
+    told: list[ProofDocument], strays: list[str], arrivals: list[ProofDocument], of_heads: Iterable[str]
+) -> None:
+    for each in arrivals:
+        if each["findings"]:
+            _show(each, alone=False)
+    _sum_up(told, strays)
+    _count_arrivals(arrivals)
+    for line in of_heads:
+        results().print(line, markup=False, soft_wrap=True)
 
 
 def _sum_up(told: list[ProofDocument], strays: list[str]) -> None:

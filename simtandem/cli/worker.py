@@ -1,5 +1,7 @@
 """`simtandem worker`."""
 
+from contextlib import ExitStack
+
 from simtandem.prefect_server.prefect_settings import address_of_server, prepare_client
 from simtandem.settings import load_home, prefect_api_url
 
@@ -13,4 +15,9 @@ def worker() -> None:
     prepare_client(settings, address_of_server(settings), own=prefect_api_url() is None)
     from simtandem.prefect_server.worker import own_name, start
 
-    start(own_name())
+    with ExitStack() as stack:
+        if settings.metrics_port is not None:
+            from simtandem.prefect_server.metrics import MetricsServer
+
+            stack.enter_context(MetricsServer(settings))
+        start(own_name())

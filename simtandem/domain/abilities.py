@@ -9,6 +9,7 @@ class Ability(StrEnum):
     LIST_FLEET = "list its whole fleet"
     COUNT_FLEET = "say how many SIMs its fleet has"
     EVENTS = "list events"
+    NETWORK_EVENTS = "list events of the network"
     OWNERS = "change whose a SIM is"
     LATE_CHANGES = "confirm a change later than in its answer"
 

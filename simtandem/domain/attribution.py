@@ -6,21 +6,21 @@ time belongs to that step, any other is attributed by its source. An event may a
 missing.
 """
 
-from collections.abc import Collection
 from datetime import datetime, timedelta
 
 import polars as pl
 
-from schemas.event_types import ASSIGNED, RELEASED, STATUS_AFTER, EventSource
+from schemas.event_types import EventSource
 from schemas.statuses import Cause, Half
 from schemas.tables import PAIR, Changes, Explained
+from simtandem.domain.event_moves import EventMoves
 from simtandem.domain.labels import ATTRIBUTIONS
 
 EVENT_LAG = timedelta(minutes=15)
 """How long an event may be on its way into the log. Not documented: long enough, by experience with such systems."""
 
-EVENTS_KEPT = timedelta(days=30)
-"""How far back the carrier's events go."""
+EVENTS_KEPT = EventMoves().kept
+"""How far back a carrier's events go, where it does not say otherwise."""
 
 CLOCK_SKEW = timedelta(seconds=60)
 """How far this clock and the carrier's may be apart, and how long after a call its event may be dated."""
@@ -102,31 +102,30 @@ def already_explained(changes: pl.DataFrame, earlier: pl.DataFrame) -> tuple[pl.
     return still.with_columns(seen=pl.coalesce("was_seen", "seen")).select(_CHANGES), old
 
 
-def window(changes: pl.DataFrame, read_at: datetime) -> tuple[datetime, datetime] | None:
-    """The time to read events of, so that the changes can be explained; None where there are none, or all too old."""
+def window(changes: pl.DataFrame, read_at: datetime, kept: timedelta = EVENTS_KEPT) -> tuple[datetime, datetime] | None:
+    """The time to read events of, so that the changes can be explained; None where there are none, or all too old.
+
+    `kept` is how far back the carrier's events go.
+    """
     if changes.is_empty():
         return None
     first: datetime = changes.select(pl.col("since").min()).item()
     last: datetime = changes.select(pl.col("seen").max()).item()
-    since = max(first - CLOCK_SKEW, read_at - EVENTS_KEPT)
+    since = max(first - CLOCK_SKEW, read_at - kept)
     until = min(last + CLOCK_SKEW, read_at)
     return (since, until) if since < until else None
 
 
-def types_for(changes: pl.DataFrame) -> tuple[int, ...]:
+def types_for(changes: pl.DataFrame, moves: EventMoves) -> tuple[int, ...]:
     """The types of events that can explain these changes: those of pairs only where one changed."""
-    return (*STATUS_AFTER, *((RELEASED, ASSIGNED) if (changes["half"] == PAIR).any() else ()))
-
-
-def types_into(statuses: Collection[str]) -> list[int]:
-    """The types of events that show a SIM's move to one of these statuses."""
-    return [number for number, (half, after) in STATUS_AFTER.items() if half is Half.SIM and after in statuses]
+    return (*moves.statuses, *(moves.pairs if (changes["half"] == PAIR).any() else ()))
 
 
 def explain(
     changes: pl.DataFrame,
     steps: pl.DataFrame,
     events: pl.DataFrame | None,
+    moves: EventMoves,
     read_at: datetime,
     *,
     lag: timedelta = EVENT_LAG,
@@ -134,10 +133,10 @@ def explain(
     """The changes with their causes (`schemas.tables.Explained`), one line each, in the same order.
 
     `steps` are simtandem's (`schemas.tables.Steps`); `events` (`schemas.tables.Events`) were read at `read_at`, and are
-    None where they could not be.
+    None where they could not be; `moves` says what they mean.
     """
     numbered = changes.with_row_index("number")
-    said = pl.DataFrame(schema=_SAID) if events is None else _statuses(events, changes)
+    said = pl.DataFrame(schema=_SAID) if events is None else _statuses(events, moves, changes)
     found = _last(numbered, said, "event_at").select("number", "event_at", "event_id", "source", "user", "description")
     ours = _last(numbered, steps.rename({"at": "step_at"}), "step_at").select("number", "step_at", "run_id", "row")
     both = numbered.join(found, on="number", how="left").join(ours, on="number", how="left").sort("number")
@@ -151,7 +150,7 @@ def explain(
         at=pl.coalesce(pl.when(own).then("step_at"), "event_at"),
         run_id=pl.when(own).then("run_id"),
         row=pl.when(own).then("row"),
-        explanation=_sentence(read_at, lag, unread=events is None),
+        explanation=_sentence(read_at, lag, moves.kept, unread=events is None),
     ).select(_EXPLAINED)
 
 
@@ -180,12 +179,12 @@ def _as_changes(table: pl.DataFrame, since: pl.Expr, seen: datetime) -> pl.DataF
     return table.with_columns(since=since.cast(moment), seen=pl.lit(seen).cast(moment)).select(_CHANGES)
 
 
-def _statuses(events: pl.DataFrame, changes: pl.DataFrame) -> pl.DataFrame:
+def _statuses(events: pl.DataFrame, moves: EventMoves, changes: pl.DataFrame) -> pl.DataFrame:
     """What events say about halves: whose, which status, when. Events that name a SIM by its ICCID alone count, too."""
     told = pl.DataFrame(
         [
-            *((number, half.value, status.value) for number, (half, status) in STATUS_AFTER.items()),
-            *((number, PAIR, None) for number in (RELEASED, ASSIGNED)),
+            *((number, half.value, str(status)) for number, (half, status) in moves.statuses.items()),
+            *((number, PAIR, None) for number in moves.pairs),
         ],
         schema={"type": pl.Int64, "half": pl.String, "after": pl.String},
         orient="row",
@@ -199,9 +198,9 @@ def _statuses(events: pl.DataFrame, changes: pl.DataFrame) -> pl.DataFrame:
             ident=pl.when(pl.col("half") == Half.ENDPOINT)
             .then("endpoint_id")
             .otherwise(pl.coalesce("sim_id", "by_iccid")),
-            after=pl.when(pl.col("type") == RELEASED)
+            after=pl.when(pl.col("type") == pl.lit(moves.released, pl.Int64))
             .then(_ALONE)
-            .when(pl.col("type") == ASSIGNED)
+            .when(pl.col("type") == pl.lit(moves.assigned, pl.Int64))
             .then(pl.format("endpoint {}", "endpoint_id"))
             .otherwise("after"),
             event_at="at",
@@ -237,7 +236,7 @@ def _cause(mine: pl.Expr, too_early: pl.Expr) -> pl.Expr:
     )
 
 
-def _sentence(read_at: datetime, lag: timedelta, *, unread: bool) -> pl.Expr:
+def _sentence(read_at: datetime, lag: timedelta, kept: timedelta, *, unread: bool) -> pl.Expr:
     """The cause in words; what the carrier said itself is quoted."""
     subject = pl.col("half").replace({Half.SIM.value: "SIM", PAIR: "SIM from"})
     what = pl.format("{} {} to {}", subject, "before", "after")
@@ -257,8 +256,8 @@ def _sentence(read_at: datetime, lag: timedelta, *, unread: bool) -> pl.Expr:
         if unread
         else f"{ATTRIBUTIONS[Cause.AWAITED]}; audit again in {minutes} min"
     )
-    forgotten = pl.when(pl.col("since") < read_at - EVENTS_KEPT).then(
-        pl.lit(f"; it may be older than the {EVENTS_KEPT.days} days the carrier's events go back")
+    forgotten = pl.when(pl.col("since") < read_at - kept).then(
+        pl.lit(f"; it may be older than the {kept.days} days the carrier's events go back")
     )
     cause = pl.col("cause")
     why = (

@@ -32,10 +32,10 @@ class State:
 
 
 class Judgement(NamedTuple):
-    """One finding about a device. `charged`: its SIM costs money for nothing."""
+    """One finding about a device. `charged`: its SIM costs money for nothing; None where nobody knows."""
 
     finding: Finding
-    charged: bool
+    charged: bool | None
     repair: str | None
     remedy: str
 
@@ -74,7 +74,9 @@ def _drifted(state: State) -> bool:
     return state.sim != state.expected_sim or endpoint_moved
 
 
-def _charged(finding: Finding, state: State, lifecycle: Lifecycle) -> bool:
+def _charged(finding: Finding, state: State, lifecycle: Lifecycle) -> bool | None:
+    if state.sim is not None and not lifecycle.sim(state.sim).charge_known:
+        return None
     if finding is Finding.DRIFTED:
         works = not lifecycle.has_endpoints or (state.endpoint is not None and lifecycle.endpoint(state.endpoint).on)
         return state.sim in lifecycle.charged and not (state.expected_sim in lifecycle.charged and works)
@@ -114,7 +116,7 @@ def _remedy(finding: Finding, state: State, repair: Goal | None, lifecycle: Life
         told = _sentence(finding, state, repair, lifecycle)
         return f"{told}; simtandem had put it there" if repair.word == state.desired else told
     if finding is Finding.ENDPOINT_WITHOUT_SIM:
-        return "no status helps: assign a SIM to the endpoint, or delete it; it costs nothing"
+        return "no status helps: assign a SIM to the endpoint; it costs nothing"
     if finding is Finding.FACTORY_TEST and state.sim is not None:
         return _ends_by_itself(state.sim, lifecycle)
     first = lifecycle.saving[0] if lifecycle.saving else lifecycle.goals[0]

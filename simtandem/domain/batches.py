@@ -21,8 +21,8 @@ class Batch:
     rows: pl.DataFrame
 
 
-def split(plan: pl.DataFrame, size: int, lifecycle: Lifecycle) -> list[Batch]:
-    """The fewest batches of at most `size` devices that hold every change of the plan once, numbered from 1.
+def split(plan: pl.DataFrame, size: int, lifecycle: Lifecycle, *, after: int = 0) -> list[Batch]:
+    """The fewest batches of at most `size` devices that hold every change of the plan once, numbered behind `after`.
 
     What one call to the carrier can change bounds a batch as well. What saves money comes first; within a target and an
     order the rows stay sorted, so the same plan gives the same batches.
@@ -36,7 +36,7 @@ def split(plan: pl.DataFrame, size: int, lifecycle: Lifecycle) -> list[Batch]:
         for first in Half:
             group = changes.filter(pl.col("desired").eq_missing(pl.lit(target, pl.String)) & (pl.col("first") == first))
             batches += [
-                Batch(number=len(batches) + number, first=first, target=target, rows=rows)
+                Batch(number=after + len(batches) + number, first=first, target=target, rows=rows)
                 for number, rows in enumerate(group.iter_slices(limit), start=1)
             ]
     return batches

@@ -5,12 +5,16 @@ once alone and once in its pair. Entries that agree are one; entries that disagr
 to them are refused. A null id leads nowhere and never matches another null.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import polars as pl
 
+from schemas import own_columns
 from schemas.device_csv import is_rounded
+from schemas.own_columns import Places
 
+_ONE_FILE = Places(own_columns.none())
 _NAMED_ROWS = 5  # how many of the rows that contradict each other a sentence names
 
 
@@ -57,15 +61,23 @@ def _one_each(table: pl.DataFrame, key: str, others: list[str]) -> pl.DataFrame:
     return pl.concat([known.filter(~twice).with_columns(disagrees=pl.lit(value=False)), merged])
 
 
-def resolve(devices: pl.DataFrame, inventory: pl.DataFrame) -> pl.DataFrame:
+def resolve(
+    devices: pl.DataFrame,
+    inventory: pl.DataFrame,
+    places: Places = _ONE_FILE,
+    contested: pl.DataFrame | None = None,
+) -> pl.DataFrame:
     """Each row of `schemas.tables.Devices` with its device, sorted by row.
 
     Columns: `row, desired, owners, sim_id, iccid, endpoint_id, sim_before, endpoint_before, reason, same_as`. `reason`
     is empty where the device was found; else it says what is wrong. Where the ids lead nowhere they stand as the row
     gave them, and the states are null. A half that does not exist has a null id and a null state. `same_as` is the
-    first row that asks the same of the same device, null for that row itself.
+    first row that asks the same of the same device, null for that row itself. `places` say where rows are. `contested`
+    are rows that are not used, because others contradict them: no row is used either that they contradict.
     """
-    found = _look_up(devices, index(inventory))
+    unused: list[int] = [] if contested is None else contested["row"].to_list()
+    asked = devices if contested is None else pl.concat([devices, contested], how="diagonal_relaxed")
+    found = _look_up(asked, index(inventory))
     faults = _faults()
     wrong = pl.any_horizontal(fault.fill_null(value=False) for fault, _ in faults)
     device = {
@@ -87,7 +99,23 @@ def resolve(devices: pl.DataFrame, inventory: pl.DataFrame) -> pl.DataFrame:
         endpoint_before=pl.lit(None, pl.String),
         reason=pl.coalesce(pl.when(fault).then(sentence) for fault, sentence in faults),
     )
-    return _mark_doubles(pl.concat([good, bad])).sort("row")
+    marked = _mark_doubles(pl.concat([good, bad]), unused, places)
+    return marked.filter(~pl.col("row").is_in(unused)).sort("row")
+
+
+def as_listed(devices: pl.DataFrame, named: Mapping[str, str]) -> pl.DataFrame:
+    """`schemas.tables.Devices` with the carrier's ids for SIMs in place of those in `named`.
+
+    `named_as` is what stood there, without the mark of its kind, or what an earlier run's list had.
+    """
+    before = pl.col("named_as") if "named_as" in devices.columns else pl.lit(None, pl.String)
+    if not named:
+        return devices.with_columns(named_as=before)
+    table = dict(named)
+    own = {each: pl.col(each).replace(table) for each in ("sim_id", "iccid")}
+    given = [pl.when(pl.col(each) != becomes).then(each) for each, becomes in own.items()]
+    label = pl.coalesce(before, *given).str.replace("^[a-z_]+-", "")
+    return devices.with_columns(**own, named_as=label)
 
 
 def _look_up(devices: pl.DataFrame, index: Index) -> pl.DataFrame:
@@ -178,7 +206,7 @@ def _without_status(what: str, column: str) -> pl.Expr:
     return pl.format(f"the carrier's inventory shows no known status for {what} {{}}", pl.col(column))
 
 
-def _mark_doubles(resolved: pl.DataFrame) -> pl.DataFrame:
+def _mark_doubles(resolved: pl.DataFrame, unused: list[int], places: Places) -> pl.DataFrame:
     """Refuse rows that contradict each other about a device, and note in `same_as` which row a later one repeats."""
     device = pl.coalesce("sim_id", pl.format("endpoint {}", "endpoint_id"))
     wish = pl.concat_str(pl.col("desired").fill_null("no status"), "owners", separator=", ", ignore_nulls=True)
@@ -187,12 +215,13 @@ def _mark_doubles(resolved: pl.DataFrame) -> pl.DataFrame:
         found.filter(pl.col("device").is_duplicated())
         .sort("row")
         .with_columns(
-            kept=pl.col("row").first().over("device"),
+            kept=pl.col("row").filter(~pl.col("row").is_in(unused)).first().over("device"),
             agreed=(pl.col("wish").n_unique() == 1).over("device"),
         )
     )
     agreed = doubles.filter(pl.col("agreed") & (pl.col("row") != pl.col("kept"))).select("row", same_as="kept")
     contradicting = doubles.filter(~pl.col("agreed"))
+    contradicting = contradicting.with_columns(places.named(contradicting, "row").alias("place"))
     sentences = contradicting.group_by("device", maintain_order=True).agg(contradiction=_contradiction())
     refused = contradicting.join(sentences, on="device").select("row", "contradiction")
     return (
@@ -205,7 +234,7 @@ def _mark_doubles(resolved: pl.DataFrame) -> pl.DataFrame:
 
 def _contradiction() -> pl.Expr:
     """Over the rows of one device: which of them ask for what."""
-    named = pl.format("row {} asks for {}", "row", "wish").head(_NAMED_ROWS).str.join(", ")
+    named = pl.format("{} asks for {}", "place", "wish").head(_NAMED_ROWS).str.join(", ")
     more = pl.len().cast(pl.Int64) - _NAMED_ROWS
     tail = pl.when(more > 0).then(pl.format(" and {} more", more)).otherwise(pl.lit(""))
     return pl.format("rows contradict each other about one device: {}{}; keep one of them", named.first(), tail.first())

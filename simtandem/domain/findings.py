@@ -11,10 +11,12 @@ from typing import Any
 
 import polars as pl
 
+from schemas.sim_actions import SimAction
 from schemas.statuses import Finding, Half
 from schemas.tables import PAIR, Findings
 from simtandem.domain.audit_rules import State, judge
 from simtandem.domain.lifecycle import Lifecycle
+from simtandem.domain.sim_actions import rule_of
 from simtandem.domain.split_pairs import NO_ENDPOINT, NO_SIM
 
 _COLUMNS = list(Findings.to_schema().columns)
@@ -67,6 +69,11 @@ def finding_counts(findings: pl.DataFrame) -> dict[str, int]:
     return {finding.value: int(found.get(finding.value, 0)) for finding in Finding}
 
 
+def device_count(findings: pl.DataFrame) -> int:
+    """How many devices have findings: one that has two is one device."""
+    return findings.select("sim_id", "endpoint_id").n_unique() if findings.height else 0
+
+
 def trend(now: Mapping[str, int], before: Mapping[str, int] | None) -> dict[str, int] | None:
     """How much each count has grown since the audit before; None where there was none."""
     return None if before is None else {name: count - int(before.get(name, 0)) for name, count in now.items()}
@@ -80,6 +87,17 @@ def repairs(findings: pl.DataFrame) -> dict[Finding, pl.DataFrame]:
         for finding in Finding
         if (some := rows.filter(pl.col("finding") == finding)).height
     }
+
+
+def to_assign(findings: pl.DataFrame, lifecycle: Lifecycle) -> pl.DataFrame:
+    """The endpoints without a SIM as a list of SIM actions whose SIMs are to be filled in; no rows without that action.
+
+    Columns `action, sim_id, iccid, endpoint_id`; as it is, no row of it is valid, so that none is sent by mistake.
+    """
+    rows = findings.filter(pl.col("finding") == Finding.ENDPOINT_WITHOUT_SIM)
+    if rule_of(lifecycle.actions, SimAction.ASSIGN) is None:
+        rows = rows.clear()
+    return rows.select("sim_id", "iccid", "endpoint_id", action=pl.lit(SimAction.ASSIGN.value))
 
 
 def wasted_cost(findings: pl.DataFrame, rate: Decimal | None, currency: str) -> Cost | None:

@@ -3,6 +3,7 @@
 from typing import NamedTuple
 
 from schemas.statuses import Cause, Finding
+from simtandem.domain.charge_words import known
 from simtandem.domain.lifecycle import Lifecycle
 
 
@@ -33,7 +34,7 @@ def finding_labels(lifecycle: Lifecycle) -> dict[Finding, Label]:
         Finding.ENDPOINT_WITHOUT_SIM: Label("Endpoint without SIM", "It can never connect. Costs nothing."),
         Finding.FACTORY_TEST: Label(
             f"In {' or '.join(one.name for one in ending) or 'a status that ends automatically'}",
-            f"Not charged yet; {by_itself}.",
+            f"Not charged yet; {by_itself}." if known(lifecycle) or ending else _NO_ENDING,
         ),
         Finding.DRIFTED: Label("Drifted", "Left the state that simtandem last put it in."),
     }
@@ -42,6 +43,8 @@ def finding_labels(lifecycle: Lifecycle) -> dict[Finding, Label]:
 def _names(lifecycle: Lifecycle, *, on: bool) -> str:
     return " or ".join(one.name for one in lifecycle.endpoints if one.on is on and not one.final)
 
+
+_NO_ENDING = "No status of this carrier is known to do so."
 
 ATTRIBUTIONS = {
     Cause.OURS: "by simtandem",

@@ -22,21 +22,25 @@ from typing import NoReturn
 from schemas.statuses import Half
 from simtandem.domain.abilities import Ability, without
 from simtandem.domain.device_ids import IdKind
+from simtandem.domain.event_moves import EventMoves
+from simtandem.domain.sim_actions import ActionRule
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Status:
     """One status of a half, in the carrier's own word.
 
-    `charged`: it costs its fee every month. `on`: it lets traffic through. `final`: nothing leads out of it. `leaves`
-    says when the carrier moves a SIM out of it automatically, to `becomes`; both empty where it never does. `touched`
-    is where the carrier moves a SIM in this status as soon as the status of its endpoint is changed. `fee_in` and
-    `fee_out` say what entering and leaving cost besides. `aliases` are other spellings the carrier answers with, and
-    `verb` is what one does to get there.
+    `charged`: it costs its fee every month; without `charge_known` that is what it is taken for, so that limits hold,
+    and no sentence says it. `on`: it lets traffic through. `final`: nothing leads out of it. `leaves` says when the
+    carrier moves a SIM out of it automatically, to `becomes`; both empty where it never does. `touched` is where the
+    carrier moves a SIM in this status as soon as the status of its endpoint is changed. `fee_in` and `fee_out` say what
+    entering and leaving cost besides. `aliases` are other spellings the carrier answers with, `words` what people call
+    it besides, its number among them, and `verb` is what one does to get there.
     """
 
     name: str
     charged: bool = False
+    charge_known: bool = True
     on: bool = False
     final: bool = False
     leaves: str = ""
@@ -45,6 +49,7 @@ class Status:
     fee_in: str = ""
     fee_out: str = ""
     aliases: tuple[str, ...] = ()
+    words: tuple[str, ...] = ()
     verb: str = ""
 
 
@@ -89,9 +94,10 @@ class Lifecycle:
     others get a general one. `unwished` are words that look like a wish, spelled as in `wishes`, and why they are none;
     `{allowed}` in there stands for the words of the goals. `trap` explains what `Status.touched` does to a pair that
     must stay as it is. `ids` are the kinds of ids a device is named by, `abilities` what the interface can do besides
-    reading and changing by id.
-    `bulk_sims` is how many SIMs one call can change, and `looks_per_change` how many calls usually follow until it
-    shows; `cannot_change` says why no change can be sent at all, and is empty where one can.
+    reading and changing by id; `moves_given_by` and `given_by` which setting would give one more move of a SIM, one
+    more ability, as the end of a sentence. `actions` are what can be done with a SIM besides changing its status,
+    `events` which of its events show a change, `bulk_sims` how many SIMs one call can change, and `looks_per_change`
+    how many calls follow at least until it shows; `cannot_change` says why none can be sent, and is empty otherwise.
     """
 
     carrier: str
@@ -105,15 +111,20 @@ class Lifecycle:
     looks_per_change: int = 0
     cannot_change: str = ""
     refusals: Mapping[tuple[str, str], str] = field(default_factory=dict, hash=False)
+    moves_given_by: Mapping[tuple[str, str], str] = field(default_factory=dict, hash=False)
     unwished: Mapping[str, str] = field(default_factory=dict, hash=False)
     trap: str = ""
     ids: tuple[IdKind, ...] = ()
     abilities: frozenset[Ability] = frozenset()
+    given_by: Mapping[Ability, str] = field(default_factory=dict, hash=False)
+    actions: tuple[ActionRule, ...] = ()
+    events: EventMoves = field(default_factory=EventMoves, hash=False)
 
     def __post_init__(self) -> None:
         """Raise `ValueError` where the table contradicts itself."""
         sims, endpoints = {one.name for one in self.sims}, {one.name for one in self.endpoints}
-        named = {name for move in self.sim_moves for name in move} | {goal.sim for goal in self.goals}
+        moves = self.sim_moves | self.moves_given_by.keys()
+        named = {name for move in moves for name in move} | {goal.sim for goal in self.goals}
         named |= {name for one in self.sims for name in (one.becomes, one.touched) if name}
         beside = {name for move in self.endpoint_moves for name in move}
         beside |= {goal.endpoint for goal in self.goals if goal.endpoint is not None}
@@ -124,7 +135,7 @@ class Lifecycle:
         for goal in self.goals:
             if self.sim(goal.sim).charged and goal.endpoint is not None and not self.endpoint(goal.endpoint).on:
                 raise ValueError(f"{self.carrier}: a goal is a split pair: {goal.word}")
-        if any(self.sim(before).final for before, _ in self.sim_moves):
+        if any(self.sim(before).final for before, _ in moves):
             raise ValueError(f"{self.carrier}: a move leads out of a final status")
 
     def status_called(self, word: str) -> str | None:
@@ -141,6 +152,7 @@ class Lifecycle:
 
     def lacks(self, ability: Ability, therefore: str) -> str:
         """What to say where a feature needs this ability and the carrier has it not; empty where it has."""
+        therefore += self.given_by.get(ability, "")
         return "" if ability in self.abilities else without(self.carrier, ability, therefore)
 
     @property
@@ -180,9 +192,7 @@ class Lifecycle:
         return tuple(
             one.name
             for one in self.sims
-            if not one.charged
-            and not one.final
-            and not any((paid, one.name) in self.sim_moves for paid in self.charged)
+            if not (one.charged or one.final) and not any((paid, one.name) in self.sim_moves for paid in self.charged)
         )
 
     @property
@@ -219,14 +229,12 @@ class Lifecycle:
         beside a final one, which stays as it is: it saves money. Every other goal needs the whole pair. Without a
         `target` both halves stay as they are; refused is then what must not be touched at all.
         """
-        refusal = self._untouchable(sim)
-        if refusal or sim is None or target is None:
+        if (refusal := self._untouchable(sim)) or sim is None or target is None:
             return Move(refusal=refusal) if refusal else Move(sim, endpoint, Half.SIM)
         goal = self.goal(target)
         stays = endpoint is None or self.endpoint(endpoint).final
         first = self._first(sim, goal)
-        refusal = self._beside(sim, endpoint, goal) or self._illegal(sim, endpoint, goal, first)
-        if refusal:
+        if refusal := self._beside(sim, endpoint, goal) or self._illegal(sim, endpoint, goal, first):
             return Move(refusal=refusal)
         return Move(sim_after=goal.sim, endpoint_after=endpoint if stays else goal.endpoint, first=first)
 
@@ -245,8 +253,7 @@ class Lifecycle:
         sim_moves = left[0] != sim
         legal = not sim_moves or (left[0] is not None and sim is not None and self._free_return(left[0], sim))
         if left[1] != endpoint:
-            steps = (left[1], endpoint) in self.endpoint_moves
-            legal = legal and steps and sim is not None and self._endpoint_is_free(sim)
+            legal &= (left[1], endpoint) in self.endpoint_moves and sim is not None and self._endpoint_is_free(sim)
         if not legal:
             return Move(refusal=_NO_STEPS_BACK.format(words=" or ".join(word for word in (on, off) if word)))
         return Move(sim, endpoint, Half.SIM if sim_moves or not self.has_endpoints else Half.ENDPOINT)
@@ -287,7 +294,8 @@ class Lifecycle:
     def _illegal(self, sim: str, endpoint: str | None, goal: Goal, first: Half) -> str:
         """Why no legal step leads there."""
         if sim != goal.sim and (sim, goal.sim) not in self.sim_moves:
-            return self.refusals.get((sim, goal.word)) or self._no_move(sim, goal)
+            refusal = self.refusals.get((sim, goal.word)) or self._no_move(sim, goal)
+            return refusal + self.moves_given_by.get((sim, goal.sim), "")
         if not self.has_endpoints or (endpoint is None and self.switches_off(goal)):
             return ""
         if endpoint is None:

@@ -12,16 +12,22 @@ from types import MappingProxyType
 
 import polars as pl
 
+from schemas import own_columns
+from schemas.accounts import DEFAULT
+from schemas.own_columns import Places
 from schemas.statuses import Action
 from schemas.tables import Plan
 from simtandem.domain import ownership
 from simtandem.domain.batches import split
-from simtandem.domain.device_lookup import resolve
+from simtandem.domain.device_lookup import as_listed, resolve
 from simtandem.domain.lifecycle import Lifecycle
 
 _COLUMNS = list(Plan.to_schema().columns)
+_LABELS = {"reason", "named_as"}
 _STATES = _COLUMNS[: _COLUMNS.index("owners_after") + 1]  # row, device, where it is, and where it should be
 _NOTHING: Mapping[tuple[str, str], str] = MappingProxyType({})
+_NAMES: Mapping[str, str] = MappingProxyType({})
+_ONE_FILE = Places(own_columns.none())
 _HASHED_ROWS = 65_536  # hashed at a time, so that a digest needs little memory
 
 
@@ -52,32 +58,60 @@ def make_plan(
     lifecycle: Lifecycle,
     owners: pl.DataFrame | None = None,
     unread: Mapping[tuple[str, str], str] = _NOTHING,
+    named: Mapping[str, str] = _NAMES,
+    places: Places = _ONE_FILE,
+    contested: pl.DataFrame | None = None,
 ) -> pl.DataFrame:
     """The plan (`schemas.tables.Plan`) for the input rows, given what the carrier holds.
 
     `owners` (`schemas.tables.Owners`) is needed where rows ask for other owners, and may hold more than those SIMs.
-    `unread` says why the carrier would not show a device, by the kind of id and the id: its rows are refused with that.
+    `unread` says why the carrier would not show a device, or would not change one that it shows, by the kind of id and
+    the id: its rows are refused with that.
+    `named` has the carrier's id for a SIM for each other id that rows name it by, `places` say where rows are.
     A device named by two rows in different ways is changed once if they ask the same, and refused for both if they
-    don't. Every row of `repeats` must repeat a row of `devices`; else the caller has a fault, and a ValueError says so.
+    don't, also where the other is one of the `contested` rows, which are not used.
+    Every row of `repeats` must repeat a row of `devices`; else the caller has a fault, and a ValueError says so.
     """
-    resolved = _add_unread(resolve(devices, inventory), unread)
-    planned = _add_steps(_add_owners(_add_moves(resolved, lifecycle), owners), lifecycle)
-    return pl.concat([planned, _repeat_rows(planned, repeats)]).sort("row")
+    listed = as_listed(devices, named)
+    unused = None if contested is None else as_listed(contested, named)
+    found = _add_unread(resolve(listed, inventory, places, unused), unread)
+    resolved = found.join(listed.select("row", "named_as"), on="row")
+    moved = _refuse_locked(_add_moves(resolved, lifecycle), unread)
+    planned = _add_steps(_add_owners(moved, owners), lifecycle)
+    plan = pl.concat([planned, _repeat_rows(planned, repeats)]).sort("row")
+    repeated = pl.format("same device and status as {}; sent once", places.named(plan, "same_as"))
+    return plan.with_columns(reason=pl.when(pl.col("action") == Action.REPEAT).then(repeated).otherwise("reason"))
 
 
 def _add_unread(resolved: pl.DataFrame, unread: Mapping[tuple[str, str], str]) -> pl.DataFrame:
     """Say of rows whose device was not found why the carrier would not show it."""
-    told = [
-        pl.col(kind).replace_strict(
-            {ident: why for (named, ident), why in unread.items() if named == kind}, default=None
-        )
-        for kind in {kind for kind, _ in unread}
-    ]
+    told = _told(unread)
     if not told:
         return resolved
     return resolved.with_columns(
         reason=pl.when(pl.col("reason") != "").then(pl.coalesce(*told, "reason")).otherwise(pl.lit(""))
     )
+
+
+def _told(unread: Mapping[tuple[str, str], str]) -> list[pl.Expr]:
+    """What is said of a row's device, by each of its ids."""
+    return [
+        pl.col(kind).replace_strict(
+            {ident: why for (named, ident), why in unread.items() if named == kind},
+            default=None,
+            return_dtype=pl.String,
+        )
+        for kind in sorted({kind for kind, _ in unread})
+    ]
+
+
+def _refuse_locked(moved: pl.DataFrame, unread: Mapping[tuple[str, str], str]) -> pl.DataFrame:
+    """Refuse to change the SIMs of which the carrier says why it would not."""
+    told = _told(unread)
+    if not told:
+        return moved
+    changes = (pl.col("reason") == "") & pl.col("sim_before").ne_missing(pl.col("sim_after"))
+    return moved.with_columns(reason=pl.when(changes).then(pl.coalesce(*told, "reason")).otherwise("reason"))
 
 
 def _add_moves(resolved: pl.DataFrame, lifecycle: Lifecycle) -> pl.DataFrame:
@@ -127,9 +161,10 @@ def _add_steps(moved: pl.DataFrame, lifecycle: Lifecycle) -> pl.DataFrame:
         .when(changes)
         .then(pl.lit(Action.CHANGE.value))
         .otherwise(pl.lit(Action.UNCHANGED.value)),
-        reason=pl.when(repeat).then(_repeats("same_as")).otherwise("reason"),
+        reason="reason",
         newly_billed=pl.col("sim_step") & _becomes_charged(lifecycle),
         same_as="same_as",
+        named_as="named_as",
     )
 
 
@@ -154,7 +189,7 @@ def _repeat_rows(planned: pl.DataFrame, repeats: pl.DataFrame) -> pl.DataFrame:
 
     Where the kept row turned out to repeat a still earlier one, that one is named.
     """
-    kept = planned.select(*_STATES, earlier="same_as").rename({"row": "kept"})
+    kept = planned.select(*_STATES, "named_as", earlier="same_as").rename({"row": "kept"})
     joined = repeats.join(kept, left_on="same_as", right_on="kept", how="left", coalesce=False)
     lost = joined.filter(pl.col("kept").is_null())
     if lost.height:
@@ -166,24 +201,22 @@ def _repeat_rows(planned: pl.DataFrame, repeats: pl.DataFrame) -> pl.DataFrame:
         endpoint_step=pl.lit(value=False),
         first=pl.lit(None, pl.String),
         action=pl.lit(Action.REPEAT.value),
-        reason=_repeats("same_as"),
+        reason=pl.lit(""),
         newly_billed=pl.lit(value=False),
         same_as="same_as",
+        named_as="named_as",
     )
 
 
-def _repeats(kept: str) -> pl.Expr:
-    return pl.format("same device and status as row {}; sent once", kept)
-
-
-def digest(plan: pl.DataFrame, carrier: str) -> str:
-    """16 hex characters that stand for this plan at this carrier.
+def digest(plan: pl.DataFrame, carrier: str, account: str = DEFAULT) -> str:
+    """16 hex characters that stand for this plan at this carrier, for this account.
 
     They change with anything that would be sent, and with any state the plan was made from; not with the wording of a
     reason, nor with devices the plan has no row for.
     """
-    sha = hashlib.sha256(f"simtandem plan 1 {carrier}\n".encode())
-    without = {"reason"} if plan["owners_after"].count() else {"reason", "owners_before", "owners_after"}
+    whose = carrier if account == DEFAULT else f"{carrier} {account}"
+    sha = hashlib.sha256(f"simtandem plan 1 {whose}\n".encode())
+    without = _LABELS if plan["owners_after"].count() else {*_LABELS, "owners_before", "owners_after"}
     rows = plan.sort("row").select(column for column in _COLUMNS if column not in without)
     for part in rows.iter_slices(_HASHED_ROWS):
         sha.update(part.write_ndjson().encode())

@@ -6,21 +6,30 @@ from enum import StrEnum
 import polars as pl
 
 from schemas.statuses import Action
+from simtandem.domain import charge_words
 from simtandem.domain.lifecycle import Lifecycle
 from simtandem.domain.messages import with_owners
 from simtandem.domain.split_pairs import pair
 
 
 class Symbol(StrEnum):
-    """What a change does to the bill."""
+    """What a change does to the bill, as far as that is known."""
 
     BILLED = "+"
     CHANGED = "~"
     NOT_BILLED = "-"
 
 
-SYMBOLS = {Symbol.BILLED: "billed from now", Symbol.CHANGED: "changed", Symbol.NOT_BILLED: "no longer billed"}
-"""What each symbol means, in the order in which changes are shown."""
+_ORDER = list(Symbol)
+"""Changes are shown in this order."""
+
+
+def legend(lifecycle: Lifecycle) -> str:
+    """What each symbol means at a carrier, and whose the cost is where its lifecycle does not know it."""
+    on, off = charge_words.from_now(lifecycle), charge_words.no_longer(lifecycle)
+    meanings = {Symbol.BILLED: on, Symbol.CHANGED: "changed", Symbol.NOT_BILLED: off}
+    told = ", ".join(f"{symbol} {meaning}" for symbol, meaning in meanings.items())
+    return told + charge_words.note(lifecycle)
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,12 +71,13 @@ def samples(plan: pl.DataFrame, lifecycle: Lifecycle) -> list[Sample]:
         Sample(Symbol(each["symbol"]), each["row"], each["device"], each["before"], each["after"], each["alike"])
         for each in kinds.iter_rows(named=True)
     ]
-    order = list(SYMBOLS)
-    return sorted(found, key=lambda sample: (order.index(sample.symbol), -sample.alike, sample.row))
+    return sorted(found, key=lambda sample: (_ORDER.index(sample.symbol), -sample.alike, sample.row))
 
 
-def device() -> pl.Expr:
-    """How a plan row's device is called: by its SIM, else its endpoint, else its ICCID."""
-    return pl.coalesce(
-        pl.format("SIM {}", "sim_id"), pl.format("endpoint {}", "endpoint_id"), pl.format("ICCID {}", "iccid")
-    ).fill_null("")
+def device(*, batches: bool = False) -> pl.Expr:
+    """How a plan row's device is called: by its SIM, else its endpoint, else its ICCID.
+
+    `batches`: a row may name a batch instead, as those of a plan of SIM actions.
+    """
+    named = [pl.format("SIM {}", "sim_id"), pl.format("endpoint {}", "endpoint_id"), pl.format("ICCID {}", "iccid")]
+    return pl.coalesce(*named, *([pl.format("batch {}", "bic")] if batches else [])).fill_null("")

@@ -11,6 +11,7 @@ from decimal import Decimal
 import polars as pl
 
 from schemas.statuses import Action
+from simtandem.domain import charge_words
 from simtandem.domain.lifecycle import Goal, Lifecycle
 from simtandem.domain.plan import changes_owners
 from simtandem.domain.plan_consequences import with_fees
@@ -24,7 +25,7 @@ class PlanSummary:
     to be charged. `owners` counts the SIMs that get another owner, with another status or without. `others` are changed
     without either, as an undo does that leads back to a state of no goal.
     `fees` counts those whose move may cost a fee of its own, where there are some.
-    `rate` is the price of a charged SIM a month; None where nobody set one.
+    `rate` is the price of a charged SIM a month; None where nobody set one, or where it is not known which are.
     """
 
     changes: Mapping[str, int]
@@ -58,7 +59,7 @@ def summary(
         unchanged=int((action == Action.UNCHANGED).sum()),
         refused=int((action == Action.REFUSED).sum()),
         invalid=invalid,
-        rate=rate,
+        rate=rate if charge_words.known(lifecycle) else None,
         currency=currency,
         fees={word: count for word, count in _by_goal(with_fees(plan, lifecycle), words).items() if count},
     )
@@ -85,7 +86,7 @@ def sentence(told: PlanSummary, lifecycle: Lifecycle) -> str:
 
 def _move(goal: Goal, told: PlanSummary, lifecycle: Lifecycle) -> str:
     billed, costs = told.newly_billed.get(goal.word, 0), []
-    if goal in lifecycle.charging:
+    if goal in lifecycle.charging and charge_words.known(lifecycle):
         costs.append(f"{billed:,} newly billed")
         if told.rate and billed:
             costs.append(f"about {told.rate * billed:,.2f} {told.currency}".rstrip() + " a month")

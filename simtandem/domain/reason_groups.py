@@ -25,9 +25,9 @@ class ReasonGroup:
 
 
 def refused(plan: pl.DataFrame) -> list[ReasonGroup]:
-    """The refused rows of a plan (`schemas.tables.Plan`), the most frequent reason first."""
+    """The refused rows of a plan (`schemas.tables.Plan`, or one of SIM actions), the most frequent reason first."""
     rows = plan.filter(pl.col("action") == Action.REFUSED).sort("row")
-    return _grouped(rows.select("row", "reason", device()).iter_rows())
+    return grouped(rows.select("row", "reason", device(batches="bic" in plan.columns)))
 
 
 def invalid(rejected: pl.DataFrame) -> list[ReasonGroup]:
@@ -36,8 +36,15 @@ def invalid(rejected: pl.DataFrame) -> list[ReasonGroup]:
     return _grouped((row, reason, f"{column} {value!r}") for row, reason, column, value in rows)
 
 
+def grouped(rows: pl.DataFrame) -> list[ReasonGroup]:
+    """Rows, sorted, with a reason and an example in three columns, the most frequent reason first.
+
+    Reasons that differ in numbers alone are one: then their numbers are left out.
+    """
+    return _grouped(rows.iter_rows())
+
+
 def _grouped(rows: Iterable[tuple[int, str, str]]) -> list[ReasonGroup]:
-    """Reasons that differ in numbers alone are one: then their numbers are left out."""
     kinds: dict[str, list[tuple[int, str, str]]] = {}
     for row, reason, example in rows:
         text = without_ids(reason)

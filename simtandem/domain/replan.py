@@ -1,14 +1,12 @@
 """What is left of a plan once other runs have changed devices since it was made. Pure."""
 
-from collections.abc import Sequence
-
 import polars as pl
 
 from schemas.statuses import Action, Half, Outcome
 from simtandem.domain.lifecycle import Lifecycle
 from simtandem.domain.messages import with_owners
 from simtandem.domain.split_pairs import pair
-from simtandem.domain.verdicts import is_now, look
+from simtandem.domain.verdicts import add_refusals, is_now, look
 
 _MOVED = "moved since the plan was made"
 
@@ -45,16 +43,7 @@ def _barred(looked: pl.DataFrame, lifecycle: Lifecycle) -> pl.DataFrame:
     """
     both = pl.col("sim_step") & pl.col("endpoint_step") & pl.col("expected")
     half_there = looked.filter(both & (is_now(Half.SIM, "after") != is_now(Half.ENDPOINT, "after")))
-    columns = ("desired", "sim_now", "endpoint_now")
-    ways = half_there.select(columns).unique()
-    reasons = [_refusal(lifecycle, way) for way in ways.iter_rows()]
-    told = ways.with_columns(barred=pl.Series(reasons, dtype=pl.String))
-    return half_there.select("row", *columns).join(told, on=columns, nulls_equal=True).select("row", "barred")
-
-
-def _refusal(lifecycle: Lifecycle, way: Sequence[str | None]) -> str | None:
-    desired, sim, endpoint = way
-    return lifecycle.move(sim, endpoint, desired).refusal or None
+    return add_refusals(half_there, "barred", lifecycle).select("row", "barred")
 
 
 def _why() -> pl.Expr:
@@ -63,7 +52,13 @@ def _why() -> pl.Expr:
         pl.when(~pl.col("seen"))
         .then(pl.lit(f"{_MOVED}: the carrier does not show it now"))
         .when("moved")
-        .then(pl.format(f"{_MOVED}: its endpoint is {{}} now", pl.col("endpoint_id_now").fill_null("none")))
+        .then(
+            pl.format(
+                f"{_MOVED}: its endpoint is {{}} now{{}}",
+                pl.col("endpoint_id_now").fill_null("none"),
+                pl.coalesce(pl.format(", and endpoint {} has SIM {}", "endpoint_id", "beside_id"), pl.lit("")),
+            )
+        )
         .when(~pl.col("expected"))
         .then(pl.format(f"{_MOVED}: it is {{}} now", "now"))
         .when(pl.col("barred").is_not_null())

@@ -8,7 +8,8 @@ from dataclasses import dataclass
 
 import polars as pl
 
-from schemas.statuses import Action
+from schemas.statuses import Action, Half
+from simtandem.domain import charge_words
 from simtandem.domain.lifecycle import Lifecycle
 from simtandem.domain.plan import changes_owners
 from simtandem.errors import PlanRefused
@@ -47,29 +48,28 @@ def suspending(plan: pl.DataFrame, lifecycle: Lifecycle) -> int:
     return plan.filter((pl.col("action") == Action.CHANGE) & pl.col("sim_step") & leaving).height
 
 
-def costly(rows: pl.DataFrame, lifecycle: Lifecycle) -> pl.DataFrame:
-    """Those of a plan's rows of which a wrong send costs money or can't be undone.
+def costly(rows: pl.DataFrame, lifecycle: Lifecycle, half: Half = Half.ENDPOINT) -> pl.DataFrame:
+    """Those of a plan's rows where a wrong send of this half, or of the one before it, costs money or can't be undone.
 
-    SIMs that become charged, SIMs that leave a status permanently, and SIMs that get another owner.
+    SIMs that become charged, that leave a status permanently, or that get another owner. And endpoints, where the
+    carrier moves a SIM as soon as its endpoint is changed: others may move the SIM into such a status, or give its
+    endpoint another SIM, wherever both were when the plan was made.
     """
     leaves = pl.col("sim_step") & (pl.col("sim_after") != pl.col("sim_before"))
-    for_good = leaves & pl.col("sim_before").is_in(list(lifecycle.without_return))
-    return rows.filter(pl.col("newly_billed") | for_good.fill_null(value=False) | changes_owners())
+    wrong = leaves & pl.col("sim_before").is_in(list(lifecycle.without_return))
+    if half is Half.ENDPOINT and any(status.touched for status in lifecycle.sims):
+        wrong |= pl.col("endpoint_step")
+    return rows.filter(pl.col("newly_billed") | wrong.fill_null(value=False) | changes_owners())
 
 
 def for_good(count: int, lifecycle: Lifecycle) -> str:
     """What is said first of a plan that bills so many SIMs from a status without return; empty where it is none."""
-    if not count:
-        return ""
-    sims = "1 SIM" if count == 1 else f"{count:,} SIMs"
-    return f"{sims} would be newly billed permanently: nothing goes back to {' or '.join(lifecycle.without_return)}."
+    return charge_words.without_return(count, lifecycle)
 
 
-def unlimited(newly_billed: int, limit: int | None) -> str:
+def unlimited(newly_billed: int, limit: int | None, lifecycle: Lifecycle) -> str:
     """That no limit holds the number of newly billed SIMs; empty where one does, or where there are none."""
-    if limit is not None or not newly_billed:
-        return ""
-    return "No limit is set for newly billed SIMs (SIMTANDEM_MAX_NEWLY_BILLED): an unattended run bills any number."
+    return charge_words.unlimited(lifecycle) if limit is None and newly_billed else ""
 
 
 def check_digest(carrier: str, *, expected: str | None, digest: str) -> None:
@@ -104,7 +104,7 @@ def check(
     check_digest(lifecycle.carrier, expected=expected_digest, digest=digest)
     too_many = [
         *_too_many_suspended(suspending(plan, lifecycle), fleet_sims, fleet_activated, limits, lifecycle),
-        *_too_many_billed(int(plan["newly_billed"].sum()), limits),
+        *_too_many_billed(int(plan["newly_billed"].sum()), limits, lifecycle),
     ]
     objections = {"--accept-large": [] if accept_large else too_many}
     objections["--change-owners"] = [] if change_owners else _changing_owners(plan)
@@ -140,10 +140,10 @@ def _too_many_suspended(
     return [f"{of_fleet} ({_percent(share)}, limit {_percent(limits.suspend_share)})."]
 
 
-def _too_many_billed(count: int, limits: Limits) -> list[str]:
+def _too_many_billed(count: int, limits: Limits, lifecycle: Lifecycle) -> list[str]:
     if limits.newly_billed is None or count <= limits.newly_billed:
         return []
-    return [f"{count:,} SIMs would be newly billed (limit {limits.newly_billed:,})."]
+    return [f"{count:,} SIMs would be {charge_words.newly(lifecycle)} (limit {limits.newly_billed:,})."]
 
 
 def _percent(share: float) -> str:

@@ -10,12 +10,14 @@ import polars as pl
 
 from schemas.statuses import Action, Half, Outcome, Verdict
 from schemas.tables import Plan, Results
-from simtandem.domain import ownership
-from simtandem.domain.device_lookup import index
+from simtandem.domain import own_calls, ownership
+from simtandem.domain.device_lookup import Index, index
 from simtandem.domain.lifecycle import Lifecycle
 from simtandem.domain.messages import sentence, with_owners
 from simtandem.domain.split_pairs import pair
 
+SETTLED = (Verdict.IN_SYNC, Verdict.REFUSED, Verdict.INVALID)
+"""Verdicts of rows that a retry leaves alone."""
 _PLAN = list(Plan.to_schema().columns)
 _RESULTS = list(Results.to_schema().columns)
 PUT_BY = pl.Schema({"half": pl.String, "ident": pl.String, "status": pl.String, "run_id": pl.String})
@@ -57,6 +59,12 @@ def results_of(
         after=pl.coalesce(pl.when("seen").then(pair("sim_now", "endpoint_now", lifecycle)), pl.lit("")),
         asked=pl.coalesce(pair("sim_after", "endpoint_after", lifecycle), pl.lit("")),
     ).with_columns(now=with_owners("after", "owners_now"), asked=with_owners("asked", "owners_after"))
+    judged = judged.with_columns(
+        suspected=own_calls.suspected(lifecycle),
+        as_planned=own_calls.as_planned(lifecycle),
+        other_sim=own_calls.other_sim(lifecycle),
+    )
+    judged = add_refusals(judged, "barred", lifecycle)
     judged = _name_other_runs(judged, pl.DataFrame(schema=PUT_BY) if others is None else others)
     told = judged.filter(pl.col("action") != Action.REPEAT).with_columns(reason=sentence(lifecycle))
     kept = told.with_columns(owners="owners_after", owners_after="owners_now").select(_RESULTS)
@@ -66,6 +74,21 @@ def results_of(
         reason="repeats", attempts=pl.lit(0, pl.Int64)
     )
     return pl.concat([kept, followed.select(_RESULTS), _invalid_rows(invalid)]).sort("row")
+
+
+def add_refusals(looked: pl.DataFrame, name: str, lifecycle: Lifecycle) -> pl.DataFrame:
+    """Add why the lifecycle refuses the move from where devices are now to what is asked; null where it does not."""
+    way = ["sim_now", "endpoint_now", "desired"]
+    ways = looked.select(way).unique()
+    why = [_refusal(lifecycle, *each) for each in ways.iter_rows()]
+    return looked.join(ways.with_columns(pl.Series(name, why, pl.String)), on=way, how="left", nulls_equal=True)
+
+
+def _refusal(lifecycle: Lifecycle, sim: str | None, endpoint: str | None, desired: str | None) -> str | None:
+    known = {one.name for one in (*lifecycle.sims, *lifecycle.endpoints)} | {goal.word for goal in lifecycle.goals}
+    if not {word for word in (sim, endpoint, desired) if word is not None} <= known:
+        return None  # a carrier's word that this version does not know, as an old record may have it
+    return lifecycle.move(sim, endpoint, desired).refusal or None
 
 
 def stragglers(
@@ -85,7 +108,8 @@ def to_retry(results: pl.DataFrame) -> pl.DataFrame:
     """The rows to retry: those that have an id and are not in sync, each device and status once.
 
     Refused moves are not among them: no rule allows them, and they would only be refused again.
-    Columns `sim_id, endpoint_id, iccid, status`, as an input file has them, and those for owners where some are asked.
+    Columns `sim_id, endpoint_id, iccid, status`, as an input file has them, those for owners where some are asked, and
+    `row`, the number that the row has in the results.
     """
     return as_input(open_rows(results))
 
@@ -103,7 +127,7 @@ def open_rows(results: pl.DataFrame) -> pl.DataFrame:
 def as_input(rows: pl.DataFrame) -> pl.DataFrame:
     """Rows with the three ids, `desired` and `owners` in the form of an input file."""
     owners = ownership.as_columns("owners") if rows["owners"].count() else []
-    return rows.select("sim_id", "endpoint_id", "iccid", pl.col("desired").alias("status"), *owners)
+    return rows.select("sim_id", "endpoint_id", "iccid", pl.col("desired").alias("status"), *owners, "row")
 
 
 def verdict_counts(results: pl.DataFrame) -> dict[str, int]:
@@ -152,6 +176,7 @@ def _of_worst(column: str) -> pl.Expr:
 def look(plan: pl.DataFrame, after: pl.DataFrame | None, owners: pl.DataFrame | None) -> pl.DataFrame:
     """Add where each device is now: `*_now` of its halves, of `endpoint_id` and owners; whether it was `seen`; `moved`.
 
+    `beside_id` and `beside_status` are of another SIM that the endpoint of the plan has now, null where it has none.
     The endpoint looked at is the one the SIM has now; `moved` says that it is not the one the plan was made for.
     """
     if after is None:
@@ -162,7 +187,10 @@ def look(plan: pl.DataFrame, after: pl.DataFrame | None, owners: pl.DataFrame | 
         endpoint_id_now="endpoint_id", endpoint_now="endpoint_status", endpoint_unclear="disagrees"
     )
     looked = plan.join(sims, on="sim_id", how="left").join(endpoints, on="endpoint_id_now", how="left")
-    looked = ownership.look(looked, "owners_after", owners, "owners_now")
+    looked = ownership.look(looked, "owners_after", owners, "owners_now").join(
+        _beside(fresh), on="endpoint_id", how="left"
+    )
+    looked = looked.with_columns(beside_id=pl.when(pl.col("beside_id").ne_missing(pl.col("sim_id"))).then("beside_id"))
     sim_seen = pl.col("sim_now").is_not_null() & ~pl.col("sim_unclear")
     endpoint_seen = pl.col("endpoint_now").is_not_null() & ~pl.col("endpoint_unclear")
     owners_seen = pl.col("owners_after").is_null() | pl.col("owners_now").is_not_null()
@@ -171,6 +199,12 @@ def look(plan: pl.DataFrame, after: pl.DataFrame | None, owners: pl.DataFrame | 
         moved=sim_seen.fill_null(value=False) & pl.col("endpoint_id_now").ne_missing(pl.col("endpoint_id")),
         looked=pl.lit(value=True),
     )
+
+
+def _beside(fresh: Index) -> pl.DataFrame:
+    """Which SIM each endpoint has, and its status."""
+    sims = fresh.sims.select(beside_id="sim_id", beside_status="sim_status")
+    return fresh.endpoints.select("endpoint_id", beside_id="sim_id").join(sims, on="beside_id", how="left")
 
 
 def _by_record(plan: pl.DataFrame) -> pl.DataFrame:
@@ -185,6 +219,8 @@ def _by_record(plan: pl.DataFrame) -> pl.DataFrame:
         owners_now=pl.when(sim_done).then("owners_after").otherwise("owners_before"),
         seen=known & ~unclear,
         moved=pl.lit(value=False),
+        beside_id=pl.lit(None, pl.String),
+        beside_status=pl.lit(None, pl.String),
         looked=~pl.any_horizontal(_ended_as(half, *_SENT) for half in Half),
     )
 
@@ -262,8 +298,8 @@ def _ended_as(half: Half, *outcomes: str) -> pl.Expr:
 
 
 def half_done(results: pl.DataFrame) -> pl.Series:
-    """Of every row of results, whether it is skipped and one of its halves is done."""
-    done = pl.any_horizontal(pl.col(f"{half}_outcome").is_in(_DONE) for half in Half).fill_null(value=False)
+    """Of every row of results, whether it is skipped and the run has changed one of its halves."""
+    done = pl.any_horizontal(pl.col(f"{half}_outcome") == Outcome.APPLIED for half in Half).fill_null(value=False)
     return results.select((pl.col("verdict") == Verdict.SKIPPED).fill_null(value=False) & done).to_series()
 
 

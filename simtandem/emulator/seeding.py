@@ -16,7 +16,8 @@ Status = TypeVar("Status", SimStatus, EndpointStatus)
 class Group:
     """`count` devices alike. A half that is `None` does not exist. Ids can be chosen for a group of one only.
 
-    With a `bic`, their SIMs are a batch, to be registered by it. They are in the inventory before that, too.
+    `tags`, separated by commas, are those of every endpoint. With a `bic`, their SIMs are a batch, to be registered by
+    it. They are in the inventory before that, too.
     """
 
     count: int = 1
@@ -26,6 +27,7 @@ class Group:
     iccid: str | None = None
     endpoint_id: int | None = None
     name: str | None = None
+    tags: str | None = None
     bic: str | None = None
 
     def __post_init__(self) -> None:
@@ -58,7 +60,7 @@ def status_called(kind: type[Status], word: object) -> Status:
 
 
 _MIXTURE = (
-    # per mille, SIM, endpoint
+    # per mille, SIM, endpoint; those that were in use have the tag `field`, the others `stock`
     (200, SimStatus.ACTIVATED, EndpointStatus.ENABLED),
     (100, SimStatus.SUSPENDED, EndpointStatus.DISABLED),
     (20, SimStatus.ACTIVATED, EndpointStatus.DISABLED),  # paying but off
@@ -72,8 +74,10 @@ _MIXTURE = (
 def mixture(devices: int) -> list[Group]:
     """A mixed fleet: about 60 % resting before use, the rest in use, at rest, or odd; from 20 on, every kind."""
     least = 1 if devices >= 20 else 0
-    others = [Group(max(least, devices * share // 1000), sim, endpoint) for share, sim, endpoint in _MIXTURE]
-    return [Group(devices - sum(group.count for group in others)), *others]
+    others = [
+        Group(max(least, devices * share // 1000), sim, endpoint, tags="field") for share, sim, endpoint in _MIXTURE
+    ]
+    return [Group(devices - sum(group.count for group in others), tags="stock"), *others]
 
 
 def build_fleet(devices: int | Iterable[Group], clock: Callable[[], float]) -> Fleet:
@@ -86,5 +90,5 @@ def build_fleet(devices: int | Iterable[Group], clock: Callable[[], float]) -> F
                 fleet.batches.setdefault(group.bic, Batch()).sim_ids.append(sim.id)
             if group.endpoint:
                 endpoint = fleet.add_endpoint(group.endpoint, sim, endpoint_id=group.endpoint_id)
-                endpoint.name = group.name
+                endpoint.name, endpoint.tags = group.name, group.tags
     return fleet

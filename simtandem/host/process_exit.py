@@ -1,10 +1,14 @@
-"""How a command's process ends. After `threads_may_hang` it does not wait for its threads.
+"""How a command's process ends: at once, when nothing is left to wait for.
 
-Threads of Prefect's client wait for a server. Python waits for them at exit: forever if that server died.
+Taking apart all that was imported takes Python a twentieth of a second and more, and the kernel does it anyway. After
+`threads_may_hang` threads are not waited for either: those of Prefect's client wait for a server, and Python waits for
+them at exit, forever if that server died.
 """
 
+import atexit
 import os
 import sys
+import threading
 from typing import NoReturn
 
 _threads_may_hang = False
@@ -17,12 +21,27 @@ def threads_may_hang() -> None:
 
 
 def leave(code: int) -> NoReturn:
-    """End the process with this exit code, all that was printed delivered."""
+    """End the process with this exit code, all that was printed delivered, all that is due at exit done."""
     if _threads_may_hang:
-        for stream in (sys.stdout, sys.stderr):
-            try:
-                stream.flush()
-            except (OSError, ValueError):  # its reader has ended
-                continue
+        _flushed()
+        os._exit(code)
+    if not _others() and _flushed():
+        atexit._run_exitfuncs()  # noqa: SLF001 - there is no other way to them
         os._exit(code)
     sys.exit(code)
+
+
+def _others() -> bool:
+    """Whether there are threads that Python would wait for."""
+    return any(not each.daemon for each in threading.enumerate() if each is not threading.main_thread())
+
+
+def _flushed() -> bool:
+    """Whether everything that was printed went out. Where its reader has ended, Python has a word to say at exit."""
+    whole = True
+    for stream in (sys.stdout, sys.stderr):
+        try:
+            stream.flush()
+        except (OSError, ValueError):
+            whole = False
+    return whole

@@ -9,7 +9,8 @@ from pathlib import Path
 from rich.text import Text
 
 from simtandem.errors import InputError
-from simtandem.text.terminal import messages, print_json, results
+from simtandem.text import json_logs
+from simtandem.text.terminal import messages, print_json, print_record, results
 
 _NOT_WRITTEN = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO)
 
@@ -72,7 +73,10 @@ def say(text: str) -> None:
 
 def note(sentence: str) -> None:
     """A warning on stderr, in a line that stands out."""
-    messages().print(f"! {sentence}", style="yellow", markup=False, soft_wrap=True)
+    if json_logs.wanted():
+        print_record(json_logs.line("warning", "simtandem", sentence))
+    else:
+        messages().print(f"! {sentence}", style="yellow", markup=False, soft_wrap=True)
 
 
 def _print_or_drop(document: object) -> None:
@@ -83,12 +87,15 @@ def _print_or_drop(document: object) -> None:
         drop_output()
 
 
-def complain(kind: str, message: str, code: int) -> int:
-    """Print an error on stderr, with --json also as the document on stdout. Returns `code`."""
-    console = messages()
-    console.print(Text.assemble((kind, "bold red"), ": "), end="")
-    console.print(message, markup=False, soft_wrap=True)
-    if "--json" in sys.argv:
+def complain(kind: str, message: str, code: int, *, on_stdout: bool = True) -> int:
+    """Print an error on stderr, with --json also as the document `on_stdout`. Returns `code`."""
+    if json_logs.wanted():
+        print_record(json_logs.line("error", "simtandem", message, error=kind, exit_code=code))
+    else:
+        console = messages()
+        console.print(Text.assemble((kind, "bold red"), ": "), end="")
+        console.print(message, markup=False, soft_wrap=True)
+    if on_stdout and "--json" in sys.argv:
         _print_or_drop({"exit_code": code, "error": kind, "message": message})
     return code
 

@@ -18,7 +18,7 @@ id; for `unclear` rows the ids don't suffice, and the carrier is asked.
 """
 
 from collections.abc import Callable
-from datetime import datetime
+from datetime import UTC, datetime
 from enum import StrEnum
 
 import polars as pl
@@ -45,6 +45,7 @@ DIRECT = pl.Schema(
 NO_RUNS = pl.DataFrame(schema=DIRECT)
 _DEVICE = ["schedule_id", "device"]
 _AT = "%Y-%m-%d %H:%M UTC"
+_TOO_LATE = "was due {}; that is too long ago to carry out. Schedule it again if it is still wanted"
 
 
 class Why(StrEnum):
@@ -98,10 +99,13 @@ def unclear(due: pl.DataFrame) -> pl.DataFrame:
 
 def _overdue(due: pl.DataFrame, bound: datetime | None) -> pl.DataFrame:
     late = due.clear() if bound is None else due.filter(pl.col("effective_at") < pl.lit(bound).cast(_INSTANT))
-    told = "was due {}; that is too long ago to carry out. Schedule it again if it is still wanted"
-    return late.with_columns(
-        why=pl.lit(Why.OVERDUE.value), reason=pl.format(told, pl.col("effective_at").dt.strftime(_AT))
-    )
+    moments = pl.col("effective_at").dt.strftime(_AT)
+    return late.with_columns(why=pl.lit(Why.OVERDUE.value), reason=pl.format(_TOO_LATE, moments))
+
+
+def too_late(effective_at: datetime) -> str:
+    """The reason of what is overdue as a whole."""
+    return _TOO_LATE.format(effective_at.astimezone(UTC).strftime(_AT))
 
 
 def _behind_a_run(due: pl.DataFrame, runs: pl.DataFrame) -> pl.DataFrame:

@@ -10,9 +10,12 @@ from dataclasses import dataclass
 
 import polars as pl
 
-from simtandem.domain.device_lookup import resolve
+from simtandem.carriers.protocol import Listing
+from simtandem.domain.device_lookup import as_listed, resolve
 from simtandem.errors import SimtandemError
-from simtandem.inbox.conflicts import DUE, NO_RUNS, Why, contradictions, left_out, unclear
+from simtandem.inbox import due_selections
+from simtandem.inbox.conflicts import DUE, NO_RUNS, Why, contradictions, left_out, too_late, unclear
+from simtandem.inbox.due_selections import Select
 from simtandem.inbox.effective_at import LATE
 from simtandem.intake.header import IDS
 from simtandem.ledger.records import RunKind, RunState
@@ -29,7 +32,7 @@ _IDENTITY = pl.Schema({"schedule_id": pl.String(), "row": pl.Int64(), **dict.fro
 
 @dataclass(frozen=True, slots=True)
 class LeftOut:
-    """Rows of a schedule that are not carried out, all for the same kind of reason."""
+    """Rows of a schedule that are not carried out, all for the same kind of reason; no rows: all that it selects."""
 
     file: str
     why: Why
@@ -39,6 +42,8 @@ class LeftOut:
 
     def __str__(self) -> str:
         """`off.csv: 3 rows not carried out, the first: row 2 overtaken by …`."""
+        if not self.rows:
+            return f"{self.file}: not carried out: it {self.reason}"
         many = f"{self.rows:,} rows" if self.rows != 1 else "1 row"
         return f"{self.file}: {many} not carried out, the first: row {self.row} {self.reason}"
 
@@ -46,10 +51,14 @@ class LeftOut:
 class DueRows:
     """What is due. Only one caller at a time may use this."""
 
-    def __init__(self, schedules: Schedules, settings: Settings, lookup: Lookup | None) -> None:
+    def __init__(
+        self, schedules: Schedules, settings: Settings, lookup: Lookup | None, select: Select | None = None
+    ) -> None:
         self._schedules = schedules
         self._account = settings.account_key
         self._lookup = lookup
+        self._select = select
+        self._selected: dict[str, pl.DataFrame] = {}
         self._rows: dict[str, pl.DataFrame] = {}
         self._identity = pl.DataFrame(schema=_IDENTITY)
         self.left_out: list[LeftOut] = []
@@ -63,12 +72,21 @@ class DueRows:
             now = self._schedules.ledger.clock()
             due = self._schedules.due(now)
             table = self._identified(self._open_rows(due))
-            found = left_out(table, self._asked_by_others(due), now - LATE)
+            late = {each.schedule_id: each for each in due if each.target and each.effective_at < now - LATE}
+            chosen = self._selections([each for each in due if each.schedule_id not in late], table)
+            every = left_out(pl.concat([table, chosen]), self._asked_by_others(due), now - LATE)
+            found = every.join(chosen.select("schedule_id"), on="schedule_id", how="anti", maintain_order="left")
+            on_hold = due_selections.held(chosen, every)
             emptied = self._emptied(table, found)
+            emptied |= {ident: f"it {too_late(each.effective_at)}" for ident, each in late.items()}
+            emptied |= {ident: f"it {why}" for ident, (_, why) in on_hold.items()}
             skips = found.select("schedule_id", "row", "reason").rows()
             if self._schedules.skip(skips, emptied, due):  # else one of them was cancelled meanwhile: choose again
                 break
-        self.left_out += _told(due, found)
+        overdue = [LeftOut(each.file, Why.OVERDUE, 0, 0, too_late(each.effective_at)) for each in late.values()]
+        files = {each.schedule_id: each.file for each in due}
+        beaten = [LeftOut(files[ident], why, 0, 0, told) for ident, (why, told) in on_hold.items()]
+        self.left_out += [*_told(due, found), *overdue, *beaten]
         self._forget(found)
         return [each for each in due if each.schedule_id not in emptied]
 
@@ -79,6 +97,15 @@ class DueRows:
             ident = each.schedule_id
             self._rows[ident] = known[ident] if ident in known else self._read(each)
         return pl.concat([pl.DataFrame(schema=DUE), *self._rows.values()])
+
+    def _selections(self, due: list[Schedule], table: pl.DataFrame) -> pl.DataFrame:
+        """What selections select by now, as a `DUE` table, where another wish is due. Each is asked for once."""
+        rows = [pl.DataFrame(schema=DUE)]
+        for each in due_selections.contested(due, table) if self._select else ():
+            if each.schedule_id not in self._selected and self._select:
+                self._selected[each.schedule_id] = self._select(each.where)
+            rows.append(due_selections.as_due(each, self._selected[each.schedule_id]))
+        return pl.concat(rows)
 
     def _read(self, schedule: Schedule) -> pl.DataFrame:
         gone = self._schedules.skips(schedule.schedule_id)
@@ -173,17 +200,17 @@ def device_lookup(settings: Settings, ledger: Ledger) -> Lookup:
         what = {"scheduled": "which devices the rows that are due name", "rows": rows.height}
         ledger.start_run(looking_run(run_id, RunKind.PLAN, settings, started, what))
         try:
-            inventory = asyncio.run(_find(settings, ledger, run_id, devices))
+            listing = asyncio.run(_find(settings, ledger, run_id, devices))
         except SimtandemError as error:
             ledger.record_state(run_id, RunState.FAILED, {"error": str(error)}, sealed=True)
             raise
         ledger.record_state(run_id, RunState.PLANNED, what, sealed=True)
-        found = resolve(devices, inventory).select(*IDS, number="row")
+        found = resolve(as_listed(devices, listing.named), listing.inventory).select(*IDS, number="row")
         return numbered.select("schedule_id", "row", "number").join(found, on="number").drop("number")
 
     return look_up
 
 
-async def _find(settings: Settings, ledger: Ledger, run_id: str, devices: pl.DataFrame) -> pl.DataFrame:
+async def _find(settings: Settings, ledger: Ledger, run_id: str, devices: pl.DataFrame) -> Listing:
     async with recorded_carrier(settings, ledger, run_id) as (carrier, _):
-        return (await carrier.find(devices)).inventory
+        return await carrier.find(devices)

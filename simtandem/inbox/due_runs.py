@@ -1,8 +1,8 @@
 """Runs of what is due: one for all rows of a file that are due together, through the ordinary bulk update.
 
-One process at a time does this on a ledger, and its lock ends with it. So a schedule that is `due` without an end was
-left by a process that ended: the record of its run is used, and only a run without an end is started again. A new run
-sends only what is still missing.
+One process at a time does this on a ledger, and another one for urgent files; its lock ends with it. So a schedule
+that is `due` without an end was left by a process that ended: the record of its run is used, and only a run without an
+end is started again. A new run sends only what is still missing.
 
 Runs take time, so what is carried out is decided before each of them, from everything that is due by then.
 """
@@ -10,14 +10,17 @@ Runs take time, so what is carried out is decided before each of them, from ever
 import logging
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import groupby
 from pathlib import PurePosixPath
 
 import polars as pl
 
-from schemas.parameters import BulkUpdate, Mode
+from schemas import own_columns
+from schemas.parameters import BulkUpdate, Mode, Wish
+from simtandem.errors import InputError
 from simtandem.inbox.due_rows import DueRows, LeftOut, Lookup
+from simtandem.inbox.due_selections import Select
 from simtandem.inbox.local_files import LONGEST_NAME
 from simtandem.intake import Intake
 from simtandem.ledger.records import RunState
@@ -29,6 +32,7 @@ from simtandem.reports.run_document import Document, recorded_document
 from simtandem.runs.handover import PreparedRun
 from simtandem.runs.prepare import take_devices
 from simtandem.runs.run import Run, kind_of
+from simtandem.runs.selecting import nothing_read
 from simtandem.settings import Settings
 
 log = logging.getLogger(__name__)
@@ -75,12 +79,17 @@ class DueRuns:
     """
 
     def __init__(
-        self, schedules: Schedules, settings: Settings, lookup: Lookup | None, reached: Callable[[str], None]
+        self,
+        schedules: Schedules,
+        settings: Settings,
+        lookup: Lookup | None,
+        reached: Callable[[str], None],
+        select: Select | None = None,
     ) -> None:
         self._schedules = schedules
         self._settings = settings
         self._reached = reached
-        self._rows = DueRows(schedules, settings, lookup)
+        self._rows = DueRows(schedules, settings, lookup, select)
         self._tried: set[str] = set()
 
     @property
@@ -106,7 +115,7 @@ class DueRuns:
 
     def end(self, began: Began) -> ScheduleState:
         """Record what became of a run, as its own record says. `failed`: it is still due."""
-        state, detail = _judged(self._schedules.ledger, began.run_id)
+        state, detail = _judged(self._schedules.ledger, began.run_id, selecting=bool(began.request.where))
         now = [self._schedules.find(each.schedule_id) for each in began.schedules]
         self._schedules.move([each for each in now if each.state.open], state, began.run_id, detail)
         self._reached("ended")
@@ -125,7 +134,7 @@ class DueRuns:
         """The process that began these is gone, or did not come to recording their end."""
         for each in self._due():
             if each.state is ScheduleState.DUE:
-                state, detail = _judged(self._schedules.ledger, each.run_id or "")
+                state, detail = _judged(self._schedules.ledger, each.run_id or "", selecting=bool(each.where))
                 self._schedules.move([each], state, each.run_id, detail)
 
     def _next_group(self) -> list[Schedule]:
@@ -138,19 +147,29 @@ class DueRuns:
     def _prepare(self, group: list[Schedule]) -> Began | None:
         """Begin the run's record with the group's rows. None where one of the group was cancelled meanwhile."""
         first = group[0]
-        request = BulkUpdate(file=first.file, mode=Mode.APPLY, account=self._settings.account)
+        request = BulkUpdate(
+            file="" if first.target else first.file,
+            where=first.where,
+            to=Wish(first.target) if first.target else Wish.AS_IN_FILE,
+            mode=Mode.APPLY,
+            account=self._settings.account,
+            urgent=first.urgent,
+        )
         run = Run.begin(request, kind_of(request), self._settings)
         try:
             if not self._schedules.move(group, ScheduleState.DUE, run.run_id):
                 self._tried -= {each.schedule_id for each in group}
                 return None
             self._reached("begun")
-            intake = self._intake(group)
-            path = run.folder.file("due") / _short(first.file)
-            path.parent.mkdir(parents=True, exist_ok=True)
-            write_retry(intake.devices.rename({"desired": "status"}), path)
-            run.request = request.model_copy(update={"file": str(path)})
-            take_devices(run, intake)
+            if first.target:  # its devices are selected when the run lists them
+                take_devices(run, replace(nothing_read(run), notes=(_note(group),)))
+            else:
+                intake = self._intake(group)
+                path = run.folder.file("due") / _short(first.file)
+                path.parent.mkdir(parents=True, exist_ok=True)
+                write_retry(intake.devices.rename({"desired": "status"}), path, intake.own)
+                run.request = request.model_copy(update={"file": str(path)})
+                take_devices(run, intake)
             self._reached("prepared")
             return Began(PreparedRun.of(run), tuple(group))
         finally:
@@ -169,7 +188,8 @@ class DueRuns:
             rows=rows.height,
             file=group[0].file,
             sha256=group[0].sha256,
-            notes=(f"From the schedule: {', '.join(each.schedule_id for each in group[:3])}.",),
+            own=own_columns.decoded(rows.filter(pl.col("own").is_not_null()).select("row", cells="own")),
+            notes=(_note(group),),
         )
 
     def _due(self) -> list[Schedule]:
@@ -183,14 +203,24 @@ def due_runs(
     reached: Callable[[str], None] = _nothing,
     *,
     lookup: Lookup | None = None,
+    select: Select | None = None,
 ) -> Iterator[DueRuns | None]:
     """What is due; None while another program is at it.
 
     `lookup` asks the carrier which devices are meant; without it, rows that name one device by different kinds of id
-    are taken for two.
+    are taken for two. `select` asks it what selections select; without it, what they overlap with is not seen.
     """
-    with schedules.alone("due") as alone:
-        yield DueRuns(schedules, settings, lookup, reached) if alone else None
+    with schedules.alone(lock_name(urgent=bool(schedules.urgent))) as alone:
+        yield DueRuns(schedules, settings, lookup, reached, select) if alone else None
+
+
+def lock_name(*, urgent: bool) -> str:
+    """The work that one process at a time does: what is urgent waits for nothing else."""
+    return "due-urgent" if urgent else "due"
+
+
+def _note(group: list[Schedule]) -> str:
+    return f"From the schedule: {', '.join(each.schedule_id for each in group[:3])}."
 
 
 def _short(name: str) -> str:
@@ -200,8 +230,8 @@ def _short(name: str) -> str:
     return name if room > len(path.stem.encode()) else path.stem.encode()[:room].decode(errors="ignore") + path.suffix
 
 
-def _judged(ledger: Ledger, run_id: str) -> tuple[ScheduleState, str]:
-    """What the run's last recorded state says."""
+def _judged(ledger: Ledger, run_id: str, *, selecting: bool) -> tuple[ScheduleState, str]:
+    """What the run's last recorded state says. A selection that can't be used is not tried again."""
     states = ledger.states(run_id)
     last = states[-1] if states else None
     if last is None or last.state not in (*_ENDS, RunState.FAILED):
@@ -210,4 +240,6 @@ def _judged(ledger: Ledger, run_id: str) -> tuple[ScheduleState, str]:
     told = str(last.detail.get("error") or last.detail.get("why") or "")
     if not told and isinstance(document, dict):
         told = ", ".join(f"{count:,} {verdict}" for verdict, count in document["verdicts"].items() if count)
+    if selecting and last.state is RunState.FAILED and last.detail.get("exit_code") == InputError.exit_code:
+        return ScheduleState.REFUSED, told
     return _ENDS.get(last.state, ScheduleState.FAILED), told

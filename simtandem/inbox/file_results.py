@@ -5,6 +5,7 @@ from pathlib import Path
 
 import polars as pl
 
+from schemas import own_columns
 from schemas.statuses import Verdict
 from schemas.tables import Results, empty
 from simtandem.ledger.schedule_records import Arrival, Schedule, ScheduleState
@@ -37,7 +38,7 @@ def files_beside(schedules: Schedules, arrival: Arrival, runs_folder: Path) -> d
             write_invalid(rejected, scratch / "invalid.csv")
             made["invalid.csv"] = (scratch / "invalid.csv").read_bytes()
         if of_file:
-            write_results(results(schedules, of_file, rejected), scratch / "results.csv")
+            write_results(results(schedules, of_file, rejected), scratch / "results.csv", own=_own(schedules, of_file))
             made["results.csv"] = (scratch / "results.csv").read_bytes()
         runs = list(dict.fromkeys(each.run_id for each in of_file if each.run_id and each.state in _SENT))
         for run_id in runs:
@@ -48,6 +49,12 @@ def files_beside(schedules: Schedules, arrival: Arrival, runs_folder: Path) -> d
     if reasons:
         made["reason.txt"] = ("\n\n".join(reasons) + "\n").encode()
     return made
+
+
+def _own(schedules: Schedules, of_file: list[Schedule]) -> pl.DataFrame:
+    """The operator's own columns of what the file schedules."""
+    rows = pl.concat([schedules.rows(each.schedule_id) for each in of_file]).filter(pl.col("own").is_not_null())
+    return own_columns.decoded(rows.select("row", cells="own").sort("row"))
 
 
 def reasons_of(arrival: Arrival, of_file: list[Schedule]) -> list[str]:
@@ -91,7 +98,7 @@ def _rejected(rejected: pl.DataFrame) -> pl.DataFrame:
 
 def _judged(rows: pl.DataFrame, verdict: Verdict) -> pl.DataFrame:
     nothing = {name: pl.lit("") for name in ("before", "after", "error")}
-    unasked = ("sim_outcome", "endpoint_outcome", "owners", "owners_before", "owners_after")
+    unasked = ("sim_outcome", "endpoint_outcome", "owners", "owners_before", "owners_after", "named_as")
     none = {name: pl.lit(None, pl.String) for name in unasked}
     counted = {"attempts": pl.lit(0, pl.Int64), "http_status": pl.lit(None, pl.Int64)}
     return rows.with_columns(verdict=pl.lit(verdict.value), **nothing, **none, **counted).select(_RESULTS)

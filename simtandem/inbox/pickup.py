@@ -22,16 +22,17 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from datetime import datetime
 from hashlib import sha256
-from pathlib import Path, PurePosixPath
+from pathlib import PurePosixPath
 
-from schemas.accounts import FOLDERS_OF_INBOX
+from schemas.accounts import FOLDERS_OF_INBOX, URGENT, folder_in
 from schemas.statuses import Target
-from simtandem.carriers.registry import lifecycle_of
+from simtandem.carriers.registry import lifecycle_for
 from simtandem.errors import InputError, SimtandemError
 from simtandem.inbox import effective_at
 from simtandem.inbox.file_request import read_request
 from simtandem.inbox.file_results import files_beside, something_applied
 from simtandem.inbox.storage import Store, Version
+from simtandem.intake import Reading
 from simtandem.intake.device_file import shown
 from simtandem.ledger.schedule_records import Arrival, FileVersion
 from simtandem.ledger.schedules import Schedules
@@ -40,8 +41,11 @@ from simtandem.settings import Settings
 
 log = logging.getLogger(__name__)
 
-TAKEN, PROCESSED, REFUSED = FOLDERS_OF_INBOX
+TAKEN, PROCESSED, REFUSED, _ = FOLDERS_OF_INBOX
+LANES = {True: (True,), False: (True, False)}
+"""Of which schedules a look is, one after the other, urgent ones or others: a look for urgent files, any other look."""
 _ATTEMPTS, _PAUSE_S = 30, 1.0
+_ENDINGS = (".csv", ".csv.gz", ".xlsx", ".xlsm")
 _PARTIAL = (".part", ".partial", ".tmp", ".crdownload", ".filepart", ".download")
 
 
@@ -73,7 +77,7 @@ class Inbox:
         self.troubles: list[str] = []
         """Problems with single files, as sentences."""
         self.not_taken: dict[str, str] = {}
-        """Names that end in .csv and stay in the inbox, and why: no regular files, or too large."""
+        """Names of lists that stay in the inbox, and why: no regular files, or too large."""
 
     def take_new(self, to: Target | None = None) -> list[Arrival]:
         """Take new files that no longer change; returns what was taken, unusable files included.
@@ -88,12 +92,23 @@ class Inbox:
             self._go_on()
             found = self._store.look()
             before = _candidates(found.files)
-            self.not_taken.update({shown(name): found.others[name] for name in sorted(found.others) if _is_csv(name)})
+            self.not_taken.update({shown(name): found.others[name] for name in sorted(found.others) if _is_list(name)})
         if not before:
             return []
         self._sleep(self._settings.inbox_settle_s)
         with self._alone() as alone:
             return self._take_settled(before, to) if alone else []
+
+    def is_quiet(self) -> bool:
+        """Whether a look would find nothing to take, to report, to carry out or to move."""
+        self._store.prepare()
+        found = self._store.look()
+        if _candidates(found.files) or any(map(_is_list, found.others)):
+            return False
+        if self._schedules.due(self._schedules.ledger.clock()):
+            return False
+        arrivals = [*self._schedules.open_arrivals(self._store.place), *self._schedules.open_arrivals("")]
+        return all(self._is_open(each) and not each.reason for each in arrivals)
 
     def go_on(self) -> bool:
         """Move every taken file to where it belongs by now.
@@ -187,12 +202,11 @@ class Inbox:
             file,
             now,
             when,
-            lifecycle=lifecycle_of(self._settings.carrier),
+            lifecycle=lifecycle_for(self._settings),
             otherwise=now,
             to=to,
             shelf_name=lambda ident: self._shelf(name, ident),
-            allowed=allowed,
-            quoting=False,
+            reading=Reading(allowed, quoting=False),
         )
         if not self._schedules.record(request.arrival, request.schedules, request.rejected):
             return []
@@ -290,8 +304,9 @@ class Inbox:
 
 
 def open_inbox(settings: Settings, schedules: Schedules) -> Inbox:
-    """The inbox of the settings."""
-    return Inbox(Store(settings.account_inbox, bounds(settings).size), schedules, settings)
+    """The inbox of the settings; for urgent schedules its folder of urgent files, an inbox of its own."""
+    url = settings.account_inbox
+    return Inbox(Store(folder_in(url, URGENT) if schedules.urgent else url, bounds(settings).size), schedules, settings)
 
 
 def _copy(arrival: Arrival) -> str:
@@ -307,23 +322,23 @@ def _beside(place: str, name: str, what: str) -> str:
     return f"{place}/{PurePosixPath(name).stem}.{what}"
 
 
-def _is_csv(name: str) -> bool:
+def _is_list(name: str) -> bool:
     """Whether a file of this name is meant to be taken: hidden and temporary names are not."""
-    return Path(name).suffix.casefold() == ".csv" and not name.startswith((".", "~"))
+    return name.casefold().endswith(_ENDINGS) and not name.startswith((".", "~"))
 
 
 def _candidates(found: dict[str, Version]) -> dict[str, Version]:
-    """CSVs that no program seems to be writing: not empty, and without a partial download beside them."""
+    """Lists that no program seems to be writing: not empty, and without a partial download beside them."""
     names = {name.casefold() for name in found}
     return {
         name: version
         for name, version in sorted(found.items())
-        if _is_csv(name) and version.size and not any(f"{name.casefold()}{ending}" in names for ending in _PARTIAL)
+        if _is_list(name) and version.size and not any(f"{name.casefold()}{ending}" in names for ending in _PARTIAL)
     }
 
 
 def without_account(settings: Settings) -> dict[str, str]:
-    """CSVs in the inbox itself, where only accounts with a folder of their own in it are served; and why they stay."""
+    """Lists in the inbox itself, where only accounts with a folder of their own in it are served; and why they stay."""
     found = Store(settings.inbox_url, bounds(settings).size).look()
     where = "it is for no account: put it into the folder of one, in the inbox"
-    return {shown(name): where for name in sorted(found.files) if _is_csv(name)}
+    return {shown(name): where for name in sorted(found.files) if _is_list(name)}

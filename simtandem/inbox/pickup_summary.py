@@ -34,7 +34,20 @@ STATE_NAMES = {
     Concern.TRY_AGAIN: "To be tried again",
     Concern.TOKEN: "Token refused",
 }
+NOTHING_DUE = "Nothing due"
+"""The name of the state of a look that did nothing. No notification has it."""
+_NOTHING = "Nothing new, nothing due"
 _OF_THE_FILE = {Verdict.REFUSED, Verdict.INVALID, Verdict.IN_SYNC}
+
+
+def nothing_due(aside: str) -> str:
+    """What a look says that did nothing; `aside` is what it saw nevertheless."""
+    return f"{_NOTHING}; {aside}" if aside else f"{_NOTHING}."
+
+
+def tells_nothing(name: str, message: str) -> bool:
+    """Whether a state of that name and message is one that nobody needs: a look did nothing, for no account."""
+    return name == NOTHING_DUE and f"{_NOTHING};" not in message
 
 
 @dataclass(slots=True)
@@ -75,7 +88,7 @@ class LookSummary:
             self.note(f"{many} could not be moved, the first: {told[0]}", Concern.TRY_AGAIN)
 
     def not_taken(self, entries: Mapping[str, str]) -> None:
-        """Entries of the inbox that are called .csv and stay there, by name, each with what it is."""
+        """Entries of the inbox that are called like lists and stay there, by name, each with what it is."""
         if entries:
             self.aside = f"not taken: {_named([f'{name} ({why})' for name, why in entries.items()])}"
 

@@ -15,13 +15,12 @@ from dataclasses import dataclass, replace
 from simtandem.errors import InputError
 
 SEPARATORS = ",;\t|"
+_SEPARATOR_NAMES = {"\t": "tab"}
 _SEPARATOR_LINE = re.compile(r"(?i)\"?sep=([^\w\s\"']|\t)\"?[\r\n]*")
 _SAVE_AS = "Save it as CSV UTF-8 and try again."
 _UNPACK = "Unpack it and name the CSV file in it."
 _EXPORT = "Export the list as CSV and try again."
 _SIGNATURES = (
-    (b"PK\x03\x04", "an Excel workbook or another zip archive", _SAVE_AS),
-    (b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1", "an Excel workbook", _SAVE_AS),
     (b"%PDF-", "a PDF document", _EXPORT),
     (b"PAR1", "a Parquet file", _EXPORT),
     (b"SQLite format 3\0", "a database", _EXPORT),
@@ -46,6 +45,17 @@ class CsvText:
     encoding: str
     separator: str = ";"
     declared: bool = False
+
+    def notes(self, columns: int) -> list[str]:
+        """How the file was understood, as far as that was not plain."""
+        notes = []
+        if self.encoding not in ("utf-8", "utf-8-sig"):
+            notes.append(f"The file is not UTF-8; it was read as {self.encoding}.")
+        if self.separator != "," and (columns > 1 or self.declared):
+            notes.append(f"The columns are separated by {_SEPARATOR_NAMES.get(self.separator, repr(self.separator))}.")
+        if self.declared:
+            notes.append("The first line names the separator; as in Excel, it does not count as a row.")
+        return notes
 
     def records(self) -> Iterator[tuple[int, list[str]]]:
         """Row number and cells of every record, the first being row 1; a blank line has no cells.

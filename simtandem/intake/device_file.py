@@ -47,6 +47,24 @@ class Bounds:
         )
 
 
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """How a list is read: how much of it, whether errors may quote it, and which sheet of a workbook.
+
+    `sheet` has a line for each that is named: a name, or a file and a name with a colon between, which no name has.
+    """
+
+    bounds: Bounds = Bounds()
+    quoting: bool = True
+    sheet: str = ""
+
+    def sheet_of(self, *file: str) -> str:
+        """The sheet that is named for a file with one of these names, or for every file; empty where none is."""
+        named = [each.rpartition(":") for each in self.sheet.splitlines()]
+        own = [sheet for of, _, sheet in named if of in file and of]
+        return (own or [sheet for of, _, sheet in named if not of] or [""])[0]
+
+
 def read_file(path: Path, bounds: Bounds) -> bytes:
     """All bytes of a file, or of a pipe such as /dev/stdin. Raises `InputError` for anything else."""
     try:

@@ -1,55 +1,54 @@
-"""From a file to the devices it asks for, every other row accounted for."""
+"""From files to the devices they ask for, every other row accounted for.
+
+Several files are one list: rows are numbered from file to file, and every sentence about a row, and its own
+columns, name the file and the row there.
+"""
 
 import dataclasses
-import hashlib
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from datetime import datetime
-from functools import partial
 from pathlib import Path
 
 import polars as pl
 
+from schemas import own_columns
 from schemas.device_csv import is_rounded
-from schemas.organisations import OwnerField
 from schemas.statuses import Target
 from schemas.tables import Devices, Rejected, Repeats
-from simtandem.domain import ownership
 from simtandem.domain.lifecycle import Lifecycle
-from simtandem.errors import InputError, UnrecognisedInput
-from simtandem.intake.cells import meaning, tidied
-from simtandem.intake.device_file import Bounds, read_file, shown
-from simtandem.intake.duplicates import Contradiction, find_duplicates
+from simtandem.errors import UnrecognisedInput
+from simtandem.intake.device_file import Bounds, Reading, shown
+from simtandem.intake.duplicates import find_duplicates
 from simtandem.intake.gzip_data import unpacked
-from simtandem.intake.header import EFFECTIVE_AT, FIELDS, IDS, OWNERS
-from simtandem.intake.raw_table import Sheet, read_sheet
-from simtandem.intake.row_errors import (
-    PROBLEMS,
-    at,
-    judge_agreement,
-    judge_cells,
-    judge_moments,
-    judge_rows,
-    one_line_a_row,
-    set_aside,
+from simtandem.intake.header import EFFECTIVE_AT, IDS
+from simtandem.intake.list_parts import (
+    ListFile,
+    ListPart,
+    Naming,
+    names_of,
+    notes_of,
+    own_of,
+    place_in,
+    read_parts,
+    sha256_of,
 )
-from simtandem.intake.vocabulary import Vocabulary, vocabulary_of
-
-When = Callable[[str], datetime]
-"""Reads a moment; raises `ValueError` with what is wrong with the text."""
-
-
-def _no_moments() -> pl.DataFrame:
-    return pl.DataFrame(schema={"row": pl.Int64, EFFECTIVE_AT: pl.Datetime("ms", "UTC")})
+from simtandem.intake.list_rows import ListRows, When, contradicting, no_moments, rows_of
+from simtandem.intake.raw_table import read_sheet
+from simtandem.intake.row_errors import one_line_a_row
+from simtandem.intake.vocabulary import vocabulary_of
 
 
 @dataclass(frozen=True, slots=True)
 class Intake:
-    """What a file asks for. Its rows are all here: `rows` = devices + rejected + repeats.
+    """What a file asks for, or several. Its rows are all here: `rows` = devices + rejected + repeats.
 
     `devices`, `rejected` and `repeats` are tables as in `schemas.tables`, sorted by row; `rejected` has one line a row.
-    `sha256` is of the file's bytes. `notes` are sentences an operator should read. `moments` has `row` and
-    `effective_at` of the rows that say when, and no row where `read_schedule` was not asked.
+    `sha256` is of the file's bytes; of several files it is the same in any order. `notes` are
+    sentences an operator should read. `contested` are the rows of `rejected` that are there only because others ask for
+    something else of the same device: the listing may show more rows that mean it; None where that is not known.
+    `moments` has `row` and `effective_at` of the rows that say when, and no row
+    where `read_schedule` was not asked. `own` has `row` and the operator's own columns of every row
+    (`schemas.own_columns`), and where its row is, in a list of several files.
     """
 
     devices: pl.DataFrame
@@ -59,10 +58,20 @@ class Intake:
     file: str
     sha256: str
     notes: tuple[str, ...]
-    moments: pl.DataFrame = dataclasses.field(default_factory=_no_moments)
+    contested: pl.DataFrame | None = None
+    moments: pl.DataFrame = dataclasses.field(default_factory=no_moments)
+    own: pl.DataFrame = dataclasses.field(default_factory=own_columns.none)
 
 
-_BOUNDS = Bounds()
+_BOUNDS, _AS_IT_IS = Bounds(), Reading()
+
+
+@dataclass(frozen=True, slots=True)
+class _Part:
+    """A file of a list, and what its rows ask for."""
+
+    file: ListPart
+    rows: ListRows
 
 
 def read_devices(
@@ -72,113 +81,78 @@ def read_devices(
     *,
     quoting: bool = True,
     lifecycle: Lifecycle,
+    sheet: str = "",
 ) -> Intake:
-    """Read a device CSV, no more of it than `bounds` allow. A row's own status wins, `to` fills the rest.
+    """Read a device list of one file: see `read_lists`, and `Reading` for what else is given."""
+    name = shown(path.name or str(path))
+    return read_lists([ListFile(path, name)], to, Reading(bounds, quoting, sheet), lifecycle=lifecycle)
+
+
+def read_lists(
+    files: Sequence[ListFile], to: Target | None, reading: Reading = _AS_IT_IS, *, lifecycle: Lifecycle
+) -> Intake:
+    """Read a device list, no more of it than `bounds` allow. A row's own status wins, `to` fills the rest.
 
     Without `quoting` an error says nothing of what is in a file that is no device list. `lifecycle` says which
-    words and ids the list may have.
+    words and ids the list may have, `sheet` which sheet of a workbook is read.
 
-    Raises `InputError` where the file as a whole is unusable: it can't be read, is no table, has no column that
-    identifies a device, no status at all, or not one usable row; or where it says when, which can't be heeded here.
+    Raises `InputError` where a file as a whole is unusable: it can't be read, is no table, has no column that
+    identifies a device, no status at all; where not one row of the list is usable; or where it says when, which can't
+    be heeded here.
     """
-    file = shown(path.name or str(path))
-    try:
-        data = read_file(path, bounds)
-    except InputError as problem:
-        raise _told(shown(str(path)) if quoting else file, problem, quoting=quoting) from (problem if quoting else None)
-    try:
-        vocabulary = vocabulary_of(lifecycle)
-        sheet = read_sheet(unpacked(data, bounds), bounds.rows, vocabulary.kinds)
-        intake = _take_in(sheet, to, file, hashlib.sha256(data).hexdigest(), vocabulary)
-        _require_a_device(intake, _same_everywhere(sheet))
-    except InputError as problem:
-        raise _told(file, problem, quoting=quoting) from (problem if quoting else None)
+    vocabulary = vocabulary_of(lifecycle)
+    parts: list[_Part] = []
+    for file in read_parts(files, reading, vocabulary.kinds):
+        with Naming(file.name, reading):
+            parts.append(_Part(file, rows_of(file.sheet, to, vocabulary)))
+    with Naming(names_of([part.file for part in parts]), reading):
+        intake = _put_together(parts)
+        _require_a_device(intake, "".join(part.rows.suspicion for part in parts))
     return intake
 
 
-def _told(file: str, problem: InputError, *, quoting: bool) -> InputError:
-    if isinstance(problem, UnrecognisedInput) and not quoting:
-        return InputError(f"{file}: {problem.plain}")
-    return InputError(f"{file}: {problem}")
-
-
 def read_schedule(
-    data: bytes,
-    file: str,
-    to: Target | None,
-    when: When,
-    bounds: Bounds = _BOUNDS,
-    *,
-    quoting: bool = True,
-    lifecycle: Lifecycle,
+    data: bytes, file: str, to: Target | None, when: When, reading: Reading = _AS_IT_IS, *, lifecycle: Lifecycle
 ) -> Intake:
     """As `read_devices`, for rows that may say when. A device may be asked for once for each moment.
 
     That no row is usable is no error here. `when` reads the moment of a row.
     """
-    try:
-        vocabulary = vocabulary_of(lifecycle)
-        sheet, sha256 = (
-            read_sheet(unpacked(data, bounds), bounds.rows, vocabulary.kinds),
-            hashlib.sha256(data).hexdigest(),
-        )
-        return _take_in(sheet, to, file, sha256, vocabulary, when)
-    except InputError as problem:
-        raise _told(file, problem, quoting=quoting) from (problem if quoting else None)
+    vocabulary = vocabulary_of(lifecycle)
+    with Naming(file, reading):
+        table = read_sheet(unpacked(data, reading.bounds), reading.bounds, vocabulary.kinds, reading.sheet_of(file))
+        return _put_together([_Part(ListPart.of(file, 0, table, data), rows_of(table, to, vocabulary, when))])
 
 
-def _take_in(
-    sheet: Sheet, to: Target | None, file: str, sha256: str, vocabulary: Vocabulary, when: When | None = None
-) -> Intake:
-    aside = set_aside(sheet)
-    texts = _each(sheet, sheet.cells.join(aside, on="row", how="anti"), tidied)
-    if sheet.cells.is_empty():
-        raise InputError("the file has a header but no rows.\nNothing was sent. It needs one row per device.")
-    _require_a_wish(sheet, texts, to, vocabulary)
-    if when is not None:
-        _refuse_owners(sheet, texts)
-    untimely = judge_moments(sheet, texts, when or _not_here)
-
-    cells, rows = judge_cells(sheet, texts, vocabulary), judge_rows(sheet, texts, status_needed=to is None)
-    problems = pl.concat([aside, cells, rows, untimely])
-    values = _each(sheet, texts.join(problems, on="row", how="anti"), partial(meaning, vocabulary=vocabulary))
-    disagreeing = judge_agreement(sheet, values)
-    agreed = values.join(disagreeing, on="row", how="anti")
-    usable = _devices(sheet, agreed, to)
-    moments = _moments(sheet, agreed, when)
-    repeated, contradictions = find_duplicates(_told_apart(_without_doubtful(usable), moments))
+def _put_together(parts: Sequence[_Part]) -> Intake:
+    """The list of these files: what several rows say of one device is judged over all of them."""
+    files = [part.file for part in parts]
+    usable, moments = (pl.concat(getattr(part.rows, name) for part in parts) for name in ("usable", "moments"))
+    place = place_in(files)
+    repeated, contradictions = find_duplicates(_told_apart(_without_doubtful(usable), moments), place)
+    problems = [part.rows.problems for part in parts]
+    for part, following in zip(parts, [*(file.before for file in files[1:]), None], strict=True):
+        mine = [
+            each for each in contradictions if part.file.before < each.row and (not following or each.row <= following)
+        ]
+        problems.append(contradicting(part.rows.sheet, mine))
 
     repeats = pl.DataFrame(repeated, schema={"row": pl.Int64, "same_as": pl.Int64}, orient="row").sort("row")
-    rejected = one_line_a_row(pl.concat([problems, disagreeing, _contradicting(sheet, contradictions)]))
+    rejected = one_line_a_row(pl.concat(problems))
     devices = usable.join(pl.concat([rejected.select("row"), repeats.select("row")]), on="row", how="anti").sort("row")
+    own, own_notes = own_of(files)
     return Intake(
         devices=Devices.validate(devices),
         rejected=Rejected.validate(rejected),
         repeats=Repeats.validate(repeats),
-        rows=sheet.cells.height,
-        file=file,
-        sha256=sha256,
-        notes=(*sheet.notes(), *_repeat_notes(repeats)),
+        rows=sum(part.rows.sheet.cells.height for part in parts),
+        file=names_of(files),
+        sha256=sha256_of(files),
+        notes=(*notes_of(files), *own_notes, *repeat_notes(repeats, place)),
+        contested=Devices.validate(usable.filter(pl.col("row").is_in([each.row for each in contradictions]))),
         moments=moments,
+        own=own,
     )
-
-
-def _not_here(_text: str) -> datetime:
-    raise InputError(
-        "rows ask for a later moment (effective_at), and this command changes devices now.\n"
-        "Nothing was sent. Use `simtandem schedule add` or the inbox, or remove the column effective_at."
-    )
-
-
-def _moments(sheet: Sheet, values: pl.DataFrame, when: When | None) -> pl.DataFrame:
-    """When each row that says so becomes effective."""
-    keys = [source.key for source in sheet.sources if source.field == EFFECTIVE_AT]
-    if when is None or not keys:
-        return _no_moments()
-    told = values.select("row", text=pl.coalesce(keys)).drop_nulls()
-    read = {text: when(text) for text in told["text"].unique().to_list()}
-    moment = pl.col("text").replace_strict(read, default=None, return_dtype=pl.Datetime("ms", "UTC"))
-    return told.select("row", moment.alias(EFFECTIVE_AT)).sort("row")
 
 
 def _without_doubtful(devices: pl.DataFrame) -> pl.DataFrame:
@@ -199,89 +173,20 @@ def _told_apart(devices: pl.DataFrame, moments: pl.DataFrame) -> pl.DataFrame:
     return devices.join(moments, on="row", how="left", maintain_order="left").with_columns(apart).drop(EFFECTIVE_AT)
 
 
-def _each(sheet: Sheet, table: pl.DataFrame, change: Callable[[str, pl.Expr], pl.Expr]) -> pl.DataFrame:
-    """Every cell changed as its field asks for."""
-    return table.with_columns(change(source.field, pl.col(source.key)).alias(source.key) for source in sheet.sources)
-
-
-def _devices(sheet: Sheet, values: pl.DataFrame, to: Target | None) -> pl.DataFrame:
-    """One column per field: of several columns for the same thing, whichever is filled in."""
-    fallback = {"status": pl.lit(to, pl.String)}
-    columns = {
-        "desired" if field == "status" else field: pl.coalesce(
-            *(source.key for source in sheet.sources if source.field == field),
-            fallback.get(field, pl.lit(None, pl.String)),
-        )
-        for field in FIELDS
-    }
-    owners = {field: [source.key for source in sheet.sources if source.field == field] for field in OwnerField}
-    wishes = {field: pl.coalesce(keys) for field, keys in owners.items() if keys}
-    return values.select("row", **columns, owners=ownership.text(wishes) if wishes else pl.lit(None, pl.String))
-
-
-def _contradicting(sheet: Sheet, contradictions: list[Contradiction]) -> pl.DataFrame:
-    """Contradictions as problems of the column they are about."""
-    found = [PROBLEMS.to_frame()]
-    for field in (*FIELDS, "owners"):
-        columns = OWNERS if field == "owners" else (field,)
-        source = next((source for source in sheet.sources if source.field in columns), None)
-        told = [(each.row, each.reason) for each in contradictions if each.field == field]
-        # Without a column for it every row asks for the same, so what is contradicted always has a column.
-        if source is not None:
-            table = pl.DataFrame(told, schema={"row": pl.Int64, "reason": pl.String}, orient="row")
-            found.append(at(source, table, sheet))
-    return pl.concat(found)
-
-
-def _refuse_owners(sheet: Sheet, texts: pl.DataFrame) -> None:
-    asking = (source.header for source in sheet.sources if source.field in OWNERS and texts[source.key].count())
-    column = next(asking, None)
-    if column is not None:
-        raise InputError(
-            f"the column '{column}' asks for another owner; schedules and the inbox change no owners.\n"
-            "Nothing was sent. Use `simtandem apply --change-owners`, or remove the column."
-        )
-
-
-def _require_a_wish(sheet: Sheet, texts: pl.DataFrame, to: Target | None, vocabulary: Vocabulary) -> None:
-    allowed = ", ".join(vocabulary.allowed)
-    if not vocabulary.may_ask(to):
-        message = f"--to {to}: {vocabulary.carrier} has no such status. Nothing was sent. Use one of {allowed}."
-        raise UnrecognisedInput(message, message)
-    stated = any(texts[source.key].count() for source in sheet.sources if source.field in ("status", *OWNERS))
-    if to is None and not stated:
-        message = (
-            "no row has a status, and none was given for all rows.\n"
-            f"Nothing was sent. Give --to ({allowed}), or fill in a column called status."
-        )
-        notes = (note for note in sheet.notes() if note.startswith("Not read"))
-        raise UnrecognisedInput(" ".join([message, *notes]), message)
-
-
 def _require_a_device(intake: Intake, suspicion: str) -> None:
     if intake.devices.is_empty():
         row, column, value, reason = intake.rejected.row(0)
-        what = f"no row is usable; {intake.rejected.height:,} invalid, the first: row {row}, {column}"
+        first = own_columns.Places(intake.own)(row)
+        what = f"no row is usable; {intake.rejected.height:,} invalid, the first: {first}, {column}"
         then = "\nNothing was sent. Correct the rows and try again."
         raise UnrecognisedInput(f"{what} {value!r}: {reason}.{suspicion}{then}", f"{what}.{then}")
 
 
-def _same_everywhere(sheet: Sheet) -> str:
-    """That a column of ids, one of several, has one value in all rows: more likely a slot's number or the like."""
-    ids = [source for source in sheet.sources if source.field in IDS]
-    if len(ids) < 2 or sheet.cells.height < 2:
-        return ""
-    same = (source for source in ids if sheet.cells[source.key].n_unique() == 1 and sheet.cells[source.key][0])
-    return "".join(
-        f"\nThe column '{source.header}' says {sheet.cells[source.key][0][:40]!r} in every row. "
-        "If it is no id of the device, remove or rename it."
-        for source in same
-    )
-
-
-def _repeat_notes(repeats: pl.DataFrame) -> list[str]:
+def repeat_notes(repeats: pl.DataFrame, place: Callable[[int], str] | None) -> list[str]:
+    """What is said of rows that repeat others (`schemas.tables.Repeats`); nothing where none does."""
     if repeats.is_empty():
         return []
-    row, same_as = repeats.row(0)
-    example = f"row {row} repeats row {same_as}"
-    return [f"Rows that repeat an earlier row, and are changed once with it: {repeats.height:,} ({example})."]
+    row, same_as = (place(row) if place else f"row {row}" for row in repeats.row(0))
+    return [
+        f"Rows that repeat an earlier row, and are changed once with it: {repeats.height:,} ({row} repeats {same_as})."
+    ]

@@ -4,7 +4,7 @@ Rows that share an id, directly or through other rows, form a group. If the whol
 kept and the others repeat it. If anything in it contradicts, none of its rows is used: which one is meant is unknown.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from itertools import islice
 from typing import NamedTuple
 
@@ -36,14 +36,22 @@ class Contradiction(NamedTuple):
     reason: str
 
 
-def find_duplicates(devices: pl.DataFrame) -> tuple[list[tuple[int, int]], list[Contradiction]]:
-    """Repeats (row, the row it repeats), and contradictions, among the rows of a `schemas.tables.Devices` table."""
+Place = Callable[[int], str]
+
+
+def find_duplicates(
+    devices: pl.DataFrame, place: Place | None = None
+) -> tuple[list[tuple[int, int]], list[Contradiction]]:
+    """Repeats (row, the row it repeats), and contradictions, among the rows of a `schemas.tables.Devices` table.
+
+    `place` says where a row is, in a list of several files.
+    """
     shared = pl.any_horizontal(pl.col(kind).is_not_null() & pl.col(kind).is_duplicated() for kind in IDS)
     rows = [Named(*values) for values in devices.filter(shared).select(Named._fields).sort("row").iter_rows()]
     repeats: list[tuple[int, int]] = []
     contradictions: list[Contradiction] = []
     for group in _groups(rows):
-        found = list(_contradictions(group))
+        found = list(_contradictions(group, place))
         contradictions += found
         if not found:
             repeats += [(other.row, group[0].row) for other in group[1:]]
@@ -73,7 +81,7 @@ def _groups(rows: Sequence[Named]) -> list[list[Named]]:
     return list(groups.values())
 
 
-def _contradictions(group: Sequence[Named]) -> Iterator[Contradiction]:
+def _contradictions(group: Sequence[Named], place: Place | None) -> Iterator[Contradiction]:
     """One for every row of the group if it contradicts itself, none if it doesn't."""
     for field in (*IDS, *_WISHES):
         rows_by_value: dict[str, list[int]] = {}
@@ -87,7 +95,7 @@ def _contradictions(group: Sequence[Named]) -> Iterator[Contradiction]:
                 yield Contradiction(
                     named.row,
                     "status" if field == "desired" else field,
-                    _reason(field, _said(named, field), rows_by_value, said),
+                    _reason(field, _said(named, field), rows_by_value, said, place),
                 )
             return
 
@@ -98,12 +106,12 @@ def _said(named: Named, field: str) -> str | None:
     return f"no {_WISHES[field]}" if value is None and field in _WISHES else value
 
 
-def _reason(field: str, own: str | None, rows_by_value: dict[str, list[int]], said: int) -> str:
+def _reason(field: str, own: str | None, rows_by_value: dict[str, list[int]], said: int, place: Place | None) -> str:
     """`said` is how many rows say anything: a group can be the whole file, so nothing here may look at all of it."""
     count = said - len(rows_by_value.get(own, ())) if own is not None else said
     others = (row for value, rows in rows_by_value.items() if value != own for row in rows)
-    shown = [str(row) for row in islice(others, _SHOWN)]
-    where = ("row " if count == 1 else "rows ") + ", ".join(shown)
+    shown = [place(row) if place else str(row) for row in islice(others, _SHOWN)]
+    where = ("" if place else "row " if count == 1 else "rows ") + ", ".join(shown)
     if count > _SHOWN:
         where += f" and {count - _SHOWN:,} more"
     if field in _WISHES:

@@ -5,7 +5,7 @@ what the operator is about to do, so the wish has few names, and any other colum
 """
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from schemas.organisations import OwnerField
@@ -41,18 +41,30 @@ _ALIASES = {
     "effectivefrom": EFFECTIVE_AT,
     "effectivedate": EFFECTIVE_AT,
 }
+ACTION_COLUMNS = {
+    "action": "action",
+    "simaction": "action",
+    "bic": "bic",
+    "batchidentificationcode": "bic",
+}
+"""The columns of a list of SIM actions besides those of every list."""
 _MOST_COLUMNS = 8  # of one field
+_NO_MORE: Mapping[str, str] = {}
 _NOISE = re.compile(r"[\s_\-\u200b\ufeff]+")
 _DATA = re.compile(r"[0-9]+[fF]?|[0-9]+[.,][0-9]+[eE]\+?[0-9]+")
 
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """A column that is read: where it is (from 0), what it holds, and what its header says."""
+    """A column that is read: where it is (from 0), what it holds, and what its header says.
+
+    `kind` is set where it is named after a kind of id that the carrier has.
+    """
 
     index: int
     field: str
     header: str
+    kind: IdKind | None = None
 
     @property
     def key(self) -> str:
@@ -60,14 +72,16 @@ class Source:
         return f"cell_{self.index}"
 
 
-def recognised(header: Sequence[str], kinds: Sequence[IdKind] = ()) -> int:
+def recognised(header: Sequence[str], kinds: Sequence[IdKind] = (), also: Mapping[str, str] = _NO_MORE) -> int:
     """How many columns have a known name."""
-    others = {_plain(kind.name) for kind in kinds}
+    others = {*also, *(_plain(kind.name) for kind in kinds)}
     return sum(_field(name) is not None or _plain(name) in others for name in header)
 
 
-def find_sources(header: Sequence[str], kinds: Sequence[IdKind] = ()) -> tuple[Source, ...]:
-    """The columns to read, in the order of the file.
+def find_sources(
+    header: Sequence[str], kinds: Sequence[IdKind] = (), also: Mapping[str, str] = _NO_MORE
+) -> tuple[Source, ...]:
+    """The columns to read, in the order of the file. `also` are names, plainly spelled, and fields besides the usual.
 
     Where no column is called sim_id or iccid, the one of the first of the carrier's other `kinds` of ids is read as if
     it were called sim_id.
@@ -76,11 +90,13 @@ def find_sources(header: Sequence[str], kinds: Sequence[IdKind] = ()) -> tuple[S
     of devices needs.
     """
     sources = tuple(
-        Source(index, field, visible(tidy(name))) for index, name in enumerate(header) if (field := _field(name))
+        Source(index, field, visible(tidy(name)))
+        for index, name in enumerate(header)
+        if (field := _field(name) or also.get(_plain(name)))
     )
     if not any(source.field in ("sim_id", "iccid") for source in sources):
         sources = tuple(sorted((*sources, *_by_another_id(header, kinds)), key=lambda source: source.index))
-    if not any(source.field in IDS for source in sources):
+    if not any(source.field in (*IDS, "bic") for source in sources):
         raise _no_id(header, [kind.name for kind in kinds] or IDS)
     _limit(sources)
     seen: dict[str, Source] = {}
@@ -101,7 +117,7 @@ def _by_another_id(header: Sequence[str], kinds: Sequence[IdKind]) -> list[Sourc
         if kind.name not in IDS:
             same = [index for index, name in enumerate(header) if _plain(name) == _plain(kind.name)]
             if same:
-                return [Source(index, "sim_id", visible(tidy(header[index]))) for index in same]
+                return [Source(index, "sim_id", visible(tidy(header[index])), kind) for index in same]
     return []
 
 
@@ -116,12 +132,11 @@ def _limit(sources: Sequence[Source]) -> None:
             raise InputError(message)
 
 
-def ignored(header: Sequence[str], sources: Sequence[Source]) -> tuple[list[str], list[str]]:
-    """The named columns that are not read: those that show a status of today, and the others."""
+def current_statuses(header: Sequence[str], sources: Sequence[Source]) -> list[str]:
+    """The columns that are not read because they may show a status of today."""
     read = {source.index for source in sources}
     names = [visible(tidy(name)) for index, name in enumerate(header) if index not in read and tidy(name)]
-    statuses = [name for name in names if "status" in name.casefold()]
-    return statuses, [name for name in names if name not in statuses]
+    return [name for name in names if "status" in name.casefold()]
 
 
 def listed(names: Sequence[str], limit: int = 10) -> str:

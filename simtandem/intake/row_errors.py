@@ -26,6 +26,7 @@ _SENTENCES = {
     "formula": pl.lit("is a formula; enter the value itself"),
     "scientific": pl.lit(f"a spreadsheet turned it into a number and lost digits; {_LOST}"),
     "thousands": pl.lit("has separators between its digits; write the digits only"),
+    "date": pl.lit("is a date; a spreadsheet turned a number into it; format the column as text and enter it again"),
     "not_digits": pl.lit("is not a number of digits only"),
     "zero": pl.lit("is zero; ids begin at 1"),
     "too_long": pl.format(

@@ -15,7 +15,7 @@ from simtandem.domain.lifecycle import Lifecycle, as_written
 
 _OWN = ("sim_id", "endpoint_id")
 """Ids of a carrier's own making: numbers. Their columns are checked as such where it has them."""
-_NUMBER_CHECKS = ("thousands", "not_digits", "zero", "too_long")
+_NUMBER_CHECKS = ("thousands", "date", "not_digits", "zero", "too_long")
 _ICCID_CHECKS = ("not_89", "luhn")
 _NEVER = "$."
 
@@ -91,5 +91,5 @@ def _id_rules(kinds: tuple[IdKind, ...]) -> tuple[frozenset[tuple[str, str]], di
             unchecked |= {(column, check) for check in _NUMBER_CHECKS}
             shapes[column] = _NEVER
     if "sim_id" in shapes:
-        shapes["sim_id"] = "|".join(kind.pattern for kind in kinds if kind.name != "endpoint_id") or _NEVER
+        shapes["sim_id"] = "|".join(kind.written for kind in kinds if kind.name != "endpoint_id") or _NEVER
     return frozenset(unchecked), shapes

@@ -92,11 +92,29 @@ class Database:
         with self._begun(self._writing) as connection:
             yield connection
 
+    @contextmanager
+    def write_now(self) -> Iterator[Connection]:
+        """As `write`, but a database that is away is an error at once, `LedgerUnavailable`."""
+        with translated(self.place), self._writing.begin() as connection:
+            yield connection
+
     def reading(self, work: Callable[[Connection], Result]) -> Result:
         """What `work` reads in a transaction; it is done again where the connection was lost on the way."""
 
         def attempt() -> Result:
             with self.read() as connection:
+                return work(connection)
+
+        return self.waited_out(attempt)
+
+    def writing(self, work: Callable[[Connection], Result]) -> Result:
+        """What `work` returns from a transaction that writes; done again where the connection was lost on the way.
+
+        A commit whose answer was lost may have been carried out: `work` must bear to find what it has done.
+        """
+
+        def attempt() -> Result:
+            with self.write() as connection:
                 return work(connection)
 
         return self.waited_out(attempt)

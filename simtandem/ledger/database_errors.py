@@ -32,8 +32,12 @@ _BY_SQLITE_CODE = {
 }
 
 _CROWDED = "has no free connection. Close other programs or raise its limit, then run again"
-_PASSING = ("08", "57P", "53300", "25006", "40001", "40P01")
-"""SQLSTATEs, or how they begin, of what passes. 25006: a failover may lead to a server that only reads, at first."""
+_SILENT = "closed a connection on which nothing came for too long. Check the network, then run again"
+_PASSING = ("08", "57P", "53300", "25006", "25P03", "25P04", "40001", "40P01")
+"""SQLSTATEs, or how they begin, of what passes. 25006: a failover may lead to a server that only reads, at first.
+
+25P03 and 25P04: the server heard nothing of a transaction for too long: the network was cut, a host stood still.
+"""
 
 # By SQLSTATE or, where it ends in "*", by the class of it.
 _BY_SQLSTATE = {
@@ -43,6 +47,8 @@ _BY_SQLSTATE = {
     "53300": _CROWDED,
     "42501": _FORBIDDEN,
     "25006": _FORBIDDEN,
+    "25P03": _SILENT,
+    "25P04": _SILENT,
     "3D000": "doesn't exist on that server. Create the database, then run again",
     "3F000": "has no schema this user may use. Create one or give this user the right to, then run again",
     "28*": _KEPT_OUT,

@@ -11,7 +11,7 @@ from sqlalchemy import Connection, Select, Text, and_, select, type_coerce
 from schemas.accounts import AccountKey
 from schemas.statuses import Half, Outcome
 from schemas.tables import Steps, empty
-from simtandem.ledger import last_known
+from simtandem.ledger import action_records, last_known
 from simtandem.ledger.accounts import of_account
 from simtandem.ledger.column_reader import read_columns
 from simtandem.ledger.records import RunKind, RunState
@@ -33,9 +33,11 @@ def read_managed(ledger: Ledger, account: AccountKey) -> pl.DataFrame:
     """Where simtandem last put each device at this carrier (`schemas.tables.Managed`), by when that was sent.
 
     Not by when the run began: one that waited for its approval may have sent after another that began later. A device
-    that was as asked without anything sent was put there when the run began to look again.
+    that was as asked without anything sent was put there when the run began to look again. A SIM that an action
+    assigned or released since then has the endpoint of that, or none, of which no status is expected.
     """
-    return ledger.database.reading(lambda connection: last_known.read_managed(connection, account))
+    managed = ledger.database.reading(lambda connection: last_known.read_managed(connection, account))
+    return _with_actions(managed, action_records.pairs_made(ledger, account))
 
 
 def read_steps(ledger: Ledger, account: AccountKey, since: datetime) -> pl.DataFrame:
@@ -72,6 +74,16 @@ def past_audits(ledger: Ledger, account: AccountKey, most: int) -> list[PastAudi
         ]
 
     return ledger.database.reading(read)
+
+
+def _with_actions(managed: pl.DataFrame, pairs: pl.DataFrame) -> pl.DataFrame:
+    made = pairs.select("sim_id", given="endpoint_id", acted=_instant("at"))
+    both = managed.join(made, on="sim_id", how="left", maintain_order="left")
+    later = (pl.col("acted") >= pl.col("at")).fill_null(value=False)
+    return both.with_columns(
+        endpoint_id=pl.when(later).then("given").otherwise("endpoint_id"),
+        endpoint_status=pl.when(~later).then("endpoint_status"),
+    ).select(managed.columns)
 
 
 def _steps(half: Half, account: AccountKey) -> Select[Any]:

@@ -10,14 +10,14 @@ import polars as pl
 from sqlalchemy import Connection, Table
 
 from schemas.accounts import DEFAULT
-from simtandem.carriers.aeris.paths import READING_POSTS
 from simtandem.carriers.protocol import Answer, Call
+from simtandem.carriers.registry import only_reads
 from simtandem.errors import LedgerError
 from simtandem.ledger import last_known
 from simtandem.ledger.integrity.canonical import canonical, canonical_rows, digest
 from simtandem.ledger.integrity.chain import Chain
 from simtandem.ledger.integrity.facts import EVERY_FACT, FactTable, Kind
-from simtandem.ledger.records import SENDING, OutcomeRecord, RunRecord, RunState
+from simtandem.ledger.records import CHANGING, ActionEnd, OutcomeRecord, RunRecord, RunState
 from simtandem.ledger.tables import foreign_text, instant_text, storable_text
 from simtandem.text.redaction import redacted_frame
 
@@ -48,7 +48,7 @@ def add_facts(chain: Chain, kind: Kind, rows: Sequence[Row]) -> None:
 
 def _would_change(call: Row) -> bool:
     """Whether a call is anything but a look or a login, by its method and path."""
-    reads = call["method"] == "POST" and call["path"] in READING_POSTS and call["purpose"] not in ("change", "put_back")
+    reads = call["method"] == "POST" and only_reads(str(call["path"])) and call["purpose"] not in ("change", "put_back")
     return call["method"] != "GET" and (call["method"], call["purpose"]) != ("POST", "authenticate") and not reads
 
 
@@ -60,7 +60,7 @@ def _require_sending(chain: Chain) -> None:
     place = "%s" if chain.connection.dialect.name == "postgresql" else "?"
     query = f"SELECT kind FROM runs WHERE run_id = {place}"  # noqa: S608 - a placeholder
     kind = chain.connection.exec_driver_sql(query, (chain.run_id,)).scalar()
-    if kind not in SENDING:
+    if kind not in CHANGING:
         raise LedgerError(f"Run {chain.run_id} is recorded as {kind}: it reads, and changes nothing.")
 
 
@@ -182,8 +182,25 @@ def outcome_rows(run_id: str, at: datetime, outcomes: Sequence[OutcomeRecord]) -
             "attempts": each.attempts,
             "http_status": each.http_status,
             "error": foreign_text(each.error),
+            "turn": each.turn,
         }
         for each in outcomes
+    ]
+
+
+def action_outcome_rows(run_id: str, at: datetime, ended: Sequence[ActionEnd]) -> list[Row]:
+    """How actions ended, as the ledger keeps it."""
+    return [
+        {
+            "run_id": run_id,
+            "at": instant_text(at),
+            "row": each.row,
+            "outcome": each.outcome.value,
+            "attempts": each.attempts,
+            "http_status": each.http_status,
+            "error": foreign_text(each.error),
+        }
+        for each in ended
     ]
 
 

@@ -10,19 +10,25 @@ The table follows from the facts of the runs (`derived` works it out from them, 
 changes in the transaction that records those: what was sent last counts, whichever run began first.
 """
 
+import re
 from collections.abc import Iterable, Sequence
+from functools import cache
 
 import polars as pl
-from sqlalchemy import ColumnElement, Connection, and_, delete, select, text
+from sqlalchemy import ColumnElement, Connection, TextClause, and_, bindparam, delete, select, text
 
-from schemas.accounts import AccountKey
+from schemas.accounts import DEFAULT, AccountKey
 from schemas.tables import Managed, empty
-from simtandem.carriers.emnify.lifecycle import EMNIFY
-from simtandem.ledger.accounts import account_of
+from simtandem.carriers.registry import lifecycle_of
+from simtandem.domain.lifecycle import Lifecycle
+from simtandem.ledger.accounts import ACCOUNT
 from simtandem.ledger.column_reader import read_columns
-from simtandem.ledger.tables import last_known
+from simtandem.ledger.tables import last_known, plan_rows, runs
 
 _ROWS_AT_ONCE = 1_000
+_FEW = (1, 2, 4, 8, 16)
+"""Rows that end together while SIMs are sent one by one. For so many a statement is made once, and found again by its
+text: to make it, and to have the database plan it, takes several times longer than to carry it out."""
 _KEPT = (
     *("run_id", '"row"', "endpoint_id", "desired", "sim_status", "endpoint_status", "at"),
     *("sim_run", "sim_at", "endpoint_run", "endpoint_at"),
@@ -31,19 +37,32 @@ COLUMNS = pl.Schema(
     {"sim_id": pl.String(), **{name.strip('"'): pl.String() for name in _KEPT}, "row": pl.Int64()},
 )
 """What the table holds of an account's devices."""
+OTHERS = pl.Schema(dict.fromkeys(("account", "sim_id", "endpoint_id", "iccid"), pl.String()))
+"""Which account a device was seen to be of, and its ids."""
 
 
 def note_outcomes(connection: Connection, run_id: str, rows: Iterable[int]) -> None:
     """Steps of these rows have ended: record where their devices are now. Called after the outcomes are inserted."""
     each = sorted(set(rows))
+    if not each:
+        return
+    values, carrier = _values(connection, run_id)
+    for size in (few for few in _FEW if len(each) <= few):
+        padded = each + each[-1:] * (size - len(each))
+        connection.execute(
+            _statement_for_few(carrier, size), {**values, **dict(zip(_names(size), padded, strict=True))}
+        )
+        return
     for start in range(0, len(each), _ROWS_AT_ONCE):
         listed = ", ".join(str(int(row)) for row in each[start : start + _ROWS_AT_ONCE])
-        _take_in(connection, run_id, f'AND o."row" IN ({listed})', f'p."row" IN ({listed})')
+        connection.execute(text(_statement_for(listed, carrier)), values)
 
 
 def note_verdicts(connection: Connection, run_id: str) -> None:
     """A run was judged: add the devices that were as asked without, or in spite of, how its steps ended."""
-    _take_in(connection, run_id, "", "x.as_asked AND NOT (x.steps AND x.all_done)")
+    values, carrier = _values(connection, run_id)
+    statement = _statement("", "x.as_asked AND NOT (x.steps AND x.all_done)", lifecycle_of(carrier))
+    connection.execute(text(statement), values)
 
 
 def read(connection: Connection, account: AccountKey, schema: pl.Schema = COLUMNS) -> pl.DataFrame:
@@ -60,21 +79,18 @@ def read_managed(connection: Connection, account: AccountKey) -> pl.DataFrame:
     return read(connection, account, schema).with_columns(at)
 
 
-def read_others(
-    connection: Connection, account: AccountKey, sims: Sequence[str], endpoints: Sequence[str]
-) -> list[tuple[str, str, str]]:
-    """Of these ids those that other accounts at whichever host have: account, kind of id, id. Sorted."""
-    found: set[tuple[str, str, str]] = set()
-    for kind, column, ids in (
-        ("sim_id", last_known.c.sim_id, sims),
-        ("endpoint_id", last_known.c.endpoint_id, endpoints),
-    ):
-        for start in range(0, len(ids), _ROWS_AT_ONCE):
-            query = select(last_known.c.account, column).where(
-                last_known.c.account != account.name, column.in_(ids[start : start + _ROWS_AT_ONCE])
-            )
-            found |= {(name, kind, ident) for name, ident in connection.execute(query.distinct())}
-    return sorted(found)
+def read_others(connection: Connection, account: AccountKey) -> pl.DataFrame:
+    """The devices that runs of other accounts put somewhere, at whichever host (`OTHERS`).
+
+    The ICCID is the plan's, and null where the run was pruned since.
+    """
+    rows = and_(plan_rows.c.run_id == last_known.c.run_id, plan_rows.c.row == last_known.c.row)
+    query = (
+        select(last_known.c.account, last_known.c.sim_id, last_known.c.endpoint_id, plan_rows.c.iccid)
+        .select_from(last_known.outerjoin(plan_rows, rows))
+        .where(last_known.c.account != account.name)
+    )
+    return read_columns(connection, query, OTHERS)
 
 
 def replace(connection: Connection, account: AccountKey, known: pl.DataFrame) -> None:
@@ -94,19 +110,41 @@ def _of(account: AccountKey) -> ColumnElement[bool]:
     return and_(last_known.c.account == account.name, last_known.c.carrier_host == account.host)
 
 
-def _take_in(connection: Connection, run_id: str, ends: str, which: str) -> None:
-    """Bring the table up to date with some rows of a run. `ends` and `which` narrow down outcomes and rows."""
-    account = account_of(connection, run_id)
-    values = {"run_id": run_id, "account": account.name, "carrier_host": account.host}
-    connection.execute(text(_statement(ends, which)), values)
+def _values(connection: Connection, run_id: str) -> tuple[dict[str, object], str]:
+    """What statements about a run are given, and the name of its carrier."""
+    found = connection.execute(_RUN, {"run_id": run_id}).one_or_none()
+    name, host, carrier = found or (DEFAULT, "", "")
+    account = AccountKey(name, host)
+    return {"run_id": run_id, "account": account.name, "carrier_host": account.host}, carrier
 
 
-def _statement(ends: str, which: str) -> str:
+_RUN = select(ACCOUNT, runs.c.carrier_host, runs.c.carrier).where(runs.c.run_id == bindparam("run_id"))
+
+
+def rules_of(connection: Connection, run_id: str) -> Lifecycle:
+    """The rules of the carrier that a run was at."""
+    return lifecycle_of(connection.scalar(select(runs.c.carrier).where(runs.c.run_id == run_id)) or "")
+
+
+@cache
+def _statement_for_few(carrier: str, size: int) -> TextClause:
+    return text(_statement_for(", ".join(f":{name}" for name in _names(size)), carrier))
+
+
+def _names(size: int) -> list[str]:
+    return [f"row_{number}" for number in range(size)]
+
+
+def _statement_for(listed: str, carrier: str) -> str:
+    return _statement(f'AND o."row" IN ({listed})', f'p."row" IN ({listed})', lifecycle_of(carrier))
+
+
+def _statement(ends: str, which: str, rules: Lifecycle) -> str:
     names = ", ".join(("account", "carrier_host", "sim_id", *_KEPT))
     within, after = ("", which) if which.startswith("x.") else (f"AND {which}", "1 = 1")
     return f"""
         INSERT INTO last_known ({names})
-        SELECT {names} FROM ({_PUT.format(ends=ends, which=within)}) x
+        SELECT {names} FROM ({_PUT.format(ends=ends, which=within, goals=_goals(rules))}) x
         WHERE (x.there OR x.touched OR NOT x.none_done) AND {after}
         ON CONFLICT (account, carrier_host, sim_id) DO UPDATE SET {_MERGED}
     """  # noqa: S608 - fixed names and numbers
@@ -159,20 +197,28 @@ _ROWS = f"""
 """  # noqa: S608 - fixed names
 
 
-def _goals() -> str:
-    """The goal's word for each pair of emnify's statuses that a goal describes, as the branches of a CASE."""
-    beside = {goal: f"= '{goal.endpoint}'" if goal.endpoint else "IS NULL" for goal in EMNIFY.goals}
-    return " ".join(
-        f"WHEN w.sim_before = '{goal.sim}' AND w.endpoint_before {endpoint} THEN '{goal.word}'"
+def _goals(rules: Lifecycle) -> str:
+    """The goal's word for each pair of statuses that a goal of the carrier describes, as the branches of a CASE."""
+    beside = {goal: f"= {_quoted(goal.endpoint)}" if goal.endpoint else "IS NULL" for goal in rules.goals}
+    branches = (
+        f"WHEN w.sim_before = {_quoted(goal.sim)} AND w.endpoint_before {endpoint} THEN {_quoted(goal.word)}"
         for goal, endpoint in beside.items()
     )
+    return " ".join(branches) or "WHEN 1 = 0 THEN ''"
+
+
+def _quoted(word: str) -> str:
+    """A word of an adapter's table, in a statement that is formatted once more and has its values by name."""
+    if not re.fullmatch(r"[\w -]+", word):
+        raise ValueError(f"{word!r} can't be in a statement")
+    return f"'{word}'"
 
 
 _JUDGED = f"""
     SELECT w.*, w.sim_done AND w.endpoint_done AS all_done, w.sim_not_done AND w.endpoint_not_done AS none_done,
         w.as_asked OR (w.steps AND w.sim_done AND w.endpoint_done) AS there,
         w.desired IS NOT NULL AND (w.as_asked OR (w.steps AND w.sim_done AND w.endpoint_done)) AS named,
-        CASE {_goals()} END AS back
+        CASE {{goals}} END AS back
     FROM ({_ROWS}) w
 """  # noqa: S608 - fixed names
 _PUT = f"""

@@ -12,7 +12,6 @@ from sqlalchemy import Connection, Select, Text, and_, func, or_, select, type_c
 
 from schemas.accounts import DEFAULT, AccountKey
 from schemas.statuses import Action, Half, Outcome, Verdict
-from simtandem.carriers.emnify.lifecycle import EMNIFY
 from simtandem.domain.split_pairs import goal_of
 from simtandem.ledger import last_known, tables
 from simtandem.ledger.accounts import of_account
@@ -101,7 +100,7 @@ def put_by(connection: Connection, run_id: str) -> pl.DataFrame:
     rows = rows.with_columns(pl.col(told).fill_null(value=False))
     touched = pl.any_horizontal(f"{half}_touched" for half in Half)
     judged = rows.with_columns(_judgement()).filter(pl.col("there") | touched | ~pl.col("none_done"))
-    back = goal_of("sim_before", "endpoint_before", EMNIFY)  # the pairs of emnify alone, as in `last_known`
+    back = goal_of("sim_before", "endpoint_before", last_known.rules_of(connection, run_id))
     nowhere = pl.lit(None, pl.String)
     return (
         judged.with_columns(back=pl.when("none_done").then(back))

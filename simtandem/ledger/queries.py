@@ -2,7 +2,8 @@
 
 import json
 from collections.abc import Collection, Sequence
-from datetime import datetime, timedelta
+from dataclasses import replace
+from datetime import datetime
 from typing import Any
 
 import polars as pl
@@ -27,8 +28,10 @@ from schemas.accounts import DEFAULT, AccountKey
 from schemas.statuses import Verdict
 from schemas.tables import Outcomes, Plan, Rejected, Results, empty
 from simtandem.errors import InputError
-from simtandem.ledger.accounts import account_of, named, of_account
+from simtandem.ledger import run_processes
+from simtandem.ledger.accounts import named, of_account
 from simtandem.ledger.records import (
+    CHANGING,
     SENDING,
     CallCounts,
     ChainHead,
@@ -39,6 +42,7 @@ from simtandem.ledger.records import (
     RunState,
     RunSummary,
     StateRecord,
+    is_done,
     state_to_show,
 )
 from simtandem.ledger.tables import (
@@ -46,6 +50,7 @@ from simtandem.ledger.tables import (
     calls,
     links,
     outcomes,
+    own_cells,
     plan_rows,
     prunings,
     rejections,
@@ -56,12 +61,6 @@ from simtandem.ledger.tables import (
 
 _CHUNK = 50_000
 """Rows read from the database at once."""
-
-_CHANGING = ("change", "put_back")
-"""Purposes of calls that change something."""
-
-_LONGEST_CALL = timedelta(seconds=90)
-"""What was sent so long ago and has no answer is not on its way any more."""
 
 _SENT = pl.Schema({**dict.fromkeys(("run_id", "at", "path", "body"), pl.String()), "refused": pl.Boolean()})
 _CALLS = pl.Schema(
@@ -101,7 +100,7 @@ def read_revision(connection: Connection) -> str | None:
 def read_runs(connection: Connection, limit: int | None, may_run: ProcessProbe, account: str = "") -> list[RunSummary]:
     """The newest runs, newest first, of that account alone where one is named; all where there is no limit."""
     query = _summaries().where(named(account)).limit(limit)
-    return [_summary(found, may_run) for found in connection.execute(query)]
+    return _summaries_of(connection, connection.execute(query).all(), may_run)
 
 
 def read_run(
@@ -123,6 +122,9 @@ def read_run(
     query = _summaries().where(begins_so).order_by(None).order_by(runs.c.run_id).limit(4)  # the id itself sorts first
     found = connection.execute(query).all() if prefix else []
     exact = [each for each in found if each.run_id == prefix] or found
+    if not exact and prefix == LATEST:
+        why = _none_yet(connection, kinds, account)
+        raise InputError(f"There is no run 'latest': {why}. `simtandem runs` lists all runs.")
     if not exact:
         raise InputError(f"There is no run {prefix!r}. `simtandem runs` lists them.")
     if len(exact) > 1:
@@ -130,7 +132,16 @@ def read_run(
         raise InputError(
             f"More than one run begins with {prefix!r}: {names}{', …' if len(exact) > 3 else ''}. Write more of the id."
         )
-    return _summary(exact[0], may_run)
+    return _summaries_of(connection, exact, may_run)[0]
+
+
+def _none_yet(connection: Connection, kinds: Collection[RunKind], account: str) -> str:
+    """Why no run of these kinds is the latest."""
+    whose = f" of account {account}" if account else ""
+    if set(kinds) == set(RunKind):
+        return f"no run{whose} was made yet"
+    sent = connection.scalar(select(runs.c.run_id).where(runs.c.kind.in_(CHANGING), named(account)).limit(1))
+    return f"no run{whose}{' for statuses' if sent else ''} has sent anything yet"
 
 
 def read_head(connection: Connection, run_id: str) -> ChainHead | None:
@@ -174,6 +185,12 @@ def read_plan(connection: Connection, run_id: str) -> pl.DataFrame:
 def read_rejected(connection: Connection, run_id: str) -> pl.DataFrame:
     """The run's unusable input rows, as in `schemas.tables.Rejected`."""
     return _read_table(connection, rejections, run_id, empty(Rejected).schema)
+
+
+def read_own(connection: Connection, run_id: str, rows: int | None = None) -> pl.DataFrame:
+    """The operator's own columns of the run's rows, or of the first of them: `row` and `cells`."""
+    query = select(own_cells.c.row, own_cells.c.cells).where(own_cells.c.run_id == run_id).order_by(own_cells.c.row)
+    return read_frame(connection, query.limit(rows), pl.Schema({"row": pl.Int64(), "cells": pl.String()}))
 
 
 def read_results(connection: Connection, run_id: str) -> pl.DataFrame:
@@ -226,17 +243,6 @@ def read_calls(connection: Connection, run_id: str) -> pl.DataFrame:
     )
 
 
-def changed_by_others(connection: Connection, run_id: str, since: datetime, *, sure: bool = False) -> bool:
-    """Whether other runs sent changes for this run's account that may have taken effect at `since` or later.
-
-    `sure`: only what was sent or answered then, not what was sent shortly before and never answered.
-    """
-    late = or_(calls.c.at >= since, answers.c.at >= since)
-    late = late if sure else or_(late, answers.c.call_id.is_(None))
-    query = _changes_by_others(connection, run_id, since - _LONGEST_CALL, calls.c.call_id).where(late).limit(1)
-    return connection.execute(query).first() is not None
-
-
 def changes_sent(connection: Connection, run_id: str) -> pl.DataFrame:
     """The changes this run sent, oldest first.
 
@@ -272,22 +278,6 @@ def _sent(connection: Connection, *which: ColumnElement[bool]) -> pl.DataFrame:
     return read_frame(connection, query, _SENT)
 
 
-def last_unanswered_by_others(connection: Connection, run_id: str, since: datetime) -> datetime | None:
-    """When other runs last sent, at `since` or later, a change for this run's account that has no answer yet."""
-    query = _changes_by_others(connection, run_id, since, calls.c.at).where(answers.c.call_id.is_(None))
-    found: datetime | None = connection.scalar(query.order_by(calls.c.at.desc()).limit(1))
-    return found
-
-
-def _changes_by_others(connection: Connection, run_id: str, since: datetime, wanted: ColumnElement[Any]) -> Select[Any]:
-    return (
-        select(wanted)
-        .select_from(calls.outerjoin(answers))
-        .where(calls.c.run_id.in_(_others(account_of(connection, run_id), run_id)))
-        .where(calls.c.purpose.in_(_CHANGING), calls.c.at >= since)
-    )
-
-
 def _others(account: AccountKey, but_for: str) -> Select[tuple[str]]:
     """The other runs of an account. As a subquery: joined, a database may read every call there is first."""
     return select(runs.c.run_id).where(of_account(account), runs.c.run_id != but_for)
@@ -319,7 +309,17 @@ def _summaries() -> Select[Any]:
     )
 
 
-def _summary(found: Row[Any], may_run: ProcessProbe) -> RunSummary:
+def _summaries_of(connection: Connection, found: Sequence[Row[Any]], may_run: ProcessProbe) -> list[RunSummary]:
+    recorded = [_recorded(each) for each in found]
+    open_ones = [each.record.run_id for each in recorded if not is_done(each.record, each.state)]
+    at_work = run_processes.at_work(connection, open_ones, may_run)
+    return [
+        replace(each, state=state_to_show(each.record, each.state, may_run, at_work=at_work.get(each.record.run_id)))
+        for each in recorded
+    ]
+
+
+def _recorded(found: Row[Any]) -> RunSummary:
     values = {column.name: getattr(found, column.name) for column in runs.columns}
     record = RunRecord(
         **values
@@ -327,7 +327,7 @@ def _summary(found: Row[Any], may_run: ProcessProbe) -> RunSummary:
     )
     recorded = None if found.state is None else RunState(found.state)
     detail = {} if found.detail is None else json.loads(found.detail)
-    return RunSummary(record, state_to_show(record, recorded, may_run), found.at, detail)
+    return RunSummary(record, recorded, found.at, detail)
 
 
 def _read_table(connection: Connection, source: Table, run_id: str, schema: pl.Schema) -> pl.DataFrame:

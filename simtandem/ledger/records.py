@@ -17,19 +17,26 @@ class RunKind(StrEnum):
     RECONCILE = "reconcile"
     RETRY = "retry"
     UNDO = "undo"
+    ACTION = "action"
     AUDIT = "audit"
     EVENTS = "events"
 
 
 SENDING = (RunKind.APPLY, RunKind.RETRY, RunKind.UNDO)
-"""The runs that change devices."""
+"""The runs that change statuses and owners."""
+
+CHANGING = (*SENDING, RunKind.ACTION)
+"""The runs that change anything at the carrier."""
+
+LOOKING = (RunKind.PLAN, RunKind.RECONCILE, RunKind.AUDIT, RunKind.EVENTS)
+"""The runs that change nothing at the carrier, and wait for no person."""
 
 REPORTED = (*SENDING, RunKind.RECONCILE)
 """The runs that say of each device what became of it."""
 
 
 class RunState(StrEnum):
-    """How far a run is."""
+    """How far a run is. `PAUSING` and `RESUMING` are what someone asks of it."""
 
     PLANNED = "planned"
     WAITING = "waiting"
@@ -37,11 +44,19 @@ class RunState(StrEnum):
     CONTINUED = "continued"
     REFUSED = "refused"
     APPLYING = "applying"
+    WAVE_DONE = "wave_done"
+    PAUSING = "pausing"
+    PAUSED = "paused"
+    RESUMING = "resuming"
+    TAKEN_OVER = "taken_over"
     RECONCILING = "reconciling"
     FINISHED = "finished"
     INTERRUPTED = "interrupted"
     FAILED = "failed"
 
+
+PAUSES = (RunState.PAUSING, RunState.PAUSED)
+"""The states of a run that someone has asked to pause."""
 
 _FINAL = {
     RunState.WAITING,
@@ -123,10 +138,25 @@ class PruningRecord:
 
 @dataclass(frozen=True, slots=True)
 class OutcomeRecord:
-    """How a planned step ended, so far: the newest record of a row's half is the one that counts."""
+    """How a planned step ended, so far: the newest record of a row's half is the one that counts.
+
+    `turn` is the count of the claim under which it was sent (`claims`): None where nothing was.
+    """
 
     row: int
     half: Half
+    outcome: Outcome
+    attempts: int
+    http_status: int | None = None
+    error: str = ""
+    turn: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ActionEnd:
+    """How a planned SIM action ended, so far: the newest record of a row is the one that counts."""
+
+    row: int
     outcome: Outcome
     attempts: int
     http_status: int | None = None
@@ -151,19 +181,25 @@ ProcessProbe = Callable[[str, int, str | None], bool]
 """Host, process id and mark: whether that process may be running. See `processes`."""
 
 
-def state_to_show(record: RunRecord, recorded: RunState | None, may_run: ProcessProbe) -> RunState | None:
+def state_to_show(
+    record: RunRecord, recorded: RunState | None, may_run: ProcessProbe, *, at_work: bool | None = None
+) -> RunState | None:
     """The recorded state, or `interrupted` where the run had more to do and its process is gone.
 
-    A run that only plans is done when it is planned.
+    A run that only plans is done when it is planned. `at_work`: whether a process may be at work on it, where the
+    ledger knows more than which one began it (`run_processes`).
     """
-    done = _is_done(record, recorded)
-    return recorded if done or may_run(record.host, record.pid, record.process) else RunState.INTERRUPTED
+    if is_done(record, recorded):
+        return recorded
+    going = may_run(record.host, record.pid, record.process) if at_work is None else at_work
+    return recorded if going else RunState.INTERRUPTED
 
 
 def has_ended(run: RunSummary) -> bool:
     """Nothing more is coming of this run. One that waits to be approved may continue yet."""
-    return run.state is not RunState.WAITING and _is_done(run.record, run.state)
+    return run.state is not RunState.WAITING and is_done(run.record, run.state)
 
 
-def _is_done(record: RunRecord, state: RunState | None) -> bool:
+def is_done(record: RunRecord, state: RunState | None) -> bool:
+    """Whether a run in that state has nothing more to do, unless someone lets it continue."""
     return state in _FINAL or (state is RunState.PLANNED and record.kind is RunKind.PLAN)

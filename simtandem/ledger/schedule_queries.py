@@ -15,6 +15,7 @@ from sqlalchemy import (
     Text,
     TypeDecorator,
     func,
+    not_,
     select,
     true,
     type_coerce,
@@ -22,7 +23,7 @@ from sqlalchemy import (
 from sqlalchemy.engine import default
 from sqlalchemy.exc import IntegrityError
 
-from schemas.accounts import DEFAULT, AccountKey
+from schemas.accounts import DEFAULT, URGENT, AccountKey
 from schemas.statuses import Action
 from simtandem.ledger import inserts
 from simtandem.ledger.accounts import of_account
@@ -102,6 +103,12 @@ def for_account(name: str) -> ColumnElement[bool]:
     return func.coalesce(arrivals.c.account, DEFAULT).in_([name]) if name else true()
 
 
+def in_lane(urgent: bool | None) -> ColumnElement[bool]:  # noqa: FBT001 - a part of a query, as an account's name
+    """Whether something arrived in a folder of urgent files, or not; None: in any."""
+    of_urgent = arrivals.c.inbox.like(f"%/{URGENT}")
+    return true() if urgent is None else of_urgent if urgent else not_(of_urgent)
+
+
 def newest() -> Select[Any]:
     """Schedules with their newest event, the earliest first."""
     others = schedule_events.alias()
@@ -113,6 +120,7 @@ def newest() -> Select[Any]:
             func.coalesce(arrivals.c.account, DEFAULT).label("account"),
             arrivals.c.sha256,
             arrivals.c.taken_at,
+            in_lane(urgent=True).label("urgent"),
             schedule_events.c.number,
             schedule_events.c.at,
             schedule_events.c.state,
@@ -142,6 +150,8 @@ def schedule(found: Row[Any]) -> Schedule:
         run_id=found.run_id,
         detail=found.detail,
         account=found.account,
+        urgent=bool(found.urgent),
+        where=found.selection or "",
     )
 
 
@@ -151,17 +161,25 @@ def arrival(found: Row[Any]) -> Arrival:
     return Arrival(found.arrival_id, file, found.taken_at, found.shelf_name, found.rows, found.rejected, found.reason)
 
 
-def asked_since(connection: Connection, account: AccountKey, since: datetime) -> pl.DataFrame:
+def asked_since(
+    connection: Connection, account: AccountKey, since: datetime, *, urgent: bool | None = None
+) -> pl.DataFrame:
     """Which devices runs that no schedule began were to bring to which status, when they began to send after `since`.
 
     Columns `run_id, at, sim_id, endpoint_id, iccid, desired`. What a run found as wished for counts: it was asked for.
     What it refused does not, nor does a run that was refused, only planned, or ended before it sent. Of an undo only
     what it takes back counts; its `desired` is null where that is no status that a file can ask for.
+
+    To schedules that are not urgent (`urgent` is False), the runs of urgent ones are such runs.
     """
     began = func.min(run_states.c.at).label("at")
     sent = select(run_states.c.run_id, began).where(run_states.c.state == RunState.APPLYING.value)
     sending = sent.group_by(run_states.c.run_id).subquery()
-    of_schedules = select(schedule_events.c.run_id).where(schedule_events.c.run_id.is_not(None))
+    of_schedules = (
+        select(schedule_events.c.run_id)
+        .select_from(schedule_events.join(schedules).join(arrivals))
+        .where(schedule_events.c.run_id.is_not(None), in_lane(None if urgent else urgent))
+    )
     query = (
         select(
             plan_rows.c.run_id,

@@ -9,6 +9,7 @@ from enum import StrEnum
 import polars as pl
 
 from schemas.accounts import DEFAULT
+from simtandem.text.escaping import visible
 
 SCHEDULE_ROWS = pl.Schema(
     {
@@ -18,6 +19,7 @@ SCHEDULE_ROWS = pl.Schema(
         "iccid": pl.String(),
         "desired": pl.String(),
         "same_as": pl.Int64(),
+        "own": pl.String(),
     }
 )
 
@@ -45,7 +47,10 @@ _OPEN = frozenset({ScheduleState.SCHEDULED, ScheduleState.DUE, ScheduleState.FAI
 
 @dataclass(frozen=True, slots=True)
 class FileVersion:
-    """A file as it lay in an inbox. `inbox` is empty, and nothing is to be moved, where a command brought it."""
+    """A file as it lay in an inbox. `inbox` is empty, and nothing is to be moved, where a command brought it.
+
+    Files from an inbox that is a folder called `urgent` are urgent.
+    """
 
     inbox: str
     name: str
@@ -72,15 +77,22 @@ class Arrival:
 
 @dataclass(frozen=True, slots=True)
 class NewSchedule:
-    """Rows of a file that become effective together; `rows` has the columns of `SCHEDULE_ROWS`."""
+    """Rows of a file that become effective together; `rows` has the columns of `SCHEDULE_ROWS`.
+
+    With `where`, only the devices that it selects when it is due; without rows, all those, which are to get `to`.
+    """
 
     schedule_id: str
     effective_at: datetime
     rows: pl.DataFrame
+    where: str = ""
+    to: str = ""
 
     @property
     def wishes(self) -> dict[str, int]:
-        """How many devices are to get each status."""
+        """How many devices are to get each status; 0 for that of all that will be selected."""
+        if self.to:
+            return {self.to: 0}
         kept = self.rows.filter(pl.col("same_as").is_null())
         return dict(kept["desired"].value_counts().sort("desired").iter_rows())
 
@@ -103,11 +115,19 @@ class Schedule:
     run_id: str | None
     detail: str
     account: str = DEFAULT
+    urgent: bool = False
+    where: str = ""
 
     @property
     def told(self) -> str:
-        """What it does, in words: `1,250 activated, 3 suspended`."""
-        return ", ".join(f"{count:,} {wish}" for wish, count in self.wishes.items())
+        """What it does, in words: `1,250 activated, 3 suspended`, `suspended where tag = 'summer'`."""
+        counted = ", ".join(f"{count:,} {wish}" if self.rows else wish for wish, count in self.wishes.items())
+        return f"{counted} where {visible(' '.join(self.where.split()))}" if self.where else counted
+
+    @property
+    def target(self) -> str:
+        """The status for all that will be selected; empty where rows name devices and statuses."""
+        return "" if self.rows else next(iter(self.wishes), "")
 
 
 def as_json(wishes: Mapping[str, int]) -> str:

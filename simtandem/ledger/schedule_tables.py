@@ -57,6 +57,7 @@ schedules = Table(
     Column("effective_at", Instant, nullable=False),
     Column("rows", Integer, nullable=False),
     Column("wishes", Text, nullable=False),
+    Column("selection", Text),
 )
 Index(None, schedules.c.arrival_id)
 Index(None, schedules.c.effective_at)
@@ -71,6 +72,7 @@ schedule_rows = Table(
     Column("iccid", Text),
     Column("desired", Text, nullable=False),
     Column("same_as", Integer),
+    Column("own", Text),
     sqlite_with_rowid=False,
 )
 

@@ -65,10 +65,14 @@ class Schedules:
     by the answer, and nothing of its own is recorded.
     """
 
-    def __init__(self, ledger: Ledger, account: str = "") -> None:
-        """Those of one account; without a name, those of all. What is recorded without a name is for `default`."""
+    def __init__(self, ledger: Ledger, account: str = "", *, urgent: bool | None = None) -> None:
+        """Those of one account; without a name, those of all. What is recorded without a name is for `default`.
+
+        `urgent`: only those from the folder of urgent files, or only the others.
+        """
         self.ledger = ledger
         self.account = account
+        self.urgent = urgent
 
     @contextmanager
     def alone(self, work: str) -> Iterator[bool]:
@@ -114,6 +118,8 @@ class Schedules:
             "rows": new.rows.height,
             "wishes": as_json(new.wishes),
         }
+        if new.where:
+            row["selection"] = new.where
         schedule_queries.add_once(chain, Kind.SCHEDULE, [row])
         rows, of = new.rows.select(*SCHEDULE_ROWS), ("schedule_id", new.schedule_id)
         inserts.add_frame(chain, Kind.SCHEDULE_ROW, rows, of)
@@ -229,7 +235,7 @@ class Schedules:
     def asked_by_others(self, account: AccountKey, since: datetime) -> pl.DataFrame:
         """What runs that no schedule began asked of which devices: see `schedule_queries.asked_since`."""
         with self.ledger.database.read() as connection:
-            return schedule_queries.asked_since(connection, account, since)
+            return schedule_queries.asked_since(connection, account, since, urgent=self.urgent)
 
     def skip(self, skips: Sequence[Skip], emptied: Mapping[str, str], among: Sequence[Schedule]) -> bool:
         """Leave rows out permanently, and end the schedules that have no other rows, with a detail for each.
@@ -292,6 +298,6 @@ class Schedules:
             self.ledger.keep(chain.entry)
 
     def _read(self, query: Select[Any]) -> list[Schedule]:
-        own = query.where(schedule_queries.for_account(self.account))
+        own = query.where(schedule_queries.for_account(self.account), schedule_queries.in_lane(self.urgent))
         with self.ledger.database.read() as connection:
             return [schedule_queries.schedule(found) for found in connection.execute(own)]

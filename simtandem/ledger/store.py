@@ -2,21 +2,25 @@
 
 import logging
 from collections.abc import Callable, Collection, Mapping, Sequence
-from datetime import UTC, datetime
+from datetime import datetime
 from pathlib import Path
 from typing import Self, TypeVar
 
 import polars as pl
 from sqlalchemy import Connection
 
+from schemas import own_columns
 from schemas.accounts import AccountKey
 from simtandem.errors import InputError
+from simtandem.host import clock
 from simtandem.host.processes import process_may_run
 from simtandem.ledger import (
+    action_tables,  # noqa: F401 - so that the tables' metadata is whole wherever a ledger is opened
     inserts,
     last_known,
     queries,
-    schedule_tables,  # noqa: F401 - so that the tables' metadata is whole wherever a ledger is opened
+    schedule_tables,  # noqa: F401 - likewise
+    sharing_tables,  # noqa: F401 - likewise
 )
 from simtandem.ledger.commit import commit
 from simtandem.ledger.database import Database
@@ -38,6 +42,7 @@ from simtandem.ledger.records import (
     StateRecord,
 )
 from simtandem.ledger.tables import REVISION
+from simtandem.text.redaction import redacted_frame
 
 log = logging.getLogger(__name__)
 
@@ -49,7 +54,7 @@ PATIENCE_S = 300.0
 
 def now() -> datetime:
     """The time, in UTC."""
-    return datetime.now(UTC)
+    return clock.now()
 
 
 class Ledger:
@@ -81,8 +86,8 @@ class Ledger:
 
         `url` is `sqlite:///` and a path (its folder is made), or `postgresql+psycopg://…`. `busy_timeout` is how many
         seconds to wait for a lock, or for a database that is away, before giving up. One that is away when it is opened
-        is an error at once: nothing depends on it yet. `heads_file` gets a line with each new entry of the ledger's
-        heads.
+        is an error at once, `LedgerUnavailable`: nothing depends on it yet. `heads_file` gets a line with each new
+        entry of the ledger's heads.
         """
         database = Database(url, busy_timeout)
         try:
@@ -138,6 +143,10 @@ class Ledger:
         """Record the unusable input rows (`schemas.tables.Rejected`)."""
         self._record_table(run_id, Kind.REJECTION, rejected)
 
+    def record_own(self, run_id: str, own: pl.DataFrame) -> None:
+        """Record the operator's own columns (`schemas.own_columns`) of the input rows."""
+        self._record_table(run_id, Kind.OWN_CELLS, own_columns.encoded(redacted_frame(own)))
+
     def record_outcomes(self, run_id: str, records: Sequence[OutcomeRecord]) -> None:
         """Record how steps ended. A later outcome of the same row and half takes the place of an earlier one."""
         rows = inserts.outcome_rows(run_id, self.clock(), records)
@@ -177,19 +186,28 @@ class Ledger:
 
     def plan(self, run_id: str) -> pl.DataFrame:
         """The plan (`schemas.tables.Plan`); no rows where none was recorded."""
-        return self._detail(run_id, lambda connection: queries.read_plan(connection, run_id))
+        return self.detail(run_id, lambda connection: queries.read_plan(connection, run_id))
 
     def rejected(self, run_id: str) -> pl.DataFrame:
         """The unusable input rows (`schemas.tables.Rejected`)."""
-        return self._detail(run_id, lambda connection: queries.read_rejected(connection, run_id))
+        return self.detail(run_id, lambda connection: queries.read_rejected(connection, run_id))
+
+    def own(self, run_id: str) -> pl.DataFrame:
+        """The operator's own columns of the input rows: `row`, and a column each (`schemas.own_columns`)."""
+        return own_columns.decoded(self.detail(run_id, lambda connection: queries.read_own(connection, run_id)))
+
+    def own_names(self, run_id: str) -> list[str]:
+        """The names of those columns."""
+        first = self.database.reading(lambda connection: queries.read_own(connection, run_id, rows=1))
+        return own_columns.names(own_columns.decoded(first))
 
     def outcomes(self, run_id: str) -> pl.DataFrame:
         """The newest outcome of every row's half (`schemas.tables.Outcomes`)."""
-        return self._detail(run_id, lambda connection: queries.read_outcomes(connection, run_id))
+        return self.detail(run_id, lambda connection: queries.read_outcomes(connection, run_id))
 
     def results(self, run_id: str) -> pl.DataFrame:
         """What became of every input row (`schemas.tables.Results`), as it was recorded."""
-        return self._detail(run_id, lambda connection: queries.read_results(connection, run_id))
+        return self.detail(run_id, lambda connection: queries.read_results(connection, run_id))
 
     def calls(self, run_id: str) -> pl.DataFrame:
         """Every call and its answer, oldest first.
@@ -197,21 +215,14 @@ class Ledger:
         Columns: call_id, at, method, path, purpose, attempt, body, answered_at, status, seconds, error_code, fault,
         request_id; instants in UTC. From `answered_at` on they are null where no answer is recorded.
         """
-        return self._detail(run_id, lambda connection: queries.read_calls(connection, run_id))
-
-    def changed_by_others(self, run_id: str, since: datetime, *, sure: bool = False) -> bool:
-        """Whether other runs sent changes to this run's carrier that may have taken effect at `since` or later.
-
-        `sure`: only what was sent or answered then, not what was sent shortly before and never answered.
-        """
-        return self.database.reading(lambda connection: queries.changed_by_others(connection, run_id, since, sure=sure))
+        return self.detail(run_id, lambda connection: queries.read_calls(connection, run_id))
 
     def changes_sent(self, run_id: str) -> pl.DataFrame:
         """The changes this run sent.
 
         Columns `run_id, at, path, body, refused`, oldest first; `at` is text that sorts by time.
         """
-        return self._detail(run_id, lambda connection: queries.changes_sent(connection, run_id))
+        return self.detail(run_id, lambda connection: queries.changes_sent(connection, run_id))
 
     def changes_at(
         self, account: AccountKey, *, but_for: str = "", since: datetime | None = None, judged: bool = False
@@ -224,19 +235,13 @@ class Ledger:
             lambda connection: queries.changes_at(connection, account, but_for, since, judged=judged)
         )
 
-    def known_of_others(
-        self, account: AccountKey, sims: Sequence[str], endpoints: Sequence[str]
-    ) -> list[tuple[str, str, str]]:
-        """Of these ids those that runs of other accounts put somewhere: account, kind of id, id. Sorted."""
-        return self.database.reading(lambda connection: last_known.read_others(connection, account, sims, endpoints))
+    def known_of_others(self, account: AccountKey) -> pl.DataFrame:
+        """The devices that runs of other accounts put somewhere (`last_known.OTHERS`)."""
+        return self.database.reading(lambda connection: last_known.read_others(connection, account))
 
     def last_known(self, account: AccountKey) -> pl.DataFrame:
         """Where each device of a carrier was last put, and who sent its halves last (`last_known.COLUMNS`)."""
         return self.database.reading(lambda connection: last_known.read(connection, account))
-
-    def last_unanswered_by_others(self, run_id: str, since: datetime) -> datetime | None:
-        """When other runs last sent, at `since` or later, a change to this run's carrier that has no answer yet."""
-        return self.database.reading(lambda connection: queries.last_unanswered_by_others(connection, run_id, since))
 
     def head(self, run_id: str) -> ChainHead | None:
         """The newest hash of the run's chain. Kept elsewhere, it proves later that nothing before it was changed."""
@@ -246,6 +251,10 @@ class Ledger:
         """The newest hashes of several runs' chains, by run."""
         return self.database.reading(lambda connection: queries.read_heads(connection, run_ids))
 
+    def name(self) -> str:
+        """What the ledger is called, by any address; empty where its first entry is gone."""
+        return self.database.reading(heads.ledger_of)
+
     def entry(self, run_id: str = "") -> Entry | None:
         """The newest entry of the ledger's heads: of a run, or of all where none is named or that run has none."""
         return self.database.reading(lambda connection: heads.newest(connection, run_id))
@@ -254,8 +263,8 @@ class Ledger:
         """Where the run's details went, None where they are still here."""
         return self.database.reading(lambda connection: queries.read_pruning(connection, run_id))
 
-    def _detail(self, run_id: str, work: Callable[[Connection], Result]) -> Result:
-        """What pruning removes. Raises `InputError` where it did: no rows would be wrong."""
+    def detail(self, run_id: str, work: Callable[[Connection], Result]) -> Result:
+        """Read what pruning removes. Raises `InputError` where it did: no rows would be wrong."""
 
         def read(connection: Connection) -> Result:
             pruned = queries.read_pruning(connection, run_id)

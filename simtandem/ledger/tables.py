@@ -27,7 +27,7 @@ from sqlalchemy import (
 
 from simtandem.text.redaction import redacted
 
-REVISION = "0012"
+REVISION = "0026"
 """The newest revision in `migrations/versions`."""
 
 metadata = MetaData(
@@ -101,11 +101,11 @@ class ForeignText(TypeDecorator[str]):
 
 
 # SQLite numbers rows automatically only where the key is an INTEGER.
-_SEQUENCE = BigInteger().with_variant(Integer(), "sqlite")
+SEQUENCE = BigInteger().with_variant(Integer(), "sqlite")
 
 
 def _sequence() -> Column[int]:
-    return Column("seq", _SEQUENCE, Identity(), primary_key=True)
+    return Column("seq", SEQUENCE, Identity(), primary_key=True)
 
 
 def _run_id(*, primary_key: bool = False) -> Column[str]:
@@ -170,6 +170,7 @@ plan_rows = Table(
     Column("same_as", Integer),
     Column("owners_before", Text),
     Column("owners_after", Text),
+    Column("named_as", Text),
     sqlite_with_rowid=False,
 )
 
@@ -183,6 +184,16 @@ rejections = Table(
     Column("reason", Text, nullable=False),
     sqlite_with_rowid=False,
 )
+
+own_cells = Table(
+    "own_cells",
+    metadata,
+    _run_id(primary_key=True),
+    _row(primary_key=True),
+    Column("cells", Text, nullable=False),
+    sqlite_with_rowid=False,
+)
+"""The operator's own columns of a row, as `schemas.own_columns.encoded` makes them."""
 
 calls = Table(
     "calls",
@@ -222,6 +233,7 @@ outcomes = Table(
     Column("http_status", Integer),
     Column("error", ForeignText, nullable=False),
     Column("at", Instant, nullable=False),
+    Column("turn", BigInteger),
 )
 Index(None, outcomes.c.run_id, outcomes.c.row, outcomes.c.half, outcomes.c.seq)
 Index(None, outcomes.c.at)
@@ -247,6 +259,7 @@ verdicts = Table(
     Column("owners", Text),
     Column("owners_before", Text),
     Column("owners_after", Text),
+    Column("named_as", Text),
     sqlite_with_rowid=False,
 )
 

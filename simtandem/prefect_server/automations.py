@@ -42,11 +42,17 @@ _NOTIFIED = {
 _BODY = """{{ flow_run.name }}: {{ event.payload.validated_state.name }}
 {{ event.payload.validated_state.message }}
 {{ flow_run | ui_url }}"""
+_SERVER = "(flow_run | ui_url).split('/runs/flow-run/')[0].removesuffix('/v2')"
+_FILES = f"\nFiles: {{{{ {_SERVER} }}}}/simtandem/flow-runs/{{{{ flow_run.id }}}}/"
 
 
-def all_automations(blocks: Sequence[UUID]) -> list[AutomationCore]:
-    """Those that should be there. `blocks` are document ids of notification blocks; without any nothing is notified."""
-    notifications = [_notify(what, events, blocks) for what, events in _NOTIFIED.items()] if blocks else []
+def all_automations(blocks: Sequence[UUID], *, with_files: bool) -> list[AutomationCore]:
+    """Those that should be there. `blocks` are document ids of notification blocks; without any nothing is notified.
+
+    `with_files`: the server gives out the files of runs.
+    """
+    body = _BODY + (_FILES if with_files else "")
+    notifications = [_notify(what, events, blocks, body) for what, events in _NOTIFIED.items()] if blocks else []
     return [_end_dead_runs(), *notifications]
 
 
@@ -80,7 +86,7 @@ def _end_dead_runs() -> AutomationCore:
     )
 
 
-def _notify(what: str, events: tuple[str, ...], blocks: Sequence[UUID]) -> AutomationCore:
+def _notify(what: str, events: tuple[str, ...], blocks: Sequence[UUID], body: str) -> AutomationCore:
     return AutomationCore(
         name=f"{_NOTIFY}{what}",
         description="Sends the run's name, state, counts and link.",
@@ -94,7 +100,6 @@ def _notify(what: str, events: tuple[str, ...], blocks: Sequence[UUID]) -> Autom
             within=timedelta(0),
         ),
         actions=[
-            SendNotification(block_document_id=block, subject=f"simtandem: a run {what}", body=_BODY)
-            for block in blocks
+            SendNotification(block_document_id=block, subject=f"simtandem: a run {what}", body=body) for block in blocks
         ],
     )

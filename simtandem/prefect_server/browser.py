@@ -14,7 +14,7 @@ from simtandem.errors import OrchestrationError
 from simtandem.host.atomic_file import replacing
 from simtandem.prefect_server.credential import kept_credential
 from simtandem.prefect_server.login import LINK_LIFE_S, LINK_PATH, LOGIN_PATH
-from simtandem.prefect_server.server_identity import Answer, ServerNote
+from simtandem.prefect_server.server_identity import running_server
 from simtandem.settings import has_desktop, prefect_ui_url
 
 _WITHIN_S = 30.0
@@ -25,8 +25,7 @@ Open = Callable[[str], bool]
 
 def new_link(home: Path) -> str:
     """A link that logs in once to the Prefect server of this home. Raises `OrchestrationError`."""
-    note = ServerNote.read(home / "server.json")
-    if note is None or note.ask(home) is not Answer.OURS:
+    if (note := running_server(home)) is None:
         raise OrchestrationError(f"No Prefect server of {home.parent} runs. Start it with `simtandem up`.")
     token = base64.b64encode(kept_credential(home).encode()).decode()
     server = note.url.removesuffix("/api")

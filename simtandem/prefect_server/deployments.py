@@ -20,21 +20,33 @@ from prefect.client.schemas.objects import DeploymentSchedule
 from prefect.client.schemas.responses import DeploymentResponse
 from prefect.exceptions import ObjectAlreadyExists, ObjectNotFound
 
-from simtandem.errors import OrchestrationError
-from simtandem.prefect_server.account_choice import with_accounts
+from simtandem.errors import InputError, OrchestrationError
 from simtandem.prefect_server.automations import all_automations, former_name
 from simtandem.prefect_server.email_block import MailServer
+from simtandem.prefect_server.form_choices import with_accounts, with_goals
+from simtandem.prefect_server.prefect_settings import gives_out_files
 from simtandem.prefect_server.renamed_deployments import find_renamed, read, replace
 from simtandem.prefect_server.webhook_block import Webhook
-from simtandem.settings import Settings, account_names, child_environment
+from simtandem.settings import Settings, account_names, child_environment, load
 
 log = logging.getLogger(__name__)
 
 POOL = "simtandem"
-QUEUES = {"changes": 1, "reading": None}
-"""Work queues and how many of their runs may go at a time: changes share one carrier account."""
+QUEUES = {"urgent": 4, "changes": 1, "reading": None}
+"""Work queues, the first served first, and how many of their runs may go at a time: changes share one carrier account.
 
-FLOWS = ("bulk-update", "scheduled-updates", "fleet-audit", "audit-report")
+Urgent runs go beside the one of `changes`: claims in the ledger keep runs off each other's devices.
+"""
+
+FLOWS = {
+    "bulk-update": "bulk-update",
+    "bulk-update-urgent": "bulk-update",
+    "scheduled-updates": "scheduled-updates",
+    "scheduled-updates-urgent": "scheduled-updates",
+    "fleet-audit": "fleet-audit",
+    "audit-report": "audit-report",
+}
+"""The flow of each deployment."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,15 +65,16 @@ async def deploy(settings: Settings) -> Deployed:
     async with get_client() as client:
         await _make_pool(client)
         renamed = await find_renamed(client)
-        existing = {name: await read(client, name) for name in FLOWS} | {each.name: each.former for each in renamed}
+        existing = {name: await read(client, flow, name) for name, flow in FLOWS.items()}
+        existing |= {each.name: each.former for each in renamed}
         _deploy_all(settings.home)
-        await _offer_accounts(client)
+        await _offer_choices(client)
         for name, before in existing.items():
             if before is not None:
                 await _restore(client, name, before)
         blocks = [block for block in (await _make_webhook(settings), await _make_mail(settings)) if block is not None]
         names = []
-        for automation in all_automations(blocks):
+        for automation in all_automations(blocks, with_files=gives_out_files(settings)):
             same = await client.read_automations_by_name(automation.name)
             same = same or await client.read_automations_by_name(former_name(automation.name))
             if same:
@@ -72,18 +85,18 @@ async def deploy(settings: Settings) -> Deployed:
         await _forget_former_webhook(client)
         for each in renamed:
             await replace(client, each)
-    return Deployed(tuple(f"{name}/{name}" for name in FLOWS), tuple(names))
+    return Deployed(tuple(f"{flow}/{name}" for name, flow in FLOWS.items()), tuple(names))
 
 
 async def _make_pool(client: PrefectClient) -> None:
     pool = WorkPoolCreate(name=POOL, type="process", description="Runs of simtandem, one process each.")
     await client.create_work_pool(pool, overwrite=True)
-    for name, limit in QUEUES.items():
+    for priority, (name, limit) in enumerate(QUEUES.items(), start=1):
         try:
-            await client.create_work_queue(name=name, concurrency_limit=limit, work_pool_name=POOL)
+            await client.create_work_queue(name=name, concurrency_limit=limit, priority=priority, work_pool_name=POOL)
         except ObjectAlreadyExists:
             queue = await client.read_work_queue_by_name(name, work_pool_name=POOL)
-            await client.update_work_queue(queue.id, concurrency_limit=limit)
+            await client.update_work_queue(queue.id, concurrency_limit=limit, priority=priority)
 
 
 def _deploy_all(home: Path) -> None:
@@ -106,18 +119,28 @@ def _deploy_all(home: Path) -> None:
         raise OrchestrationError(f"The deployments were not taken by the Prefect server:\n{last}")
 
 
-async def _offer_accounts(client: PrefectClient) -> None:
-    """Let the forms offer the accounts of the settings file."""
-    for name in FLOWS:
-        deployment = await client.read_deployment_by_name(f"{name}/{name}")
-        schema = with_accounts(deployment.parameter_openapi_schema or {}, account_names())
+async def _offer_choices(client: PrefectClient) -> None:
+    """Let the forms offer the accounts of the settings file, and the statuses that their carriers have."""
+    names = account_names()
+    carriers = {name: _carrier(name) for name in names}
+    for name, flow in FLOWS.items():
+        deployment = await client.read_deployment_by_name(f"{flow}/{name}")
+        schema = with_goals(with_accounts(deployment.parameter_openapi_schema or {}, names), carriers)
         if schema != deployment.parameter_openapi_schema:
             await client.update_deployment(deployment.id, DeploymentUpdate(parameter_openapi_schema=schema))
 
 
+def _carrier(account: str) -> str:
+    """An account's carrier; empty where its settings can't be used, which its own runs say."""
+    try:
+        return load(account).carrier
+    except InputError:
+        return ""
+
+
 def definition() -> Path:
     """The `prefect.yaml` of this installation."""
-    for folder in (Path(__file__).parents[2], Path(str(resources.files("simtandem")))):
+    for folder in (Path(str(resources.files("simtandem"))), Path(__file__).parents[2]):
         if (folder / "prefect.yaml").is_file():
             return folder / "prefect.yaml"
     raise OrchestrationError("prefect.yaml was not installed with simtandem. Install it again from its checkout.")
@@ -125,7 +148,7 @@ def definition() -> Path:
 
 async def _restore(client: PrefectClient, name: str, before: DeploymentResponse) -> None:
     """Give a deployment the schedules, default parameters and paused state that it had before, or its former name."""
-    deployment = await client.read_deployment_by_name(f"{name}/{name}")
+    deployment = await client.read_deployment_by_name(f"{FLOWS[name]}/{name}")
     parameters = {**deployment.parameters, **before.parameters}
     if (parameters, before.paused) != (deployment.parameters, deployment.paused):
         await client.update_deployment(deployment.id, DeploymentUpdate(parameters=parameters, paused=before.paused))

@@ -20,10 +20,11 @@ from shutil import disk_usage
 
 from simtandem.errors import OrchestrationError
 from simtandem.prefect_server.credential import forget_credential, make_credential, own_credential
-from simtandem.prefect_server.prefect_settings import SERVER, meant_for_another
+from simtandem.prefect_server.database_template import DATABASE, begin_with_template
+from simtandem.prefect_server.prefect_settings import OWN, SERVER, SERVER_DEFAULTS, meant_for_another
 from simtandem.prefect_server.server_identity import ANSWERS_WITHIN_S, Answer, ServerNote, server_pid
 from simtandem.prefect_server.server_process import is_held
-from simtandem.settings import child_environment, prefect_ui_url
+from simtandem.settings import PREFIX, child_environment, prefect_ui_url
 
 _READY_WITHIN_S = 180.0
 _LOOK_S = 0.1
@@ -176,6 +177,7 @@ class EmbeddedServer:
 
     def _start(self) -> None:
         own, credential = own_credential(), make_credential(self._home)
+        migrated = begin_with_template(self._home)
         with self._listener() as listener, (self._home / "server.log").open("wb") as log:
             shown = "127.0.0.1" if self._host == "0.0.0.0" else self._host  # noqa: S104 - not bound here
             url = f"http://{f'[{shown}]' if ':' in shown else shown}:{listener.getsockname()[1]}/api"
@@ -183,8 +185,11 @@ class EmbeddedServer:
             self._note.write(self._home / "server.json")
             variables = {
                 **SERVER,
+                **OWN,
+                f"{PREFIX}HOME": str(self._home.parent),
                 "PREFECT_HOME": str(self._home),
-                "PREFECT_SERVER_DATABASE_CONNECTION_URL": f"sqlite+aiosqlite:///{self._home / 'prefect.db'}",
+                "PREFECT_SERVER_DATABASE_CONNECTION_URL": f"sqlite+aiosqlite:///{self._home / DATABASE}",
+                "PREFECT_SERVER_DATABASE_MIGRATE_ON_START": "false" if migrated else "true",
                 "PREFECT_API_URL": url,
                 "PREFECT_UI_URL": prefect_ui_url() or f"{url.removesuffix('/api')}/v2",
                 "PREFECT_SERVER_API_AUTH_STRING": credential,
@@ -194,7 +199,7 @@ class EmbeddedServer:
             module = "simtandem.prefect_server.server_process"
             self._child = subprocess.Popen(  # noqa: S603 - a module of simtandem; -P: no file of the current folder is in
                 [sys.executable, "-P", "-m", module, str(listener.fileno()), str(self._home)],
-                env=child_environment(variables, meant_for_another),
+                env=child_environment(variables, meant_for_another, SERVER_DEFAULTS),
                 cwd=self._home.parent,  # Prefect reads `.env` and `prefect.toml` in its folder
                 stdin=subprocess.PIPE,
                 stdout=log,

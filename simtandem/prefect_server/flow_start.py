@@ -18,11 +18,12 @@ from schemas.parameters import BulkUpdate
 from simtandem import progress
 from simtandem.errors import Interrupted, OrchestrationError
 from simtandem.host import process_exit
+from simtandem.host.importing import without_collecting, without_http2
 from simtandem.prefect_server.credential import own_credential
 from simtandem.prefect_server.embedded_server import EmbeddedServer
 from simtandem.prefect_server.prefect_settings import prepare_client
 from simtandem.prefect_server.server_identity import ANSWERS_WITHIN_S
-from simtandem.settings import Settings, prefect_api_url
+from simtandem.settings import Settings, pin_paths, prefect_api_url
 
 if TYPE_CHECKING:
     from prefect.client.schemas.objects import State
@@ -56,6 +57,7 @@ class Orchestration:
     async def __aenter__(self) -> Self:
         if self.own:
             own_credential()  # a weak one is refused before anything else
+            pin_paths(self._settings)  # the server reads the settings, too, and has another working folder
             self._attaching = asyncio.create_task(self._server.attach())
             await asyncio.sleep(0)
         return self
@@ -82,7 +84,7 @@ class Orchestration:
             await self._attaching
         url = self._named or self._server.url
         await asyncio.to_thread(prepare_client, self._settings, url, own=self.own)
-        imported = asyncio.create_task(asyncio.to_thread(import_module, "flows.bulk_update"))
+        imported = asyncio.create_task(asyncio.to_thread(_import_flow))
         if self.own:
             await self._server.ready()
         elif not await self._answers():
@@ -245,6 +247,11 @@ async def _deliver_what_is_queued() -> None:
         EventsWorker.drain_all(timeout=_CLEANS_UP_WITHIN_S)
 
     await asyncio.wait({asyncio.create_task(asyncio.to_thread(deliver))}, timeout=_CLEANS_UP_WITHIN_S + _LOOK_S)
+
+
+def _import_flow() -> None:
+    with without_collecting(), without_http2():
+        import_module("flows.bulk_update")
 
 
 def _note(sentence: str) -> None:

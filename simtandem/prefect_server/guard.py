@@ -1,9 +1,9 @@
 """What stands in front of Prefect's app: nobody unauthenticated, no foreign page and no foreign name gets past it.
 
 Host: a name that leads here, so that no page elsewhere can take this server for its own. Origin and Sec-Fetch-Site: the
-server's own pages. Authorization: the home's credential, the operator's own, a person's, a browser's session. Prefect
-is handed the home's credential in their place, and checks that again. Every answer carries a policy that keeps pages
-from calling anybody else.
+server's own pages. Authorization: the home's credential, the operator's own, a person's, a browser's session. Files of
+runs are given out here (`file_service`); for all else Prefect is handed the home's credential in their place, and
+checks that again. Every answer carries a policy that keeps pages from calling anybody else.
 """
 
 import asyncio
@@ -22,10 +22,15 @@ from urllib.parse import urlsplit
 
 from schemas.hosts import is_loopback
 from simtandem.prefect_server import login
+from simtandem.prefect_server.file_service import API, FileService
+from simtandem.prefect_server.files_of_hosts import FilesOfHosts
+from simtandem.prefect_server.http_answers import HTML, JAVASCRIPT, JSON, answer, body_of
+from simtandem.prefect_server.left_files import LeftFiles
 from simtandem.prefect_server.login import Sessions
 from simtandem.prefect_server.people import Deeds, People
 from simtandem.prefect_server.personal import Personal
 from simtandem.prefect_server.server_identity import PROOF_PATH
+from simtandem.prefect_server.urgent_runs import UrgentRuns
 
 Scope = MutableMapping[str, Any]
 App = Callable[[Scope, Any, Any], Awaitable[None]]
@@ -103,6 +108,10 @@ class Guard:
     cookie: str = "simtandem"
     sessions: Sessions = field(default_factory=Sessions)
     logs_in_within_s: float = 5.0
+    files: FileService = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.files = FileService(LeftFiles(self.home.parent), FilesOfHosts(self.home.parent))
 
     async def __call__(self, scope: Scope, receive: Any, send: Any) -> None:
         """Answer, or have Prefect answer."""
@@ -117,27 +126,30 @@ class Guard:
             else:
                 await self.app(scope, self._authenticating(receive, send, headers), send)
             return
-        send = _with_policy(send)
+        policed = _with_policy(send)
         if refusal:
-            await _answer(send, *refusal)
+            await answer(policed, *refusal)
         elif scope["path"].startswith("/simtandem/"):
-            await self._log_in(scope, receive, send, headers)
+            if not await self.files.show(scope["method"], scope["path"], receive, send, policed):
+                await self._log_in(scope, receive, policed, headers)
         elif _is_open(scope):
-            await self.app(scope, receive, send)
-        elif (who := self._who(headers.token, headers)) is not None:
-            await self._serve(who, self._as_owner(scope), receive, send)
+            await self.app(scope, receive, policed)
+        elif (who := self._who(headers.token, headers)) is None:
+            await answer(policed, 401, "Unauthorized")
+        elif scope["path"].startswith(API):
+            await self.files.serve(scope["method"], scope["path"], send, policed)
         else:
-            await _answer(send, 401, "Unauthorized")
+            await self._serve(who, self._as_owner(scope), receive, policed)
 
     async def _serve(self, who: str, scope: Scope, receive: Any, send: Any) -> None:
         """Answer someone who is logged in."""
         path, deeds = scope["path"], Deeds(self.home)
         if scope["method"] == "GET" and path.startswith(_DEEDS):
-            await _answer(send, 200, json.dumps(deeds.of(path.removeprefix(_DEEDS))), b"application/json")
+            await answer(send, 200, json.dumps(deeds.of(path.removeprefix(_DEEDS))), JSON)
         elif not who:
-            await self.app(scope, receive, send)
-        elif refusal := await Personal(self.app, deeds)(who, scope, receive, send):
-            await _answer(send, 403, refusal)
+            await UrgentRuns(self.app)(scope, receive, send)
+        elif refusal := await Personal(UrgentRuns(self.app), deeds)(who, scope, receive, send):
+            await answer(send, 403, refusal)
 
     def _refusal(self, scope: Scope, headers: "_Headers") -> tuple[int, str] | None:
         """Why a request is not looked at, no matter who sends it."""
@@ -194,20 +206,20 @@ class Guard:
     async def _log_in(self, scope: Scope, receive: Any, send: Any, headers: "_Headers") -> None:
         match scope["method"], scope["path"]:
             case "GET", login.LOGIN_PATH:
-                await _answer(send, 200, login.PAGE, b"text/html; charset=utf-8")
+                await answer(send, 200, login.PAGE, HTML)
             case "GET", login.SCRIPT_PATH:
-                await _answer(send, 200, login.SCRIPT, b"text/javascript; charset=utf-8")
+                await answer(send, 200, login.SCRIPT, JAVASCRIPT)
             case "POST", login.LINK_PATH if self._is_credential(headers.token):
-                await _answer(send, 200, self.sessions.make_link())
+                await answer(send, 200, self.sessions.make_link())
             case "POST", login.SESSION_PATH:
-                session = self.sessions.log_in(await _body(receive))
+                session = self.sessions.log_in(await body_of(receive, _LONGEST))
                 if session is None:
-                    await _answer(send, 401, "Unauthorized")
+                    await answer(send, 401, "Unauthorized")
                     return
                 kept = f"{self.cookie}={session.cookie}; Path=/api; HttpOnly; SameSite=Strict"
-                await _answer(send, 200, session.half, extra=[(b"set-cookie", kept.encode())])
+                await answer(send, 200, session.half, extra=[(b"set-cookie", kept.encode())])
             case _:
-                await _answer(send, 401, "Unauthorized")
+                await answer(send, 401, "Unauthorized")
 
 
 class _Headers:
@@ -285,32 +297,3 @@ def _with_policy(send: Any) -> Any:
         await send(message)
 
     return answer
-
-
-async def _body(receive: Any) -> str:
-    body = b""
-    while len(body) <= _LONGEST:
-        message = await receive()
-        body += message.get("body", b"")
-        if message["type"] != "http.request" or not message.get("more_body"):
-            return str(body, errors="replace")
-    return ""
-
-
-async def _answer(
-    send: Any,
-    status: int,
-    body: str | bytes,
-    kind: bytes = b"text/plain; charset=utf-8",
-    extra: list[tuple[bytes, bytes]] | None = None,
-) -> None:
-    if status >= 400 and isinstance(body, str):  # as Prefect's own errors: its clients and its UI read them
-        body, kind = json.dumps({"exception_message": body, "detail": body}), b"application/json"
-    content = body.encode() if isinstance(body, str) else body
-    headers = [
-        (b"content-type", kind),
-        (b"content-length", str(len(content)).encode()),
-        (b"cache-control", b"no-store"),
-    ]
-    await send({"type": "http.response.start", "status": status, "headers": [*headers, *(extra or [])]})
-    await send({"type": "http.response.body", "body": content})

@@ -1,12 +1,15 @@
 """What Prefect reads from its environment: its client, and the embedded server."""
 
 import logging
+from datetime import timedelta
+from functools import cache
+from pathlib import Path
 
 from simtandem.errors import InputError
 from simtandem.host.private_home import stand_in
 from simtandem.prefect_server.credential import kept_credential
 from simtandem.prefect_server.server_connections import only_while_alive
-from simtandem.prefect_server.server_identity import ServerNote, is_server_of
+from simtandem.prefect_server.server_identity import ServerNote, is_of_a_home, is_server_of, running_server
 from simtandem.settings import Settings, export, forget, pin_paths, prefect_api_url
 
 log = logging.getLogger(__name__)
@@ -68,6 +71,21 @@ SERVER = {
     "PREFECT_LOGGING_SERVER_LEVEL": "WARNING",
 }
 
+OWN = {"PREFECT_API_SSL_CERT_FILE": str(Path(__file__).with_name("nobody.pem"))}
+"""What holds where Prefect's client speaks with the home's own server, which is plain HTTP: each of the clients that a
+run has would read all authorities' certificates. It reads a single one, expired, whose key nobody has."""
+
+SERVER_DEFAULTS = {"PREFECT_SERVER_SERVICES_DB_VACUUM_ENABLED": "events,flow_runs"}
+"""What holds for the embedded server unless the operator sets it. The ledger is the lasting record: flow runs that
+ended longer ago than the retention period (90 days) are removed, or their database grows by gigabytes a year."""
+
+
+def kept_for() -> timedelta:
+    """How long Prefect keeps flow runs that have ended."""
+    from prefect.settings import get_current_settings
+
+    return get_current_settings().server.services.db_vacuum.retention_period
+
 
 def prepare_client(settings: Settings, url: str, *, own: bool) -> None:
     """Have Prefect's client, once it is imported, use the server there: the home's own, or one that is named.
@@ -79,7 +97,7 @@ def prepare_client(settings: Settings, url: str, *, own: bool) -> None:
     stand_in(settings.home)
     if own and (names := forget(meant_for_another)):
         log.info("The embedded Prefect does not heed %s: set PREFECT_API_URL to use another one.", ", ".join(names))
-    export({**CLIENT, **({"PREFECT_HOME": str(home)} if own else {}), "PREFECT_API_URL": url})
+    export({**CLIENT, **({"PREFECT_HOME": str(home), **OWN} if own else {}), "PREFECT_API_URL": url})
     if own or is_server_of(home, url):
         only_while_alive(home, url)
         export({"PREFECT_API_AUTH_STRING": kept_credential(home)}, overwrite=True)
@@ -93,13 +111,33 @@ def keep_to_own_server(settings: Settings) -> None:
         only_while_alive(home, note.url)
 
 
+def is_at_home(home: Path) -> bool:
+    """Whether the server that this process reports to is the one that was started for this home."""
+    note = ServerNote.read(home / "prefect" / "server.json")
+    return note is not None and note.url == (prefect_api_url() or "").rstrip("/")
+
+
+def gives_out_files(settings: Settings) -> bool:
+    """Whether the server that this process reports to gives out the files of this home's runs.
+
+    The home's own does, and any other of simtandem's, where the hosts share their files.
+    """
+    if is_at_home(settings.home):
+        return True
+    return settings.store is not None and _is_of_a_home(prefect_api_url() or "")
+
+
+@cache
+def _is_of_a_home(url: str) -> bool:
+    return is_of_a_home(url)
+
+
 def address_of_server(settings: Settings) -> str:
     """The API of the server that is there already: the named one, or the home's own. Raises `InputError`."""
     home = settings.home / "prefect"
     if named := prefect_api_url():
         return named
-    note = ServerNote.read(home / "server.json")
-    if note is None or not is_server_of(home, note.url):
+    if (note := running_server(home)) is None:
         raise InputError(
             f"No Prefect server of {settings.home} runs, and PREFECT_API_URL names none. Start `simtandem up` first."
         )

@@ -31,16 +31,16 @@ async def find_renamed(client: PrefectClient) -> list[Renamed]:
     """The deployments that are still there under a former name."""
     found = []
     for name, former in FORMER.items():
-        deployment = await read(client, former)
+        deployment = await read(client, former, former)
         if deployment is not None:
             found.append(Renamed(name, deployment))
     return found
 
 
-async def read(client: PrefectClient, name: str) -> DeploymentResponse | None:
-    """The deployment of the flow of that name, which has the same name; None where there is none."""
+async def read(client: PrefectClient, flow: str, name: str) -> DeploymentResponse | None:
+    """The deployment of that name, of the flow of that name; None where there is none."""
     try:
-        return await client.read_deployment_by_name(f"{name}/{name}")
+        return await client.read_deployment_by_name(f"{flow}/{name}")
     except ObjectNotFound:
         return None
 

@@ -97,10 +97,28 @@ class ServerNote:
             return 0
 
 
+def running_server(home: Path) -> ServerNote | None:
+    """Where the server of this home is, if it answers there now."""
+    note = ServerNote.read(home / "server.json")
+    return note if note is not None and note.ask(home) is Answer.OURS else None
+
+
 def is_server_of(home: Path, url: str) -> bool:
     """Whether the server of this home runs at that address: only then is the home's credential sent to it."""
     note = ServerNote.read(home / "server.json")
     return note is not None and note.url == url.rstrip("/") and note.ask(home) is Answer.OURS
+
+
+def is_of_a_home(url: str, within_s: float = ANSWERS_WITHIN_S) -> bool:
+    """Whether a server of simtandem's of this version answers there, of whichever home. Never raises.
+
+    It says so itself: enough to name its pages, not to send it anything.
+    """
+    try:
+        with _DIRECT.open(f"{url.rstrip('/').removesuffix('/api')}{PROOF_PATH}", timeout=within_s) as answer:
+            return bool(json.loads(answer.read(_LONGEST))["version"] == __version__)
+    except Exception:  # noqa: BLE001 - any answer of a foreign program, and any error from it
+        return False
 
 
 def _no_answer(error: Exception) -> Answer:

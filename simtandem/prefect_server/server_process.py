@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from simtandem import __version__
+from simtandem.host.importing import leave_out_unused, without_collecting, without_http2
 from simtandem.host.private_home import keep_private
 from simtandem.prefect_server.credential import kept_credential
 from simtandem.prefect_server.server_identity import PROOF_PATH, proof
@@ -37,10 +38,12 @@ def main() -> None:
     listener, home = socket.socket(fileno=int(sys.argv[1])), Path(sys.argv[2])
     told = json.loads(sys.stdin.readline())
     alive = _sole_server(home / "server.pid")
-    import uvicorn
-    from prefect.server.api.server import create_app
+    leave_out_unused()
+    with without_collecting(), without_http2():
+        import uvicorn
+        from prefect.server.api.server import create_app
 
-    from simtandem.prefect_server.guard import Guard, Names
+        from simtandem.prefect_server.guard import Guard, Names
 
     _let_writers_queue_up()
     port = listener.getsockname()[1]

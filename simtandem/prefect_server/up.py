@@ -9,6 +9,7 @@ import contextlib
 import signal
 import subprocess
 import sys
+from contextlib import AsyncExitStack
 from pathlib import Path
 
 from rich.console import Console
@@ -18,6 +19,7 @@ from simtandem.errors import InputError
 from simtandem.prefect_server.browser import show_link
 from simtandem.prefect_server.credential import own_credential
 from simtandem.prefect_server.flow_start import Orchestration
+from simtandem.prefect_server.reach import without_access
 from simtandem.settings import Settings, child_environment
 
 _LOOK_S = 1.0
@@ -32,7 +34,9 @@ async def serve(settings: Settings, host: str, port: int, console: Console, *, w
     stop = asyncio.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
-    async with Orchestration(settings, host=host, port=port) as prefect:
+    async with AsyncExitStack() as stack:
+        _serve_metrics(settings, stack, console)
+        prefect = await stack.enter_async_context(Orchestration(settings, host=host, port=port))
         console.print("Starting Prefect …", style="dim")
         url = await prefect.ready()
         from simtandem.prefect_server.crashed_runs import end_runs_without_process
@@ -43,8 +47,8 @@ async def serve(settings: Settings, host: str, port: int, console: Console, *, w
         if worker is not None:
             if is_loopback(host):
                 await end_runs_without_process()
-            if settings.emnify_token is None:
-                console.print("SIMTANDEM_EMNIFY_TOKEN is not set: runs need the Secret block simtandem-emnify-token.")
+            for sentence in without_access():
+                console.print(sentence, markup=False)
             worker.start()
         address = url.removesuffix("/api")
         console.print(f"{address}/v2/deployments is where runs are started. Press Ctrl-C to stop.")
@@ -61,6 +65,14 @@ async def serve(settings: Settings, host: str, port: int, console: Console, *, w
             if worker is not None:
                 console.print("Stopping: runs under way are cancelled cleanly …", style="dim")
                 await asyncio.to_thread(worker.stop)
+
+
+def _serve_metrics(settings: Settings, stack: AsyncExitStack, console: Console) -> None:
+    if settings.metrics_port is not None:
+        from simtandem.prefect_server.metrics import MetricsServer
+
+        metrics = stack.enter_context(MetricsServer(settings))
+        console.print(f"{metrics.address} has metrics for Prometheus.")
 
 
 async def _wait(stop: asyncio.Event, seconds: float) -> None:

@@ -1,17 +1,23 @@
 """What an audit found, as records: the document that `simtandem audit --json` prints, and the summary in the ledger."""
 
-from typing import NotRequired, TypedDict
+from collections.abc import Mapping
+from typing import Any, NotRequired, TypedDict
 
 from simtandem.reports.run_document import CallCounts
+from simtandem.text.formats import of
 
 
 class AuditDocument(TypedDict):
-    """The document. `findings` counts the devices of each finding; `files` has a `repair-…` for those it can repair."""
+    """The document. `findings` counts the devices of each finding, `devices` those with any.
+
+    `files` has a `repair-…` for those it can repair.
+    """
 
     run_id: str
     sims: int
     endpoints: int
     findings: dict[str, int]
+    devices: int
     without_status: int
     files: dict[str, str]
     carrier: NotRequired[str]
@@ -42,6 +48,7 @@ class AuditSummary(FleetListing):
     """Everything an audit says in numbers. `trend` and `trend_since` are None where there was no audit before."""
 
     findings: dict[str, int]
+    devices: NotRequired[int]
     without_status: int
     run_id: str
     carrier: NotRequired[str]
@@ -57,3 +64,10 @@ class AuditSummary(FleetListing):
     cost: WastedCost | None
     calls: CallCounts
     seconds: float
+
+
+def found(told: Mapping[str, Any]) -> str:
+    """How many devices have findings, in words; of an audit of an older version, which counted findings, how many."""
+    findings = sum(told["findings"].values())
+    devices = told.get("devices")
+    return of(findings, "finding") if devices is None else f"{of(devices, 'device')} with findings"

@@ -28,11 +28,11 @@ _CODED = (
 _ESCAPES = {ord(character): f"\\u{ord(character):04x}" for character in "<>&\u2028\u2029"}
 
 
-def embed(examined: pl.DataFrame) -> Markup:
+def embed(examined: pl.DataFrame, own: pl.DataFrame | None = None) -> Markup:
     """The first `LIMIT` rows of what `urgency.examine` made, most urgent first, as JSON for a script element.
 
     `plain` columns are lists; `coded` ones repeat themselves, so each is a list of words and, per row, the word's place
-    in it. The first `attention` rows are those that need some.
+    in it. The first `attention` rows are those that need some. `own` are the operator's own columns of these rows.
     """
     table = examined.head(LIMIT)
     data = {
@@ -41,6 +41,8 @@ def embed(examined: pl.DataFrame) -> Markup:
         "plain": {name: sheet_column(table[name]).to_list() for name in _PLAIN},
         "coded": {name: _coded(table[name]) for name in _CODED},
     }
+    if own is not None and own.width:
+        data["own"] = [[name, *_coded(own[name].head(LIMIT))] for name in own.columns]
     text = json.dumps(data, ensure_ascii=False, separators=(",", ":"))
     return Markup(text.translate(_ESCAPES))  # noqa: S704 - made safe in the line above
 

@@ -11,11 +11,11 @@ _STOPPED = {
     StoppedBy.OPERATOR: "Stopped by you",
     StoppedBy.PREFECT: "Cancelled in Prefect",
     StoppedBy.STOP_RULE: "Stopped by the stop rule",
+    StoppedBy.WAVE: "Stopped after a wave",
     StoppedBy.ERROR: "Stopped by an error",
     StoppedBy.KILLED: "Ended before it was done",
 }
-RETRIED = (Verdict.FAILED, Verdict.UNKNOWN, Verdict.SKIPPED)
-"""Verdicts of rows that a retry sends again."""
+_UNDER_WAY = {"waiting": "Waits for approval", "paused": "Paused"}
 
 
 def headline(document: Mapping[str, Any]) -> str:
@@ -35,7 +35,7 @@ def stopped(document: Mapping[str, Any]) -> str:
         return _STOPPED[StoppedBy(stop["by"])]
     if document.get("exit_code", 0) is not None:
         return ""
-    return "Waits for approval" if document.get("state") == "waiting" else "Still running"
+    return _UNDER_WAY.get(document.get("state", ""), "Still running")
 
 
 def parts(document: Mapping[str, Any]) -> list[tuple[int, str]]:
@@ -45,17 +45,24 @@ def parts(document: Mapping[str, Any]) -> list[tuple[int, str]]:
     half = (document.get("not_sent") or {}).get("half_done", 0)
     others = [(count, spoken(word)) for word, count in verdicts.items()]
     never = "not begun" if half else "not sent"
+    if not document.get("stopped") and document.get("exit_code", 0) is None:  # it is under way
+        never = "not sent yet"
     told = [(half, "partly changed"), (skipped - half, never), *others]
     return [(in_sync, "in sync"), *((count, words) for count, words in told if count)]
 
 
 def retry_command(document: Mapping[str, Any]) -> str:
-    """The command that retries what a run left open; empty where there is nothing to retry."""
-    if document.get("state"):
-        return str(document.get("next", ""))
-    if document.get("refusal") or not any(document["verdicts"].get(word, 0) for word in RETRIED):
-        return ""
-    return command("retry", document)
+    """The command that continues what a run left open; empty where it would change nothing.
+
+    Which that is, `reports.left_open` has decided from the rows.
+    """
+    return "" if document.get("refusal") and not document.get("state") else str(document.get("next", ""))
+
+
+def next_lines(document: Mapping[str, Any]) -> list[str]:
+    """What to do next, a sentence a line: the command that continues, and what to do about rows that no run changes."""
+    go_on = retry_command(document)
+    return [*([f"To continue: {go_on}"] if go_on else []), *document.get("instead", [])]
 
 
 def command(verb: str, document: Mapping[str, Any]) -> str:

@@ -1,21 +1,29 @@
 """What to do after a run, in sentences: made from the counts, the findings and the invalid rows."""
 
 import shlex
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import polars as pl
 
+from schemas import own_columns
+from schemas.own_columns import Places
 from schemas.statuses import Finding, Outcome, StoppedBy, Verdict
 from simtandem.carriers.registry import lifecycle_of
+from simtandem.domain.charge_words import known
 from simtandem.domain.labels import finding_labels
+from simtandem.domain.left_rows import RETRIED, barred, left_rows
 from simtandem.domain.safety import unlimited
 from simtandem.domain.verdicts import to_retry
-from simtandem.reports.headline import RETRIED, command, parts, stopped
+from simtandem.reports.headline import command, parts, retry_command, stopped
+from simtandem.reports.run_commands import in_account
 from simtandem.reports.run_document import Document
 from simtandem.reports.urgency import explanations
 from simtandem.text.formats import named_rows, of
+from simtandem.text.shell_line import shell_line
 
 _MOST_INVALID = 10
+_ONE_FILE = Places(own_columns.none())
 _CHARGED = "charged this month (UTC) and every month it stays so"
 _SPLITS = {
     Finding.PAYING_BUT_OFF: f"{{}} {_CHARGED}.",
@@ -35,34 +43,40 @@ class Advice:
     urgent: bool = False
 
 
-def next_steps(document: Document, examined: pl.DataFrame, invalid: pl.DataFrame) -> list[Advice]:
+def next_steps(
+    document: Document, examined: pl.DataFrame, invalid: pl.DataFrame, places: Places = _ONE_FILE
+) -> list[Advice]:
     """What to do next, the most pressing first; never empty.
 
-    `examined` comes from `urgency.examine`, `invalid` is a `schemas.tables.Rejected`.
+    `examined` comes from `urgency.examine`, `invalid` is a `schemas.tables.Rejected`, `places` say where rows are.
     """
-    return [*_steps(document, examined, invalid), *_warnings(document)]
+    return [*_steps(document, examined, invalid, places), *_warnings(document)]
 
 
-def _steps(document: Document, examined: pl.DataFrame, invalid: pl.DataFrame) -> list[Advice]:
+def _steps(document: Document, examined: pl.DataFrame, invalid: pl.DataFrame, places: Places) -> list[Advice]:
     if document.get("state"):
         return [
-            *_splits(document, examined),
+            *_splits(document, examined, places),
             *_unfinished(document),
             *_refused(document, examined),
-            *_cells(document, invalid),
+            *_cells(document, invalid, places),
         ]
     if document.get("refusal"):
-        return [_gate(document), *_cells(document, invalid)]
-    steps = [*_splits(document, examined), *_retry(document, examined), *_moved(document, examined)]
-    steps += [*_refused(document, examined), *_cells(document, invalid)]
+        return [_gate(document), *_cells(document, invalid, places)]
+    steps = [*_splits(document, examined, places), *_retry(document, examined), *_moved(document, examined, places)]
+    steps += [*_refused(document, examined), *_cells(document, invalid, places)]
     return [*(steps or [_rest(document)]), *_throttled(document), *_unlimited(document)]
 
 
 def _unfinished(document: Document) -> list[Advice]:
     """What to do about a run that recorded no end: it runs, it waits, or its process is gone."""
     if not document.get("stopped") and not document.get("refusal"):
-        again = f"simtandem report {shlex.quote(document['run_id'])}"
-        return [Advice(f"{stopped(document)}: this is what is known so far", "Write this page again later.", again)]
+        paused = document.get("state") == "paused"
+        text = "Nothing is sent until it continues." if paused else "Write this page again later."
+        go_on = f"simtandem {'resume' if paused else 'report'} {shlex.quote(document['run_id'])}"
+        return [Advice(f"{stopped(document)}: this is what is known so far", text, go_on)]
+    if document.get("finished_by"):
+        return [_finished(document)]
     sent = sum(document["outcomes"].get(each, 0) for each in (Outcome.APPLIED, Outcome.UNKNOWN, Outcome.ACCEPTED))
     why = document["stopped"]["why"] if document.get("stopped") else document["refusal"]
     text = f"{why.rstrip('.')}. " if why else ""
@@ -75,12 +89,18 @@ def _unfinished(document: Document) -> list[Advice]:
     return [Advice("Continue where the run ended", text, document.get("next", ""))]
 
 
+def _finished(document: Document) -> Advice:
+    by = document["finished_by"]
+    text = f"Run {by} has brought what this run had left open to where it was to be. This shows its report:"
+    return Advice("What this run left open is done", text, f"simtandem report {shlex.quote(by)}")
+
+
 def _gate(document: Document) -> Advice:
     text = f"{document['refusal']} It does so only after you have seen that the plan is what you want."
     return Advice("The plan was refused: look at plan.csv", text)
 
 
-def _splits(document: Document, examined: pl.DataFrame) -> list[Advice]:
+def _splits(document: Document, examined: pl.DataFrame, places: Places) -> list[Advice]:
     found = []
     labels = finding_labels(lifecycle_of(document["carrier"]))
     for split, text in _SPLITS.items():
@@ -89,8 +109,8 @@ def _splits(document: Document, examined: pl.DataFrame) -> list[Advice]:
             continue
         one = rows.height == 1
         headline = f"{labels[split].name}: {of(rows.height, 'device')}"
-        how, command = _repair(rows)
-        details = (named_rows(rows["row"].to_list()),)
+        how, command = _repair(rows, document)
+        details = (_named(rows["row"].to_list(), places),)
         found.append(
             Advice(
                 headline,
@@ -103,34 +123,59 @@ def _splits(document: Document, examined: pl.DataFrame) -> list[Advice]:
     return found
 
 
-def _repair(rows: pl.DataFrame) -> tuple[str, str]:
+def _named(rows: Sequence[int], places: Places) -> str:
+    return named_rows(rows, None if places.known is None else places)
+
+
+def _repair(rows: pl.DataFrame, document: Document) -> tuple[str, str]:
     """How split pairs are repaired: by a retry, or by an audit where the run did not split them."""
-    if rows["verdict"].is_in(RETRIED).all():
+    if not document.get("stopped") and document.get("exit_code", 0) is None:
+        return "The run is under way: it has still to send what is missing.", ""
+    if by := document.get("finished_by"):
+        return f"That was when this run ended; run {by} has sent what was missing since.", ""
+    if (rows["verdict"].is_in(RETRIED) & ~barred(rows, lifecycle_of(document["carrier"]))).all():
         return "A retry of this run, see below, sends what is missing.", ""
-    return "An audit finds every such pair of the fleet and writes a file that repairs them:", "simtandem audit"
+    audit = in_account("simtandem audit", document["account"])
+    return "An audit finds every such pair of the fleet and writes a file that repairs them:", audit
 
 
 def _retry(document: Document, examined: pl.DataFrame) -> list[Advice]:
     verdicts = document["verdicts"]
     if not any(verdicts.get(word, 0) for word in RETRIED):
         return []
+    if document.get("finished_by"):
+        return [_finished(document)]
     words = {"partly changed", "not begun", "not sent", *RETRIED}
     open_kinds = [f"{rows:,} {word}" for rows, word in parts(document) if word in words]
+    if not (go_on := retry_command(document)):
+        return _no_way(document, examined)
     count = to_retry(examined).height
     are, them = ("is", "it") if count == 1 else ("are", "them")
     why = [f"{of(rows, 'row')}: {sentence}" for sentence, rows in _why(examined)]
     text = f"{', '.join(open_kinds)}. A retry reads {them} again and sends only what is missing."
     stop = document.get("stopped")
-    if stop and stop["by"] in (StoppedBy.STOP_RULE, StoppedBy.ERROR):
+    if stop and stop["by"] in (StoppedBy.STOP_RULE, StoppedBy.WAVE, StoppedBy.ERROR):
         text = f"Find out first what went wrong ({stop['why']}). {text}"
-    return [Advice(f"{of(count, 'row')} {are} in retry.csv", text, command("retry", document), tuple(why))]
+    return [
+        Advice(f"{of(count, 'row')} {are} in retry.csv", text, go_on, tuple(why)),
+        *_no_way(document, examined),
+    ]
+
+
+def _no_way(document: Document, examined: pl.DataFrame) -> list[Advice]:
+    """Rows that were to be sent and that no run can change from where they are now."""
+    rows = examined.filter(barred(examined, lifecycle_of(document["carrier"])))
+    if rows.is_empty():
+        return []
+    told = left_rows(rows, lifecycle_of(document["carrier"])).instead
+    return [Advice(f"{of(rows.height, 'row')} can't be changed from where they are", "No run sends them:", "", told)]
 
 
 def _why(examined: pl.DataFrame) -> list[tuple[str, int]]:
     return [pair for verdict in RETRIED for pair in explanations(examined, verdict)]
 
 
-def _moved(document: Document, examined: pl.DataFrame) -> list[Advice]:
+def _moved(document: Document, examined: pl.DataFrame, places: Places) -> list[Advice]:
     count = document["verdicts"].get(Verdict.CHANGED_BY_OTHERS, 0)
     if not count:
         return []
@@ -142,13 +187,14 @@ def _moved(document: Document, examined: pl.DataFrame) -> list[Advice]:
     why = [f"{of(shared, 'row')}: {sentence}" for sentence, shared in explanations(examined, Verdict.CHANGED_BY_OTHERS)]
     verb = "was" if count == 1 else "were"
     headline = f"{of(count, 'row')} {verb} changed by others or by another run"
-    return [Advice(headline, text, _compare(document), (named_rows(rows), *why))]
+    return [Advice(headline, text, _compare(document), (_named(rows, places), *why))]
 
 
 def _compare(document: Document) -> str:
     """The command that compares the list of the run with the carrier; empty where that list is in no file."""
     known = document.get("compare")
-    return f"simtandem reconcile {shlex.quote(document['input']['file'])}" if known is None else known
+    reconcile = f"simtandem reconcile {shell_line([document['input']['file']])}"
+    return in_account(reconcile, document["account"]) if known is None else known
 
 
 def _refused(document: Document, examined: pl.DataFrame) -> list[Advice]:
@@ -161,12 +207,12 @@ def _refused(document: Document, examined: pl.DataFrame) -> list[Advice]:
     return [Advice(f"{of(count, 'row')} {'was' if count == 1 else 'were'} refused", text, details=tuple(why))]
 
 
-def _cells(document: Document, invalid: pl.DataFrame) -> list[Advice]:
+def _cells(document: Document, invalid: pl.DataFrame, places: Places) -> list[Advice]:
     count = document["input"]["invalid"]
     if not count:
         return []
     details = [
-        f"Row {row}, column {column}: “{value}”: {reason}"
+        f"{_at(row, places)}, column {column}: “{value}”: {reason}"
         for row, column, value, reason in invalid.select("row", "column", "value", "reason")
         .head(_MOST_INVALID)
         .iter_rows()
@@ -179,6 +225,10 @@ def _cells(document: Document, invalid: pl.DataFrame) -> list[Advice]:
     return [Advice(f"{of(count, 'row')} {'is' if count == 1 else 'are'} invalid", text, details=tuple(details))]
 
 
+def _at(row: int, places: Places) -> str:
+    return f"Row {row}" if places.known is None else places(row)
+
+
 def _warnings(document: Document) -> list[Advice]:
     return [Advice("How this run was made", warning, urgent=True) for warning in document.get("warnings", [])]
 
@@ -186,8 +236,10 @@ def _warnings(document: Document) -> list[Advice]:
 def _unlimited(document: Document) -> list[Advice]:
     """That no setting limits the number of newly billed SIMs."""
     billing = document.get("billing")
-    note = unlimited(document["plan"]["newly_billed"], billing["limit"]) if billing else ""
-    return [Advice("Nothing limits what a run may bill", note)] if note else []
+    rules = lifecycle_of(document["carrier"])
+    note = unlimited(document["plan"]["newly_billed"], billing["limit"], rules) if billing else ""
+    what = "what a run may bill" if known(rules) else "how many SIMs a run may activate"
+    return [Advice(f"Nothing limits {what}", note)] if note else []
 
 
 def _throttled(document: Document) -> list[Advice]:

@@ -6,21 +6,27 @@ load nothing else. Everything from outside is escaped, and a name that a templat
 
 import base64
 import hashlib
+from datetime import datetime
 from functools import cache
 from importlib.resources import files
 from pathlib import Path, PurePath
+from typing import TYPE_CHECKING
 from urllib.parse import quote
 
-from jinja2 import Environment, FunctionLoader, StrictUndefined
 from markupsafe import Markup
 
 from simtandem.host.atomic_file import replace_file
 from simtandem.text import escaping, formats
 
+if TYPE_CHECKING:
+    from jinja2 import Environment
+
+TEMPLATES = ("run.html.j2", "audit.html.j2", "period.html.j2", "base.html.j2", "parts.html.j2")
+
 
 def render(template: str, **values: object) -> str:
     """A page as HTML: the template (it extends `base.html.j2`) with these values."""
-    return _environment().get_template(template).render(**_inline(), **values)
+    return environment().get_template(template).render(**_inline(), **values)
 
 
 def write(path: Path, html: str) -> None:
@@ -45,16 +51,22 @@ def _inline() -> dict[str, str]:
 
 
 @cache
-def _environment() -> Environment:
-    environment = Environment(
+def environment() -> "Environment":
+    """What makes pages of templates."""
+    from jinja2 import Environment, FunctionLoader, StrictUndefined
+
+    from simtandem.reports.compiled_templates import CompiledTemplates, templates_folder
+
+    made = Environment(
         autoescape=True,
         finalize=escaping.html,
         undefined=StrictUndefined,
         loader=FunctionLoader(_part),
         trim_blocks=True,
         lstrip_blocks=True,
+        bytecode_cache=CompiledTemplates(templates_folder(Path(__file__))),
     )
-    environment.filters.update(
+    made.filters.update(
         number="{:,}".format,
         signed="{:+,}".format,
         money="{:+,.2f}".format,
@@ -62,11 +74,12 @@ def _environment() -> Environment:
         spoken=formats.spoken,
         duration=formats.duration,
         stamp=formats.stamp,
+        instant=datetime.fromisoformat,
         day=formats.day,
         amount=formats.amount,
         link=_link,
     )
-    return environment
+    return made
 
 
 def _link(path: str) -> str:

@@ -13,9 +13,11 @@ from typing import Any
 
 import polars as pl
 
+from schemas import own_columns
 from schemas.statuses import Cause, Outcome, Verdict
 from schemas.tables import Explained, Rejected, Results, empty
 from simtandem.carriers.registry import lifecycle_of
+from simtandem.domain.charge_words import known
 from simtandem.domain.verdicts import outcome_counts, verdict_counts
 from simtandem.ledger import explanations
 from simtandem.ledger.records import SENDING, RunKind, RunRecord, RunSummary, has_ended
@@ -33,6 +35,7 @@ _NOT_SENT = ("half_done", "not_begun")
 _CHANGED = ("devices_changed", "sims_changed", "endpoints_changed", "owners_changed")
 _CHARGED = ("newly_charged", "no_longer_charged")
 _RUN_ID = {"run_id": _TEXT}
+_MOST_OWN = 40  # own columns of all runs of a report
 _Reader = Callable[[str], pl.DataFrame]  # a table of a run, by the run's id
 
 RUNS = pl.Schema(
@@ -62,7 +65,7 @@ any time. The causes count changes of halves; they are null where the carrier's 
 proves that the run's record is intact. `archive` is where the details of a pruned run went: its numbers are those of
 its document, and the other tables have no line of it."""
 DEVICES = pl.Schema({**_RUN_ID, **empty(Results).schema})
-"""What became of every input row; of a run that was killed, as far as its record says."""
+"""What became of every input row; of a run that was killed, as far as its record says. Own columns come after these."""
 CALLS = pl.Schema(
     {
         **_RUN_ID,
@@ -116,6 +119,7 @@ def who(record: RunRecord, told: Mapping[str, Any]) -> str:
     """Who asked for a run, in words, with what its document says about Prefect and an approval."""
     asked, approval = told.get("prefect") or {}, told.get("approval") or {}
     words = [f"{record.os_user} on {record.host}"]
+    words += [f"continued on {host} when its process had died" for host in told.get("continued_on") or []]
     if asked.get("requested_by"):
         words.append(f"asked for by {asked['requested_by']} ({asked.get('requested_by_identity', '')})")
     if asked.get("asked_by"):
@@ -130,6 +134,7 @@ def who(record: RunRecord, told: Mapping[str, Any]) -> str:
 
 def account(ledger: Ledger, runs: Sequence[RunSummary], money: Money) -> Account:
     """The account of these runs, in the order given."""
+    kept = _OwnColumns(ledger)
     devices = lru_cache(maxsize=1)(partial(known_results, ledger))  # so that those of a single run are read once
     numbers = pl.DataFrame([_numbers(ledger, run, devices, money) for run in runs], schema=RUNS)
     ids = numbers.filter(pl.col("archive").is_null())["run_id"].to_list()
@@ -137,11 +142,12 @@ def account(ledger: Ledger, runs: Sequence[RunSummary], money: Money) -> Account
     def each(schema: pl.Schema, read: _Reader) -> Callable[[], Iterator[pl.DataFrame]]:
         return lambda: (_of_run(run_id, read(run_id), schema) for run_id in ids)
 
+    with_own = kept.added_to(DEVICES, ids)
     return Account(
         numbers,
         (
             Part("runs", RUNS, lambda: iter([numbers])),
-            Part("devices", DEVICES, each(DEVICES, devices)),
+            Part("devices", with_own, each(with_own, lambda run_id: kept.beside(run_id, devices(run_id)))),
             Part("calls", CALLS, each(CALLS, ledger.calls)),
             Part("changes", CHANGES, each(CHANGES, partial(_explained, ledger))),
             Part("invalid", INVALID, each(INVALID, ledger.rejected)),
@@ -150,8 +156,31 @@ def account(ledger: Ledger, runs: Sequence[RunSummary], money: Money) -> Account
     )
 
 
+class _OwnColumns:
+    """The operator's own columns of several runs: all that any of them has, as far as a table has room."""
+
+    def __init__(self, ledger: Ledger) -> None:
+        self._ledger = ledger
+        self._of = lru_cache(maxsize=1)(ledger.own)
+
+    def added_to(self, schema: pl.Schema, run_ids: Sequence[str]) -> pl.Schema:
+        """The columns of a table of devices of these runs."""
+        names = dict.fromkeys(name for run_id in run_ids for name in self._ledger.own_names(run_id))
+        taken, free = {name.casefold() for name in schema}, list[str]()
+        for name in names:
+            if name.casefold() not in taken and len(free) < _MOST_OWN:
+                taken.add(name.casefold())
+                free.append(name)
+        return pl.Schema({**schema, **dict.fromkeys(free, _TEXT)})
+
+    def beside(self, run_id: str, devices: pl.DataFrame) -> pl.DataFrame:
+        """The devices of a run with its own columns."""
+        return devices.hstack(own_columns.beside(self._of(run_id), devices["row"]))
+
+
 def _of_run(run_id: str, table: pl.DataFrame, schema: pl.Schema) -> pl.DataFrame:
-    return table.with_columns(run_id=pl.lit(run_id)).select(schema.names()).cast(schema)
+    missing = [pl.lit(None).alias(name) for name in schema if name not in table.columns and name != "run_id"]
+    return table.with_columns(run_id=pl.lit(run_id)).with_columns(missing).select(schema.names()).cast(schema)
 
 
 def _numbers(ledger: Ledger, run: RunSummary, devices: _Reader, money: Money) -> dict[str, object]:
@@ -187,7 +216,7 @@ def _numbers(ledger: Ledger, run: RunSummary, devices: _Reader, money: Money) ->
         "error": run.detail.get("error"),
         "exit_code": told.get("exit_code"),
         "stopped_by": (told.get("stopped") or {}).get("by"),
-        "rows": record.rows,
+        "rows": (told.get("input") or {}).get("rows", record.rows),
         "invalid": record.rejected,
         **_planned(ledger, run, told),
         **detailed,
@@ -217,7 +246,8 @@ def _counted(
     outcomes = told.get("outcomes") or outcome_counts(ledger.outcomes(run_id))
     judged = devices["verdict"].count() > 0
     verdicts = told.get("verdicts") or (verdict_counts(devices) if judged else {})
-    calls, counted = ledger.call_counts(run_id), figures(devices, lifecycle_of(ledger.run(run_id).record.carrier))
+    lifecycle = lifecycle_of(ledger.run(run_id).record.carrier)
+    calls, counted = ledger.call_counts(run_id), figures(devices, lifecycle)
     on, off = counted.newly_billed, counted.no_longer_billed
     return {
         **_words(outcomes, verdicts),
@@ -228,7 +258,7 @@ def _counted(
         "newly_charged": on,
         "no_longer_charged": off,
         "monthly_rate": None if money.rate is None else float(money.rate),
-        "monthly_change": None if money.rate is None else float((on - off) * money.rate),
+        "monthly_change": None if money.rate is None or not known(lifecycle) else float((on - off) * money.rate),
         "currency": money.currency or None,
     }
 

@@ -5,11 +5,12 @@ formula; a leading apostrophe keeps both as the text they are, and the intake ta
 """
 
 import itertools
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from pathlib import Path
 
 import polars as pl
 
+from schemas import own_columns
 from schemas.organisations import OwnerField
 from schemas.statuses import Action, Half
 from simtandem.domain import ownership
@@ -48,6 +49,10 @@ RESULTS = (
 OWNERS = ("owners_before", "owners_after")
 RESULT_OWNERS = (*OwnerField, *OWNERS)
 """Columns that follow the others in the files of runs that change owners."""
+NAMED = ("named_as",)
+"""The column that follows where a list names SIMs by other ids than the carrier's own."""
+WAVE = "wave"
+"""The last column, in the files of runs that were sent in waves."""
 RETRY = ("sim_id", "endpoint_id", "iccid", "status")
 FINDINGS = (
     "finding",
@@ -80,48 +85,68 @@ CHANGES = (
     "explanation",
 )
 
-_NUMBERS = frozenset({"row", "attempts", "http_status"})
+_NUMBERS = frozenset({"row", "attempts", "http_status", WAVE})
 _ROWS_AT_A_TIME = 50_000
 _BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 # What a spreadsheet would show as another number: more than 11 digits, leading zeros, exponents.
 _CHANGES = r"^\s*(?:[0-9]{12,}|0[0-9]+|[0-9]+(?:[.,][0-9]*)?[eE][+\-]?[0-9]+)\s*$"
 
 
-def write_plan(plan: pl.DataFrame, path: Path) -> None:
-    """Write a `schemas.tables.Plan` as plan.csv: what will be sent for each row, in order, or why nothing will."""
-    _write(
+def write_plan(plan: pl.DataFrame, path: Path, own: pl.DataFrame | None = None) -> None:
+    """Write a `schemas.tables.Plan` as plan.csv: what will be sent for each row, in order, or why nothing will.
+
+    Here and in the other files, `own` has the operator's own columns (`schemas.own_columns`), which come last.
+    """
+    write_columns(
         plan,
         path,
-        PLAN + (OWNERS if plan["owners_after"].count() else ()),
-        {"steps": _steps(), "reason": _plan_reason()},
+        PLAN + (OWNERS if plan["owners_after"].count() else ()) + _named(plan),
+        {"steps": _steps(), "reason": _plan_reason(plan, own_columns.none() if own is None else own)},
+        own,
     )
 
 
-def write_invalid(invalid: pl.DataFrame, path: Path) -> None:
+def write_invalid(invalid: pl.DataFrame, path: Path, own: pl.DataFrame | None = None) -> None:
     """Write a `schemas.tables.Rejected` as invalid.csv: where to look in the input, and what is wrong there."""
-    _write(invalid, path, INVALID)
+    write_columns(invalid, path, INVALID, own=own)
 
 
-def write_results(results: pl.DataFrame, path: Path) -> None:
-    """Write a `schemas.tables.Results` as results.csv: what became of each input row."""
+def write_results(
+    results: pl.DataFrame, path: Path, waves: pl.DataFrame | None = None, *, own: pl.DataFrame | None = None
+) -> None:
+    """Write a `schemas.tables.Results` as results.csv: what became of each input row.
+
+    `waves` (columns `row`, `wave`) adds the wave of each row that was to change, of a run that had waves.
+    """
     asked: dict[str, pl.Expr] = {field: ownership.part("owners", field) for field in OwnerField}
-    _write(results, path, RESULTS + (RESULT_OWNERS if results["owners"].count() else ()), asked)
+    columns = RESULTS + (RESULT_OWNERS if results["owners"].count() else ()) + _named(results)
+    if waves is not None:
+        results, columns = results.join(waves, on="row", how="left", maintain_order="left"), (*columns, WAVE)
+    write_columns(results, path, columns, asked, own)
 
 
-def write_retry(retry: pl.DataFrame, path: Path) -> None:
-    """Write rows as they ask for devices, those of `RETRY` and perhaps of owners, as an input file like retry.csv."""
-    _write(retry, path, (*RETRY, *(name for name in OwnerField if name in retry.columns)))
+def _named(table: pl.DataFrame) -> tuple[str, ...]:
+    return NAMED if table["named_as"].count() else ()
+
+
+def write_retry(retry: pl.DataFrame, path: Path, own: pl.DataFrame | None = None) -> None:
+    """Write rows as they ask for devices, those of `RETRY` and perhaps of owners, as an input file like retry.csv.
+
+    With `own` they have `row`, too.
+    """
+    write_columns(retry, path, (*RETRY, *(name for name in OwnerField if name in retry.columns)), own=own)
 
 
 def write_findings(findings: pl.DataFrame, path: Path) -> None:
     """Write a `schemas.tables.Findings` as findings.csv: every device an audit found something about."""
-    charged = pl.when("charged").then(pl.lit("yes")).otherwise(pl.lit("no"))
-    _write(findings, path, FINDINGS, {"charged": charged, "since": _stamp("since")})
+    yes_or_no = pl.when("charged").then(pl.lit("yes")).otherwise(pl.lit("no"))
+    charged = pl.when(pl.col("charged").is_null()).then(pl.lit("unknown")).otherwise(yes_or_no)
+    write_columns(findings, path, FINDINGS, {"charged": charged, "since": _stamp("since")})
 
 
 def write_changes(explained: pl.DataFrame, path: Path) -> None:
     """Write a `schemas.tables.Explained` as changes.csv: what changed between two looks, and who did it."""
-    _write(explained, path, CHANGES, {name: _stamp(name) for name in ("since", "seen", "at")})
+    write_columns(explained, path, CHANGES, {name: _stamp(name) for name in ("since", "seen", "at")})
 
 
 def _stamp(name: str) -> pl.Expr:
@@ -130,47 +155,70 @@ def _stamp(name: str) -> pl.Expr:
 
 def write_frames(frames: Iterable[pl.DataFrame], schema: pl.Schema, path: Path) -> None:
     """Write any table, given in parts: text as safe as in the other files, numbers as they are, instants in UTC."""
-    cells = [_typed_cell(name, kind) for name, kind in schema.items()]
-    parts = (_csv(part.select(cells), header=False) for frame in frames for part in frame.iter_slices(_ROWS_AT_A_TIME))
-    header = _BYTE_ORDER_MARK + _csv(pl.DataFrame(schema=schema), header=True)
-    replace_file(path, itertools.chain([header], parts))
+    cells = {name: _typed(name, kind) for name, kind in schema.items()}
+    texts = [name for name, kind in schema.items() if kind == pl.String]
+    parts = (_safe(part, cells, texts) for frame in frames for part in frame.iter_slices(_ROWS_AT_A_TIME))
+    replace_file(path, itertools.chain([_header(cells)], map(_csv, parts)))
 
 
-def _typed_cell(name: str, kind: pl.DataType) -> pl.Expr:
+def _typed(name: str, kind: pl.DataType) -> pl.Expr:
     if isinstance(kind, pl.Datetime):
         return pl.col(name).dt.strftime("%Y-%m-%d %H:%M:%S%.3f")
-    return _cell(pl.col(name), name) if kind == pl.String else pl.col(name)
+    return pl.col(name)
 
 
-def _write(table: pl.DataFrame, path: Path, columns: tuple[str, ...], made: dict[str, pl.Expr] | None = None) -> None:
-    cells = [_cell((made or {}).get(name, pl.col(name)), name) for name in columns]
-    replace_file(path, _lines(table, cells))
+def write_columns(
+    table: pl.DataFrame,
+    path: Path,
+    columns: tuple[str, ...],
+    made: dict[str, pl.Expr] | None = None,
+    own: pl.DataFrame | None = None,
+) -> None:
+    """Write some columns of a table, in this order; `made` has those that are not in it as they are shown."""
+    cells = {name: (made or {}).get(name, pl.col(name)) for name in columns}
+    replace_file(path, _lines(table, cells, own))
 
 
-def _lines(table: pl.DataFrame, cells: list[pl.Expr]) -> Iterator[bytes]:
+def _lines(table: pl.DataFrame, cells: dict[str, pl.Expr], own: pl.DataFrame | None) -> Iterator[bytes]:
     """The file, some rows at a time, so that the size of the fleet does not matter."""
-    yield _BYTE_ORDER_MARK + _csv(table.clear().select(cells), header=True)
+    beside = own if own is not None and own.width > 1 else None
+    kept = () if beside is None else own_columns.beside(beside, table["row"].clear()).columns
+    yield _header((*cells, *kept))
     for part in table.iter_slices(_ROWS_AT_A_TIME):
-        yield _csv(part.select(cells), header=False)
+        written = _safe(part, cells, [name for name in cells if name not in _NUMBERS])
+        if beside is not None:
+            theirs = own_columns.beside(beside, part["row"])
+            written = written.hstack(_safe(theirs, {name: pl.col(name) for name in kept}, kept))
+        yield _csv(written)
 
 
-def _csv(part: pl.DataFrame, *, header: bool) -> bytes:
-    return part.write_csv(include_header=header, line_terminator="\r\n").encode()
+def _header(names: Iterable[str]) -> bytes:
+    line = pl.DataFrame(schema=dict.fromkeys(names, pl.String)).write_csv(line_terminator="\r\n")
+    return _BYTE_ORDER_MARK + line.encode()
 
 
-def _cell(value: pl.Expr, name: str) -> pl.Expr:
-    """The cell as it is in the file: nothing for nothing, an apostrophe before what would not stay as it is."""
-    if name in _NUMBERS:
-        return value.alias(name)
-    text = csv_text(value.cast(pl.String))
+def _csv(part: pl.DataFrame) -> bytes:
+    return part.write_csv(include_header=False, line_terminator="\r\n").encode()
+
+
+def _safe(table: pl.DataFrame, cells: Mapping[str, pl.Expr], texts: Collection[str]) -> pl.DataFrame:
+    """The cells as they are in the file. Texts are looked through once, then protected: polars would look each time."""
+    seen = table.select(
+        (csv_text(value.cast(pl.String)) if name in texts else value).alias(name) for name, value in cells.items()
+    )
+    return seen.with_columns(_protected(name) for name in texts)
+
+
+def _protected(name: str) -> pl.Expr:
+    """Nothing for nothing, an apostrophe before what would not stay as it is."""
+    text = pl.col(name)
     # One more before an apostrophe that was there: taking one off then always gives back what was put in.
     unsafe = text.str.contains(RUNS) | text.str.contains(_CHANGES) | text.str.starts_with("'")
-    protected = pl.concat_str(pl.lit("'"), text)
     return (
         pl.when(text == "")
         .then(None)
         .when(pl.lit(name == "iccid") | unsafe)
-        .then(protected)
+        .then(pl.concat_str(pl.lit("'"), text))
         .otherwise(text)
         .alias(name)
     )
@@ -189,6 +237,6 @@ def _steps() -> pl.Expr:
     return pl.when(pl.col("action") == Action.CHANGE).then(ordered)
 
 
-def _plan_reason() -> pl.Expr:
-    repeat = pl.format("same device and status as row {}", "same_as")
+def _plan_reason(plan: pl.DataFrame, own: pl.DataFrame) -> pl.Expr:
+    repeat = pl.format("same device and status as {}", own_columns.Places(own).named(plan, "same_as"))
     return pl.when(pl.col("action") == Action.REPEAT).then(repeat).otherwise("reason")

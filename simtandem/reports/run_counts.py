@@ -9,6 +9,7 @@ from dataclasses import dataclass
 import polars as pl
 
 from schemas.statuses import Half, Outcome, Verdict
+from simtandem.domain import charge_words
 from simtandem.domain.lifecycle import Lifecycle
 from simtandem.domain.split_pairs import halves
 from simtandem.domain.verdicts import half_done
@@ -17,11 +18,15 @@ from simtandem.domain.verdicts import half_done
 def newly_billed_means(lifecycle: Lifecycle) -> str:
     """The one meaning of the word, for plans (SIMs it would move) and for runs (SIMs it moved)."""
     charged = " or ".join(lifecycle.charged)
-    sources = [
-        one.name for one in lifecycle.sims if any((one.name, paid) in lifecycle.sim_moves for paid in lifecycle.charged)
-    ]
+    moves = lifecycle.sim_moves | lifecycle.moves_given_by.keys()
+    sources = [one.name for one in lifecycle.sims if any((one.name, paid) in moves for paid in lifecycle.charged)]
     if not sources:
         return "No SIM counts as newly billed: no status that this carrier bills is known."
+    if not charge_words.known(lifecycle):
+        return (
+            f"Newly {charged} are the SIMs that a run moved there from {_either(sources)}, each once; "
+            f"{charge_words.THE_CONTRACTS}."
+        )
     return (
         f"Newly billed are the SIMs that a run moved from {_either(sources)} to {charged}, each once. One that was "
         f"{charged} earlier in the same calendar month (UTC) is counted, although that month costs no more for it."

@@ -6,7 +6,9 @@ from typing import Any, NotRequired, TypedDict, cast
 
 from schemas.statuses import EMNIFY_TARGETS, Outcome, Verdict
 from simtandem.domain.stop_reason import Stop
+from simtandem.domain.verdicts import SETTLED
 from simtandem.reports.run_counts import Figures
+from simtandem.reports.wave_sections import WaveDocument
 
 SCHEMA = 2
 """The form of the document. 2: unusable input rows are `invalid`, moves that no rule allows are `refused`."""
@@ -25,15 +27,38 @@ class InputCounts(TypedDict):
     rejected: int
 
 
+class SelectionSaid(TypedDict):
+    """What the devices were selected by, of a run that was asked to: `selected` of the `listed` devices.
+
+    Of a list's rows, `no_device` lead to no device and are refused, and `left_out` are of devices not selected; with
+    these, the rows that repeat others, and the invalid ones, all rows of the list are accounted for.
+
+    `file` is the list that was made of them, in the run's folder, and `sha256` is that file's. `events_since` is how
+    far back the carrier's event log was read for it; None where it was not asked for.
+    """
+
+    where: str
+    file: str
+    sha256: str
+    selected: int
+    listed: int
+    no_device: int
+    left_out: int
+    events_since: str | None
+
+
 class PlanSaid(TypedDict):
     """A plan in one sentence, and its numbers: see `PlanCounts`."""
 
     summary: NotRequired[str]
     changes: NotRequired[dict[str, int]]
+    actions: NotRequired[dict[str, int]]
     monthly_cost: NotRequired[float | None]
     currency: NotRequired[str]
     fees: NotRequired[int]
     consequences: NotRequired[list[str]]
+    calls_at_least: NotRequired[bool]
+    charges_known: NotRequired[bool]
 
 
 class PlanCounts(PlanSaid):
@@ -42,8 +67,12 @@ class PlanCounts(PlanSaid):
     `targets` counts the devices by the status that is asked for, those already there and those refused included;
     `changes` only those that are changed. `summary` says the plan in one sentence. `monthly_cost` is what the newly
     billed SIMs cost a month in `currency`, None where no rate is set. Older documents lack these four.
+    `actions` counts the SIM actions to send, of a run that sends some.
     `fees` counts the SIMs whose move may cost a fee of its own, and `consequences` say that, and what the move does not
-    end; both are there only where the carrier's rules know of something.
+    end; both are there only where the carrier's rules know of something. `calls_at_least`, where it is there, says that
+    `calls` is the least: changes are asked for until they show. `charges_known`, where it is there, is false: which
+    statuses are charged is the contract's, `newly_billed` counts the SIMs that the limits take for it, and
+    `monthly_cost` is None.
     """
 
     devices: int
@@ -125,10 +154,19 @@ class Document(TypedDict):
     billing: NotRequired[Billing]
     warnings: NotRequired[list[str]]
     """What an operator should know of how the run was made, whichever way it ended."""
+    continued_on: NotRequired[list[str]]
+    """The hosts that continued it after a process of it had died, in order."""
+    selection: NotRequired[SelectionSaid]
     stopped: NotRequired[Stopped]
+    waves: NotRequired[list[WaveDocument]]
+    """Of a run that was sent in waves: each of them."""
     refusal: NotRequired[str]
     next: NotRequired[str]
-    """The command that retries what was left open."""
+    """The command that retries what was left open; only where a retry would send something."""
+    instead: NotRequired[list[str]]
+    """What to do about rows that no run can change, a sentence for each reason."""
+    finished_by: NotRequired[str]
+    """The run that has brought since what was left open to where it was to be. Only in reports."""
     compare: NotRequired[str]
     """The command that compares what was asked for with the carrier; empty where there is none. Only in reports."""
     ledger_head: NotRequired[str]
@@ -205,6 +243,25 @@ def _from_first_form(document: dict[str, Any]) -> dict[str, Any]:
     }
 
 
+class _Selecting(TypedDict):
+    selection: NotRequired[SelectionSaid]
+
+
+def selection_said(kept: SelectionSaid | None) -> _Selecting:
+    """The part of a document, or of the record of a plan, about its selection; nothing where there is none."""
+    if kept is None:
+        return {}
+    return {"selection": cast("SelectionSaid", {name: kept.get(name) for name in SelectionSaid.__annotations__})}
+
+
+def with_rows(document: Document) -> dict[str, str]:
+    """The files of a run that people have a reason to open: those that have rows below their header."""
+    empty = set() if document["input"]["invalid"] else {"invalid"}
+    if not any(count for verdict, count in document["verdicts"].items() if verdict not in SETTLED):
+        empty.add("retry")
+    return {name: path for name, path in document["files"].items() if name not in empty}
+
+
 def exit_code_for(verdicts: Mapping[str, int]) -> int:
     """`apply`: 0 if every input row is in sync, else 1."""
     others = sum(count for verdict, count in verdicts.items() if verdict != Verdict.IN_SYNC)
@@ -243,10 +300,16 @@ def _plan(plan: PlanCounts) -> PlanCounts:
         monthly_cost=plan.get("monthly_cost"),
         currency=plan.get("currency", ""),
     )
+    if "actions" in plan:
+        made["actions"] = dict(plan["actions"])
     if "fees" in plan:
         made["fees"] = plan["fees"]
     if "consequences" in plan:
         made["consequences"] = list(plan["consequences"])
+    if plan.get("calls_at_least"):
+        made["calls_at_least"] = True
+    if not plan.get("charges_known", True):
+        made["charges_known"] = False
     return made
 
 

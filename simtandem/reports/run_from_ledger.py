@@ -13,13 +13,14 @@ from simtandem.carriers.registry import devices_of, lifecycle_of
 from simtandem.domain.abilities import Ability
 from simtandem.domain.lifecycle import Lifecycle
 from simtandem.domain.stop_reason import Stop
-from simtandem.domain.verdicts import outcome_counts, results_of, verdict_counts
+from simtandem.domain.verdicts import half_done, outcome_counts, results_of, verdict_counts
 from simtandem.ledger.records import RunKind, RunRecord, RunState, RunSummary, has_ended
 from simtandem.ledger.store import Ledger
 from simtandem.reports import run_document
 from simtandem.reports.run_commands import continuing
 from simtandem.reports.run_counts import figures
 from simtandem.reports.run_document import Document, recorded_document
+from simtandem.reports.wave_sections import waves_of
 
 _TOLD = {"put_back": "put back, as the carrier confirmed", "change": "sent; the end was not recorded"}
 
@@ -41,8 +42,26 @@ def known_results(ledger: Ledger, run_id: str) -> pl.DataFrame:
     results = ledger.results(run_id)
     if not results.is_empty():
         return results
-    plan, rules = ledger.plan(run_id), lifecycle_of(ledger.run(run_id).record.carrier)
-    return results_of(plan, ledger.rejected(run_id), known_outcomes(ledger, run_id, plan), None, rules)
+    plan, run = ledger.plan(run_id), ledger.run(run_id)
+    outcomes = known_outcomes(ledger, run_id, plan)
+    known = results_of(plan, ledger.rejected(run_id), outcomes, None, lifecycle_of(run.record.carrier))
+    return known if has_ended(run) or run.record.kind is RunKind.PLAN else _so_far(known, run)
+
+
+def _so_far(known: pl.DataFrame, run: RunSummary) -> pl.DataFrame:
+    """Of a run that has not ended: what it has still to do is no result yet, and the reasons say so."""
+    whose = "the run waits for approval" if run.state is RunState.WAITING else "the run is under way"
+    skipped, unknown = (pl.col("verdict") == verdict for verdict in (Verdict.SKIPPED, Verdict.UNKNOWN))
+    partly = skipped & half_done(known)
+    return known.with_columns(
+        reason=pl.when(partly)
+        .then(pl.lit(f"{whose}: one half is changed so far"))
+        .when(skipped)
+        .then(pl.lit(f"{whose}: not sent yet"))
+        .when(unknown)
+        .then(pl.lit(f"{whose}: sent, not answered yet"))
+        .otherwise("reason")
+    )
 
 
 def known_outcomes(ledger: Ledger, run_id: str, plan: pl.DataFrame) -> pl.DataFrame:
@@ -113,7 +132,9 @@ def known_document(ledger: Ledger, run: RunSummary, results: pl.DataFrame) -> Do
     record = run.record
     plan = ledger.plan(record.run_id)
     verdicts = verdict_counts(results)
-    verdicts[Verdict.SKIPPED] += record.rows - results.height
+    # What a selection left out of a list is no row of the run.
+    rows = results.height if record.parameters.get("where") and plan.height else record.rows
+    verdicts[Verdict.SKIPPED] += rows - results.height
     calls, counts = ledger.call_counts(record.run_id), planned(ledger, record.run_id)
     made = run_document.document(
         run_id=record.run_id,
@@ -121,7 +142,7 @@ def known_document(ledger: Ledger, run: RunSummary, results: pl.DataFrame) -> Do
         account=record.account,
         digest=str(counts.get("digest", "")),
         exit_code=0,
-        input={"file": record.file, "sha256": record.sha256, "rows": record.rows, "invalid": record.rejected},
+        input={"file": record.file, "sha256": record.sha256, "rows": rows, "invalid": record.rejected},
         plan=_counts(counts, lifecycle_of(record.carrier)),
         outcomes=outcome_counts(known_outcomes(ledger, record.run_id, plan)),
         verdicts=verdicts,
@@ -132,10 +153,12 @@ def known_document(ledger: Ledger, run: RunSummary, results: pl.DataFrame) -> Do
     counted = figures(results, lifecycle_of(record.carrier))
     counted = replace(counted, not_begun=verdicts[Verdict.SKIPPED] - counted.half_done)
     head, go_on = ledger.head(record.run_id), _next(run, plan)
+    made |= run_document.changes(counted, stop_of(run)) | {**run_document.selection_said(counts.get("selection"))}
+    waves = waves_of(ledger.states(record.run_id), plan, results, cast("dict[str, str] | None", made.get("stopped")))
     return cast(
         "Document",
         made
-        | run_document.changes(counted, _stop(run))
+        | ({"waves": waves} if waves else {})
         | {"exit_code": run.detail.get("exit_code"), "carrier_host": record.carrier_host, "state": _state(run)}
         | ({"refusal": _why(run)} if run.state is RunState.REFUSED else {})
         | ({"next": go_on} if go_on else {})
@@ -149,7 +172,7 @@ def planned(ledger: Ledger, run_id: str) -> Mapping[str, Any]:
     return details[-1] if details else {}
 
 
-_WHERE_KNOWN = ("fees", "consequences")
+_WHERE_KNOWN = ("fees", "consequences", "actions")
 
 
 def _counts(counts: Mapping[str, Any], lifecycle: Lifecycle) -> run_document.PlanCounts:
@@ -160,7 +183,8 @@ def _counts(counts: Mapping[str, Any], lifecycle: Lifecycle) -> run_document.Pla
     return cast("run_document.PlanCounts", told)
 
 
-def _stop(run: RunSummary) -> Stop | None:
+def stop_of(run: RunSummary) -> Stop | None:
+    """Who or what ended a run that recorded no document; None where it runs, waits, or came to its end."""
     if run.state is RunState.FAILED:
         return Stop(StoppedBy.ERROR, _why(run))
     if run.state is not RunState.INTERRUPTED:

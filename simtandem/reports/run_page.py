@@ -7,15 +7,18 @@ from typing import cast
 
 import polars as pl
 
+from schemas import own_columns
+from schemas.own_columns import Places
 from schemas.statuses import Cause, Finding, Target, Verdict
 from simtandem.carriers.registry import lifecycle_of
+from simtandem.domain.charge_words import as_heading, newly
 from simtandem.domain.labels import ATTRIBUTIONS
 from simtandem.ledger.explanations import Explanation
 from simtandem.reports import embedded_rows, page_shell, run_charts, urgency
 from simtandem.reports.headline import headline, parts, stopped
 from simtandem.reports.next_steps import next_steps
 from simtandem.reports.run_counts import figures, newly_billed_means
-from simtandem.reports.run_document import Document
+from simtandem.reports.run_document import Document, with_rows
 from simtandem.text import formats
 
 PRINTED_ROWS = 200
@@ -40,6 +43,7 @@ def render(
     rejected: pl.DataFrame,
     calls: pl.DataFrame | None,
     explanation: Explanation | None = None,
+    own: pl.DataFrame | None = None,
     title: str,
     started: datetime | None,
     finished: datetime | None,
@@ -48,13 +52,14 @@ def render(
 
     `document` is what `run_document.document` makes, perhaps with `who` added; `results` and `rejected` are tables
     as in `schemas.tables`; `calls` has `at` (UTC), `method`, `path`, `purpose`, `attempt`, `status`, `seconds` and
-    `fault`; `explanation` says who changed what, where that is known.
+    `fault`; `explanation` says who changed what, where that is known. `own` has the operator's own columns.
     """
     run = cast("Document", document)
     return page_shell.render(
         "run.html.j2",
         title=title,
         run=run,
+        files=with_rows(run),
         who=document.get("who"),
         started=started,
         finished=finished,
@@ -64,27 +69,33 @@ def render(
         cause_words=ATTRIBUTIONS,
         shown_moves=_SHOWN_MOVES,
         marks=_MARKS,
-        **_judged(run, results, rejected),
+        waves=run.get("waves", []),
+        **_judged(run, results, rejected, own_columns.none() if own is None else own),
     )
 
 
-def _judged(run: Document, results: pl.DataFrame, rejected: pl.DataFrame) -> dict[str, object]:
+def _judged(run: Document, results: pl.DataFrame, rejected: pl.DataFrame, own: pl.DataFrame) -> dict[str, object]:
     """What the page says about the rows."""
     examined = urgency.examine(results, lifecycle_of(run["carrier"]))
+    kept = own_columns.beside(own, examined["row"])
     return {
         "headline": _headline(run, examined),
         "figures": figures(results, lifecycle_of(run["carrier"])),
+        "newly": as_heading(newly(lifecycle_of(run["carrier"]))),
         "newly_billed": newly_billed_means(lifecycle_of(run["carrier"])),
+        "events_kept_days": lifecycle_of(run["carrier"]).events.kept.days,
         "asked": _counts(results, "desired", list(Target)),
         "funnel": run_charts.funnel(run),
         "moves": urgency.moves(results),
-        "advice": next_steps(run, examined, rejected),
+        "advice": next_steps(run, examined, rejected, Places(own)),
         "attention": int(examined["attention"].sum()),
         "printed": examined.filter("attention").head(PRINTED_ROWS).to_dicts(),
+        "printed_own": kept.head(PRINTED_ROWS).to_dicts(),
+        "own_names": kept.columns,
         "findings": _counts(examined, "finding", list(urgency.URGENCY)),
         "embedded": min(examined.height, embedded_rows.LIMIT),
         "rows": examined.height,
-        "data": embedded_rows.embed(examined),
+        "data": embedded_rows.embed(examined, kept),
     }
 
 

@@ -25,13 +25,14 @@ _RANKS = {str(finding): rank for rank, finding in enumerate(URGENCY)}
 def examine(results: pl.DataFrame, lifecycle: Lifecycle) -> pl.DataFrame:
     """`results`, the most urgent rows first, with three columns more.
 
+    A SIM that the list names by another id has that in place of its ICCID, which is its id then.
     `split` is one of `split_pairs.SPLIT` or "", `finding` the split or else the verdict, `attention` whether someone
     should look.
     """
     split = split_as("after", lifecycle).fill_null("")
     finding = pl.when(pl.col("split") != "").then("split").otherwise("verdict")
     examined = (
-        results.with_columns(split.alias("split"))
+        results.with_columns(split.alias("split"), iccid=pl.coalesce(pl.format("listed as {}", "named_as"), "iccid"))
         .with_columns(finding.alias("finding"))
         .with_columns((pl.col("finding") != Verdict.IN_SYNC).alias("attention"))
         .sort(pl.col("finding").replace_strict(_RANKS, return_dtype=pl.Int64), "row")

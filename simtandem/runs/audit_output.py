@@ -2,21 +2,37 @@
 
 from collections.abc import Mapping
 from datetime import UTC, datetime
+from decimal import Decimal
 from pathlib import Path
 from typing import Any, cast
 
 import polars as pl
 
 from schemas.statuses import Cause, Finding
-from simtandem.domain.findings import Cost, finding_counts, repairs, trend, unmanaged, wasted_cost, without_status
+from simtandem.carriers.registry import lifecycle_of
+from simtandem.domain.charge_words import known
+from simtandem.domain.findings import (
+    Cost,
+    device_count,
+    finding_counts,
+    repairs,
+    to_assign,
+    trend,
+    unmanaged,
+    wasted_cost,
+    without_status,
+)
 from simtandem.ledger.fleet_history import past_audits
 from simtandem.ledger.records import RunState
 from simtandem.reports import audit_page
+from simtandem.reports.action_files import write_action_template
 from simtandem.reports.audit_document import AuditDocument, AuditSummary, FleetListing, WastedCost
 from simtandem.reports.history_charts import MOST_BARS
 from simtandem.reports.result_files import write_changes, write_findings, write_retry
 from simtandem.runs.fleet_audit import Audit
 from simtandem.runs.run_folder import RunFolder
+from simtandem.runs.shared_files import share_or_keep
+from simtandem.settings import Settings
 
 
 def finish(audit: Audit, findings: pl.DataFrame) -> AuditDocument:
@@ -27,6 +43,9 @@ def finish(audit: Audit, findings: pl.DataFrame) -> AuditDocument:
     folder = audit.folder
     explained = folder.table("explained.parquet")
     files = _write_tables(folder.path, findings, explained)
+    if (endpoints := to_assign(findings, audit.lifecycle)).height:
+        files["assign"] = folder.file("assign.csv")
+        write_action_template(endpoints, files["assign"])
     told = _told(audit, findings, explained)
     report = folder.file("audit.html")
     audit_page.write(report, told, findings, explained, files, _earlier(audit))
@@ -37,6 +56,7 @@ def finish(audit: Audit, findings: pl.DataFrame) -> AuditDocument:
         "sims": told["sims"],
         "endpoints": told["endpoints"],
         "findings": told["findings"],
+        "devices": told["devices"],
         "without_status": told["without_status"],
         "files": {name: str(path) for name, path in files.items()},
     }
@@ -44,6 +64,7 @@ def finish(audit: Audit, findings: pl.DataFrame) -> AuditDocument:
         document["warnings"] = told["warnings"]
     folder.save("told.json", told)
     folder.save("document.json", document)
+    share_or_keep(audit.settings, audit.ledger, folder)
     audit.ledger.record_state(audit.run_id, RunState.FINISHED, {"audit": told}, sealed=True)
     return document
 
@@ -85,6 +106,7 @@ def _told(audit: Audit, findings: pl.DataFrame, explained: pl.DataFrame) -> Audi
     return {
         **cast("FleetListing", folder.data("fleet.json")),
         "findings": counts,
+        "devices": device_count(findings),
         "without_status": without_status(inventory),
         "run_id": audit.run_id,
         "carrier": settings.carrier,
@@ -97,10 +119,15 @@ def _told(audit: Audit, findings: pl.DataFrame, explained: pl.DataFrame) -> Audi
         "causes": _causes(explained),
         "never_managed": never_managed,
         "no_longer_listed": no_longer_listed,
-        "cost": _cost(wasted_cost(findings, settings.monthly_rate, settings.currency)),
+        "cost": _cost(wasted_cost(findings, _rate(settings), settings.currency)),
         "calls": {"total": calls.total, "retried": calls.retried, "throttled": calls.throttled},
         "seconds": round((datetime.now(UTC) - audit.started).total_seconds(), 1),
     }
+
+
+def _rate(settings: Settings) -> Decimal | None:
+    """The price of a charged SIM a month; None where nobody set one, or where it is not known which are charged."""
+    return settings.monthly_rate if known(lifecycle_of(settings.carrier)) else None
 
 
 def _causes(explained: pl.DataFrame) -> dict[str, int]:

@@ -15,6 +15,7 @@ from simtandem.errors import InputError, LedgerError
 from simtandem.ledger.records import REPORTED, RunKind, RunSummary
 from simtandem.ledger.store import Ledger
 from simtandem.reports import exports, period_page
+from simtandem.reports.left_open import retries_offered
 from simtandem.reports.report_tables import Account, Money, account
 from simtandem.reports.run_from_ledger import recorded
 from simtandem.reports.workbook import write_workbook
@@ -131,7 +132,7 @@ def _write_index(
     with _writing(path.parent):
         path.parent.mkdir(parents=True, exist_ok=True)
     audits = [audit for run in runs if isinstance(audit := run.detail.get("audit"), dict)]
-    period_page.write(path, told.runs, links, days, audits)
+    period_page.write(path, told.runs, links, days, audits, retries_offered(ledger, runs))
     return path
 
 

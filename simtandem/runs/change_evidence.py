@@ -5,11 +5,11 @@ from datetime import UTC, datetime, timedelta
 
 import polars as pl
 
-from schemas.event_types import STATUS_AFTER
 from schemas.statuses import Cause
 from schemas.tables import Events, empty
 from simtandem import progress
-from simtandem.domain import attribution, run_changes
+from simtandem.carriers.registry import lifecycle_of
+from simtandem.domain import attribution, own_calls, run_changes
 from simtandem.domain.abilities import Ability
 from simtandem.errors import CarrierError, InputError
 from simtandem.ledger import explanations, fleet_history
@@ -24,7 +24,8 @@ _ENDED = (RunState.FINISHED, RunState.INTERRUPTED)
 def runs_to_explain(ledger: Ledger, settings: Settings, *, lag: timedelta = attribution.EVENT_LAG) -> list[str]:
     """Runs whose events can be read, all of them by now, and have not been."""
     now = datetime.now(UTC)
-    return explanations.unexplained_runs(ledger, settings.account_key, now - attribution.EVENTS_KEPT, now - lag)
+    kept = lifecycle_of(settings.carrier).events.kept
+    return explanations.unexplained_runs(ledger, settings.account_key, now - kept, now - lag)
 
 
 async def explain_runs(
@@ -70,7 +71,9 @@ async def explain_run(
         ledger.record_state(own, RunState.FAILED, {"error": str(error) or type(error).__name__}, sealed=True)
         raise
     steps = fleet_history.read_steps(ledger, settings.account_key, run.record.started_at - attribution.CLOCK_SKEW)
-    told = attribution.explain(changes, steps, events, datetime.now(UTC), lag=lag)
+    rules = lifecycle_of(run.record.carrier)
+    told = attribution.explain(changes, steps, events, rules.events, datetime.now(UTC), lag=lag)
+    told = own_calls.explained(told, steps, rules)
     explanations.record(ledger, own, told)
     causes = {cause.value: told.filter(pl.col("cause") == cause).height for cause in Cause}
     ledger.record_state(own, RunState.FINISHED, {"of": run.record.run_id, "causes": causes}, sealed=True)
@@ -89,11 +92,13 @@ def _changes(ledger: Ledger, settings: Settings, run: RunSummary) -> pl.DataFram
 
 
 async def _events(ledger: Ledger, settings: Settings, own: str, changes: pl.DataFrame) -> pl.DataFrame:
-    window = attribution.window(changes, datetime.now(UTC))
+    window = attribution.window(changes, datetime.now(UTC), lifecycle_of(settings.carrier).events.kept)
     if window is None:
         return empty(Events)
     sims = changes["iccid"].unique()
     async with recorded_carrier(settings, ledger, own) as (carrier, _):
         if why := carrier.lifecycle.lacks(Ability.EVENTS, "the changes of a run can't be explained"):
             raise InputError(f"{why}.")
-        return await carrier.events(*window, tuple(STATUS_AFTER), [] if sims.has_nulls() else sorted(sims))
+        return await carrier.events(
+            *window, tuple(carrier.lifecycle.events.statuses), [] if sims.has_nulls() else sorted(sims)
+        )

@@ -17,8 +17,8 @@ from schemas.statuses import Cause, Finding
 from schemas.tables import Events, Explained, Findings, empty
 from simtandem import progress
 from simtandem.carriers.protocol import Carrier
-from simtandem.carriers.registry import lifecycle_of
-from simtandem.domain import attribution
+from simtandem.carriers.registry import lifecycle_for
+from simtandem.domain import attribution, own_calls
 from simtandem.domain.abilities import Ability
 from simtandem.domain.findings import dated_findings, findings_of
 from simtandem.domain.lifecycle import Lifecycle
@@ -30,6 +30,7 @@ from simtandem.reports.audit_document import FleetListing
 from simtandem.runs import sender_history
 from simtandem.runs.run import head_in_errors, looking_run, new_run_id, recorded_carrier
 from simtandem.runs.run_folder import RunFolder
+from simtandem.runs.shared_files import brought
 from simtandem.settings import Settings
 
 
@@ -61,17 +62,15 @@ class Audit:
     @property
     def lifecycle(self) -> Lifecycle:
         """The rules of the carrier that is audited."""
-        return lifecycle_of(self.settings.carrier)
+        return lifecycle_for(self.settings)
 
     def earlier(self, name: str) -> pl.DataFrame | None:
         """A table that the audit before left behind, if it is still there."""
         if self.before is None:
             return None
-        folder = RunFolder(self.settings.runs_folder / self.before.run_id)
-        if not folder.has(name):
-            return None
         try:
-            return folder.table(name)
+            folder = brought(self.settings, self.ledger, self.before.run_id, [f"work/{name}"])
+            return folder.table(name) if folder.has(name) else None
         except LedgerError:
             progress.current().message(f"{name} of the audit before ({self.before.run_id}) is damaged and left out.")
             return None
@@ -98,9 +97,15 @@ class Audit:
 
 
 @contextmanager
-def auditing_of(settings: Settings, origin: Mapping[str, str] | None = None) -> Iterator[Audit]:
-    """An audit from its beginning to its end, well or badly. `origin`: who asked for it, where Prefect knows."""
-    audit = Audit.begin(settings, origin or {})
+def auditing_of(settings: Settings) -> Iterator[Audit]:
+    """An audit from its beginning to its end, well or badly."""
+    with auditing(Audit.begin(settings, {})) as audit:
+        yield audit
+
+
+@contextmanager
+def auditing(audit: Audit) -> Iterator[Audit]:
+    """An audit that has begun, to its end."""
     try:
         with audit.failing():
             yield audit
@@ -153,16 +158,20 @@ async def explain_changes(audit: Audit, carrier: Carrier) -> None:
     if still.height:
         since = still.select(pl.col("since").min()).item() - attribution.CLOCK_SKEW
         steps = fleet_history.read_steps(audit.ledger, audit.settings.account_key, since)
-        ours = attribution.explain(still, steps, None, datetime.now(UTC)).filter(pl.col("cause") == Cause.OURS)
+        ours = attribution.explain(still, steps, None, audit.lifecycle.events, datetime.now(UTC)).filter(
+            pl.col("cause") == Cause.OURS
+        )
         still = still.join(ours, on=["half", "ident"], how="anti")
         events = await _events_of(still, carrier)
-        told = pl.concat(
-            [told, ours, attribution.explain(still, steps, events, datetime.now(UTC), lag=audit.event_lag)]
-        )
+        rules = audit.lifecycle
+        found = attribution.explain(still, steps, events, rules.events, datetime.now(UTC), lag=audit.event_lag)
+        told = pl.concat([told, ours, own_calls.explained(found, steps, rules)])
     audit.folder.save_table("explained.parquet", told.sort("half", "ident"))
     tests = empty(Events) if events is None else await _tests(audit, carrier)
     begun = (
-        tests.filter(pl.col("type").is_in(attribution.types_into(_ending(audit)))).select("sim_id", "at").drop_nulls()
+        tests.filter(pl.col("type").is_in(audit.lifecycle.events.into(_ending(audit))))
+        .select("sim_id", "at")
+        .drop_nulls()
     )
     audit.folder.save_table("tests.parquet", begun)
     if events is not None:
@@ -207,7 +216,7 @@ def _changes(audit: Audit, earlier: pl.DataFrame) -> pl.DataFrame:
 
 async def _events_of(changes: pl.DataFrame, carrier: Carrier) -> pl.DataFrame | None:
     """The events that could explain these changes; None where the carrier won't give them."""
-    window = attribution.window(changes, datetime.now(UTC))
+    window = attribution.window(changes, datetime.now(UTC), carrier.lifecycle.events.kept)
     if window is None:
         return empty(Events)
     if why := carrier.lifecycle.lacks(Ability.EVENTS, "who changed a device is known of simtandem's own runs only"):
@@ -216,7 +225,7 @@ async def _events_of(changes: pl.DataFrame, carrier: Carrier) -> pl.DataFrame | 
     sims = changes["iccid"].unique()
     iccids = [] if sims.has_nulls() else sorted(sims)
     try:
-        return await carrier.events(*window, attribution.types_for(changes), iccids)
+        return await carrier.events(*window, attribution.types_for(changes, carrier.lifecycle.events), iccids)
     except (CarrierRefused, CarrierUnavailable) as error:
         progress.current().message(f"The carrier's events could not be read: {error}")
         return None
@@ -242,7 +251,9 @@ async def _tests(audit: Audit, carrier: Carrier) -> pl.DataFrame:
     now = datetime.now(UTC)
     iccids = sorted(unknown["iccid"].drop_nulls())
     try:
-        return await carrier.events(now - attribution.EVENTS_KEPT, now, attribution.types_into(_ending(audit)), iccids)
+        return await carrier.events(
+            now - audit.lifecycle.events.kept, now, audit.lifecycle.events.into(_ending(audit)), iccids
+        )
     except (CarrierRefused, CarrierUnavailable) as error:
         progress.current().message(f"Since when SIMs are {' or '.join(_ending(audit))} could not be read: {error}")
         return empty(Events)

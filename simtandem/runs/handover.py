@@ -35,7 +35,7 @@ class PreparedRun:
     @classmethod
     def of(cls, run: "Run") -> "PreparedRun":
         """The run as it is, its list read."""
-        return cls(run.run_id, run.kind, run.request, run.folder.intake()["sha256"])
+        return cls(run.run_id, run.kind, run.request, run.folder.read_intake()["sha256"])
 
     def require_as_recorded(self, ledger: Ledger, folder: RunFolder) -> None:
         """Raise `InputError` unless ledger and folder have this very run, and it has neither sent anything nor ended.
@@ -46,7 +46,7 @@ class PreparedRun:
         recorded = (record.run_id, record.kind, record.sha256, record.parameters)
         mine = (self.run_id, self.kind, self.sha256, self.request.model_dump(mode="json"))
         begun = [each.state for each in ledger.states(self.run_id) if each.state not in _BEFORE_SENDING]
-        if recorded != mine or begun or not folder.has("intake.json") or folder.intake()["sha256"] != self.sha256:
+        if recorded != mine or begun or not folder.has("intake.json") or folder.read_intake()["sha256"] != self.sha256:
             raise InputError(
                 f"Run {self.run_id} is recorded as a {record.kind} of another file or request, or it has begun already."
                 " Nothing was sent. Run the command again."

@@ -10,7 +10,7 @@ from pathlib import Path, PurePosixPath
 from urllib.parse import unquote_to_bytes
 
 from schemas.hosts import plain_host
-from simtandem.intake import Bounds
+from simtandem.intake import Bounds, ListFile
 from simtandem.intake.device_file import shown
 from simtandem.runs.input_folder import read_list
 from simtandem.runs.input_url import AddressRules, fetch
@@ -33,11 +33,32 @@ def address_rules(settings: Settings) -> AddressRules:
     return AddressRules(settings.list_schemes_named, tuple(map(plain_host, settings.list_hosts_named)))
 
 
+def local_files(run: Run) -> list[ListFile]:
+    """The files of the run's list as files here, each under a name of its own. Raises `InputError` as `local_file`."""
+    places = [local_file(run), *(_one_more(run, text, number) for number, text in enumerate(run.request.more_files, 2))]
+    names = [shown(path.name or str(path)) for path in places]
+    if run.asked_on is AskedOn.TERMINAL:
+        names = [shown(str(path)) if names.count(name) > 1 else name for name, path in zip(names, places, strict=True)]
+    else:  # nobody at a form may know which folder it is in
+        names = [
+            f"{name} ({names[: at + 1].count(name)})" if names.count(name) > 1 else name
+            for at, name in enumerate(names)
+        ]
+    return [ListFile(path, name) for path, name in zip(places, names, strict=True)]
+
+
 def local_file(run: Run) -> Path:
     """The run's CSV as a file here. Raises `InputError` where it can't, or may not, be read, or holds too much."""
-    wanted = run.request.file
     if run.request.pasted:
-        return run.folder.save_bytes(PASTED, wanted.encode("utf-8", "replace"))
+        return run.folder.save_bytes(PASTED, run.request.file.encode("utf-8", "replace"))
+    return _fetched(run, run.request.file, _FETCHED)
+
+
+def _one_more(run: Run, text: str, number: int) -> Path:
+    return _fetched(run, text, f"{_FETCHED}/{number}")
+
+
+def _fetched(run: Run, wanted: str, folder: str) -> Path:
     path = local_path(wanted.strip())
     if path is None:
         data = fetch(wanted.strip(), address_rules(run.settings), bounds(run.settings))
@@ -45,7 +66,7 @@ def local_file(run: Run) -> Path:
         return path
     else:
         data = read_list(run.settings.list_roots, path, bounds(run.settings))
-    return run.folder.save_bytes(f"{_FETCHED}/{_name(path.name if path else wanted)}", data)
+    return run.folder.save_bytes(f"{folder}/{_name(path.name if path else wanted)}", data)
 
 
 def _name(url: str) -> str:

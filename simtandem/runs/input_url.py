@@ -15,8 +15,6 @@ from contextlib import closing, suppress
 from dataclasses import dataclass
 from urllib.parse import SplitResult, parse_qsl, urljoin, urlsplit
 
-import fsspec
-
 from schemas.hosts import plain_host
 from simtandem.errors import InputError
 from simtandem.intake import Bounds
@@ -144,6 +142,8 @@ def _first_answering(addresses: list[str], port: int) -> socket.socket:
 
 
 def _from_store(url: str, allowed: Bounds) -> bytes:
+    import fsspec
+
     with fsspec.open(url, "rb") as source:
         return _up_to(allowed, lambda: source.read(_CHUNK), time.monotonic() + _LONGEST_S)
 

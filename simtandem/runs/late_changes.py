@@ -13,6 +13,7 @@ from schemas.statuses import Half, Outcome
 from simtandem import progress
 from simtandem.carriers.protocol import Accepted, Carrier, Change, Fresh, LateCarrier, StepResult, Submission
 from simtandem.carriers.registry import devices_of
+from simtandem.domain.device_ids import among
 from simtandem.errors import CarrierUnavailable
 from simtandem.ledger.store import Ledger
 from simtandem.ledger.submissions import sent_changes
@@ -39,6 +40,16 @@ def sending(carrier: Carrier, accepted: Accepted) -> Send:
     return many
 
 
+def for_a_call_each(changes: Sequence[Change], most: int) -> list[Sequence[Change]]:
+    """Changes in groups that go in one call each: one SIM, or at most so many to the same status."""
+    if most == 1:
+        return [[each] for each in changes]
+    by_goal: dict[str, list[Change]] = {}
+    for each in changes:
+        by_goal.setdefault(each.after, []).append(each)
+    return [some[start : start + most] for some in by_goal.values() for start in range(0, len(some), most)]
+
+
 async def wait_for_earlier(run: Run, carrier: Carrier, sims: Collection[str]) -> bool:
     """Wait until no request of another run is under way for any of these SIMs; whether there was one.
 
@@ -51,15 +62,21 @@ async def wait_for_earlier(run: Run, carrier: Carrier, sims: Collection[str]) ->
         return False
     count = sum(len(each.idents) for each in open_ones)
     progress.current().message(
-        f"An earlier run sent changes of {count:,} SIMs, and how they ended is not recorded: waiting for that first."
+        f"An earlier run sent changes of {_sims(count)}, and how they ended is not recorded: waiting for that first."
     )
-    if left := await carrier.follow(open_ones, known):
+    with progress.current().waits("waiting for the changes of an earlier run"):
+        left = await carrier.follow(open_ones, known)
+    if left:
         first = left[0]
         raise CarrierUnavailable(
-            f"Run {first.run_id} sent a change of {len(first.idents):,} SIMs at {first.at:%Y-%m-%d %H:%M} UTC that is "
+            f"Run {first.run_id} sent a change of {_sims(len(first.idents))} at {first.at:%Y-%m-%d %H:%M} UTC that is "
             f"under way still ({first.ticket or 'without a ticket'}). Nothing was sent. Run again later."
         )
     return True
+
+
+def _sims(count: int) -> str:
+    return f"{count:,} SIM{'' if count == 1 else 's'}"
 
 
 def _open_submissions(run: Run, sims: Collection[str]) -> tuple[set[str], list[Submission]]:
@@ -68,13 +85,13 @@ def _open_submissions(run: Run, sims: Collection[str]) -> tuple[set[str], list[S
     sent = sent_changes(run.ledger, run.settings.account_key, since)
     ended = {each.ticket for each in sent if each.ended}
     known = {each.ticket for each in sent if each.ticket}
-    asked, found = {sim[:19] for sim in sims}, []
+    asked_for, found = among(sims, run.lifecycle.ids), []
     done: dict[str, set[str]] = {}
     for each in sent:
         if not each.change or each.run_id == run.run_id or each.ticket in ended - {""}:
             continue
         idents = [ident for half, ident in devices_of(each.path, each.body) if half is Half.SIM]
-        if not asked.intersection(ident[:19] for ident in idents):
+        if not any(map(asked_for, idents)):
             continue
         if each.run_id not in done:
             done[each.run_id] = _ended_sims(run.ledger, each.run_id)

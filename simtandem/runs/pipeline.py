@@ -1,4 +1,4 @@
-"""The order of a run's steps, and of a fleet audit's, for the command line and for Prefect alike.
+"""The order of a run's steps, for the command line and for Prefect alike.
 
 How a step is carried out, as a plain call or as a Prefect task, is the caller's business; what follows what is decided
 here. Each step leaves its result in the run's folder, so a step that was carried out already returns at once.
@@ -12,10 +12,8 @@ from typing import Generic, TypeVar
 from simtandem.carriers.protocol import Carrier
 from simtandem.domain.stop_reason import Stop
 from simtandem.ledger.records import RunKind, RunState
-from simtandem.reports.audit_document import AuditDocument
 from simtandem.reports.run_document import Document
-from simtandem.runs import audit_output, finish, fleet_audit, prepare
-from simtandem.runs.fleet_audit import Audit
+from simtandem.runs import finish, prepare
 from simtandem.runs.run import Run
 
 Work = TypeVar("Work")
@@ -114,53 +112,3 @@ async def write_report(
     """Judge every row and write the files. A plan that the safety gate would refuse has that in its document."""
     refusal = await prepare.foreseen_refusal(run, carrier) if run.kind is RunKind.PLAN else ""
     return finish.finish(run, ended, why=refusal, stop=stop)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class AuditSteps(Generic[Work]):
-    """What carries out each step of a fleet audit, in order."""
-
-    list_fleet: Callable[[Work], Awaitable[object]]
-    explain_changes: Callable[[Work], Awaitable[object]]
-    write_audit: Callable[[Work], Awaitable[AuditDocument]]
-    explain_runs: Callable[[Work], Awaitable[object]] | None = None
-
-
-async def audit(work: Work, steps: AuditSteps[Work]) -> AuditDocument:
-    """The whole audit; returns its document. `explain_runs` is left out where it is None."""
-    await steps.list_fleet(work)
-    await steps.explain_changes(work)
-    document = await steps.write_audit(work)
-    if steps.explain_runs is not None:
-        await steps.explain_runs(work)
-    return document
-
-
-@dataclass(frozen=True, slots=True)
-class _PlainAudit:
-    """An audit and its carrier, for steps that are plain calls."""
-
-    audit: Audit
-    carrier: Carrier
-
-    async def list_fleet(self) -> None:
-        await fleet_audit.list_fleet(self.audit, self.carrier)
-
-    async def explain_changes(self) -> None:
-        await fleet_audit.explain_changes(self.audit, self.carrier)
-
-    async def write_audit(self) -> AuditDocument:
-        return audit_output.finish(self.audit, fleet_audit.judge(self.audit))
-
-
-_PLAIN_AUDIT: AuditSteps[_PlainAudit] = AuditSteps(
-    list_fleet=_PlainAudit.list_fleet,
-    explain_changes=_PlainAudit.explain_changes,
-    write_audit=_PlainAudit.write_audit,
-)
-
-
-async def audit_fleet(audit_: Audit) -> AuditDocument:
-    """Audit the whole fleet in this process; returns the document. Changes nothing."""
-    async with audit_.carrier() as carrier:
-        return await audit(_PlainAudit(audit_, carrier), _PLAIN_AUDIT)

@@ -5,30 +5,35 @@ Each step leaves its result in the run's folder and is not done again where that
 
 import polars as pl
 
+from schemas.own_columns import Places
 from schemas.statuses import Action
 from simtandem import intake, progress
-from simtandem.carriers.protocol import Carrier
-from simtandem.carriers.registry import contract_notes, pace_of
-from simtandem.domain import plan_summary, safety
+from simtandem.carriers.protocol import Carrier, Listing
+from simtandem.carriers.registry import calls_to_begin, contract_notes, pace_of
+from simtandem.domain import charge_words, plan_summary, safety
 from simtandem.domain.abilities import Ability
-from simtandem.domain.device_lookup import resolve
+from simtandem.domain.device_lookup import as_listed, resolve
 from simtandem.domain.plan import calls_needed, counts, digest, eta_seconds, make_plan
 from simtandem.domain.plan_consequences import consequences
 from simtandem.errors import InputError, PlanRefused
-from simtandem.intake import Intake
+from simtandem.intake import Intake, Reading
+from simtandem.ledger.claims import current_turn
 from simtandem.ledger.records import SENDING, RunKind, RunState
 from simtandem.reports.result_files import write_invalid, write_plan
-from simtandem.reports.run_document import PlanSaid
-from simtandem.runs import retry, undo
+from simtandem.reports.run_document import PlanSaid, selection_said
+from simtandem.runs import retry, selecting, undo
 from simtandem.runs.finish import finish
 from simtandem.runs.foreign_devices import require_own
-from simtandem.runs.fresh_look import LookCost
-from simtandem.runs.input_file import bounds, local_file
+from simtandem.runs.input_file import bounds, local_files
 from simtandem.runs.late_changes import wait_for_earlier
+from simtandem.runs.look_pace import LookCost
 from simtandem.runs.run import AskedOn, Run
 from simtandem.runs.run_folder import IntakeRecord, ListingRecord, PlanRecord, RunFolder
+from simtandem.runs.shared_files import share
+from simtandem.runs.waiting_run import list_that_was_read
 
-OWNERS = "owners.parquet"
+OWNERS, _NAMED = "owners.parquet", "named.parquet"
+_IDS = {"id": pl.String, "sim_id": pl.String}
 _FOUR_EYES = (
     "Another person has to approve what is sent (SIMTANDEM_FOUR_EYES), and this run has no approval. "
     "Nothing was sent.\nStart it from the form of bulk-update in Prefect, where it waits for one."
@@ -39,9 +44,12 @@ _LATENCY_S = 0.1  # assumed for the ETA; what counts is the call budget
 def read_devices(run: Run) -> IntakeRecord:
     """Read and validate the run's file, and begin its record. Raises `InputError`."""
     if not run.folder.has("intake.json"):
-        named = run.request.file if run.asked_on is AskedOn.TERMINAL else run.request.list_name
-        progress.current().begins(f"reading {'the pasted list' if run.request.pasted else named}")
-        take_devices(run, _devices(run))
+        _ = run.pacing  # waves that can't be read are named before a list that can't
+        others = f" and {len(run.request.more_files):,} more" if run.request.more_files else ""
+        named = f"{run.request.file}{others}" if run.asked_on is AskedOn.TERMINAL else run.request.list_name
+        if run.request.file:
+            progress.current().begins(f"reading {'the pasted list' if run.request.pasted else named}")
+        take_devices(run, list_that_was_read(run) or _devices(run))
     return run.folder.intake()
 
 
@@ -50,10 +58,14 @@ def _devices(run: Run) -> Intake:
         return undo.read_run(run)
     if run.request.retry_of:
         return retry.read_run(run)
+    if run.request.where:
+        selecting.selection_of(run)  # a mistake in it is named before a list is read
+        if not run.request.file:
+            return selecting.nothing_read(run)
     quoting = run.asked_on is AskedOn.TERMINAL  # elsewhere an error is shown to people who may not read that file
-    return intake.read_devices(
-        local_file(run), run.request.target, bounds(run.settings), quoting=quoting, lifecycle=run.lifecycle
-    )
+    reading = Reading(bounds(run.settings), quoting, run.request.sheet)
+    read = intake.read_lists(local_files(run), run.request.target, reading, lifecycle=run.lifecycle)
+    return selecting.before_selecting(read) if run.request.where else read
 
 
 def take_devices(run: Run, intake: Intake) -> None:
@@ -61,12 +73,17 @@ def take_devices(run: Run, intake: Intake) -> None:
     kept = _keep(run, intake)
     run.ledger.start_run(run.record(kept))
     run.ledger.record_rejected(run.run_id, intake.rejected)
+    if run.kind is not RunKind.PLAN:
+        run.ledger.record_own(run.run_id, intake.own)
+    share(run.settings, run.ledger, run.folder)
 
 
 def _keep(run: Run, intake: Intake) -> IntakeRecord:
-    for name in ("devices", "rejected", "repeats"):
-        run.folder.save_table(f"{name}.parquet", getattr(intake, name))
-    write_invalid(intake.rejected, run.folder.file("invalid.csv"))
+    for name in ("devices", "rejected", "repeats", "contested"):
+        if (table := getattr(intake, name)) is not None:
+            run.folder.save_table(f"{name}.parquet", table)
+    run.folder.save_own(intake.own)
+    write_invalid(intake.rejected, run.folder.file("invalid.csv"), run.folder.own())
     kept: IntakeRecord = {
         "file": intake.file,
         "sha256": intake.sha256,
@@ -83,31 +100,42 @@ async def list_inventory(run: Run, carrier: Carrier) -> ListingRecord:
     if not run.folder.has("listing.json"):
         progress.current().begins(f"listing the fleet of {run.settings.account_key}")
         devices = run.folder.table("devices.parquet")
-        if run.kind in SENDING:
-            sims = devices.select(pl.coalesce("iccid", "sim_id")).to_series().drop_nulls()
-            await wait_for_earlier(run, carrier, sims.to_list())
-        begun = run.ledger.clock().isoformat()
-        listing = await carrier.find(devices)
+        turn = current_turn(run.ledger.database, run.settings.account_key.file_name)
+        if run.request.where:
+            begun, listing, devices = await selecting.find_selected(run, carrier)
+        else:
+            begun, listing = await _found(run, carrier, devices)
+        devices = as_listed(devices, listing.named)
+        if listing.named:
+            run.folder.save_table(
+                _NAMED, pl.DataFrame({"id": [*listing.named], "sim_id": [*listing.named.values()]}, _IDS)
+            )
         if not (run.request.retry_of or run.request.undo_of):
-            require_own(run, devices, listing.inventory)
-        run.folder.save_table("inventory.parquet", listing.inventory)
+            require_own(run, devices, listing)
         asked = devices.filter(pl.col("owners").is_not_null())
         if asked.height:
             if why := carrier.lifecycle.lacks(Ability.OWNERS, "take the columns that ask for owners out of the file"):
                 raise InputError(f"{why}.\nNothing was sent.")
             sims = resolve(asked, listing.inventory).filter(pl.col("reason") == "")["sim_id"]
             run.folder.save_table(OWNERS, await carrier.read_owners(sims.drop_nulls().unique().to_list()))
-        kept: ListingRecord = {
-            "devices": listing.inventory.height,
-            "begun": begun,
-            "whole": listing.whole,
-            "sims": listing.sims,
-            "activated": listing.activated,
-            "pages": listing.pages,
-            "refused": [(*which, why) for which, why in listing.refused.items()],
-        }
-        run.folder.save("listing.json", kept)
+        run.folder.save_listing(listing, begun=begun, turn=turn)
     return run.folder.listing()
+
+
+async def _found(run: Run, carrier: Carrier, devices: pl.DataFrame) -> tuple[str, Listing]:
+    """The devices, read when no request of another run is under way for them; and when that reading began.
+
+    Which SIMs are meant by ids that are not the carrier's own shows in the first reading only.
+    """
+    if run.kind in SENDING:
+        sims = devices.select(pl.coalesce("iccid", "sim_id")).to_series().drop_nulls()
+        await wait_for_earlier(run, carrier, sims.to_list())
+    begun = run.ledger.clock().isoformat()
+    listing = await carrier.find(devices)
+    if run.kind in SENDING and listing.named and await wait_for_earlier(run, carrier, [*listing.named.values()]):
+        begun = run.ledger.clock().isoformat()
+        listing = await carrier.find(devices)
+    return begun, listing
 
 
 def plan_changes(run: Run) -> PlanRecord:
@@ -116,22 +144,26 @@ def plan_changes(run: Run) -> PlanRecord:
         progress.current().begins("planning")
         folder = run.folder
         plan = make_plan(
-            folder.table("devices.parquet"),
+            undo.settle(run) if run.request.undo_of else folder.table("devices.parquet"),
             folder.table("repeats.parquet"),
             folder.table("inventory.parquet"),
             run.lifecycle,
             folder.table(OWNERS) if folder.has(OWNERS) else None,
             {(kind, ident): why for kind, ident, why in folder.listing().get("refused", [])},
+            dict(folder.table(_NAMED).iter_rows()) if folder.has(_NAMED) else {},
+            Places(folder.own()),
+            folder.contested(),
         )
         if run.request.undo_of:
             plan = undo.turn_around(run, plan)
-        write_plan(plan, folder.file("plan.csv"))
+        write_plan(plan, folder.file("plan.csv"), folder.own())
         folder.save_table("plan.parquet", plan)
         kept = _describe(run, plan)
         if run.kind is not RunKind.PLAN:
             run.ledger.record_plan(run.run_id, plan)
         run.ledger.record_state(run.run_id, RunState.PLANNED, kept)
         folder.save("plan.json", kept)
+        share(run.settings, run.ledger, folder)
     return run.folder.plan_counts()
 
 
@@ -142,13 +174,13 @@ def _describe(run: Run, plan: pl.DataFrame) -> PlanRecord:
     if changes:  # and what looking at devices again takes, before and after
         cost = LookCost.of(run.folder, run.settings)
         calls += cost.calls(counted.devices)
-        calls += cost.planned(
-            safety.costly(plan, run.lifecycle).height, calls - pace_of(run.settings)[0], run.request.batch_size
-        )
+        costly = safety.costly(plan, run.lifecycle).height
+        calls += cost.planned(counted.devices, costly, calls, run.request.batch_size)
+        calls += calls_to_begin(run.settings, cost.calls(counted.devices))
     settings = run.settings
     eta = eta_seconds(calls, *pace_of(settings), counted.sim_changes, settings.sim_concurrency, _LATENCY_S)
     return {
-        "digest": digest(plan, settings.carrier),
+        "digest": digest(plan, settings.carrier, settings.account),
         "calls": calls,
         "eta_s": eta,
         "newly_billed_limit": settings.max_newly_billed,
@@ -163,6 +195,7 @@ def _describe(run: Run, plan: pl.DataFrame) -> PlanRecord:
         "targets": counted.targets,
         "billed_for_good": counted.billed_for_good,
         **_summarize(run, plan),
+        **selection_said(run.folder.selection()),
     }
 
 
@@ -173,13 +206,16 @@ def _summarize(run: Run, plan: pl.DataFrame) -> PlanSaid:
         plan, run.lifecycle, invalid=invalid, rate=settings.monthly_rate, currency=settings.currency
     )
     cost, said = told.monthly_cost, consequences(plan, run.lifecycle)
+    said = [*said, *(contract_notes(settings) if said else []), *retry.changed_since(run, plan)]
     return {
         "summary": plan_summary.sentence(told, run.lifecycle),
         "changes": dict(told.changes),
         "monthly_cost": None if cost is None else float(cost),
         "currency": told.currency,
         **({"fees": sum(told.fees.values())} if told.fees else {}),
-        **({"consequences": [*said, *contract_notes(settings)]} if said else {}),
+        **({"calls_at_least": True} if run.lifecycle.looks_per_change and any(told.changes.values()) else {}),
+        **({"consequences": said} if said else {}),
+        **({} if charge_words.known(run.lifecycle) else {"charges_known": False}),
     }
 
 
@@ -265,7 +301,7 @@ def _check(run: Run, plan: pl.DataFrame, sims: int | None, activated: int | None
 
 
 def problems(folder: RunFolder) -> list[tuple[int, str]]:
-    """Row and reason of everything invalid or refused, in the file's order."""
+    """Row and reason of everything invalid or refused, in the list's order."""
     rejected = folder.table("rejected.parquet")
     refused = folder.table("plan.parquet").filter(pl.col("action") == Action.REFUSED)
     told = [(row, f"{column} {value!r}: {reason}") for row, column, value, reason in rejected.iter_rows()]

@@ -7,25 +7,38 @@ import secrets
 import socket
 from collections.abc import AsyncIterator, Iterator, Mapping
 from contextlib import ExitStack, asynccontextmanager, contextmanager
-from dataclasses import dataclass, replace
-from datetime import UTC, datetime
+from dataclasses import dataclass, field, replace
+from datetime import datetime
 from enum import StrEnum
+from functools import partial
 
 from schemas.accounts import DEFAULT, AccountKey
 from schemas.parameters import BulkUpdate, Mode
 from schemas.statuses import StoppedBy
+from simtandem import progress
+from simtandem.carriers.calls_left import bounding_window, calls_left
 from simtandem.carriers.protocol import Carrier
-from simtandem.carriers.registry import lifecycle_of, open_carrier
+from simtandem.carriers.registry import lifecycle_for, open_carrier
+from simtandem.carriers.sharing import Shared
 from simtandem.domain.lifecycle import Lifecycle
+from simtandem.domain.waves import Pacing
 from simtandem.errors import InputError, Interrupted, LedgerError, PlanRefused, SimtandemError
+from simtandem.host import clock
 from simtandem.host.processes import process_mark
 from simtandem.host.user_name import user_name
+from simtandem.ledger.call_slots import LedgerSlots
+from simtandem.ledger.claims import endpoint_turn
+from simtandem.ledger.flow_runs import Continued
 from simtandem.ledger.journal import CallWriter
+from simtandem.ledger.leases import Lease
 from simtandem.ledger.records import RunKind, RunRecord, RunState
 from simtandem.ledger.store import Ledger
 from simtandem.runs.handover import PreparedRun
+from simtandem.runs.pacing import pacing_of
 from simtandem.runs.run_folder import IntakeRecord, RunFolder
+from simtandem.runs.shared_files import catch_up
 from simtandem.settings import Settings
+from simtandem.text import json_logs
 
 log = logging.getLogger(__name__)
 
@@ -63,7 +76,10 @@ def kind_of(request: BulkUpdate) -> RunKind:
 
 @dataclass(slots=True)
 class Run:
-    """One run. `kind` says what it may do; only `apply` and its like send changes."""
+    """One run. `kind` says what it may do; only `apply` and its like send changes.
+
+    `continued` is the flow run that it is a part of, as it was found; `taken_over`: another process began it, and died.
+    """
 
     run_id: str
     kind: RunKind
@@ -75,6 +91,13 @@ class Run:
     asked_on: AskedOn = AskedOn.FORM
     approval: Mapping[str, str] | None = None
     origin: Mapping[str, str] | None = None
+    continued: Continued | None = None
+    taken_over: bool = False
+    lease: Lease = field(init=False)
+
+    def __post_init__(self) -> None:
+        account, urgent = self.settings.account_key.file_name, self.request.urgent
+        self.lease = Lease(self.ledger.database, account, self.run_id, urgent=urgent)
 
     @classmethod
     def begin(
@@ -90,7 +113,7 @@ class Run:
 
         Only what holds the prepared run can name it (see `prepared`): no parameter does.
         """
-        started = datetime.now(UTC)
+        started = clock.now()
         run_id = prepared.run_id if prepared else new_run_id(started)
         folder = RunFolder(settings.runs_folder / run_id)
         with ExitStack() as until_begun:
@@ -98,12 +121,19 @@ class Run:
             if prepared is not None:
                 replace(prepared, kind=kind, request=request).require_as_recorded(ledger, folder)
             until_begun.pop_all()
+        json_logs.bind(run_id=run_id, account=settings.account)
+        catch_up(settings, ledger)
         return cls(run_id, kind, request, settings, ledger, folder, started, asked_on)
 
     @property
     def lifecycle(self) -> Lifecycle:
         """The rules of the run's carrier."""
-        return lifecycle_of(self.settings.carrier)
+        return lifecycle_for(self.settings)
+
+    @property
+    def pacing(self) -> Pacing:
+        """The waves of the run. Raises `InputError` where they can't be read."""
+        return pacing_of(self.request, self.settings)
 
     def record(self, intake: IntakeRecord) -> RunRecord:
         """What the ledger keeps of this run from its start."""
@@ -128,7 +158,7 @@ class Run:
     @asynccontextmanager
     async def carrier(self) -> AsyncIterator[tuple[Carrier, CallWriter]]:
         """The carrier, and the writer that records what is sent to it."""
-        async with recorded_carrier(self.settings, self.ledger, self.run_id) as (carrier, journal):
+        async with recorded_carrier(self.settings, self.ledger, self.run_id, self.lease) as (carrier, journal):
             yield carrier, journal
 
     @contextmanager
@@ -178,15 +208,37 @@ class Run:
 
 @asynccontextmanager
 async def recorded_carrier(
-    settings: Settings, ledger: Ledger, run_id: str
+    settings: Settings, ledger: Ledger, run_id: str, lease: Lease | None = None
 ) -> AsyncIterator[tuple[Carrier, CallWriter]]:
-    """The carrier, every call to it recorded as that run's, and the writer that does so."""
+    """The carrier, every call to it recorded as that run's, and the writer that does so. Changes need a lease."""
     async with CallWriter(ledger, run_id) as journal:
-        carrier = open_carrier(settings, journal)
+        slots = slots_of_hosts(settings, ledger, run_id, lease)
+        turn = partial(endpoint_turn, ledger.database, lease) if lease else None
+        urgent = lease is not None and lease.urgent
+        shared = Shared(slots, place_of_slots(ledger) if slots else "", urgent, endpoint_turn=turn)
+        carrier = open_carrier(settings, journal, shared)
+        left = partial(slots.calls_left, bounding_window(settings)) if slots else partial(calls_left, settings)
+        progress.current().meter.uses(left, carrier.waiting_s)
         try:
             yield carrier, journal
         finally:
             await carrier.aclose()
+            if lease is not None:
+                await asyncio.shield(asyncio.to_thread(lease.end))
+
+
+def slots_of_hosts(settings: Settings, ledger: Ledger, run_id: str, lease: Lease | None) -> LedgerSlots | None:
+    """The slots of the rate limit that all hosts of this ledger share; None where it is one host's."""
+    database = ledger.database
+    if not database.is_postgres:
+        return None
+    return LedgerSlots(database, settings.slots_pool, run_id, at_most_s=database.outage_s, lease=lease)
+
+
+def place_of_slots(ledger: Ledger) -> str:
+    """Where they are, the same for all homes that share them: hosts may reach a ledger by several addresses."""
+    name = ledger.name()
+    return f"ledger {name}" if name else ledger.database.place
 
 
 def newest_head(ledger: Ledger, run_id: str = "") -> str:

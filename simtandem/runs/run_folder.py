@@ -9,9 +9,13 @@ from typing import NotRequired, TypedDict, cast
 
 import polars as pl
 
+from schemas import own_columns
+from simtandem.carriers.protocol import Listing
 from simtandem.errors import LedgerError
-from simtandem.reports.run_document import Document, PlanCounts
+from simtandem.reports.run_document import Document, PlanCounts, SelectionSaid
 from simtandem.text.redaction import redacted_data, redacted_frame
+
+_OWN, _CONTESTED, _SELECTION = "own.parquet", "contested.parquet", "selection.json"
 
 
 class IntakeRecord(TypedDict):
@@ -24,19 +28,33 @@ class IntakeRecord(TypedDict):
     notes: list[str]
 
 
+class SelectionRecord(SelectionSaid):
+    """`selection.json`: what was selected. `rows` are all rows that the run answers for, the invalid ones included.
+
+    `warnings` say where more may have to be selected; an older version of simtandem had them among the `notes`.
+    """
+
+    rows: int
+    notes: list[str]
+    warnings: NotRequired[list[str]]
+
+
 class ListingRecord(TypedDict):
     """`listing.json`: the look that the plan is made from, as `carriers.protocol.Listing` has it.
 
-    `begun` is when it began. `refused` has the kind of id, the id, and why the carrier does not show that device. What
-    is `NotRequired` is missing where an older version of simtandem listed.
+    `begun` is when it began by the clock, and `turn` by the account's claims. `refused` has the kind of id, the id, and
+    why the carrier does not show that device. What is `NotRequired` is missing where an older version of simtandem
+    listed.
     """
 
     devices: int
     begun: str
+    turn: NotRequired[int]
     whole: bool
     sims: int | None
     activated: int | None
     pages: NotRequired[int | None]
+    pages_s: NotRequired[float | None]
     refused: NotRequired[list[tuple[str, str, str]]]
 
 
@@ -47,6 +65,7 @@ class PlanRecord(PlanCounts):
     repeats: int
     billed_for_good: int
     newly_billed_limit: int | None
+    selection: NotRequired[SelectionSaid]
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,6 +108,19 @@ class RunFolder:
         with _found(path):
             return pl.read_parquet(path)
 
+    def own(self) -> pl.DataFrame:
+        """The operator's own columns of the input rows (`schemas.own_columns`); none where there are none."""
+        return self.table(_OWN) if self.has(_OWN) else own_columns.none()
+
+    def contested(self) -> pl.DataFrame | None:
+        """The input rows that are not used because others contradict them; None in a run of an earlier version."""
+        return self.table(_CONTESTED) if self.has(_CONTESTED) else None
+
+    def save_own(self, own: pl.DataFrame) -> None:
+        """Keep the operator's own columns, where there are some."""
+        if own.width > 1:
+            self.save_table(_OWN, own)
+
     def save(self, name: str, data: Mapping[str, object]) -> None:
         """Keep plain data for a later step."""
         with _kept(self.path):
@@ -105,10 +137,45 @@ class RunFolder:
                 raise TypeError("it holds no data of a run")
             return loaded
 
-    def intake(self) -> IntakeRecord:
+    def read_intake(self) -> IntakeRecord:
         """What reading the file left, also where an older version of simtandem did that."""
         kept = self.data("intake.json")
         return cast("IntakeRecord", {"invalid": kept.get("rejected", 0), **kept})
+
+    def intake(self) -> IntakeRecord:
+        """What the run is asked: what reading the file left, less what a selection has left out."""
+        read, selection = self.read_intake(), self.selection()
+        if selection is None:
+            return read
+        return {
+            **read,
+            "rows": selection["rows"],
+            "notes": [*selection["notes"], *selection.get("warnings", []), *read["notes"]],
+        }
+
+    def save_selection(self, kept: SelectionRecord) -> None:
+        """Write down what was selected."""
+        self.save(_SELECTION, kept)
+
+    def selection(self) -> SelectionRecord | None:
+        """What was selected; None where the run's devices are those of a list."""
+        return cast("SelectionRecord", self.data(_SELECTION)) if self.has(_SELECTION) else None
+
+    def save_listing(self, listing: Listing, *, begun: str, turn: int) -> None:
+        """Write down the look: its inventory, and `ListingRecord` as the last, which says that it is complete."""
+        self.save_table("inventory.parquet", listing.inventory)
+        kept: ListingRecord = {
+            "devices": listing.inventory.height,
+            "begun": begun,
+            "turn": turn,
+            "whole": listing.whole,
+            "sims": listing.sims,
+            "activated": listing.activated,
+            "pages": listing.pages,
+            "pages_s": listing.pages_s,
+            "refused": [(*which, why) for which, why in listing.refused.items()],
+        }
+        self.save("listing.json", kept)
 
     def listing(self) -> ListingRecord:
         """What listing the carrier's devices left, besides the devices."""

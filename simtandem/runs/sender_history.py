@@ -8,7 +8,7 @@ to send a half, because the table does not say whose the half was before that.
 """
 
 from collections.abc import Collection, Iterator, Mapping
-from datetime import UTC, datetime
+from datetime import datetime
 
 import polars as pl
 
@@ -17,9 +17,12 @@ from schemas.statuses import Half, Outcome
 from simtandem.carriers.registry import devices_of
 from simtandem.domain.last_sender import LATER, SENT
 from simtandem.domain.verdicts import PUT_BY
+from simtandem.ledger import claims
 from simtandem.ledger.store import Ledger
 
-_DONE = pl.Schema({"half": pl.String, "ident": pl.String, "run_id": pl.String, "done": pl.Boolean})
+_HALF = {"half": pl.String, "ident": pl.String, "run_id": pl.String}
+_DONE = pl.Schema({**_HALF, "done": pl.Boolean})
+_AIMS = pl.Schema({**_HALF, "to": pl.String})
 
 
 def sent_by(ledger: Ledger, run_id: str) -> pl.DataFrame:
@@ -46,17 +49,15 @@ def sent_later(ledger: Ledger, run_id: str, plan: pl.DataFrame, sent: pl.DataFra
     return _with_sureness(ledger, last, undone)
 
 
-def put_by_others(ledger: Ledger, account: AccountKey, but_for: str, since: datetime) -> pl.DataFrame:
-    """Where other runs put halves of this account since then, as far as that is known (`verdicts.PUT_BY`)."""
-    known = ledger.last_known(account)
-    from_then = f"{since.astimezone(UTC):%Y-%m-%dT%H:%M:%S}.{since.microsecond // 1000:03}Z"
-    parts = [
-        known.filter((pl.col(f"{half}_run") != but_for) & (pl.col(f"{half}_at") >= from_then)).select(
-            half=pl.lit(half.value), ident=f"{half}_id", status=f"{half}_status", run_id=f"{half}_run"
-        )
-        for half in Half
-    ]
-    return pl.concat(parts).drop_nulls().select(list(PUT_BY))
+def put_by_others(ledger: Ledger, account: str, but_for: str, turn: int | None) -> pl.DataFrame:
+    """Where other runs put halves of this account since that count of its claims (`verdicts.PUT_BY`).
+
+    Which run was the last one is known by the count under which each had claimed the device: no host's clock is asked.
+    What was never answered may have been the last change or not; it stands beside the last one that was.
+    """
+    sent = claims.sent_since(ledger.database, account, but_for, -1 if turn is None else turn).with_row_index("order")
+    sure = pl.when(pl.col("outcome") == Outcome.APPLIED).then("order").max().over("half", "ident").fill_null(0)
+    return sent.filter(pl.col("order") >= sure, pl.col("run_id") != but_for).select(list(PUT_BY))
 
 
 def _both_halves(plan: pl.DataFrame, sent: pl.DataFrame) -> pl.DataFrame:
@@ -71,21 +72,43 @@ def _both_halves(plan: pl.DataFrame, sent: pl.DataFrame) -> pl.DataFrame:
 
 
 def _undone_by(ledger: Ledger, sent: pl.DataFrame) -> dict[str, str]:
-    """Of the runs in `sent` those that are undos, with the run that each undoes."""
-    asked = {run_id: ledger.run(run_id).record.parameters.get("undo_of") for run_id in sent["run_id"].unique()}
-    return {run_id: str(undone) for run_id, undone in asked.items() if undone}
+    """Of the runs in `sent` those that are undos, with the run that each undoes. A retry of an undo does its work."""
+    asked = {run_id: _undoes(ledger, run_id) for run_id in sent["run_id"].unique()}
+    return {run_id: undone for run_id, undone in asked.items() if undone}
+
+
+def _undoes(ledger: Ledger, run_id: str) -> str:
+    """The run that this one undoes, or that the run undoes which it tries again; empty where there is none."""
+    asked = ledger.run(run_id).record.parameters
+    while tried := asked.get("retry_of"):
+        asked = ledger.run(str(tried)).record.parameters
+    return str(asked.get("undo_of") or "")
 
 
 def _with_sureness(ledger: Ledger, sent: pl.DataFrame, undone: Mapping[str, str]) -> pl.DataFrame:
-    """`sent` with what each sender was an undo of, and whether it is known of an undo that it did what it sent."""
+    """`sent` with what each sender was an undo of, whether it is known to have done what it sent, and what that was."""
     parts = [
         _with_outcome(ledger, run_id, [Outcome.APPLIED]).with_columns(run_id=pl.lit(run_id), done=pl.lit(value=True))
         for run_id in undone
     ]
     done = pl.concat(parts or [pl.DataFrame(schema=_DONE)]).unique()
     undoes = pl.col("run_id").replace_strict(undone, default=None, return_dtype=pl.String)
-    joined = sent.join(done, on=["half", "ident", "run_id"], how="left").with_columns(undoes=undoes)
+    aims = pl.concat([pl.DataFrame(schema=_AIMS), *(_aims(ledger, run_id) for run_id in undone)]).unique(list(_HALF))
+    joined = sent.join(done, on=list(_HALF), how="left").join(aims, on=list(_HALF), how="left")
+    joined = joined.with_columns(undoes=undoes)
     return joined.with_columns(sure=pl.col("undoes").is_null() | pl.col("done").is_not_null()).select(list(LATER))
+
+
+def _aims(ledger: Ledger, run_id: str) -> pl.DataFrame:
+    """Where a run was to bring each half."""
+    plan = ledger.plan(run_id)
+    parts = [
+        plan.filter(f"{half}_step").select(
+            half=pl.lit(half.value), ident=f"{half}_id", run_id=pl.lit(run_id), to=f"{half}_after"
+        )
+        for half in Half
+    ]
+    return pl.concat(parts)
 
 
 def _not_taken_back(ledger: Ledger, sent: pl.DataFrame) -> pl.DataFrame:

@@ -35,6 +35,11 @@ def choose_account(name: str) -> None:
     os.environ[f"{PREFIX}ACCOUNT"] = name
 
 
+def choose_log_format(name: str) -> None:
+    """From here on messages have this format, in child processes as well."""
+    os.environ[f"{PREFIX}LOG_FORMAT"] = name
+
+
 def secrets_of_prefect() -> list[str]:
     """The values of Prefect's variables that must not be shown."""
     return [os.environ.get(name, "") for name in _SECRETS_OF_PREFECT]
@@ -60,15 +65,20 @@ def has_desktop() -> bool:
     return sys.platform != "linux" or bool(os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY"))
 
 
-def child_environment(extra: Mapping[str, str], unwanted: Callable[[str], bool] | None = None) -> dict[str, str]:
+def child_environment(
+    extra: Mapping[str, str],
+    unwanted: Callable[[str], bool] | None = None,
+    defaults: Mapping[str, str] | None = None,
+) -> dict[str, str]:
     """This process's environment with `extra` on top, without variables that are `unwanted`, for a child in Python.
 
-    Neither it nor its own children import anything from their working folder.
+    `defaults` are for variables that are not set. Neither it nor its own children import anything from their working
+    folder.
     """
     places = [each for each in os.environ.get("PYTHONPATH", "").split(os.pathsep) if Path(each).is_absolute()]
     safe = {"PYTHONPATH": os.pathsep.join(places), "PYTHONSAFEPATH": "1"}
     kept = {name: value for name, value in os.environ.items() if unwanted is None or not unwanted(name)}
-    return {**kept, **safe, **extra}
+    return {**(defaults or {}), **kept, **safe, **extra}
 
 
 def forget(unwanted: Callable[[str], bool]) -> list[str]:

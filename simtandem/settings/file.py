@@ -14,9 +14,10 @@ import os
 import stat
 import tomllib
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from difflib import get_close_matches
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, BinaryIO
 
 from schemas.accounts import NAME_RULE, is_name
@@ -39,10 +40,14 @@ class SettingsFile:
 
 @dataclass(frozen=True, slots=True)
 class Keys:
-    """The keys a settings file may have: at its top, and in the section of an account."""
+    """The keys a settings file may have: at its top, and in the section of an account.
+
+    `written` has what some settings, which would be taken for keys, are called here.
+    """
 
     general: frozenset[str]
     account: frozenset[str]
+    written: Values = field(default_factory=dict)
 
 
 def read_settings_file(path: Path, keys: Keys) -> SettingsFile | None:
@@ -59,7 +64,7 @@ def read_settings_file(path: Path, keys: Keys) -> SettingsFile | None:
         raise _unusable(path, [f"it is not TOML: {_without_text(error)}"]) from None
     sections = read.pop(ACCOUNTS, {})
     problems: list[str] = []
-    general = _values(read, keys.general, "", problems)
+    general = _values(read, keys.general, "", problems, written=keys.written)
     accounts = {}
     if not isinstance(sections, dict):
         problems.append("accounts: write a section for each account, such as [accounts.depot-eu]")
@@ -70,7 +75,8 @@ def read_settings_file(path: Path, keys: Keys) -> SettingsFile | None:
         elif not isinstance(section, dict):
             problems.append(f"accounts.{name}: write a section, [accounts.{name}]")
         else:
-            accounts[name] = _values(section, keys.account, f"[accounts.{name}] ", problems, keys.general)
+            where = f"[accounts.{name}] "
+            accounts[name] = _values(section, keys.account, where, problems, keys.general, keys.written)
     if problems:
         raise _unusable(path, problems)
     return SettingsFile(path, general, accounts)
@@ -137,6 +143,7 @@ def _values(
     where: str,
     problems: list[str],
     elsewhere: frozenset[str] = frozenset(),
+    written: Values = MappingProxyType({}),
 ) -> dict[str, str]:
     values = {}
     for key, value in read.items():
@@ -146,6 +153,8 @@ def _values(
             problems.append(f"{where}{key}: must be a text, a number, true or false")
         elif key in elsewhere:
             problems.append(f"{where}{key}: holds for all accounts: write it above the first section")
+        elif key in written:
+            problems.append(f"{where}{key}: a settings file calls it {written[key]}")
         else:
             near = get_close_matches(key, known, 1)
             hint = f" Did you mean {near[0]}?" if near else ""

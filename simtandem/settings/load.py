@@ -1,5 +1,7 @@
 """From the environment and the settings file to the settings of an account."""
 
+from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -7,7 +9,7 @@ from pydantic import ValidationError
 
 from schemas.accounts import DEFAULT
 from schemas.plain_errors import plain
-from simtandem.errors import InputError
+from simtandem.errors import InputError, SimtandemError
 from simtandem.settings import environment
 from simtandem.settings.accounts import (
     LOGIN,
@@ -31,6 +33,7 @@ _UNWRITTEN = frozenset([*URLS.values(), *TOKENS.values()])
 _KEYS = Keys(
     frozenset(Settings.model_fields.keys() - _UNWRITTEN - {"home"}) | _WRITTEN,
     (OF_ACCOUNT - _UNWRITTEN) | _WRITTEN,
+    dict.fromkeys(URLS.values(), "url") | dict.fromkeys(TOKENS.values(), "token"),
 )
 
 
@@ -61,10 +64,20 @@ def settings_file() -> SettingsFile | None:
         return None  # what is wrong with it is said when the settings are made
     if not named:
         return read_settings_file(path / FILE, _KEYS)
-    found = read_settings_file(path, Keys(_KEYS.general | {"home"}, _KEYS.account))
+    found = read_settings_file(path, replace(_KEYS, general=_KEYS.general | {"home"}))
     if found is None:
         raise InputError(f"{PREFIX}SETTINGS: there is no file {path}. Nothing was sent.")
     return found
+
+
+def logs_are_json() -> bool:
+    """Whether messages are to be JSON: by the environment, else by the settings file. Never raises."""
+    asked = environment.setting("log_format")
+    if asked is None:
+        with suppress(SimtandemError, OSError):
+            file = settings_file()
+            asked = str(file.general.get("log_format", "")) if file else None
+    return asked == "json"
 
 
 def account_names() -> list[str]:

@@ -5,16 +5,18 @@ import re
 from decimal import Decimal
 from functools import cached_property
 from pathlib import Path
-from typing import Self
+from typing import Literal, Self
 from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from pydantic import Field, PrivateAttr, SecretStr, field_validator, model_validator
+from pydantic import Field, PrivateAttr, SecretStr, ValidationInfo, field_validator, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
-from schemas.accounts import DEFAULT, AccountKey
+from schemas.accounts import DEFAULT, AccountKey, folder_in
 from schemas.aeris_settings import AerisSettings
 from schemas.hosts import host_of, is_loopback
+from schemas.store_settings import StoreSettings
+from schemas.waves import amount, sizes
 from simtandem.errors import InputError
 from simtandem.settings import environment
 from simtandem.settings.environment import PREFIX
@@ -23,12 +25,11 @@ from simtandem.text import redaction
 VARIABLES = ("currency", "monthly_rate", "sim_concurrency", "timezone")
 """The settings that a Prefect Variable may supply: they give nobody more rights."""
 
-
 OF_ACCOUNT = frozenset(AerisSettings.model_fields) | frozenset(
     [
-        "emnify_url", "emnify_token", "allow_http", "calls", "calls_window_s", "calls_reserve",
+        "emnify_url", "emnify_token", "allow_http", "calls", "calls_window_s", "calls_reserve", "egress",
         "sim_concurrency", "max_suspend_share", "max_newly_billed", "confirm_newly_billed", "stop_share",
-        "stop_at_least", "monthly_rate", "currency", "four_eyes", "timezone",
+        "stop_at_least", "waves", "wave_limit", "wave_attached", "monthly_rate", "currency", "four_eyes", "timezone",
     ]
 )  # fmt: skip
 """The settings that the section of an account may set."""
@@ -45,7 +46,7 @@ def expanded(home: Path) -> Path:
         raise ValueError(message) from None
 
 
-class Settings(AerisSettings, BaseSettings):
+class Settings(AerisSettings, StoreSettings, BaseSettings):
     """The settings, read from `SIMTANDEM_*` variables when an instance is created.
 
     Use `load` for errors in plain sentences.
@@ -64,6 +65,12 @@ class Settings(AerisSettings, BaseSettings):
         default=300.0, gt=0, allow_inf_nan=False, description="that window, in seconds, sliding"
     )
     calls_reserve: float = Field(default=0.05, ge=0, lt=1, description="share of the calls reserved for other programs")
+    egress: str = Field(
+        default="",
+        max_length=40,
+        pattern=r"^[a-z0-9-]*$",
+        description="name of the address this host's calls leave from; unset: the same for all hosts of a ledger",
+    )
     sim_concurrency: int = Field(default=8, ge=1, le=64, description="SIM PATCHes at a time")
     max_suspend_share: float = Field(
         default=0.30, ge=0, le=1, description="share of the charged SIMs one plan may suspend"
@@ -78,14 +85,26 @@ class Settings(AerisSettings, BaseSettings):
         default=0.20, ge=0, le=1, description="share of a batch that may fail before the run stops"
     )
     stop_at_least: int = Field(default=10, ge=1, description="... and the number that must have failed as well")
+    waves: str = Field(
+        default="", description="waves of runs that name none themselves, such as 50,500,rest; unset: none"
+    )
+    wave_limit: str = Field(
+        default="2%", description="devices of a wave, or a share, that may not be in sync for the next to begin"
+    )
+    wave_attached: float = Field(
+        default=0.5,
+        gt=0,
+        le=1,
+        description="share of a wave's activated devices that `--wave-check attached` waits for",
+    )
     monthly_rate: Decimal | None = Field(
         default=None, ge=0, description="price of a charged SIM per month; unset: reports show no money"
     )
     currency: str = Field(default="", max_length=8, description="currency of that price, such as EUR")
-
     max_file_mb: int = Field(default=1024, ge=1, le=65_536, description="MB of a device list that are read at most")
     max_file_rows: int = Field(default=5_000_000, ge=1, description="rows of a device list that are read at most")
 
+    archive_after_days: int | None = Field(default=None, ge=31, description="days until details of runs are archived")
     four_eyes: bool = Field(default=False, description="1: a second person approves each plan before it is sent")
     list_folders: str | None = Field(
         default=None, description="folders, `:` between, of lists that a form may name; unset: the inbox, `home`/lists"
@@ -99,6 +118,8 @@ class Settings(AerisSettings, BaseSettings):
     )
     timezone: str = Field(default="UTC", description="IANA zone of times written without an offset")
 
+    log_format: Literal["text", "json"] = Field(default="text", description="`json`: messages are one object a line")
+    metrics_port: int | None = Field(default=None, ge=1, le=65_535, description="loopback port of Prometheus metrics")
     notify_webhook: SecretStr | None = Field(
         default=None, description="Slack-compatible webhook for notifications about runs"
     )
@@ -142,6 +163,12 @@ class Settings(AerisSettings, BaseSettings):
             raise ValueError(message)
         return url.strip().rstrip("/")
 
+    @field_validator("waves", "wave_limit")
+    @classmethod
+    def _readable_waves(cls, text: str, info: ValidationInfo) -> str:
+        (sizes if info.field_name == "waves" else amount)(text)
+        return text.strip()
+
     @field_validator("timezone")
     @classmethod
     def _known_zone(cls, name: str) -> str:
@@ -181,10 +208,7 @@ class Settings(AerisSettings, BaseSettings):
     @property
     def account_inbox(self) -> str:
         """Where files for this account are dropped: the inbox for `default`, else a folder of its name in it."""
-        if self.account == DEFAULT:
-            return self.inbox_url
-        base, mark, query = self.inbox_url.partition("?") if "://" in self.inbox_url else (self.inbox_url, "", "")
-        return f"{base.rstrip('/')}/{self.account}{mark}{query}"
+        return self.inbox_url if self.account == DEFAULT else folder_in(self.inbox_url, self.account)
 
     @property
     def warnings(self) -> list[str]:
@@ -258,6 +282,11 @@ class Settings(AerisSettings, BaseSettings):
     def account_key(self) -> AccountKey:
         """What ledger and shared files keep this account's things under."""
         return AccountKey(self.account, self.carrier_host)
+
+    @property
+    def slots_pool(self) -> str:
+        """Whose calls are counted together, by all hosts of a ledger: those of an account from one address."""
+        return f"{self.account_key.file_name} {self.egress}".strip()
 
     @cached_property
     def runs_folder(self) -> Path:

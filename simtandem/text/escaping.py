@@ -8,6 +8,7 @@ Cells of CSV files and workbooks are made by `simtandem.reports.spreadsheet_cell
 """
 
 import re
+from collections.abc import Sequence
 from typing import Any
 
 from markupsafe import Markup
@@ -18,9 +19,11 @@ _LONGEST_NAME, _LONGEST_STATE, _LONGEST_CELL, _LONGEST_NOTE = 200, 4_000, 2_000,
 _SCHEME = re.compile(r"(?i)\b([a-z][a-z0-9+.\-]{1,20}):(?=//|\S*script)|\b(javascript|data|vbscript|mailto):")
 _MARKUP = re.compile(r"[\\`*_{}\[\]()<>#!|~&$^]")
 _RUN_PAGE = re.compile(
-    r"(?s)(?P<text>.*\n)?(?P<page>https?://[\w.:\[\]\-]+(?:/[\w\-]+)*/runs/flow-run/[0-9a-f\-]{36})\s*"
+    r"(?s)(?P<text>.*\n)?(?P<page>https?://[\w.:\[\]\-]+(?:/[\w\-]+)*/runs/flow-run/[0-9a-f\-]{36}"
+    r"(?:\nFiles: https?://[\w.:\[\]\-]+(?:/[\w\-]+)*/simtandem/flow-runs/[0-9a-f\-]{36}/)?)\s*"
 )
-"""A message whose last line is the address of its run's page, which simtandem wrote."""
+"""A message whose last lines are the addresses of its run's page and of its files, which simtandem wrote."""
+_PLACE = re.compile(r"/simtandem/[A-Za-z0-9_./-]+")
 _WWW = re.compile(r"(?i)\bwww\.(?=\S)")
 
 
@@ -88,11 +91,23 @@ def markdown(template: str, *values: object) -> Markdown:
     return Markdown(template.format(*map(_inline, values)))
 
 
+def joined(between: str, texts: Sequence[Markdown]) -> Markdown:
+    """Markdown texts with trusted words between them."""
+    return Markdown(between.join(texts))
+
+
 def _inline(value: object) -> str:
     if isinstance(value, Markdown | bool | int | float):
         return str(value)
     told = _cut(visible(redacted(str(value))), _LONGEST_CELL).replace("`", "\u02cb").replace("|", "\u00a6").strip()
     return f"`{told}`" if told else ""
+
+
+def link(text: str, place: str) -> Markdown:
+    """A link to a place on simtandem's own server, as Markdown. Raises `ValueError` for any other place."""
+    if not _PLACE.fullmatch(place) or ".." in place:
+        raise ValueError("a link leads to a place on simtandem's own server")
+    return Markdown(f"[{prose(text)}]({place})")
 
 
 def prose(text: str) -> Markdown:
@@ -102,7 +117,7 @@ def prose(text: str) -> Markdown:
 
 
 def notification(text: str) -> str:
-    """Text for a chat that reads Slack's markup: no mention, no tag, and no link but the last line's to its run."""
+    """Text for a chat that reads Slack's markup: no mention, no tag, and no link but the last lines' to its run."""
     found = _RUN_PAGE.fullmatch(text)
     text, page = (found["text"] or "", found["page"]) if found else (text, "")
     told = _cut(_unlinked(lines(redacted(text))), _LONGEST_NOTE)

@@ -1,6 +1,6 @@
 """How numbers, times and lists read in a report."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 
 _MOST_NAMED = 8
@@ -46,10 +46,16 @@ def amount(value: float) -> str:
     return f"{value:,.0f}" if float(value).is_integer() else f"{value:,.2f}"
 
 
-def named_rows(rows: Sequence[int]) -> str:
-    """Which rows: "Row 17.", "Rows 17, 23 and 31.", "Rows 17, 23, … and 1,172 more."."""
-    named = [str(row) for row in rows[:_MOST_NAMED]]
+def named_rows(rows: Sequence[int], place: Callable[[int], str] | None = None) -> str:
+    """Which rows: "Row 17.", "Rows 17, 23 and 31.", "Rows 17, 23, … and 1,172 more.".
+
+    With `place`, of a list of several files, where each of them is instead: "a.csv row 17 and b.csv row 2.".
+    """
+    named = [place(row) if place else str(row) for row in rows[:_MOST_NAMED]]
     rest = len(rows) - len(named)
+    if place:
+        last = f"{rest:,} more" if rest else named.pop()
+        return f"{', '.join(named)} and {last}." if named else f"{last}."
     if len(rows) == 1:
         return f"Row {named[0]}."
     if rest:

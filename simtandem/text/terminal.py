@@ -5,6 +5,8 @@ checks it. What is printed is plain text: no markup, no escape sequence, no secr
 """
 
 import json
+import re
+import sys
 from collections.abc import Iterable
 from typing import Any
 
@@ -16,6 +18,7 @@ from simtandem.text.escaping import terminal
 from simtandem.text.redaction import redacted_data
 
 _UNFOLDED = 240
+_FILLING = re.compile(r"(?<! ) +(?=\n)")
 
 
 class Terminal(Console):
@@ -25,8 +28,17 @@ class Terminal(Console):
         super().__init__(**{"highlight": False, "markup": False, "emoji": False, **settings})
 
     def print(self, *objects: Any, **how: Any) -> None:
-        """As rich prints, after escaping, so that the layout fits what is shown."""
-        super().print(*map(_escaped, objects), **how)
+        """As rich prints, after escaping, so that the layout fits what is shown.
+
+        Elsewhere than on a terminal no line ends with the spaces that fill up a table's last column.
+        """
+        if self.is_terminal:
+            super().print(*map(_escaped, objects), **how)
+            return
+        with self.capture() as printed:
+            super().print(*map(_escaped, objects), **how)
+        self.file.write(_FILLING.sub("", printed.get()))
+        self.file.flush()
 
     def render(self, renderable: RenderableType, options: ConsoleOptions | None = None) -> Iterable[Segment]:
         """The segments of anything, tables and progress bars included; rich's own control codes stay."""
@@ -56,6 +68,11 @@ def messages() -> Terminal:
 def print_line(text: str) -> None:
     """One line on stdout, however long: it is not folded, and holds no character that controls a terminal."""
     print(terminal(text))
+
+
+def print_record(line: str) -> None:
+    """One log record on stderr, as it is."""
+    print(line, file=sys.stderr, flush=True)
 
 
 def print_json(document: object, *, indent: int | None = 2) -> None:

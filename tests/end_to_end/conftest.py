@@ -1,6 +1,7 @@
 """A desk with a carrier for each test. They share one Prefect server, which is warm; ledger and runs are their own."""
 
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -9,6 +10,7 @@ from simtandem.emulator.seeding import Group
 from simtandem.emulator.server import Emulator
 from tests.conftest import PrefectServer
 from tests.end_to_end.operator_desk import Desk
+from tests.end_to_end.warm_start import WarmStart
 
 TOKEN = "hush-application-token-5f1c"
 MakeDesk = Callable[..., Desk]
@@ -18,6 +20,17 @@ MakeDesk = Callable[..., Desk]
 def carrier() -> Iterator[Emulator]:
     with Emulator(token=TOKEN, path_limits=False) as emulator:
         yield emulator
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _warm_start() -> Iterator[WarmStart]:
+    with closing(WarmStart()) as warm:
+        yield warm
+
+
+@pytest.fixture(autouse=True)
+def _commands_begin_warm(_warm_start: WarmStart, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Desk, "warm", _warm_start)
 
 
 @pytest.fixture

@@ -1,4 +1,8 @@
-"""The product as an operator uses it: the installed command, a carrier on a port, a home of its own."""
+"""The product as an operator uses it: the installed command, a carrier on a port, a home of its own.
+
+Commands of this folder's tests begin with what they all import already imported: see `warm_start`. In other folders, or
+for a desk that is `cold`, the installed command is started as an operator starts it.
+"""
 
 import fcntl
 import json
@@ -13,6 +17,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+
+from tests.end_to_end.warm_start import WarmStart
 
 COMMAND = str(Path(sys.executable).with_name("simtandem"))
 PATIENCE_S = 120.0  # a busy machine is slow; a test that hangs should still end
@@ -39,6 +45,8 @@ class Desk:
     `home` is SIMTANDEM_HOME; its Prefect server is the session's, unless it is its own.
     """
 
+    warm: WarmStart | None = None
+
     def __init__(self, folder: Path, emulator: Any, prefect_home: Path | None) -> None:
         self.folder = folder
         self.emulator = emulator
@@ -46,6 +54,7 @@ class Desk:
         self.home.mkdir(parents=True)
         self.home.chmod(0o700)
         self.types_in = folder
+        self.cold = Desk.warm is None
         if prefect_home is not None:
             (self.home / "prefect").symlink_to(prefect_home / "prefect")
         self.variables = {
@@ -73,9 +82,13 @@ class Desk:
 
     def start(self, *arguments: object, **variables: str | None) -> "subprocess.Popen[str]":
         """A command on its way; variables that are None are taken away."""
+        command = [COMMAND, *map(str, arguments)]
+        own = {name: value for name, value in {**self.variables, **variables}.items() if value is not None}
+        if self.warm and not self.cold:
+            return self.warm.start(command, own, self.types_in)
         return subprocess.Popen(
-            [COMMAND, *map(str, arguments)],
-            env={name: value for name, value in {**self.variables, **variables}.items() if value is not None},
+            command,
+            env=own,
             cwd=self.types_in,
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
@@ -96,15 +109,20 @@ class Desk:
     ) -> Done:
         """A command on a terminal, which gets `answer` typed once it asks. `meanwhile`: while the question stands."""
         master, terminal = pty.openpty()
-        running = subprocess.Popen(
-            [COMMAND, *map(str, arguments)],
-            env=self.variables,
-            cwd=self.folder,
-            stdin=terminal,
-            stderr=terminal,
-            stdout=subprocess.PIPE,
-            preexec_fn=_take_terminal,  # noqa: PLW1509 - nothing else runs in this process
-        )
+        command = [COMMAND, *map(str, arguments)]
+        if self.warm and not self.cold:
+            running = self.warm.start(command, self.variables, self.folder, terminal=terminal)
+        else:
+            running = subprocess.Popen(
+                command,
+                env=self.variables,
+                cwd=self.folder,
+                stdin=terminal,
+                stderr=terminal,
+                stdout=subprocess.PIPE,
+                text=True,
+                preexec_fn=_take_terminal,  # noqa: PLW1509 - nothing else runs in this process
+            )
         os.close(terminal)
         give_up = threading.Timer(PATIENCE_S, running.kill)
         give_up.start()
@@ -112,7 +130,7 @@ class Desk:
         meanwhile()
         os.write(master, answer)
         assert running.stdout is not None
-        out = running.stdout.read().decode()
+        out = running.stdout.read()
         running.stdout.close()
         code = running.wait()
         give_up.cancel()

@@ -1,5 +1,7 @@
 """Two accounts in one home, each with a carrier of its own: nothing of one appears in what is done for the other."""
 
+import re
+import shlex
 import sqlite3
 from collections.abc import Iterator
 from contextlib import closing
@@ -56,6 +58,15 @@ def test_none_is_taken_where_several_could_be_meant(desk: Desk) -> None:
     assert desk.run("runs").code == 0, "what is about the home needs no account"
 
 
+def test_a_command_to_run_next_names_the_account(desk: Desk) -> None:
+    planned = desk.run("plan", desk.file(2), "--to", "activated", "--account", "eu")
+    run_id = document(desk, "plan", desk.file(2), "--to", "activated", "--account", "eu")["run_id"]
+    for said in (planned.out, desk.run("retry", run_id, "--yes").err):
+        [command] = re.findall(r"(?:To apply this plan|To carry it out): simtandem (.+)", said)
+        assert " --account eu" in command
+        assert desk.run(*shlex.split(command), "--yes").code == 0, command
+
+
 def test_runs_at_once_keep_ledger_budget_and_locks_apart(desk: Desk, other: Emulator) -> None:
     up, down = desk.file(4, name="up.csv"), desk.file(4, name="down.csv")
     both = [
@@ -74,9 +85,13 @@ def test_runs_at_once_keep_ledger_budget_and_locks_apart(desk: Desk, other: Emul
         ("eu", host["eu"], eu["run_id"]),
         ("us", host["us"], us["run_id"]),
     }
-    for kind in ("budget-{}.sqlite", "sending-{}.lock"):
-        for name in ("eu", "us"):
-            assert (desk.home / kind.format(f"{name}@{host[name].replace(':', '_')}")).exists()
+    for name in ("eu", "us"):
+        key = f"{name}@{host[name].replace(':', '_')}"
+        assert (desk.home / f"budget-{key}.sqlite").exists()
+        claimed = rows(desk, f"SELECT device FROM claims WHERE account = '{key}'")  # noqa: S608 - our own names
+        assert sorted(device.partition(" ")[0] for (device,) in claimed) == ["endpoint"] * 5 + ["sim"] * 4, (
+            "and one for the turn of endpoint writes"
+        )
     listed: Any = document(desk, "runs")
     assert {(each["run_id"], each["account"]) for each in listed} == {(eu["run_id"], "eu"), (us["run_id"], "us")}
     of_us: Any = document(desk, "runs", "--account", "us")
@@ -119,8 +134,13 @@ def test_a_list_of_two_accounts_is_refused_and_both_are_named(desk: Desk, other:
     assert rows(desk, "SELECT account, sim_id FROM last_known") == [("us", str(alone))]
     mixed = desk.run("apply", desk.file([FIRST, alone]), "--to", "activated", "--yes", "--account", "eu")
     assert mixed.code == 2
-    assert f"1 of the ids in this list are not of account eu but of us, the first: sim_id {alone}" in mixed.err
+    assert f"1 of the ids in this list is not of account eu but of us, the first: sim_id {alone}" in mixed.err
     assert "--account us" in mixed.err
+    iccid = other.fleet.sims[alone].iccid
+    by_iccid = desk.folder / "by-iccid.csv"
+    by_iccid.write_text(f"iccid\n{iccid}\n{desk.emulator.fleet.sims[FIRST].iccid}\n")
+    named = desk.run("plan", by_iccid, "--to", "activated", "--account", "eu")
+    assert (named.code, f"of us, the first: iccid {iccid}" in named.err) == (2, True)
     assert desk.patches() == 0
     assert other.fleet.state_counts() == {"Activated/Enabled": 5, "Suspended/Disabled": 1}
 

@@ -30,7 +30,7 @@ def test_the_document_has_exactly_the_keys_it_promises(look: Look) -> None:
     told = done.document()
 
     assert done.code == 1
-    assert list(told) == ["run_id", "carrier", "sims", "endpoints", "findings", "without_status", "files"]
+    assert list(told) == ["run_id", "carrier", "sims", "endpoints", "findings", "devices", "without_status", "files"]
     assert told["carrier"] == "emnify"
     assert (told["sims"], told["endpoints"]) == (11, 11)
     assert told["findings"] == {
@@ -50,7 +50,7 @@ def test_a_clean_fleet_ends_with_0(look: Look) -> None:
     done = look(Group(5, *ON), Group(5)).run("audit", "--quiet")
 
     assert (done.code, done.err) == (0, "")
-    assert "0 findings in 10 SIMs and 10 endpoints." in done.out
+    assert "0 devices with findings in 10 SIMs and 10 endpoints." in done.out
 
 
 def test_every_repair_file_makes_a_plan_without_refusals(look: Look) -> None:
@@ -71,7 +71,7 @@ def test_an_audit_for_a_person_shows_counts_money_trend_and_files(look: Look) ->
     desk.emulator.change(lambda fleet: fleet.drift_endpoint(20_000_001, EndpointStatus.DISABLED))
     done = desk.run("audit", SIMTANDEM_MONTHLY_RATE="0.45", SIMTANDEM_CURRENCY="EUR")
 
-    assert "8 findings in 11 SIMs and 11 endpoints." in done.out
+    assert "8 devices with findings in 11 SIMs and 11 endpoints." in done.out
     assert "+1 since the last audit" in done.out
     assert "2.25 EUR a month: an estimate: 5 SIMs" in done.out
     assert "1 device changed: by someone else (API or Portal)" in done.out
@@ -109,11 +109,12 @@ def test_an_audit_needs_no_prefect(look: Look) -> None:
     desk = look(*FLEET)
     code = """
 import sys
-from simtandem.cli.app import main
+from simtandem.cli import app
 
+app.leave = sys.exit
 sys.argv = ["simtandem", "audit", "-q"]
 try:
-    main()
+    app.main()
 finally:
     print("prefect" in sys.modules)
 """

@@ -21,7 +21,7 @@ def test_a_run_with_its_own_server_uses_nothing_that_lies_where_it_was_typed(tmp
     carrier.reset()
     carrier.refill([FLEET])
     desk, hostile = Desk(tmp_path / "desk", carrier, None), HostileFolder(tmp_path / "downloads")
-    desk.types_in = hostile.path
+    desk.cold, desk.types_in = True, hostile.path  # where modules come from is decided when it is started
     mine = desk.folder / ".prefect"
     mine.mkdir()
     hostile.profiles(mine / "profiles.toml", "profile of the user")
@@ -54,7 +54,7 @@ def test_no_command_uses_what_lies_where_it_was_typed_or_leaves_anything_open(
     tmp_path: Path, look: Callable[..., Desk]
 ) -> None:
     desk, hostile = look(FLEET), HostileFolder(tmp_path / "downloads")
-    desk.types_in = hostile.path
+    desk.cold, desk.types_in = True, hostile.path  # where modules come from is decided when it is started
     desk.home.rmdir()
     file, later = os.path.relpath(desk.file(4), hostile.path), datetime.now(UTC) + timedelta(days=30)
     for command in (

@@ -1,6 +1,7 @@
 """Commands that send nothing, and what keeps the others from sending."""
 
 import json
+import shlex
 import signal
 import subprocess
 import sys
@@ -75,13 +76,25 @@ def test_the_last_line_of_a_plan_is_the_command_that_applies_exactly_it(look: Lo
 
 def test_a_dash_reads_the_list_from_standard_input(look: Look) -> None:
     desk = look(Group(3))
-    with desk.file(3).open() as devices:
-        command = [COMMAND, "plan", "-", "--to", "activated"]
-        done = subprocess.run(
-            command, env=desk.variables, stdin=devices, capture_output=True, text=True, timeout=PATIENCE_S, check=True
-        )
-    assert "Activate 3 (3 newly billed)" in done.stdout
-    assert "To apply this plan" not in done.stdout, "the list can't be read again"
+    file = desk.file(3)
+
+    def given(*words: str) -> str:
+        with file.open() as devices:
+            return subprocess.run(
+                [COMMAND, *words],
+                env=desk.variables,
+                stdin=devices,
+                capture_output=True,
+                text=True,
+                timeout=PATIENCE_S,
+                check=True,
+            ).stdout
+
+    planned = given("plan", "-", "--to", "activated")
+    assert "Activate 3 (3 newly billed)" in planned
+    said, command = planned.splitlines()[-1].split(": ", 1)
+    assert said == "  To apply this plan, with the same list on standard input"
+    assert "3 of 3 rows are in sync." in given(*shlex.split(command)[1:])
 
 
 def test_quiet_leaves_only_the_result(look: Look) -> None:
@@ -206,35 +219,29 @@ def test_a_plan_has_nothing_to_report_or_to_retry(look: Look) -> None:
         assert run_id in done.err
 
 
-@pytest.mark.parametrize(
-    "arguments",
-    [
-        ["--help"],
-        ["plan", "devices.csv", "--to", "activated"],
-        ["reconcile", "devices.csv", "--to", "activated"],
-        ["runs"],
-    ],
-)
-def test_prefect_is_not_imported_where_it_is_not_needed(look: Look, arguments: list[str]) -> None:
+def test_prefect_is_not_imported_where_it_is_not_needed(look: Look) -> None:
     desk = look(Group(1))
     desk.file(1)
-    assert "prefect" not in modules_after(desk, arguments)
+    for arguments in (["reconcile", "devices.csv", "--to", "activated"], ["report", "latest"], ["runs"]):
+        assert "prefect" not in modules_after(desk, arguments), arguments
 
 
-def test_prefect_is_not_imported_to_report(look: Look) -> None:
+def test_neither_prefect_nor_the_carrier_is_imported_for_help(look: Look) -> None:
+    assert not {"polars", "httpx", "sqlalchemy", "prefect"} & modules_after(look(), ["--help"])
+
+
+def test_a_plan_imports_neither_prefect_nor_tools_of_tests(look: Look) -> None:
     desk = look(Group(1))
-    run_id = desk.run("reconcile", desk.file(1), "--to", "activated", "--json").document()["run_id"]
-    assert "prefect" not in modules_after(desk, ["report", run_id])
-
-
-def test_the_carrier_is_not_imported_for_help(look: Look) -> None:
-    assert not {"polars", "httpx", "sqlalchemy"} & modules_after(look(), ["--help"])
+    loaded = modules_after(desk, ["plan", str(desk.file(1)), "--to", "activated"])
+    assert "pandera.backends.polars.builtin_checks" in loaded, "the checks that would import Hypothesis did run"
+    assert not {name for name in loaded if name.split(".")[0] in {"prefect", "pytest"} or "hypothesis." in name}
 
 
 def modules_after(desk: Desk, arguments: list[str]) -> set[str]:
     """What a command had imported when it ended well."""
     program = (
-        "import json, sys\nfrom simtandem.cli.app import main\ntry:\n    main()\nexcept SystemExit as end:\n"
+        "import json, sys\nfrom simtandem.cli import app\napp.leave = sys.exit\n"
+        "try:\n    app.main()\nexcept SystemExit as end:\n"
         "    print(json.dumps([end.code, sorted(sys.modules)]), file=sys.stderr)"
     )
     done = subprocess.run(
@@ -277,3 +284,34 @@ def test_a_port_in_use_is_told(look: Look) -> None:
     done = desk.run("emulator", "--port", port)
     assert done.code == 2
     assert port in done.err
+
+
+def test_only_the_fields_that_are_named_are_printed_as_json(look: Look) -> None:
+    desk = look(Group(2, *RUNNING))
+    desk.run("reconcile", desk.file(2), "--to", "activated")
+    assert json.loads(desk.run("runs", "--json", "kind,rows").out) == [{"kind": "reconcile", "rows": 2}]
+    assert json.loads(desk.run("show", str(FIRST), "--json", "verdict,row").out) == [{"verdict": "in_sync", "row": 2}]
+    assert json.loads(desk.run("show", "--json", str(FIRST)).out)["device"]["sim_id"] == [str(FIRST)]
+    wrong = desk.run("runs", "--json", "colour")
+    assert (wrong.code, "There are run_id" in wrong.err) == (2, True)
+
+
+def test_what_each_status_would_do_to_a_device_now(look: Look) -> None:
+    desk = look(Group(2))
+    unknown = desk.run("show", f"sim_id={FIRST}", "--now")
+    assert unknown.code == 0, unknown.err
+    assert f"SIM {FIRST}" in unknown.out
+    assert "Now: Issued+Disabled" in unknown.out
+    assert "  activated: Issued+Disabled → Activated+Enabled, newly billed\n" in unknown.out
+    assert "  suspended: refused: " in unknown.out
+    told = desk.run("show", f"sim_id={FIRST}", "--now", "--json").document()
+    assert [(each["goal"], each["action"]) for each in told["now"]] == [
+        ("activated", "change"),
+        ("suspended", "refused"),
+        ("factory_test", "change"),
+    ]
+    assert desk.patches() == 0
+    gone = desk.run("show", "sim_id=10999999", "--now")
+    assert "Now: not in the carrier's inventory" in gone.out
+    either = desk.run("show", "10999999", "--now")
+    assert (either.code, "Write sim_id=10999999 or endpoint_id=10999999" in either.err) == (2, True)

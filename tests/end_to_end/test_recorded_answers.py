@@ -99,18 +99,23 @@ def test_a_write_refused_with_404_and_1601_is_not_tried_again(desk: Desk, carrie
     assert carrier.endpoints[ENDPOINT + 3] == DISABLED, "it went back"
 
 
-@pytest.mark.parametrize("odd", [{"id": 9, "description": "Quarantined"}, {"id": "eyJhbGciOi" * 50}, None])
-def test_a_status_never_heard_of_costs_its_own_row(desk: Desk, carrier: RecordedCarrier, odd: object) -> None:
-    carrier.add(4)
-    carrier.sims[SIM + 2] = odd
-    file = desk.file([SIM + 1 + each for each in range(4)])
+def test_statuses_never_heard_of_cost_their_own_rows(desk: Desk, carrier: RecordedCarrier) -> None:
+    odd: dict[int, object] = {
+        SIM + 2: {"id": 9, "description": "Quarantined"},
+        SIM + 3: {"id": "eyJhbGciOi" * 50},
+        SIM + 5: None,
+    }
+    carrier.add(6)
+    carrier.sims.update(odd)
+    file = desk.file([SIM + 1 + each for each in range(6)])
     done = desk.run("apply", file, "--to", "activated", "--yes", "--json")
     told = done.document()
-    assert (done.code, told["verdicts"]["in_sync"], told["verdicts"]["refused"]) == (1, 3, 1)
-    assert "in a status that simtandem does not know: " in reasons(told, "results")[str(SIM + 2)]
+    assert (done.code, told["verdicts"]["in_sync"], told["verdicts"]["refused"]) == (1, 3, 3)
+    told_of = reasons(told, "results")
+    assert all("in a status that simtandem does not know: " in told_of[str(each)] for each in odd)
     assert "eyJ" not in done.out + done.err
     audited = desk.run("audit", "--json").document()
-    assert (audited["sims"], audited["without_status"]) == (4, 1)
+    assert (audited["sims"], audited["without_status"]) == (6, 3)
     assert audited["findings"]["drifted"] == 0
 
 

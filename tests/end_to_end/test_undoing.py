@@ -23,10 +23,10 @@ def test_a_run_is_undone_compared_and_reported(sit_down: Callable[..., Desk]) ->
     assert planned.code == 1
     assert "nothing goes back there" in planned.out
     assert "moved since" in planned.out
-    assert f"To apply this plan: simtandem undo {run} --yes\n" in planned.out
     sent = desk.patches()
 
     plan = desk.run("undo", run, "--json").document()
+    assert f"To apply this plan: simtandem undo {run} --yes --plan {plan['digest']}\n" in planned.out
     assert desk.patches() == sent
     undone = desk.run("undo", run[:-2], "--yes", "--plan", plan["digest"], "--json", "--quiet")
     told = undone.document()
@@ -60,3 +60,24 @@ def test_a_run_is_undone_compared_and_reported(sit_down: Callable[..., Desk]) ->
 )
 def test_what_can_not_be_meant_is_an_input_error(look: Callable[..., Desk], arguments: list[str], code: int) -> None:
     assert look(Group(1)).run(*arguments).code == code
+
+
+def test_sims_that_were_issued_can_be_suspended_by_an_undo(sit_down: Callable[..., Desk]) -> None:
+    desk = sit_down(Group(1, SimStatus.SUSPENDED, EndpointStatus.DISABLED), Group(2))
+    run = desk.run("apply", desk.file(3), "--to", "activated", "--yes", "--json").document()["run_id"]
+    wrong = desk.run("undo", run, "--issued-to", "activated")
+    assert (wrong.code, "Use suspended." in wrong.err) == (2, True)
+
+    planned = desk.run("undo", run, "--issued-to", "suspended")
+    assert planned.code == 0, planned.out
+    _, _, command = planned.out.partition(
+        f"To apply this plan: simtandem undo {run} --yes --issued-to suspended --plan "
+    )
+    done = desk.run(
+        "undo", run, "--issued-to", "suspended", "--yes", "--plan", command.strip(), "--accept-large", "--json"
+    )
+    assert done.code == 0, done.err
+    assert done.document()["verdicts"]["in_sync"] == 3
+    assert desk.emulator.fleet.state_counts() == {"Suspended/Disabled": 3}
+    again = desk.run("undo", run, "--issued-to", "suspended", "--json").document()
+    assert again["plan"]["unchanged"] == 3

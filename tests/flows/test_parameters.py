@@ -9,9 +9,12 @@ def test_parameters_that_can_not_be_used_are_named_in_plain_words_without_their_
     from flows.bulk_update import bulk_update  # noqa: PLC0415 - the same
 
     with pytest.raises(ParameterTypeError) as caught:
-        bulk_update.validate_parameters({"params": {"file": "", "batch_size": "sheep", "approval_hours": 1000}})
+        bulk_update.validate_parameters({"params": {"file": 7, "batch_size": "sheep", "approval_hours": 1000}})
     assert str(caught.value).splitlines()[1:] == [
-        " - params.file: must not be empty",
+        " - params.file: must be text",
         " - params.approval_hours: must be at most 720",
         " - params.batch_size: must be a whole number",
     ]
+    with pytest.raises(ParameterTypeError) as caught:
+        bulk_update.validate_parameters({"params": {"file": " ", "where": "\n"}})
+    assert "a device list, or a selection of devices, is needed" in str(caught.value)

@@ -6,7 +6,17 @@ from typing import TYPE_CHECKING, Any
 import polars as pl
 import pytest
 
+from schemas.parameters import Wish
 from schemas.statuses import EndpointStatus, SimStatus
+from simtandem.emulator.iot_accelerator.server import (
+    PASSWORD,
+    USERNAME,
+    IotAcceleratorEmulator,
+    SubscriptionGroup,
+)
+from simtandem.emulator.iot_accelerator.server import (
+    State as IotState,
+)
 from simtandem.emulator.seeding import Group
 from simtandem.emulator.server import Emulator
 from simtandem.ledger.schedules import Schedules
@@ -36,10 +46,10 @@ def fill(inbox: Path) -> Path:
     return inbox
 
 
-async def look() -> "State[Any]":
+async def look(to: str = "as in the file", *, urgent: bool = False) -> "State[Any]":
     from flows.scheduled_updates import scheduled_updates  # noqa: PLC0415 - Prefect takes seconds to import
 
-    state: State[Any] = await scheduled_updates(return_state=True)
+    state: State[Any] = await scheduled_updates(to=Wish(to), urgent=urgent, return_state=True)
     return state
 
 
@@ -96,6 +106,28 @@ async def test_a_refused_token_is_tried_once_in_a_look_and_the_files_wait_until_
     assert sorted(path.name for path in (inbox / "processed").glob("?.csv")) == [f"{n}.csv" for n in range(4)]
 
 
+async def test_urgent_files_go_first_and_wait_for_no_other_look(
+    emulator: Emulator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SIMTANDEM_INBOX_SETTLE_S", "0")
+    emulator.refill([Group(3)])
+    inbox = load().home / "inbox"
+    for name, number in (("a.csv", 0), ("urgent/z.csv", 1)):
+        (inbox / name).parent.mkdir(parents=True, exist_ok=True)
+        (inbox / name).write_text(f"sim_id,status\n{FIRST + number},activated\n")
+    state = await look()
+    assert state.is_completed(), state.message
+    assert (state.message or "").index("z.csv: applied") < (state.message or "").index("a.csv: applied")
+    with Ledger.open(load().ledger()) as ledger, Schedules(ledger).alone("due"):  # as a look that carries out its files
+        for name in ("b.csv", "urgent/y.csv"):
+            (inbox / name).write_text(f"sim_id,status\n{FIRST + 2},activated\n")
+        state = await look(urgent=True)
+        assert (state.is_completed(), "y.csv: applied" in (state.message or "")) == (True, True), state.message
+    assert emulator.fleet.state_counts() == {"Activated/Enabled": 3}
+    placed = [name for name in tree(inbox) if name.endswith(".csv") and name.count(".") == 1]
+    assert placed == ["b.csv", "processed/a.csv", "urgent/processed/y.csv", "urgent/processed/z.csv"]
+
+
 async def test_the_carrier_says_which_rows_by_different_ids_are_one_device(
     emulator: Emulator, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -112,3 +144,42 @@ async def test_the_carrier_says_which_rows_by_different_ids_are_one_device(
         state.message or ""
     )
     assert emulator.fleet.state_counts() == {"Activated/Enabled": 1, "Issued/Disabled": 1}
+
+
+async def test_each_account_has_a_folder_of_its_own_and_its_carriers_words(
+    emulator: Emulator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SIMTANDEM_INBOX_SETTLE_S", "0")
+    emulator.refill([Group(2)])
+    home = load().home
+    inbox = home / "inbox"
+    for account in ("eu", "us"):
+        (inbox / account).mkdir(parents=True)
+    home.chmod(0o700)
+    with IotAcceleratorEmulator([SubscriptionGroup(3, IotState.ACTIVE)], work_s=0) as iot:
+        file = home / "settings.toml"
+        file.write_text(
+            f'[accounts.eu]\nurl = "{emulator.url}"\ntoken = "env:EU"\n'
+            f'[accounts.us]\ncarrier = "iot-accelerator"\nurl = "{iot.url}"\ntoken = "env:US"\n'
+            f'iot_accelerator_username = "{USERNAME}"\niot_accelerator_poll_s = 0.2\n'
+        )
+        file.chmod(0o600)
+        for name, value in {"EU": emulator.token, "US": PASSWORD}.items():
+            monkeypatch.setenv(name, value)
+            monkeypatch.delenv(f"SIMTANDEM_EMNIFY_{'TOKEN' if name == 'EU' else 'URL'}")
+        iccids = iot.change(lambda site: [each.icc for each in site.inventory.subscriptions])
+        (inbox / "eu" / "on.csv").write_text(f"sim_id,status\n{FIRST},activated\n")
+        (inbox / "eu" / "off.csv").write_text(f"sim_id\n{FIRST + 1}\n")
+        (inbox / "us" / "off.csv").write_text(f"iccid,status\n{iccids[0]},PAUSE\n{iccids[1]},\n")
+        state = await look("deactivated")
+        states = iot.change(lambda site: site.fleet_summary()["states"])
+    assert state.is_failed()
+    assert {name: states[name] for name in (IotState.PAUSE, IotState.DEACTIVATED, IotState.ACTIVE)} == {
+        IotState.PAUSE: 1,
+        IotState.DEACTIVATED: 1,
+        IotState.ACTIVE: 1,
+    }
+    assert emulator.fleet.state_counts() == {"Activated/Enabled": 1, "Issued/Disabled": 1}
+    placed = [name for name in tree(inbox) if name.endswith(".csv") and name.count(".") == 1]
+    assert placed == ["eu/processed/on.csv", "eu/refused/off.csv", "us/processed/off.csv"]
+    assert "emnify has no status deactivated" in (inbox / "eu" / "refused" / "off.reason.txt").read_text()

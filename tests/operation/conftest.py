@@ -3,13 +3,13 @@
 Each test finds it up and idle, and gives the carrier a fleet of its own: so each can be run alone, and in any order.
 """
 
-import socket
 from collections.abc import Callable, Iterator
 
 import pytest
 
 from simtandem.emulator.seeding import Group
 from simtandem.emulator.server import Emulator
+from tests.free_port import free_port
 from tests.operation.sinks import MailBox, Webhook
 from tests.operation.site import Site
 
@@ -74,8 +74,15 @@ def fleet(emulator: Emulator) -> Iterator[Callable[..., None]]:
     emulator.configure(latency_s=0.0)  # what a failed test leaves under way should end soon
 
 
-def free_port() -> int:
-    """A port that nobody listens on."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+@pytest.fixture
+def person(site: Site) -> Iterator[Callable[[str], tuple[str, str]]]:
+    """Gives somebody a credential of their own, until the test is over: from then on everybody must have one."""
+    added = []
+
+    def add(name: str) -> tuple[str, str]:
+        added.append(name)
+        return site.add_person(name)
+
+    yield add
+    for name in added:
+        site.run("people", "remove", name)

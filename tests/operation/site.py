@@ -33,7 +33,8 @@ ROLES = {
 class Site:
     """One `simtandem up` with a home and a port of its own."""
 
-    def __init__(self, folder: Path, port: int, variables: Mapping[str, str]) -> None:
+    def __init__(self, folder: Path, port: int, variables: Mapping[str, str], command: str = COMMAND) -> None:
+        self.command = command
         self.home = folder / "home"
         self.hostile = HostileFolder(folder / "downloads")
         self.port = port
@@ -63,7 +64,8 @@ class Site:
     def run(self, *arguments: str, **variables: str) -> "subprocess.CompletedProcess[str]":
         """A command of the operator's, in another terminal."""
         return subprocess.run(
-            [COMMAND, *arguments],
+            [self.command, *arguments],
+            cwd=self.home.parent,
             env=self.variables | variables,
             capture_output=True,
             text=True,
@@ -89,7 +91,7 @@ class Site:
         before = self.said.stat().st_size if self.said.exists() else 0
         with self.said.open("ab") as log:
             self._up = subprocess.Popen(
-                [COMMAND, "up", "--port", str(self.port)],
+                [self.command, "up", "--port", str(self.port)],
                 cwd=self.hostile.path,
                 env=self.variables,
                 stdout=log,
@@ -196,17 +198,18 @@ class Site:
         found: dict[str, Any] = self.get(f"/deployments/name/{name}/{name}")
         return found
 
-    def begin(self, **params: Any) -> str:
-        """A run of bulk-update, as the form's button makes it; its id."""
+    def begin(self, deployment: str = "bulk-update", **params: Any) -> str:
+        """A run of bulk-update, as the button of a deployment's form makes it; its id."""
         asked = {"parameters": {"params": params}, "state": {"type": "SCHEDULED"}}
-        return str(self.post(self._form(), idempotency_key=str(uuid4()), **asked)["id"])
+        return str(self.post(self._form(deployment), idempotency_key=str(uuid4()), **asked)["id"])
 
     def refused(self, **params: Any) -> httpx.Response:
         """The answer to a form that is not to pass."""
         return self.answer("POST", self._form(), {"parameters": {"params": params}})
 
-    def _form(self) -> str:
-        return f"/deployments/{self.deployment('bulk-update')['id']}/create_flow_run"
+    def _form(self, deployment: str = "bulk-update") -> str:
+        found = self.get(f"/deployments/name/bulk-update/{deployment}")
+        return f"/deployments/{found['id']}/create_flow_run"
 
     def runs(self, deployment: str = "", **wanted: Any) -> list[dict[str, Any]]:
         """Flow runs, the newest first; of one deployment, where one is named."""

@@ -19,6 +19,7 @@ from simtandem.emulator.seeding import Group
 from simtandem.emulator.server import Emulator
 from tests.operation.conftest import HOOK
 from tests.operation.foreign_page import ForeignPage
+from tests.operation.sinks import Webhook
 from tests.operation.site import FIRST, Site, pasted, until
 
 pytestmark = pytest.mark.timeout(600)
@@ -161,7 +162,7 @@ def test_a_plan_is_made_in_the_form_and_read_on_the_page(
     show_artifact(page, site, run, "The plan")
     expect(page.get_by_role("row", name="SIMs to change 8")).to_be_visible()
     shoot(page, "plan", for_docs=740)
-    show_artifact(page, site, run, "Invalid or refused")
+    show_artifact(page, site, run, "Plan by device")
     expect(page.get_by_title(re.compile("depot 7"))).to_be_visible()
     shoot(page, "refused", for_docs=420)
     assert emulator.stats()["sim_patches"] == 0
@@ -199,9 +200,71 @@ def test_a_run_that_asks_is_approved_in_the_form_and_completes(
     shoot(page, "result", for_docs=425)
     show_run(page, site, run)
     page.get_by_role("tab", name="Artifacts").click()
-    expect(page.get_by_role("link", name=re.compile("Progress: 1 of 1 batches"))).to_be_visible()
+    expect(page.get_by_role("link", name=re.compile("Progress: 20 of 20 devices"))).to_be_visible()
     shoot(page, "run", for_docs=900)
     assert emulator.fleet.state_counts() == {"Activated/Enabled": 20}
+
+
+def test_a_result_is_opened_and_downloaded_from_the_ui(page: Page, site: Site, fleet: Fill, tmp_path: Path) -> None:
+    fleet(Group(3), Group(1, SimStatus.FACTORY_TEST))
+    run = site.begin(file=pasted(3, "activated", f"{FIRST + 3},suspended", "=1+1,activated"), mode="apply")
+    site.reaches(run)
+    show_artifact(page, site, run, "Result by device")
+    expect(page.get_by_role("row").nth(1)).to_contain_text("refused")
+    shoot(page, "result-by-device")
+    show_artifact(page, site, run, "The result")
+    assert str(site.home) not in str(site.artifacts(run)), "no path on a disk is shown"
+    page.get_by_role("link", name="report.html").click()
+    expect(page.get_by_text("Files of this run", exact=True)).to_be_visible()
+    assert re.fullmatch(rf"{site.address}/simtandem/runs/[^/]+/report.html", page.url), "no secret is in the address"
+    assert page.evaluate("self.origin") == "null", "the page can't reach the UI's login"
+    shoot(page, "report-in-the-browser")
+    page.get_by_role("button", name="Copy").first.click()
+    with page.expect_download() as downloading:
+        page.get_by_role("link", name="results.csv").click()
+    downloading.value.save_as(tmp_path / "results.csv")
+    kept = [each.read_bytes() for each in (site.home / "runs").glob("*/results.csv")]
+    assert (tmp_path / "results.csv").read_bytes() in kept
+    expect(page.get_by_text("results.csv is downloaded.")).to_be_visible()
+    shoot(page, "download")
+    page.get_by_role("link", name="All files of this run").click()
+    expect(page.get_by_role("link", name="plan.csv")).to_be_visible()
+    page.get_by_role("link", name="report.html").click()
+    expect(page.get_by_text("Files of this run", exact=True)).to_be_visible()
+    page.reload()
+    expect(page.get_by_text("Files of this run", exact=True)).to_be_visible()
+
+
+def test_a_person_on_another_machine_follows_the_link_of_a_notification(
+    browser: Browser, site: Site, fleet: Fill, webhook: Webhook, person: Callable[[str], tuple[str, str]]
+) -> None:
+    fleet(Group(2))
+    run = site.begin(file=pasted(2), mode="apply")
+    site.reaches(run, "Completed")
+    place = f"{site.address}/simtandem/flow-runs/{run}/"
+    until(lambda: any(place in str(each) for each in webhook.told), "the link is in the notification")
+    user, secret = person("eve")
+    elsewhere = browser.new_context(viewport={"width": 390, "height": 800})
+    page = elsewhere.new_page()
+    page.set_default_timeout(PATIENCE_MS)
+    page.goto(place)
+    expect(page.get_by_text("Log in to see this.")).to_be_visible()
+    assert "report.html" not in page.content()
+    shoot(page, "files-log-in")
+    for typed, seen in (("eve:guessed", "This login is not valid"), (f"{user}:{secret}", "report.html")):
+        page.get_by_label("Your credential").fill(typed)
+        page.get_by_role("button", name="Log in").click()
+        expect(page.get_by_text(seen)).to_be_visible()
+    shoot(page, "files")
+    with page.expect_download() as downloading:
+        page.get_by_role("link", name="plan.csv").click()
+    assert downloading.value.suggested_filename == "plan.csv"
+    page.goto(place)
+    page.get_by_role("link", name="report.html").click()
+    expect(page.get_by_text("Files of this run", exact=True)).to_be_visible()
+    page.goto(f"{site.address}/v2/deployments")
+    expect(page.get_by_role("link", name="bulk-update").first).to_be_visible()
+    elsewhere.close()
 
 
 def test_a_page_of_somebody_else_gets_nothing_though_the_browser_is_logged_in(page: Page, site: Site) -> None:

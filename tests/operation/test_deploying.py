@@ -11,15 +11,28 @@ pytestmark = pytest.mark.timeout(600)
 
 
 def test_everything_is_there(site: Site) -> None:
-    names = {each["name"] for each in site.post("/deployments/filter")}
-    assert names == {"bulk-update", "scheduled-updates", "fleet-audit", "audit-report"}
+    deployments = {each["name"]: each for each in site.post("/deployments/filter")}
+    assert deployments.keys() == {
+        *("bulk-update", "bulk-update-urgent", "scheduled-updates", "scheduled-updates-urgent"),
+        *("fleet-audit", "audit-report"),
+    }
     assert site.get("/work_pools/simtandem")["type"] == "process"
     queues = site.post("/work_pools/simtandem/queues/filter")
     assert {queue["name"]: queue["concurrency_limit"] for queue in queues if queue["name"] != "default"} == {
+        "urgent": 4,
         "changes": 1,
         "reading": None,
     }
-    for name in names:
+    served = [queue["name"] for queue in sorted(queues, key=lambda queue: int(queue["priority"]))]
+    assert served.index("urgent") < served.index("changes")
+    urgent, bulk = deployments.pop("bulk-update-urgent"), deployments["bulk-update"]
+    assert (urgent["flow_id"], urgent["work_queue_name"]) == (bulk["flow_id"], "urgent")
+    assert urgent["parameters"] == {"params": {"urgent": True}}, "what its form offers"
+    assert urgent["global_concurrency_limit"] is None
+    look = deployments.pop("scheduled-updates-urgent")
+    assert (look["work_queue_name"], look["parameters"]) == ("urgent", {"urgent": True})
+    assert {"simtandem", "changes"} <= set(urgent["tags"])
+    for name in deployments:
         deployment = site.deployment(name)
         assert deployment["description"]
         assert "simtandem" in deployment["tags"], "that is how notifications know our runs"

@@ -9,7 +9,8 @@ import pytest
 from schemas.statuses import EndpointStatus, SimStatus
 from simtandem.emulator.seeding import Group
 from simtandem.emulator.server import Emulator
-from tests.operation.conftest import TOKEN, free_port
+from tests.free_port import free_port
+from tests.operation.conftest import TOKEN
 from tests.operation.site import Site, pasted, until
 
 pytestmark = pytest.mark.timeout(600)

@@ -184,7 +184,10 @@ def period_html() -> str:
             "digest": "3e87db8d7cc87f0f",
             "rows": 100,
             "verdict_in_sync": 90,
-            "verdict_failed": 10,
+            "verdict_failed": 4,
+            "verdict_refused": 3,
+            "verdict_skipped": 3,
+            "asked_by": "ada@example.com",
             "calls": 120,
         }
         for n in range(12)
@@ -215,6 +218,12 @@ def test_a_page_has_no_barrier_and_fits(browser: Browser, pages: Path, name: str
 
     assert [(each["id"], each["nodes"][0]["html"]) for each in found] == []
     assert page.evaluate("document.documentElement.scrollWidth - innerWidth") == 0
+
+
+def test_every_column_of_the_runs_of_a_period_is_in_sight(browser: Browser, pages: Path) -> None:
+    page = opened(browser, pages, "period", 1280)
+
+    assert page.locator(".scroll").evaluate("each => each.scrollWidth - each.clientWidth") == 0
 
 
 @pytest.mark.parametrize("name", PAGES)

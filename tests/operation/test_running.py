@@ -37,7 +37,6 @@ def test_a_mistake_is_refused_before_a_run_exists(site: Site) -> None:
         ({"approval_hours": 0}, "minimum of 1"),
         ({"to": "on"}, "not one of"),
         ({"mode": "go"}, "not one of"),
-        ({"file": ""}, "non-empty"),
         ({"file": "https://me:pw@lists.test/a.csv"}, "does not match"),
         ({"prepared_run": "20260101T000000-abcdef"}, "prepared_run"),
         ({"typo": 1}, "typo"),
@@ -68,7 +67,7 @@ def test_a_plan_shows_what_it_would_do_and_does_nothing(
     assert "| SIMs to change | 3 |" in shown["The plan"]
     assert "**Activate 3 \\(3 newly billed\\), suspend 0, factory test 0" in shown["The plan"]
     assert "Only planned" in shown["The result"]
-    assert [row["row"] for row in json.loads(shown["Invalid or refused"])] == [5]
+    assert json.loads(shown["Plan by device"])[0]["row"] == 5
     assert patches(emulator) == 0
 
     link = f"{site.address}/v2/runs/flow-run/{run}"
@@ -247,3 +246,19 @@ def test_a_cancelled_run_stops_sending_and_reports_what_was_done(
     for told in told_of(run, webhook, mailbox):
         assert "was cancelled" in told
         assert f"Cancelled in Prefect: {done} in sync" in " ".join(told.split())
+
+
+@pytest.mark.parametrize("deployment", ["bulk-update-urgent", "bulk-update"])
+def test_an_urgent_run_completes_while_a_bulk_run_is_under_way(
+    deployment: str, site: Site, fleet: Fill, emulator: Emulator
+) -> None:
+    fleet(Group(241), latency_s=0.3)  # minutes of it, for two calls at a time
+    bulk = site.begin(file=pasted(240), mode="apply", batch_size=20, accept_large=True)
+    until(lambda: patches(emulator) > 0, "the bulk run sends")
+    stolen = f"sim_id,status\n{FIRST + 240},activated\n"
+    urgent = site.begin(deployment, file=stolen, mode="apply", urgent=True, accept_large=True)
+    state = site.reaches(urgent)
+    assert (state["type"], site.state(bulk)["name"]) == ("COMPLETED", "Running"), state
+    emulator.configure(latency_s=0.0)
+    assert site.reaches(bulk)["type"] == "COMPLETED"
+    assert emulator.fleet.state_counts() == {"Activated/Enabled": 241}

@@ -10,6 +10,7 @@ import pytest
 from simtandem.emulator.seeding import Group
 from simtandem.emulator.server import Emulator
 from tests.operation.site import Site, pasted, until
+from tests.operation.test_pausing import suspend
 
 pytestmark = pytest.mark.timeout(600)
 Fill = Callable[..., None]
@@ -85,11 +86,52 @@ def test_after_a_power_cut_nothing_waits_for_the_run_that_is_gone(site: Site, fl
     site.start()
     state = site.state(run)
     assert state["type"] == "CRASHED"
-    assert state["message"] == "Its process is gone. Run it again; what was done is not done twice."
+    assert state["message"].startswith("Its process is gone. Ended before it was done: "), state
+    assert "to continue: simtandem retry" in state["message"], state
     emulator.configure(latency_s=0.0)
     again = site.reaches(site.begin(file=pasted(60), mode="apply"))
     assert again["name"] == "Completed", again
     assert everything_is_done_and_nothing_twice(site, emulator, 60)
+
+
+@pytest.mark.parametrize("end", [Site.stop, Site.cut_power])
+def test_a_pause_ends_with_its_process_and_nothing_waits_for_it(
+    site: Site, fleet: Fill, emulator: Emulator, end: Callable[[Site], object]
+) -> None:
+    fleet(Group(40), latency_s=0.5)
+    run = site.begin(file=pasted(40), mode="apply", batch_size=5)
+    sends(emulator, 2)
+    suspend(site, run)
+    site.reaches(run, "Paused")
+    until(lambda: newest_state(site) == "paused", "it is paused")
+    end(site)
+    until(lambda: site.processes() == [], "all is dark")
+    site.start()
+    state, [(run_id,)] = site.state(run), site.ledger("SELECT run_id FROM runs ORDER BY started_at DESC LIMIT 1")
+    assert state["type"] == ("CANCELLED" if end is Site.stop else "CRASHED"), state
+    assert f"to continue: simtandem retry {run_id}" in state["message"], state
+    assert site.post(f"/flow_runs/{run}/resume")["status"] == "ABORT", "there is nothing to resume"
+    emulator.configure(latency_s=0.0)
+    again = site.reaches(site.begin(file=pasted(40), mode="apply"))
+    assert again["name"] == "Completed", again
+    assert everything_is_done_and_nothing_twice(site, emulator, 40)
+
+
+def newest_state(site: Site) -> str:
+    """The last state that a run has recorded."""
+    return str(site.ledger("SELECT state FROM run_states ORDER BY seq DESC LIMIT 1")[0][0])
+
+
+def test_ctrl_c_lets_a_run_record_what_it_sent_and_report(site: Site, fleet: Fill, emulator: Emulator) -> None:
+    fleet(Group(40), latency_s=1.0)
+    run = site.begin(file=pasted(40), mode="apply", batch_size=5)
+    sends(emulator, 4)
+    assert site.stop() == 0
+    assert newest_state(site) == "interrupted"
+    assert site.ledger("SELECT count(*) FROM outcomes WHERE outcome = 'unknown'") == [(0,)]
+    emulator.configure(latency_s=0.0)
+    site.start()
+    assert site.state(run)["type"] == "CANCELLED", site.state(run)
 
 
 def test_ctrl_c_ends_all_of_it(site: Site) -> None:

@@ -39,6 +39,8 @@ def test_a_good_table_has_no_failures() -> None:
         ("endpoint_id", "10.000.001", "thousands"),
         ("sim_id", "1\u00a0234", "thousands"),
         ("sim_id", "1’234", "thousands"),  # noqa: RUF001 - the Swiss separator
+        ("sim_id", "2026-01-31", "date"),
+        ("endpoint_id", "2026-01-31T12:00:00", "date"),
         ("sim_id", "12a", "not_digits"),
         ("sim_id", "١٢", "not_digits"),
         ("iccid", "8988 x", "not_digits"),
@@ -78,8 +80,9 @@ def test_a_switched_off_pandera_still_checks() -> None:
         table({}).drop("status"),
         table({}).with_columns(pl.col("iccid").str.slice(0, 18).cast(pl.Int64)),
         table({}).with_columns(row=pl.lit(1, pl.Int64)),
+        table({}).with_columns(endpoint_id=pl.lit(None, pl.Int64)),
     ],
-    ids=["column missing", "number for text", "row of the header"],
+    ids=["column missing", "number for text", "row of the header", "empty, and no text"],
 )
 def test_a_table_of_the_wrong_shape_is_a_mistake_in_the_program_not_in_a_cell(broken: pl.DataFrame) -> None:
     with pytest.raises(SchemaErrors):

@@ -21,8 +21,9 @@ def problems(model: type[PlainModel], given: Any) -> dict[str, str]:
 @pytest.mark.parametrize(
     ("given", "name", "words"),
     [
-        ({}, "file", "is missing"),
-        ({"file": ""}, "file", "must not be empty"),
+        ({}, "", "a device list, or a selection of devices, is needed"),
+        ({"file": " ", "where": "\n"}, "", "a device list, or a selection of devices, is needed"),
+        ({"where": "x" * 2_001}, "where", "must have at most 2,000 characters"),
         ({"file": 7}, "file", "must be text"),
         ({"file": "x" * 200_001}, "file", "must have at most 200,000 characters"),
         ({"file": "a.csv", "mode": "aply"}, "mode", "must be 'plan' or 'apply'"),
@@ -72,7 +73,7 @@ def test_an_address_with_a_password_is_not_repeated() -> None:
 
 
 def test_several_problems_are_all_named() -> None:
-    assert problems(BulkUpdate, {"file": "", "batch_size": 0}) == {
-        "file": "must not be empty",
+    assert problems(BulkUpdate, {"file": 7, "batch_size": 0}) == {
+        "file": "must be text",
         "batch_size": "must be at least 1",
     }

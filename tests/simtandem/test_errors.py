@@ -19,6 +19,7 @@ from simtandem.errors import (
     OrchestrationError,
     PlanRefused,
     SimtandemError,
+    StoreError,
     UnrecognisedInput,
 )
 
@@ -33,8 +34,11 @@ EXAMPLES: list[SimtandemError] = [
     CarrierUnavailable("no answer"),
     CarrierUnavailable("no answer to a write", maybe_processed=True, status=502),
     AuthenticationFailed("wrong token"),
+    AuthenticationFailed("revoked", status=401, attempts=2),
+    AuthenticationFailed("revoked", maybe_processed=True),
     LedgerError("disk full"),
     LedgerUnavailable("server closed the connection"),
+    StoreError("the store is away"),
     OrchestrationError("no server"),
     Interrupted("stopped"),
 ]

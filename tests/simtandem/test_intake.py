@@ -62,7 +62,7 @@ encodable = st.characters(codec="utf-8", exclude_characters="\0")
 cells = st.one_of(st.just(""), near_misses, near_misses, st.text(encodable, max_size=30))
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=25, deadline=None)
 @given(
     st.lists(st.lists(cells, min_size=1, max_size=7), min_size=1, max_size=8), st.sampled_from([None, *EMNIFY_TARGETS])
 )
@@ -80,7 +80,7 @@ def test_devices_rejected_and_repeats_add_up_to_the_rows_whatever_the_cells_hold
     assert_adds_up(intake, sum(1 for row in rows if "".join(row).strip()))
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=60, deadline=None)
 @given(
     st.one_of(
         st.binary(max_size=200),
@@ -118,7 +118,7 @@ devices = st.lists(
 )
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=25, deadline=None)
 @given(
     devices,
     st.sampled_from(",;\t|"),

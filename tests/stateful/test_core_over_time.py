@@ -16,7 +16,7 @@ def test_runs_that_follow_each_other_keep_every_promise(tmp_path: Path) -> None:
         template = empty_ledger(tmp_path)
 
     few = settings(
-        max_examples=12,
+        max_examples=4,
         stateful_step_count=10,
         deadline=None,
         database=None,

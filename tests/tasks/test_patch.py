@@ -4,7 +4,8 @@ import pytest
 from prefect.states import Completed, Failed
 
 from simtandem.errors import AuthenticationFailed, CarrierRefused, CarrierUnavailable, LedgerError
-from tasks.patch import RETRY_AFTER_S, is_outage, patch_endpoints, patch_sims
+from simtandem.runs.batch import RETRY_AFTER_S
+from tasks.patch import is_outage, patch_endpoints, patch_sims
 
 
 @pytest.mark.parametrize(

@@ -19,7 +19,8 @@ from simtandem.ledger.records import RunKind
 from simtandem.reports.run_document import Document
 from simtandem.runs.run import Run
 from simtandem.settings import Settings
-from tasks.session import Session, final_state, open_session, stopping_in_good_order
+from tasks.final_state import final_state
+from tasks.session import Session, open_session, stopping_in_good_order
 from tests.simtandem.runs.acting_carrier import ActingCarrier
 from tests.simtandem.runs.conftest import planned
 from tests.simtandem.runs.sending import RESTING, RUNNING, fleet_of, outcomes
@@ -145,7 +146,9 @@ async def test_a_signal_is_an_operators_where_one_looks_on_and_else_a_cancellati
 ) -> None:
     async def signalled() -> tuple[bool, StoppedBy]:
         if attended:
-            progress.install(progress.ProgressHooks())
+            hooks = progress.ProgressHooks()
+            hooks.attended = True
+            progress.install(hooks)
         async with stopping_in_good_order():
             os.kill(os.getpid(), signal.SIGTERM)
             for _ in range(100):

@@ -1,8 +1,13 @@
-from datetime import UTC, datetime
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from datetime import UTC, datetime, timedelta
+from types import SimpleNamespace
+from typing import Any, cast
 from uuid import uuid4
 
 import pytest
-from prefect.client.schemas.objects import FlowRunInput
+from prefect.client.schemas.objects import FlowRunInput, State
+from prefect.exceptions import Pause
 
 from simtandem.runs.run import new_run_id
 from tasks import suspension
@@ -34,3 +39,31 @@ def test_a_key_of_an_earlier_version_names_no_run() -> None:
 @pytest.mark.parametrize("key", ["approve", "approve-x-y-z", "approve-1", "pause-1-aa-bb", "approve-1-aa-../../x-bb"])
 def test_what_somebody_else_wrote_there_is_no_key(key: str) -> None:
     assert suspension._KEYS.fullmatch(key) is None
+
+
+async def test_the_time_for_an_answer_is_by_the_clock_of_the_server(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[State[Any]] = []
+    there = datetime(2020, 11, 26, 20, 5, 53, tzinfo=UTC)
+
+    @asynccontextmanager
+    async def a_client() -> AsyncIterator[None]:
+        yield
+
+    async def server_time(_client: object) -> datetime:
+        return there
+
+    async def propose(_client: object, state: State[Any], flow_run_id: object) -> State[Any]:
+        asked.append(state)
+        return state
+
+    async def save(*_: object) -> None:
+        pass
+
+    monkeypatch.setattr(suspension, "get_client", a_client)
+    monkeypatch.setattr(suspension, "server_time", server_time)
+    monkeypatch.setattr(suspension, "propose_state", propose)
+    monkeypatch.setattr(suspension, "_still_alive", lambda _flow_run: None)
+    form = cast("Any", SimpleNamespace(asave=save))
+    with pytest.raises(Pause):
+        await suspension.ask(form, uuid4(), new_key(1, "bbbb333344445555", RUN), "Approve it", 3600)
+    assert asked[0].state_details.pause_timeout == there + timedelta(hours=1)

@@ -9,21 +9,18 @@ from simtandem.carriers.aeris.aeradmin.lifecycle import AERADMIN
 from simtandem.carriers.aeris.aeradmin.state_change import StateChangeCall
 from simtandem.carriers.aeris.iot_accelerator.carrier import Company, IotAccelerator
 from simtandem.carriers.aeris.iot_accelerator.logins import Credentials
+from simtandem.carriers.aeris.required_settings import missing_to_describe, require_set
 from simtandem.carriers.protocol import Journal
+from simtandem.carriers.sharing import Shared
 from simtandem.errors import InputError
 from simtandem.settings import PREFIX, Settings
 
-_WHERE = (
-    "Aeris does not publish the call that changes a state. Its documentation for customers has it: AerAdmin 5 REST API "
-    "Reference, section 6.7, Update Device State (AerPort, or Aeris's support)."
-)
 
-
-def open_aeradmin(settings: Settings, journal: Journal) -> AerAdmin:
+def open_aeradmin(settings: Settings, journal: Journal, shared: Shared) -> AerAdmin:
     """AerAdmin; nothing is called yet."""
     settings.require_private()
     key = settings.aeradmin_api_key
-    _require(settings, "aeradmin_account_id", "aeradmin_email", "aeradmin_api_key")
+    require_set(settings, "aeradmin_account_id", "aeradmin_email", "aeradmin_api_key")
     access = Access(
         base_url=settings.aeradmin_url,
         account_id=settings.aeradmin_account_id,
@@ -41,18 +38,19 @@ def open_aeradmin(settings: Settings, journal: Journal) -> AerAdmin:
         cannot_change=missing,
         words=_words(settings, "aeradmin_status_words", state_first=False),
         not_activated=settings.aeradmin_not_activated,
+        assigned_to_billed=settings.aeradmin_assigned_to_billed,
         shows_within_s=settings.aeradmin_shows_within_s,
         export=Path(settings.aeradmin_export).expanduser() if settings.aeradmin_export else None,
         export_iccid=settings.aeradmin_export_iccid,
     )
-    return AerAdmin(contract, journal)
+    return AerAdmin(contract, journal, transport=shared.instead, shared=shared)
 
 
-def open_iot_accelerator(settings: Settings, journal: Journal) -> IotAccelerator:
+def open_iot_accelerator(settings: Settings, journal: Journal, shared: Shared) -> IotAccelerator:
     """The IoT Accelerator; nothing is called yet."""
     settings.require_private()
     password = settings.iot_accelerator_password
-    _require(settings, "iot_accelerator_username", "iot_accelerator_password")
+    require_set(settings, "iot_accelerator_username", "iot_accelerator_password")
     credentials = Credentials(
         settings.iot_accelerator_url,
         settings.iot_accelerator_username,
@@ -66,39 +64,26 @@ def open_iot_accelerator(settings: Settings, journal: Journal) -> IotAccelerator
         bulk=settings.iot_accelerator_bulk,
         poll_s=settings.iot_accelerator_poll_s,
         shows_within_s=settings.iot_accelerator_shows_within_s,
+        lost_within_s=settings.iot_accelerator_lost_within_s,
     )
-    return IotAccelerator(company, journal)
-
-
-def require_access(settings: Settings) -> None:
-    """Raise `InputError` where something is missing that every call needs."""
-    settings.require_private()
-    if settings.carrier == "aeradmin":
-        _require(settings, "aeradmin_account_id", "aeradmin_email", "aeradmin_api_key")
-    else:
-        _require(settings, "iot_accelerator_username", "iot_accelerator_password")
-
-
-def _require(settings: Settings, *names: str) -> None:
-    missing = [f"{PREFIX}{name.upper()}" for name in names if not getattr(settings, name)]
-    if missing:
-        raise InputError(f"Not set: {', '.join(missing)}. Nothing was sent.\nSet them in the environment.")
+    return IotAccelerator(company, journal, transport=shared.instead, shared=shared)
 
 
 def _described(settings: Settings) -> tuple[Described | None, str]:
     """The call that changes a state; or None, and what is missing of it and where the operator finds it."""
-    needed = ("aeradmin_change_method", "aeradmin_change_path", "aeradmin_change_words")
-    if missing := [f"{PREFIX}{name.upper()}" for name in needed if not getattr(settings, name)]:
-        return None, (
-            f"aeradmin: no change can be sent, because it is not set how: {', '.join(missing)}.\n"
-            f"{_WHERE}\nNothing was sent. Plans and audits work without it."
-        )
+    if missing := missing_to_describe(settings):
+        return None, missing
     try:
         body = json.loads(settings.aeradmin_change_body) if settings.aeradmin_change_body else None
     except ValueError:
         raise InputError(f"{PREFIX}AERADMIN_CHANGE_BODY is not JSON. Nothing was sent.") from None
     call = StateChangeCall(settings.aeradmin_change_method.upper(), settings.aeradmin_change_path, body)
-    return Described(call, _words(settings, "aeradmin_change_words", state_first=True)), ""
+    return Described(call, words_for_states(settings)), ""
+
+
+def words_for_states(settings: Settings) -> dict[str, str]:
+    """AerAdmin's words for the states that a change can lead to, by state, as the settings have them."""
+    return _words(settings, "aeradmin_change_words", state_first=True)
 
 
 def _words(settings: Settings, name: str, *, state_first: bool) -> dict[str, str]:

@@ -2,7 +2,7 @@
 
 import asyncio
 import math
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
 from typing import Protocol, TypeVar
@@ -11,16 +11,28 @@ import polars as pl
 
 from schemas.tables import Inventory, empty
 from simtandem import progress
+from simtandem.carriers.host_slots import HostSlots, slots_file
 from simtandem.carriers.http_call import Kind, Reply
-from simtandem.carriers.protocol import Change, Fresh, StepResult, Stops, always_fresh, never_stops
+from simtandem.carriers.protocol import Change, Fresh, Listing, StepResult, Stops, always_fresh, never_stops
 from simtandem.carriers.rate_limit import CallBudget
+from simtandem.carriers.refused_tokens import Refusal, refused_by_name
+from simtandem.carriers.sharing import Shared
 from simtandem.domain.abilities import Ability, without
+from simtandem.domain.device_ids import told_apart
 from simtandem.domain.lifecycle import Lifecycle
 from simtandem.errors import AuthenticationFailed, CarrierRefused, CarrierUnavailable, Interrupted
 
 ATTEMPTS = 6
 _FIRST_DELAY_S, _LONGEST_DELAY_S = 0.25, 8.0
 _INVENTORY = empty(Inventory).schema
+
+
+TRY_AGAIN = " What was refused is not tried again; to try it once more, run `simtandem retry-token` first."
+
+
+def known_refused(refusal: Refusal, what: str) -> AuthenticationFailed:
+    """What is raised instead of a call where an earlier one was refused with the same login."""
+    return AuthenticationFailed(f"Aeris refused {what} at {refusal.when}: {refusal.said}. Nothing was sent.{TRY_AGAIN}")
 
 
 class Answered(Protocol):
@@ -35,7 +47,17 @@ class Answered(Protocol):
 A = TypeVar("A", bound=Answered)
 
 
-async def persist(ask: Callable[[int], Awaitable[A]]) -> A:
+def login_refused(reply: Reply) -> AuthenticationFailed:
+    """What is raised where a token that was just made, or the login, is refused with this reply."""
+    return AuthenticationFailed(
+        f"Aeris refuses the user name or the password: {reply.sentence}. Check SIMTANDEM_IOT_ACCELERATOR_USERNAME and "
+        f"SIMTANDEM_IOT_ACCELERATOR_PASSWORD, then run again.{TRY_AGAIN}"
+    )
+
+
+async def persist(
+    ask: Callable[[int], Awaitable[A]], refused: Callable[[Reply], AuthenticationFailed] = login_refused
+) -> A:
     """Ask, numbered from 1, until there is an answer that can be used, or a refusal, which is returned as well.
 
     Raises `AuthenticationFailed` where the key or the password is not accepted, and `CarrierUnavailable` in the end.
@@ -43,7 +65,7 @@ async def persist(ask: Callable[[int], Awaitable[A]]) -> A:
     answer = await ask(1)
     for attempt in range(2, ATTEMPTS + 1):
         if answer.reply.kind is Kind.UNAUTHORIZED:
-            raise AuthenticationFailed(f"Aeris: {answer.reply.sentence}. Nothing more was sent.")
+            raise refused(answer.reply)
         if answer.reply.kind in (Kind.OK, Kind.REFUSED):
             return answer
         await pause(attempt - 1)
@@ -59,9 +81,42 @@ async def pause(attempt: int) -> None:
 
 
 def devices(rows: Sequence[tuple[str, str, str | None]]) -> pl.DataFrame:
-    """An inventory of SIMs: their ids, their ICCIDs as they were asked for, and their statuses."""
+    """An inventory of SIMs: their ids, their ICCIDs, and their statuses."""
     return pl.DataFrame(
         [(sim, iccid, status, None, None) for sim, iccid, status in rows], schema=_INVENTORY, orient="row"
+    )
+
+
+def asked_ids(devices_asked: pl.DataFrame, lifecycle: Lifecycle) -> dict[str, dict[str, str]]:
+    """The ids of `schemas.tables.Devices` by their kind: each as it was handed on, and what the carrier calls it."""
+    by_kind: dict[str, dict[str, str]] = {}
+    for column in ("iccid", "sim_id"):
+        for ident in devices_asked[column].drop_nulls().unique(maintain_order=True):
+            kind, bare = told_apart(ident, lifecycle.ids)
+            by_kind.setdefault(kind, {})[ident] = bare
+    return by_kind
+
+
+def found(
+    rows: Mapping[str, tuple[str, str | None]],
+    refused: Mapping[str, str],
+    *,
+    pages: int | None = None,
+    assumed: Collection[str] = (),
+) -> Listing:
+    """What a carrier that reads by id alone has found: SIM's id and status, by the id that was asked for."""
+    inventory = devices([(sim, sim, status) for sim, status in dict.fromkeys(rows.values())])
+    named = {ident: sim for ident, (sim, _) in rows.items() if ident != sim}
+    told = {(kind, ident): why for ident, why in refused.items() for kind in ("sim_id", "iccid")}
+    return Listing(
+        inventory,
+        whole=False,
+        sims=None,
+        activated=None,
+        refused=told,
+        pages=pages,
+        assumed=assumed,
+        named=named,
     )
 
 
@@ -76,8 +131,11 @@ class PacedCarrier:
 
     lifecycle: Lifecycle
 
-    def __init__(self, home: Path, host: str) -> None:
-        self.budget = CallBudget(home / f"budget-{host.replace(':', '_')}.sqlite")
+    def __init__(self, home: Path, state_name: str, shared: Shared) -> None:
+        name = state_name.replace(":", "_")
+        slots = shared.slots or HostSlots(slots_file(home, name))
+        self.refused = refused_by_name(home, name)
+        self.budget = CallBudget(slots, urgent=shared.urgent)
         self.budget.on_pause = _say_pause
         self.budget.on_wait = _say_wait
         self._changes_halted = False
@@ -96,7 +154,12 @@ class PacedCarrier:
         """What is raised where this carrier can't do it; `Lifecycle.abilities` says so before."""
         return CarrierRefused(without(self.lifecycle.carrier, ability, "nothing was sent"), "not_here")
 
-    async def read_owners(self, sims: Sequence[str]) -> pl.DataFrame:  # noqa: ARG002 - the protocol's
+    async def read_owners(
+        self,
+        sims: Sequence[str],  # noqa: ARG002 - the protocol's, as the others
+        *,
+        by_id: bool = False,  # noqa: ARG002
+    ) -> pl.DataFrame:
         """Not here: see `Lifecycle.abilities`."""
         raise self.lacking(Ability.OWNERS)
 
@@ -122,9 +185,9 @@ class PacedCarrier:
             raise CarrierRefused(f"{self.lifecycle.carrier} has no endpoints. Nothing was sent.", "not_here")
         return []
 
-    async def put_back_endpoints(self, changes: Sequence[Change]) -> list[StepResult]:
+    async def put_back_endpoints(self, changes: Sequence[Change], *, fresh: Fresh = always_fresh) -> list[StepResult]:
         """As `change_endpoints`."""
-        return await self.change_endpoints(changes)
+        return await self.change_endpoints(changes, fresh=fresh)
 
     def waiting_s(self) -> float:
         """See `Carrier.waiting_s`."""
@@ -134,9 +197,17 @@ class PacedCarrier:
         """See `Carrier.halt_changes`."""
         self._changes_halted = True
 
+    def allow_changes(self) -> None:
+        """See `Carrier.allow_changes`."""
+        self._changes_halted = False
+
     def halt(self) -> None:
         """See `Carrier.halt`."""
         self.budget.halt()
+
+    def hold(self) -> None:
+        """See `Carrier.hold`."""
+        self.budget.hold()
 
     def resume(self) -> None:
         """See `Carrier.resume`."""

@@ -10,8 +10,8 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-from simtandem.carriers.emnify.refused_tokens import LOCKED_S, Refusal, RefusedTokens
 from simtandem.carriers.emnify.response_mapping import Kind, Reply
+from simtandem.carriers.refused_tokens import LOCKED_S, Refusal, RefusedTokens
 from simtandem.errors import AuthenticationFailed, CarrierUnavailable, Interrupted
 from simtandem.host.file_lock import lock_file, taken
 
@@ -87,7 +87,7 @@ def unreachable(reply: Reply) -> CarrierUnavailable:
 
 
 def _known(refusal: Refusal) -> str:
-    at = f"{datetime.fromtimestamp(refusal.at, UTC):%Y-%m-%d %H:%M} UTC"
+    at = refusal.when
     if refusal.until is not None:
         until = f"{datetime.fromtimestamp(refusal.until, UTC):%H:%M:%S} UTC"
         return f"The carrier locked the account at {at} ({refusal.said}). Nothing was sent. Run again after {until}."

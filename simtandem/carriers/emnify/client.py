@@ -3,9 +3,8 @@
 import asyncio
 import logging
 import math
-import time
 from collections.abc import Awaitable, Callable, Coroutine, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from functools import partial
 from http.cookiejar import CookieJar, DefaultCookiePolicy
@@ -18,20 +17,42 @@ import polars as pl
 
 from schemas.accounts import DEFAULT, AccountKey
 from schemas.hosts import host_of
+from schemas.sim_actions import SimAction
 from simtandem import __version__, progress
+from simtandem.carriers.connections import Connections
+from simtandem.carriers.emnify.endpoint_actions import EndpointActions
 from simtandem.carriers.emnify.endpoint_writer import EndpointWriter
 from simtandem.carriers.emnify.events import read_events
 from simtandem.carriers.emnify.fleet_listing import list_fleet
+from simtandem.carriers.emnify.fleet_selection import FleetSelection
 from simtandem.carriers.emnify.lifecycle import EMNIFY
 from simtandem.carriers.emnify.reader import Reader
-from simtandem.carriers.emnify.refused_tokens import refused_tokens
+from simtandem.carriers.emnify.sim_batches import look_at_batch, register
 from simtandem.carriers.emnify.sim_writer import change_sim
 from simtandem.carriers.emnify.transport import Limits, Transport
-from simtandem.carriers.protocol import Change, Fresh, Journal, Listing, StepResult, Stops, always_fresh, never_stops
+from simtandem.carriers.host_slots import HostSlots, slots_file
+from simtandem.carriers.http_call import trusted
+from simtandem.carriers.protocol import (
+    Change,
+    Fresh,
+    Journal,
+    Listing,
+    Selected,
+    StepResult,
+    Stops,
+    always_fresh,
+    never_stops,
+)
 from simtandem.carriers.rate_limit import CallBudget, Window
+from simtandem.carriers.refused_tokens import refused_tokens
 from simtandem.carriers.response_body import ACCEPT_ENCODING
+from simtandem.carriers.sharing import ALONE, Shared, turn_of_host
+from simtandem.carriers.sim_actions import ActionStep
 from simtandem.domain.lifecycle import Lifecycle
+from simtandem.domain.sim_actions import Batch
+from simtandem.host import clock
 from simtandem.host.other_homes import OtherHomes, shared_folder
+from simtandem.selection.selection import Selection
 
 log = logging.getLogger(__name__)
 
@@ -65,7 +86,7 @@ class Wire:
     """
 
     transport: httpx.AsyncBaseTransport | None = None
-    clock: Callable[[], float] = time.monotonic
+    clock: Callable[[], float] = clock.steady
     sleep: Callable[[float], Awaitable[None]] = asyncio.sleep
     notes: Path | None = None
 
@@ -93,18 +114,21 @@ class Emnify:
 
     name = "emnify"
 
-    def __init__(self, account: Account, journal: Journal, wire: Wire = Wire()) -> None:
+    def __init__(self, account: Account, journal: Journal, wire: Wire = Wire(), shared: Shared = ALONE) -> None:
         self.lifecycle: Lifecycle = EMNIFY
-        budget = account.home / f"budget-{account.key.file_name}.sqlite"
-        self.budget = CallBudget(budget, clock=wire.clock, sleep=wire.sleep)
+        slots = shared.slots or HostSlots(slots_file(account.home, account.key.file_name), clock=wire.clock)
+        self.budget = CallBudget(slots, clock=wire.clock, sleep=wire.sleep, urgent=shared.urgent)
         self.budget.on_pause = _say_pause
         self.budget.on_wait = _say_wait
         host = host_of(account.base_url)
-        homes = OtherHomes(account.home, host, account.window_s, wire.notes or shared_folder())
+        home = Path("/", shared.place) if shared.place else account.home
+        homes = OtherHomes(home, host, account.window_s, wire.notes or shared_folder())
         self.budget.on_use = partial(_say_other_homes, homes, host)
-        self._http = httpx.AsyncClient(
+        self._http = Connections(
+            keep=account.sim_concurrency + 8,
             base_url=account.base_url,
             transport=wire.transport,
+            verify=trusted(account.base_url),
             follow_redirects=False,  # the server must not choose who gets the token next
             headers={
                 "User-Agent": f"simtandem/{__version__}",
@@ -112,7 +136,6 @@ class Emnify:
                 "Accept-Encoding": ACCEPT_ENCODING,
             },
             cookies=CookieJar(DefaultCookiePolicy(allowed_domains=[])),  # what is set there would be sent, and grow
-            limits=httpx.Limits(max_connections=None, max_keepalive_connections=account.sim_concurrency + 8),
         )
         limits = Limits(
             Window("calls", account.calls, account.window_s),
@@ -120,22 +143,29 @@ class Emnify:
         )
         refused = refused_tokens(account.home, account.key)
         self._transport = Transport(self._http, self.budget, journal, limits, account.token, refused, sleep=wire.sleep)
-        self._reader = Reader(self._transport, account.sim_concurrency)
-        self._endpoints = EndpointWriter(
-            self._transport, self._reader, account.home / f"endpoint-writes-{account.key.file_name}.lock"
-        )
+        self._reader = Reader(self._transport, account.sim_concurrency, clock=wire.clock)
+        lock = account.home / f"endpoint-writes-{account.key.file_name}.lock"
+        turn = turn_of_host(lock, shared.endpoint_turn)
+        self._endpoints = EndpointWriter(self._transport, self._reader, turn)
+        self._actions = EndpointActions(self._transport, turn)
 
     async def find(self, devices: pl.DataFrame) -> Listing:
         """See `Carrier.find`."""
         return await self._reader.find(devices)
 
-    async def read(self, pairs: pl.DataFrame) -> pl.DataFrame:
+    async def read(self, pairs: pl.DataFrame, *, by_id: bool = False) -> pl.DataFrame:
         """See `Carrier.read`."""
-        return await self._reader.read(pairs)
+        return await self._reader.read(pairs, by_id=by_id)
 
     def list_fleet(self) -> Coroutine[Any, Any, Listing]:
         """See `Carrier.list_fleet`."""
         return list_fleet(self._transport, self._reader.read)
+
+    async def select(self, selection: Selection) -> Selected:
+        """See `simtandem.carriers.protocol.SelectingCarrier.select`."""
+        selected = await FleetSelection(self._transport, selection).select()
+        self._reader.note_pages(selected.listing.pages)
+        return replace(selected, listing=replace(selected.listing, refused=self._reader.unknown_statuses()))
 
     async def events(
         self, since: datetime, until: datetime, types: Sequence[int], iccids: Sequence[str] = ()
@@ -143,9 +173,9 @@ class Emnify:
         """See `Carrier.events`."""
         return await read_events(self._transport, since, until, types, iccids)
 
-    async def read_owners(self, sims: Sequence[str]) -> pl.DataFrame:
+    async def read_owners(self, sims: Sequence[str], *, by_id: bool = False) -> pl.DataFrame:
         """See `Carrier.read_owners`."""
-        return await self._reader.read_owners(sims)
+        return await self._reader.read_owners(sims, by_id=by_id)
 
     async def count_fleet(self) -> tuple[int, int]:
         """See `Carrier.count_fleet`."""
@@ -161,9 +191,19 @@ class Emnify:
         """See `Carrier.change_endpoints`."""
         return await self._endpoints.change(changes, purpose="change", stops=stops, fresh=fresh)
 
-    async def put_back_endpoints(self, changes: Sequence[Change]) -> list[StepResult]:
+    async def put_back_endpoints(self, changes: Sequence[Change], *, fresh: Fresh = always_fresh) -> list[StepResult]:
         """See `Carrier.put_back_endpoints`."""
-        return await self._endpoints.change(changes, purpose="put_back", stops=never_stops)
+        return await self._endpoints.change(changes, purpose="put_back", stops=never_stops, fresh=fresh)
+
+    async def act(self, step: ActionStep, *, fresh: Fresh = always_fresh) -> StepResult:
+        """See `simtandem.carriers.sim_actions.ActingCarrier.act`."""
+        if step.action is SimAction.REGISTER_BATCH:
+            return await register(self._transport, step, fresh)
+        return await self._actions.act(step, fresh)
+
+    async def look_at_batch(self, bic: str) -> Batch:
+        """See `simtandem.carriers.sim_actions.ActingCarrier.look_at_batch`."""
+        return await look_at_batch(self._transport, bic)
 
     def waiting_s(self) -> float:
         """See `Carrier.waiting_s`."""
@@ -173,9 +213,17 @@ class Emnify:
         """See `Carrier.halt_changes`."""
         self._transport.halt_changes()
 
+    def allow_changes(self) -> None:
+        """See `Carrier.allow_changes`."""
+        self._transport.allow_changes()
+
     def halt(self) -> None:
         """See `Carrier.halt`."""
         self.budget.halt()
+
+    def hold(self) -> None:
+        """See `Carrier.hold`."""
+        self.budget.hold()
 
     def resume(self) -> None:
         """See `Carrier.resume`."""

@@ -10,13 +10,11 @@ import asyncio
 import json
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
-
-from filelock import AsyncFileLock
 
 from schemas.statuses import EndpointStatus, Outcome
 from simtandem.carriers.emnify.lifecycle import ENDPOINT_STATUS_IDS
 from simtandem.carriers.emnify.paging import ENDPOINTS
+from simtandem.carriers.emnify.paths import BULK
 from simtandem.carriers.emnify.reader import Reader
 from simtandem.carriers.emnify.response_mapping import Kind, Reply
 from simtandem.carriers.emnify.sim_writer import DISPUTED, moved_elsewhere
@@ -26,14 +24,15 @@ from simtandem.carriers.protocol import (
     Change,
     Fresh,
     Outdated,
+    PartlyChanged,
     StepResult,
     Stops,
     always_fresh,
     never_stops,
 )
-from simtandem.errors import CarrierRefused, CarrierUnavailable, Interrupted
+from simtandem.carriers.sharing import Turn
+from simtandem.errors import AuthenticationFailed, CarrierRefused, CarrierUnavailable, Interrupted
 
-BULK = "/api/v2/endpoint/multi"
 MOST_AT_ONCE = 2000
 
 _WORTH_PROBING = 40  # rows; fewer are narrowed down with as few calls
@@ -47,7 +46,9 @@ _NO_RIGHT_TO_IT = 403
 class _Work:
     """One change of many endpoints: how it goes so far. `disputed` rows are read before their refusal is believed.
 
-    `found` rows were where they should be after a call that was refused: that call's doing, or someone else's.
+    `found` rows were where they should be after a call that was refused: that call's doing, or someone else's. `tried`
+    are rows of which a call was begun, `last` those of the latest, and `doubtful` those of a call that may have been
+    carried out.
     """
 
     purpose: str
@@ -59,6 +60,20 @@ class _Work:
     results: dict[int, StepResult] = field(default_factory=dict)
     disputed: dict[int, Change] = field(default_factory=dict)
     found: set[int] = field(default_factory=set)
+    tried: set[int] = field(default_factory=set)
+    last: set[int] = field(default_factory=set)
+    doubtful: set[int] = field(default_factory=set)
+
+    @property
+    def unclear(self) -> set[int]:
+        """Rows of which nobody knows what became of them."""
+        return self.doubtful - self.results.keys()
+
+    def told_by(self, error: Exception) -> bool:
+        """Whether this error says all there is to say: no call had an answer, or it is about a call for all rows."""
+        if not self.unclear:
+            return not self.results or len(self.last) == self.total
+        return len(self.unclear) == self.total and isinstance(error, CarrierUnavailable) and error.maybe_processed
 
     def end(self, results: Iterable[StepResult]) -> None:
         """Rows have ended."""
@@ -81,18 +96,18 @@ class _Work:
 
 @dataclass(slots=True)
 class EndpointWriter:
-    """Changes endpoints, one call at a time: within this process and, by a lock file, on this host.
+    """Changes endpoints, one call at a time: within this process, and by `turn` among all that share the account.
 
     `rejects_whole`: a refused bulk call was seen to have left out good rows, so it changes nothing at all.
     """
 
     transport: Transport
     reader: Reader
-    lock_file: Path
+    turn: Turn
     rejects_whole: bool = False
     bulk_allowed: bool = True
     _bulk_worked: bool = False
-    _turn: asyncio.Lock = field(default_factory=asyncio.Lock)
+    _one: asyncio.Lock = field(default_factory=asyncio.Lock)
     _answered: bool = False
 
     async def change(
@@ -105,12 +120,11 @@ class EndpointWriter:
     ) -> list[StepResult]:
         """Change them; one result each, in order, of all or of those tried before `stops` said that it is enough.
 
-        Raises `CarrierUnavailable` if nothing can be learnt any more. Once a call was answered, an outage and a stop
-        are both raised as `CarrierUnavailable` with `maybe_processed`. Raises `Outdated` instead of a call that is not
-        `fresh` any more.
+        Raises `CarrierUnavailable` if nothing can be learnt any more, and `Outdated` instead of a call that is not
+        `fresh` any more. What ends it after a call for some of them is raised as `PartlyChanged`, which knows of each.
         """
         work = _Work(purpose, stops, len(changes), fresh)
-        async with self._turn, AsyncFileLock(self.lock_file):
+        async with self._one, self.turn(lambda: self.transport.stopped(purpose)):
             self._answered = False
             try:
                 for start in range(0, len(changes), MOST_AT_ONCE):
@@ -119,11 +133,10 @@ class EndpointWriter:
                 self._leave_to_others(work)
             except Outdated as late:
                 raise Outdated(sent=self._answered) from late
-            except (CarrierUnavailable, Interrupted) as error:
-                if not self._answered or (isinstance(error, CarrierUnavailable) and error.maybe_processed):
+            except Exception as error:
+                if work.told_by(error):
                     raise
-                message = f"{len(changes)} endpoints: some may be changed already, the others are not. {error}"
-                raise CarrierUnavailable(message, maybe_processed=True) from error
+                raise PartlyChanged([*work.results.values()], work.unclear, work.tried, error) from error
         return [work.results[change.row] for change in changes if change.row in work.results]
 
     async def _send(self, changes: Sequence[Change], work: _Work, attempt: int = 1, *, read: bool = False) -> None:
@@ -140,12 +153,11 @@ class EndpointWriter:
         if reply.kind is Kind.OK:
             self.rejects_whole |= read  # these were good, and the refused call had not changed them
             self._bulk_worked |= len(changes) > 1
-            work.end(StepResult(change.row, Outcome.APPLIED, attempt, reply.status) for change in changes)
         elif reply.kind is Kind.UNANSWERED:
             await self._after_silence(changes, work, attempt, reply)
         elif len(changes) == 1:
             self._refuse(changes[0], work, attempt, reply)
-        elif reply.kind is Kind.FORBIDDEN and (not _of_rows(reply) or len(changes) < _WORTH_HALVING):
+        elif _forbidden(reply, len(changes)):
             await self._without_bulk(changes, work)
         elif read or self.rejects_whole:
             await self._split(changes, work)
@@ -246,8 +258,28 @@ class EndpointWriter:
             work.end([StepResult(row, Outcome.UNCHANGED, found.attempts, found.http_status)])
 
     async def _call(self, changes: Sequence[Change], work: _Work, attempt: int) -> Reply:
-        reply = await self.transport.send(_call(changes, work, attempt))
+        rows = work.last = {change.row for change in changes}
+        try:
+            reply = await self.transport.send(_call(changes, work, attempt))
+        except (CarrierUnavailable, Interrupted, Outdated) as error:
+            work.tried |= rows if isinstance(error, CarrierUnavailable) else set()
+            raise
+        except AuthenticationFailed as error:
+            if error.status is not None:
+                told = (Outcome.REFUSED, error.attempts, error.status, str(error))
+                work.end(StepResult(row, *told) for row in rows - work.doubtful)
+            raise
+        except BaseException:  # it may be on its way, and nobody will learn what became of it
+            work.doubtful |= rows
+            raise
         self._answered = True
+        work.tried |= rows
+        if reply.kind is Kind.OK:
+            work.end(StepResult(row, Outcome.APPLIED, attempt, reply.status) for row in rows)
+        elif reply.kind is Kind.UNANSWERED or not (
+            len(rows) == 1 or _forbidden(reply, len(rows)) or self.rejects_whole
+        ):
+            work.doubtful |= rows
         return reply
 
     async def _statuses(self, changes: Sequence[Change]) -> dict[str, str | None]:
@@ -278,11 +310,19 @@ class EndpointWriter:
             elif now != change.before:
                 moved = moved_elsewhere("endpoint", now, there=change.ident in statuses)
                 work.end([StepResult(change.row, elsewhere, attempt, reply.status, moved, now)])
-        return work.left(changes)
+        left = work.left(changes)
+        if reply.kind.refused and attempt == 1:
+            work.doubtful.difference_update(change.row for change in left)
+        return left
 
 
 _ENOUGH, _FEW = 10, 5
 """So many rows tried, and at most a fifth of them refused: the others are worth their calls."""
+
+
+def _forbidden(reply: Reply, rows: int) -> bool:
+    """Whether the call as such is forbidden, and so has changed nothing; of a few rows that is taken to be so."""
+    return reply.kind is Kind.FORBIDDEN and (not _of_rows(reply) or rows < _WORTH_HALVING)
 
 
 def _of_rows(reply: Reply) -> bool:

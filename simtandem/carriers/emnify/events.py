@@ -13,7 +13,7 @@ import polars as pl
 
 from schemas.event_types import EventSource, type_of
 from schemas.tables import Events, empty
-from simtandem.carriers.emnify.item_mapping import Item, number, part, words
+from simtandem.carriers.emnify.item_mapping import Item, moment, number, part, words
 from simtandem.carriers.emnify.paging import Route, read_page, read_page_filtered, read_rest
 from simtandem.carriers.emnify.transport import Transport
 
@@ -33,7 +33,7 @@ def from_event(item: Item) -> tuple[object, ...]:
     name = " ".join(words(kind.get("description"), _LONGEST_NAME).split())
     return (
         words(item.get("id"), _LONGEST_ID) or None,
-        _moment(item.get("timestamp")),
+        moment(item.get("timestamp")),
         -1 if kind_id is None else kind_id,
         name or type_of(-1 if kind_id is None else kind_id).name,
         source if source in _SOURCES else None,
@@ -57,13 +57,13 @@ async def read_events(
     transport: Transport, since: datetime, until: datetime, types: Sequence[int], iccids: Sequence[str] = ()
 ) -> pl.DataFrame:
     """See `simtandem.carriers.protocol.Carrier.events`."""
-    window = f"from:{_text(since)},until:{_text(until, up=True)}"
+    asked = window(since, until)
     parts = [table([])]
     for some in _sixes([str(kind) for kind in sorted(types)]) or [()]:
-        q = window + (f",type:{'|'.join(some)}" if some else "")
+        q = asked + (f",type:{'|'.join(some)}" if some else "")
         first = await read_page_filtered(transport, EVENTS, q)
         if first is None:  # then without the types: what is not asked for is left out below
-            q = window
+            q = asked
             first = await read_page(transport, EVENTS, 1, q=q)
         route = replace(EVENTS, q=q)
         by_sim = None
@@ -90,6 +90,11 @@ def _sixes(values: Sequence[str]) -> list[Sequence[str]]:
     return [values[start : start + AT_ONCE] for start in range(0, len(values), AT_ONCE)]
 
 
+def window(since: datetime, until: datetime) -> str:
+    """The filter of a window of the log."""
+    return f"from:{_text(since)},until:{_text(until, up=True)}"
+
+
 def _text(moment: datetime, *, up: bool = False) -> str:
     """As the filter takes it: UTC, whole seconds, rounded so that the window never shrinks."""
     whole = moment.astimezone(UTC)
@@ -101,14 +106,6 @@ def _text(moment: datetime, *, up: bool = False) -> str:
 def _ident(value: object) -> str | None:
     text = words(value, _LONGEST_ID)
     return text if text.isascii() and text.isdigit() else None
-
-
-def _moment(value: object) -> datetime | None:
-    try:
-        moment = datetime.fromisoformat(words(value, _LONGEST_ID))
-        return moment.astimezone(UTC) if moment.tzinfo else moment.replace(tzinfo=UTC)
-    except (ValueError, OverflowError):
-        return None
 
 
 def _user(user: Item) -> str | None:

@@ -6,6 +6,7 @@ is another matter: `unusable_id`.
 """
 
 from collections.abc import Iterable, Iterator, Mapping
+from datetime import UTC, datetime
 from typing import Any
 
 import polars as pl
@@ -29,7 +30,7 @@ OWNER_NAMES = {
 
 _SCHEMA = empty(Inventory).schema
 _EXACT = 2**53  # up to here a double is the number that was meant
-_LONGEST_NUMBER, _LONGEST_WORD, _LONGEST_ICCID = 16, 40, 20
+_LONGEST_NUMBER, _LONGEST_WORD, _LONGEST_ICCID, _LONGEST_MOMENT = 16, 40, 20, 64
 _SIM_STATUSES: Mapping[int | str | None, SimStatus] = {
     told: status for status, number in SIM_STATUS_IDS.items() for told in (number, status.value.casefold())
 }
@@ -129,6 +130,15 @@ def words(value: object, longest: int = 2000) -> str:
     if isinstance(value, str):
         return redacted(value[: 4 * longest])[:longest]
     return str(value) if isinstance(value, int | float) and not isinstance(value, bool) else ""
+
+
+def moment(value: object) -> datetime | None:
+    """A date with its time, UTC where no offset is said; None for anything else."""
+    try:
+        read = datetime.fromisoformat(words(value, _LONGEST_MOMENT))
+        return read.astimezone(UTC) if read.tzinfo else read.replace(tzinfo=UTC)
+    except (ValueError, OverflowError):
+        return None
 
 
 def _ident(value: object) -> str | None:

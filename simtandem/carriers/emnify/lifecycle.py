@@ -10,10 +10,14 @@ A SIM is charged while it is Activated, with any endpoint.
 from collections.abc import Mapping
 from typing import Final
 
+from schemas.event_types import ASSIGNED, RELEASED, STATUS_AFTER
+from schemas.sim_actions import SimAction
 from schemas.statuses import EndpointStatus, SimStatus, Target
 from simtandem.domain.abilities import Ability
 from simtandem.domain.device_ids import DIGITS, IdKind
+from simtandem.domain.event_moves import EventMoves
 from simtandem.domain.lifecycle import Goal, Lifecycle, Status
+from simtandem.domain.sim_actions import ActionRule
 
 SIM_STATUS_IDS: Final[Mapping[SimStatus, int]] = {
     SimStatus.ISSUED: 0,
@@ -58,14 +62,64 @@ _UNWISHED: Final[Mapping[str, str]] = {
         "is an endpoint status; use activated or suspended, which set the endpoint as well",
     ),
 }
+_TESTED = (
+    "the SIM is in Factory Test, and changing its endpoint can make the carrier activate it, which charges it and "
+    "can't be undone; leave it until its test is over, or activate it first"
+)
+_GONE: Final[Mapping[str, str]] = {SimStatus.DELETED: "the SIM is Deleted, which is final; take the row out"}
+_GONE_ENDPOINT: Final[Mapping[str, str]] = {
+    EndpointStatus.DELETED: "the endpoint is Deleted, which is final; take the row out"
+}
+_ACTIONS: Final = (
+    ActionRule(
+        action=SimAction.ASSIGN,
+        words=("assigned",),
+        sims={**_GONE, SimStatus.FACTORY_TEST: _TESTED},
+        endpoints=_GONE_ENDPOINT,
+        undone_by=SimAction.RELEASE,
+    ),
+    ActionRule(
+        action=SimAction.RELEASE,
+        words=("released", "unassign"),
+        sims={**_GONE, SimStatus.FACTORY_TEST: _TESTED},
+        undone_by=SimAction.ASSIGN,
+    ),
+    ActionRule(
+        action=SimAction.RESET_CONNECTIVITY,
+        words=("reset",),
+        sims={
+            **_GONE,
+            SimStatus.FACTORY_TEST: "the SIM is in Factory Test, and a reset makes the carrier activate it, "
+            "which charges it and can't be undone",
+            SimStatus.ISSUED: "the SIM is Issued, so its device can't attach; activate it first",
+            SimStatus.SUSPENDED: "the SIM is Suspended, so its device can't attach; activate it first",
+        },
+        endpoints={
+            **_GONE_ENDPOINT,
+            EndpointStatus.DISABLED: "the endpoint is Disabled, so its device can't attach; activate the pair first",
+        },
+        no_undo="a connectivity reset leaves nothing to take back",
+    ),
+    ActionRule(
+        action=SimAction.REGISTER_BATCH,
+        words=("register",),
+        statuses={
+            "issued": SimStatus.ISSUED,
+            "activated": SimStatus.ACTIVATED,
+            "factorytest": SimStatus.FACTORY_TEST,
+        },
+        no_undo="a registered batch stays in the workspace",
+    ),
+)
+"""What can be done besides a status. Deleting is left out on purpose: nothing brings a SIM back."""
 
 EMNIFY: Final = Lifecycle(
     carrier="emnify",
     sims=(
-        Status(name=SimStatus.ISSUED),
+        Status(name=SimStatus.ISSUED, words=("0",)),
         Status(name=SimStatus.ACTIVATED, charged=True, on=True),
         Status(name=SimStatus.SUSPENDED),
-        Status(name=SimStatus.DELETED, final=True),
+        Status(name=SimStatus.DELETED, final=True, words=("delete", "3")),
         Status(
             name=SimStatus.FACTORY_TEST,
             on=True,
@@ -84,9 +138,9 @@ EMNIFY: Final = Lifecycle(
         }
     ),
     endpoints=(
-        Status(name=EndpointStatus.ENABLED, on=True, verb="enable"),
-        Status(name=EndpointStatus.DISABLED, verb="disable"),
-        Status(name=EndpointStatus.DELETED, final=True),
+        Status(name=EndpointStatus.ENABLED, on=True, words=("enable", "0"), verb="enable"),
+        Status(name=EndpointStatus.DISABLED, words=("disable", "1"), verb="disable"),
+        Status(name=EndpointStatus.DELETED, final=True, words=("delete", "2")),
     ),
     endpoint_moves=frozenset(
         {
@@ -126,6 +180,10 @@ EMNIFY: Final = Lifecycle(
         IdKind(name="endpoint_id", pattern=DIGITS),
         IdKind(name="iccid", pattern="89[0-9]{17,18}", kept=19, check_digit=True),
     ),
-    abilities=frozenset({Ability.LIST_FLEET, Ability.COUNT_FLEET, Ability.EVENTS, Ability.OWNERS}),
+    actions=_ACTIONS,
+    abilities=frozenset(
+        {Ability.LIST_FLEET, Ability.COUNT_FLEET, Ability.EVENTS, Ability.NETWORK_EVENTS, Ability.OWNERS}
+    ),
+    events=EventMoves(statuses=STATUS_AFTER, released=RELEASED, assigned=ASSIGNED),
 )
 """The legal moves at emnify."""

@@ -32,10 +32,12 @@ _FITTING = {
 }
 
 
-async def read_owners(transport: Transport, sims: Sequence[str], at_once: asyncio.Semaphore) -> pl.DataFrame:
+async def read_owners(
+    transport: Transport, sims: Sequence[str], at_once: asyncio.Semaphore, *, by_id: bool = False
+) -> pl.DataFrame:
     """See `simtandem.carriers.protocol.Carrier.read_owners`."""
     found = owners_table([])
-    if len(sims) > 1:
+    if len(sims) > 1 and not by_id:
         first = await read_page(transport, _LISTED, 1)
         found = first.rows
         if len(set(sims).difference(found["sim_id"])) > (first.pages or 1) - 1:

@@ -17,7 +17,9 @@ from typing import Any, Literal
 import httpx
 import polars as pl
 
+from schemas.tables import Inventory, empty
 from simtandem.carriers.concurrency import together
+from simtandem.carriers.emnify import paths
 from simtandem.carriers.emnify.item_mapping import Item, from_endpoint, from_sim, table, unknown_statuses, unusable_id
 from simtandem.carriers.emnify.response_mapping import Kind
 from simtandem.carriers.emnify.transport import Transport
@@ -29,7 +31,8 @@ _READINGS = 4
 _REFUSED_QUERY, _INVALID_FILTER, _INVALID_SORT = (400, 422), 1301, 1302
 _LONGEST_NUMBER = 12
 _MOST_NOTED = 100_000
-_PAGES_AT_ONCE, _PAGES_IN_A_ROW = 8, 32
+PAGES_AT_ONCE, _PAGES_IN_A_ROW = 8, 32
+_OF_INVENTORY = len(empty(Inventory).columns)
 _MOST_ITEMS, _MOST_PAGES = 4_000_000, 20_000
 """Beyond any fleet: a listing that continues after that has no end."""
 
@@ -50,8 +53,8 @@ class Route:
     q: str = ""
 
 
-SIMS = Route("/api/v1/sim", 2500, "sim_id", from_sim, "list_sims")
-ENDPOINTS = Route("/api/v1/endpoint", 1000, "endpoint_id", from_endpoint, "list_endpoints")
+SIMS = Route(paths.SIM, 2500, "sim_id", from_sim, "list_sims")
+ENDPOINTS = Route(paths.ENDPOINT, 1000, "endpoint_id", from_endpoint, "list_endpoints")
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,7 +101,7 @@ async def read_page(transport: Transport, route: Route, number: int, q: str = ""
     items = [(item, route.row(item)) for item in reply.data if isinstance(item, dict)]
     if route.key != "event_id":
         _refuse_unusable_ids(route.path, reply.status, [item for item, _ in items])
-        note_statuses(transport, route, [item for item, row in items if None in row])
+        note_statuses(transport, route, [item for item, row in items if None in row[:_OF_INVENTORY]])
     rows = route.table(row for _, row in items)
     rows = rows.filter(pl.col(route.key).is_not_null())
     return Page(rows, total, pages) if _plausible(rows.height, total, pages) else Page(rows, None, None)
@@ -190,7 +193,7 @@ async def read_rest(
 
 async def _by_headers(transport: Transport, route: Route, first: Page) -> list[Page]:
     """All pages, those after the first side by side. Listings that grow meanwhile are followed to their new end."""
-    at_once = asyncio.Semaphore(_PAGES_AT_ONCE)
+    at_once = asyncio.Semaphore(PAGES_AT_ONCE)
     pages, end = [first], first.pages or 1
     ids = set(first.rows[route.key])
     while len(pages) < end:

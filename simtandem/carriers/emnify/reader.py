@@ -8,7 +8,8 @@ where that costs less than the listing did.
 
 import asyncio
 import logging
-from collections.abc import Mapping, Sequence
+import math
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 import polars as pl
@@ -21,6 +22,7 @@ from simtandem.carriers.emnify.lifecycle import SIM_STATUS_IDS
 from simtandem.carriers.emnify.owners import owners_of, read_owners
 from simtandem.carriers.emnify.paging import (
     ENDPOINTS,
+    PAGES_AT_ONCE,
     SIMS,
     Page,
     Route,
@@ -33,6 +35,7 @@ from simtandem.carriers.emnify.paging import (
 from simtandem.carriers.emnify.transport import Transport
 from simtandem.carriers.protocol import Listing
 from simtandem.errors import CarrierRefused
+from simtandem.host import clock as clocks
 
 log = logging.getLogger(__name__)
 
@@ -51,12 +54,17 @@ class SimNow:
 
 
 class Reader:
-    """Reads devices. Remembers how many endpoints the fleet had, to choose well the next time."""
+    """Reads devices. Remembers how many endpoints the fleet had, to choose well the next time.
 
-    def __init__(self, transport: Transport, at_once: int) -> None:
+    `clock` is monotonic, in seconds.
+    """
+
+    def __init__(self, transport: Transport, at_once: int, *, clock: Callable[[], float] = clocks.steady) -> None:
+        self._clock = clock
         self._transport = transport
         self._at_once = asyncio.Semaphore(at_once)
         self._endpoint_pages: int | None = None
+        self._pages_s: float | None = None
         self._all_sims: pl.DataFrame | None = None  # where a filter by ICCID is not honoured
         self._one_listing = asyncio.Lock()
         self._refused: dict[tuple[str, str], str] = {}
@@ -66,6 +74,7 @@ class Reader:
         """Read the devices asked for. See `simtandem.carriers.protocol.Carrier.find`."""
         if _cost_by_id(devices) <= 2:
             return self._listing(await self._by_id(devices))
+        begun = self._clock()
         first = await self._first_endpoints()
         left = _open(devices, first.rows)
         if _cost_by_id(left) < (first.pages or 1) - 1:
@@ -73,6 +82,7 @@ class Reader:
         endpoints = await read_rest(
             self._transport, ENDPOINTS, first, lambda rows: _cost_by_id(_open(devices, rows).filter(_NAMES_ENDPOINT))
         )
+        self._pages_s = self._clock() - begun
         inventory, whole = await self._add_sims(_open(devices, endpoints.rows).filter(_NAMES_SIM), endpoints.rows)
         left = _open(devices, inventory)
         if _cost_by_id(left) >= (first.pages or 1):
@@ -90,11 +100,17 @@ class Reader:
             whole=whole,
             sims=sims,
             activated=activated,
-            refused={**self._unknown_statuses(), **self._refused},
+            refused={**self.unknown_statuses(), **self._refused},
             pages=self._endpoint_pages,
+            pages_s=self._pages_s,
         )
 
-    def _unknown_statuses(self) -> dict[tuple[str, str], str]:
+    def note_pages(self, pages: int | None) -> None:
+        """So many pages the endpoint listing had when it was read just now."""
+        self._endpoint_pages = pages
+
+    def unknown_statuses(self) -> dict[tuple[str, str], str]:
+        """What to say of the halves that were listed in a status that is not known, by the kind of id and the id."""
         return {
             (kind, ident): f"the carrier shows {kind.removesuffix('_id')} {ident} in a status that simtandem does not "
             f"know: {shown}"
@@ -124,14 +140,15 @@ class Reader:
         """SIM rows, and the endpoints they name, read by id."""
         return _join(await self._read_endpoints_by_id(sims["endpoint_id"].drop_nulls().to_list()), sims)
 
-    async def read(self, pairs: pl.DataFrame) -> pl.DataFrame:
+    async def read(self, pairs: pl.DataFrame, *, by_id: bool = False) -> pl.DataFrame:
         """Read known pairs afresh. See `simtandem.carriers.protocol.Carrier.read`.
 
         A SIM that has left its endpoint, or whose endpoint is gone, is read individually, with the endpoint it has now.
         """
-        endpoints = await self._read_endpoints(pairs["endpoint_id"].drop_nulls().to_list())
+        read = self._read_endpoints_by_id if by_id else self._read_endpoints
+        endpoints = await read(pairs["endpoint_id"].drop_nulls().to_list())
         unseen = set(pairs["sim_id"].drop_nulls()).difference(endpoints["sim_id"])
-        return _join(endpoints, await self._read_sims(sorted(unseen)))
+        return _join(endpoints, await self._read_sims(sorted(unseen), by_id=by_id))
 
     async def _read_endpoints(self, idents: Sequence[str]) -> pl.DataFrame:
         first = None
@@ -154,9 +171,9 @@ class Reader:
     async def _read_endpoints_by_id(self, idents: Sequence[str]) -> pl.DataFrame:
         return table(row for row in await together(idents, self._endpoint, self._at_once) if row)
 
-    async def _read_sims(self, idents: Sequence[str]) -> pl.DataFrame:
+    async def _read_sims(self, idents: Sequence[str], *, by_id: bool) -> pl.DataFrame:
         found = table([])
-        if len(idents) > 1:
+        if len(idents) > 1 and not by_id:
             first = await read_page(self._transport, SIMS, 1)
             if len(idents) > (first.pages or 1) - 1:
                 sims = await read_rest(
@@ -183,9 +200,9 @@ class Reader:
         item = await read_item(self._transport, f"{SIMS.path}/{ident}", "sim", "read_back")
         return SimNow(from_sim(item)[2], owners_of(item, fields), there=True) if item else SimNow(None, {}, there=False)
 
-    async def read_owners(self, sims: Sequence[str]) -> pl.DataFrame:
+    async def read_owners(self, sims: Sequence[str], *, by_id: bool = False) -> pl.DataFrame:
         """See `simtandem.carriers.protocol.Carrier.read_owners`."""
-        return await read_owners(self._transport, sims, self._at_once)
+        return await read_owners(self._transport, sims, self._at_once, by_id=by_id)
 
     async def count_fleet(self) -> tuple[int, int]:
         """SIMs of the fleet, and Activated ones: by a filtered page's total, or by listing if filters don't work."""
@@ -206,8 +223,10 @@ class Reader:
         return page.total if page is not None and (page.rows["sim_status"] == status).all() else None
 
     async def _first_endpoints(self) -> Page:
+        begun = self._clock()
         page = await read_page(self._transport, ENDPOINTS, 1)
         self._endpoint_pages = page.pages
+        self._pages_s = (self._clock() - begun) * math.ceil((page.pages or 1) / PAGES_AT_ONCE)
         return page
 
     async def _by_id(self, devices: pl.DataFrame) -> pl.DataFrame:

@@ -14,7 +14,7 @@ from simtandem.carriers.emnify.reader import Reader, SimNow
 from simtandem.carriers.emnify.response_mapping import Kind, Reply
 from simtandem.carriers.emnify.transport import ATTEMPTS, Transport
 from simtandem.carriers.protocol import Call, Change, Fresh, Outdated, StepResult, always_fresh
-from simtandem.errors import CarrierRefused, CarrierUnavailable, Interrupted
+from simtandem.errors import AuthenticationFailed, CarrierRefused, CarrierUnavailable, Interrupted
 
 DISPUTED = (Kind.INVALID, Kind.CONFLICT)
 """Refusals that may only mean that the status is there already: the status is read before the refusal is believed."""
@@ -28,6 +28,11 @@ async def change_sim(transport: Transport, reader: Reader, change: Change, fresh
             reply = await transport.send(Call("PATCH", path, "change", attempt, _sim_body(left), fresh))
         except Outdated as late:
             raise Outdated(sent=attempt > 1) from late
+        except AuthenticationFailed as refused:
+            if attempt == 1:
+                raise
+            lost = f"not answered, not changed when it was read back, and not sent again: {refused}"
+            return StepResult(change.row, Outcome.FAILED, attempt, refused.status, lost, left.before)
         if reply.kind is Kind.OK:
             return StepResult(change.row, Outcome.APPLIED, attempt, reply.status)
         if reply.kind.refused and reply.kind not in DISPUTED:
@@ -90,6 +95,8 @@ async def _read_back(reader: Reader, change: Change) -> SimNow:
     """Raises `CarrierRefused` where the carrier won't show this SIM."""
     try:
         return await reader.sim_now(change.ident, list(change.owners))
+    except AuthenticationFailed as error:
+        raise AuthenticationFailed(str(error), maybe_processed=True) from error
     except (CarrierUnavailable, Interrupted) as error:
         raise CarrierUnavailable(
             f"SIM {change.ident}: the change was not answered and could not be read back. {error}", maybe_processed=True

@@ -9,23 +9,26 @@ import asyncio
 import math
 import random
 import re
-import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from typing import TypeGuard
 
 import httpx
 
+from simtandem import progress
 from simtandem.carriers.emnify.auth import Gate, unreachable
 from simtandem.carriers.emnify.bearer_token import Tokens
-from simtandem.carriers.emnify.refused_tokens import RefusedTokens
+from simtandem.carriers.emnify.patience import ONE_WITHIN_S
 from simtandem.carriers.emnify.response_mapping import REDIRECTS, Kind, Reply, read, unusable_reply
+from simtandem.carriers.http_call import TOO_LATE
+from simtandem.carriers.patience import MANY_WITHIN_S
 from simtandem.carriers.protocol import Answer, Call, Journal, Outdated
-from simtandem.carriers.rate_limit import LONGEST_CALL_S, CallBudget, Spacing, Window
+from simtandem.carriers.rate_limit import CallBudget, Spacing, Window
+from simtandem.carriers.refused_tokens import RefusedTokens
 from simtandem.carriers.response_body import OF_A_PAGE, OF_AN_ITEM, Unusable, read_body
 from simtandem.errors import AuthenticationFailed, CarrierRefused, CarrierUnavailable
+from simtandem.host import clock
 from simtandem.text.redaction import learn, learn_passing, redacted
 
 ATTEMPTS = 6
@@ -34,10 +37,12 @@ _LOOK_AGAIN_S = 1.0  # whether someone has halted everything meanwhile
 _RENEWALS = 3  # of the token, for one call
 _ONE = httpx.Timeout(15.0, connect=10.0, pool=None)
 _MANY = httpx.Timeout(60.0, connect=10.0, pool=None)  # a page of thousands, or as many endpoints in one PATCH
-_ONE_WITHIN_S = 30.0  # a read is 15 s without a byte: a byte a second would continue for ever
 _PATIENCE_S = 60.0  # with 429s, for one call: so long beyond a window in which nothing was sent
-_LEFT_FOR_LOOKING = 20
-"""Places in the window that changes leave free, so that a run that is stopped while it waits can look afterwards."""
+_LEFT_FOR_LOOKING, _LEFT_SHARE = 20, 100
+"""Slots of the window that changes leave free: so many, or one in so many where that is less.
+
+A run that is stopped while it waits can look afterwards, and the listings of others continue.
+"""
 _AUTHENTICATE = "/api/v1/authenticate"
 _TOKEN = re.compile(r"[!-~]{1,8192}")  # what can be in a header
 _LONGEST_HEADER = 4096
@@ -97,6 +102,10 @@ class Transport:
         """Send no more changes: those that still wait raise `Interrupted`. All other calls continue."""
         self._changes_halted = True
 
+    def allow_changes(self) -> None:
+        """Undo `halt_changes`."""
+        self._changes_halted = False
+
     async def get(self, path: str, *, spacing: str, purpose: str, query: dict[str, str] | None = None) -> Reply:
         """Read, repeating what goes wrong on the way. The reply is `OK` or refused.
 
@@ -125,11 +134,7 @@ class Transport:
             reply = await self._send_once(call, (self._limits.every_call,), spacing, headers=headers, params=query)
             if reply.kind is Kind.UNAUTHORIZED:
                 renewals += 1
-                if renewals > _RENEWALS:
-                    raise AuthenticationFailed(
-                        "The carrier refuses tokens that it has just made; nothing more is sent."
-                    )
-                token = await self.tokens.current(rejected=token)
+                token = await self._renewed(token, call, reply, renewals)
             elif reply.kind is Kind.THROTTLED:
                 throttled += 1
                 pause_s = self._budget.throttled(retry_after(reply.headers), throttled)
@@ -151,14 +156,26 @@ class Transport:
                 return reply
             call = replace(call, attempt=call.attempt + 1)
 
+    async def _renewed(self, rejected: str, call: Call, reply: Reply, renewals: int) -> str:
+        """Another token than the one that this reply rejects. Raises `AuthenticationFailed`."""
+        try:
+            if renewals > _RENEWALS:
+                raise AuthenticationFailed("The carrier refuses tokens that it has just made; nothing more is sent.")
+            return await self.tokens.current(rejected=rejected)
+        except AuthenticationFailed as error:
+            if call.purpose != "change":
+                raise
+            raise error.of_change(reply.status, call.attempt) from error
+
     async def back_off(self, attempt: int) -> None:
         """Wait before attempt number `attempt` + 1: longer each time, spread at random; not once all is halted."""
         longest = min(_FIRST_DELAY_S * 2.0**attempt, _LONGEST_DELAY_S)
         left = self._rng.uniform(longest / 2, longest)
-        while left > 0 and not self._budget.halted:
-            part = min(left, _LOOK_AGAIN_S)
-            await self._sleep(part)
-            left -= part
+        with progress.current().waits("no answer from the carrier, the call is repeated", left):
+            while left > 0 and not self._budget.halted:
+                part = min(left, _LOOK_AGAIN_S)
+                await self._sleep(part)
+                left -= part
 
     async def _send_once(
         self,
@@ -182,14 +199,23 @@ class Transport:
             timeout=_MANY if many else _ONE,
         )
         self._require_own_host(request.url)
-        left_free = min(_LEFT_FOR_LOOKING, windows[0].calls // 10) if call.purpose == "change" else 0
-        tell = call.purpose != "change"  # while changes are sent, the progress shows the time they wait
-        async with self._budget.place(windows, spacing, lambda: self._may_not_go(call), left_free=left_free, tell=tell):
+        async with self._budget.place(
+            windows,
+            spacing,
+            lambda: self._may_not_go(call),
+            left_free=_left_free(windows[0]) if call.purpose == "change" else 0,
+            changes=call.method == "PATCH",
+            follows_up=call.follows_up,
+            tell=call.purpose != "change",  # while changes are sent, the progress shows the time they wait
+        ) as slot:
             call_id = await self._journal.intent(call)
-            begun = time.monotonic()
-            reply, fault, request_id = await self._exchange(request, wants_body=call.method != "PATCH", many=many)
-        seconds = time.monotonic() - begun
-        await self._journal.answer(call_id, Answer(reply.status, seconds, reply.code, fault, request_id))
+            begun = clock.steady()
+            if await slot.confirmed():
+                reply, fault, request_id = await self._exchange(request, wants_body=call.method != "PATCH", many=many)
+            else:
+                reply, fault, request_id = Reply(Kind.UNREACHED, None, TOO_LATE), TOO_LATE, ""
+        seconds, last = clock.steady() - begun, call.purpose == "change" and reply.kind is Kind.OK
+        await self._journal.answer(call_id, Answer(reply.status, seconds, reply.code, fault, request_id, last))
         return reply
 
     def _require_own_host(self, url: httpx.URL) -> None:
@@ -204,6 +230,10 @@ class Transport:
             raise Outdated(sent=False)
         return self._changes_halted and call.purpose == "change"
 
+    def stopped(self, purpose: str) -> bool:
+        """Whether changes for that are not sent any more."""
+        return self._budget.stopped(follows_up=False) or (self._changes_halted and purpose == "change")
+
     async def _exchange(self, request: httpx.Request, *, wants_body: bool, many: bool) -> tuple[Reply, str, str]:
         """The reply, the fault's name where there was one, and the carrier's id of the request.
 
@@ -211,7 +241,7 @@ class Transport:
         followed: they would take the token somewhere else.
         """
         try:
-            async with asyncio.timeout(LONGEST_CALL_S - 5 if many else _ONE_WITHIN_S):
+            async with asyncio.timeout(MANY_WITHIN_S if many else ONE_WITHIN_S):
                 response = await self._http.send(request, stream=True, follow_redirects=False)
                 try:
                     body: bytes | Unusable = await read_body(response, OF_A_PAGE if many else OF_AN_ITEM)
@@ -262,6 +292,10 @@ def _reply(response: httpx.Response, body: bytes | Unusable, *, wants_body: bool
     return reply
 
 
+def _left_free(window: Window) -> int:
+    return min(_LEFT_FOR_LOOKING, max(window.calls // _LEFT_SHARE, min(1, window.calls // 10)))
+
+
 def _is_token(value: object) -> TypeGuard[str]:
     return isinstance(value, str) and _TOKEN.fullmatch(value) is not None
 
@@ -281,6 +315,6 @@ def retry_after(headers: httpx.Headers | None) -> float | None:
     else:
         return min(max(0.0, seconds), _LONGEST_WAIT_S) if math.isfinite(seconds) else None
     try:
-        return max(0.0, (parsedate_to_datetime(text) - datetime.now(UTC)).total_seconds())
+        return max(0.0, (parsedate_to_datetime(text) - clock.now()).total_seconds())
     except (ValueError, TypeError, OverflowError, IndexError):
         return None

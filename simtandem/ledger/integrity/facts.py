@@ -9,6 +9,8 @@ from enum import StrEnum
 
 from sqlalchemy import Table
 
+from simtandem.ledger.action_tables import action_outcomes, action_rows, action_verdicts
+from simtandem.ledger.file_tables import run_files
 from simtandem.ledger.schedule_tables import (
     arrival_ends,
     arrival_links,
@@ -26,6 +28,7 @@ from simtandem.ledger.tables import (
     explained,
     links,
     outcomes,
+    own_cells,
     plan_rows,
     prunings,
     rejections,
@@ -46,6 +49,11 @@ class Kind(StrEnum):
     ANSWER = "answer"
     OUTCOME = "outcome"
     VERDICT = "verdict"
+    ACTION_PLAN = "action_plan"
+    ACTION_OUTCOME = "action_outcome"
+    ACTION_VERDICT = "action_verdict"
+    OWN_CELLS = "own_cells"
+    FILE = "file"
     EXPLAINED = "explained"
     BASELINE = "baseline"
     PRUNING = "pruning"
@@ -104,7 +112,7 @@ class FactTable:
         if self.kind in (Kind.RUN, Kind.PRUNING):
             return self.one
         key, _, more = ref.partition(" ") if self.shown else (ref, "", "")
-        if self.kind is Kind.OUTCOME:
+        if self.kind in (Kind.OUTCOME, Kind.ACTION_OUTCOME):
             more = f"row {more}"
         return f"{self.one} {key}" + (f" ({more})" if more else "")
 
@@ -113,11 +121,16 @@ _TABLES = (
     FactTable(Kind.RUN, runs, "run_id", "the run's header", "run headers", kept=True),
     FactTable(Kind.STATE, run_states, "seq", "state", "states", ("state",), kept=True),
     FactTable(Kind.REJECTION, rejections, "row", "rejected row", "rejected rows"),
+    FactTable(Kind.OWN_CELLS, own_cells, "row", "own columns of row", "rows of own columns"),
     FactTable(Kind.PLAN, plan_rows, "row", "plan row", "plan rows"),
     FactTable(Kind.CALL, calls, "call_id", "call", "calls"),
     FactTable(Kind.ANSWER, answers, "call_id", "the answer to call", "answers", via=calls),
     FactTable(Kind.OUTCOME, outcomes, "seq", "outcome", "outcomes", ("row", "half")),
     FactTable(Kind.VERDICT, verdicts, "row", "the verdict on row", "verdicts"),
+    FactTable(Kind.ACTION_PLAN, action_rows, "row", "row of the action plan", "rows of action plans"),
+    FactTable(Kind.ACTION_OUTCOME, action_outcomes, "seq", "outcome of an action", "outcomes of actions", ("row",)),
+    FactTable(Kind.ACTION_VERDICT, action_verdicts, "row", "the verdict on action row", "verdicts on actions"),
+    FactTable(Kind.FILE, run_files, "seq", "kept file", "kept files", ("name",)),
     FactTable(Kind.EXPLAINED, explained, "number", "explained change", "explained changes"),
     FactTable(Kind.BASELINE, baselines, "sim_id", "the last known status of SIM", "last known statuses", kept=True),
     FactTable(Kind.PRUNING, prunings, "run_id", "the note of its pruning", "prunings", kept=True),

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Iterator
+from itertools import compress
 from typing import Any
 
 from sqlalchemy import Boolean, Connection, select, text
@@ -30,8 +31,11 @@ class Recorded:
             yield Link(*row)
 
     def facts(self) -> Iterator[tuple[FactTable, Iterator[dict[str, Any]]]]:
-        """Its facts."""
-        for fact in self._strand.facts.values():
+        """Its facts. Which kinds there are any of is one question: most runs have few of them."""
+        facts = self._strand.facts.values()
+        any_of = ", ".join(f"EXISTS (SELECT 1 {self._of_run(fact)})" for fact in facts)
+        there = self._connection.execute(text(f"SELECT {any_of}"), {"run_id": self._run_id}).one()
+        for fact in compress(facts, there):
             yield fact, self.rows(fact)
 
     def rows(self, fact: FactTable) -> Iterator[dict[str, Any]]:
@@ -52,12 +56,14 @@ class Recorded:
 
     def _query(self, fact: FactTable, names: list[str]) -> str:
         columns = ", ".join(self._column(fact, name) for name in names)
-        table = fact.table.name
+        order = ", ".join(f'f."{name}"' for name in (fact.key, fact.also) if name)
+        return f"SELECT {columns} {self._of_run(fact)} ORDER BY {order}"
+
+    def _of_run(self, fact: FactTable) -> str:
         owner, join = "f", ""
         if fact.via is not None:
             owner, join = "v", f"JOIN {fact.via.name} v ON v.{fact.key} = f.{fact.key}"
-        order = ", ".join(f'f."{name}"' for name in (fact.key, fact.also) if name)
-        return f"SELECT {columns} FROM {table} f {join} WHERE {owner}.{self._strand.key} = :run_id ORDER BY {order}"  # noqa: S608 - fixed names
+        return f"FROM {fact.table.name} f {join} WHERE {owner}.{self._strand.key} = :run_id"
 
     def _column(self, fact: FactTable, name: str) -> str:
         truth = isinstance(fact.table.columns[name].type, Boolean)

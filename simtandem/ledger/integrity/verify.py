@@ -15,6 +15,8 @@ from simtandem.ledger.integrity.proof import SHOWN, Finding, Proof, Witness
 
 _CHUNK = 50_000
 """Facts whose hashes are Python objects at once."""
+_SHARE = 125_000
+"""About so many facts of a kind are compared at once: a join of all would need as much room again."""
 
 Row = dict[str, Any]
 
@@ -39,9 +41,9 @@ def verify_chain(run_id: str, source: Source, witnesses: Sequence[Witness] = (),
     left = dict.fromkeys(strand.facts)
     for fact, rows in source.facts():
         left.pop(fact.kind)
-        _compare(proof, fact, covered[fact.kind], rows)
+        _compare(proof, fact, covered.pop(fact.kind), rows)
     for kind in left:
-        _compare(proof, strand.facts[kind], covered[kind], iter(()))
+        _compare(proof, strand.facts[kind], covered.pop(kind), iter(()))
     for witness in witnesses:
         _hear(proof, witness, passed)
     return proof
@@ -54,6 +56,9 @@ class _Digests:
         self._parts: list[pl.DataFrame] = []
         self._refs: list[str] = []
         self._digests: list[bytes] = []
+
+    def __bool__(self) -> bool:
+        return bool(self._refs or self._parts)
 
     def extend(self, refs: Iterable[str], digests: Iterable[bytes]) -> None:
         self._refs.extend(ref if ref.isascii() else ref.encode("utf-8", "backslashreplace").decode() for ref in refs)
@@ -70,6 +75,7 @@ class _Digests:
     def frame(self, fact: FactTable) -> pl.DataFrame:
         self._pack()
         whole = pl.concat(self._parts)
+        self._parts = []
         key = pl.col("ref").str.split(" ").list.first() if fact.shown else pl.col("ref")
         return whole.select(key.alias("key"), "ref", "digest")
 
@@ -145,9 +151,12 @@ def _compare(proof: Proof, fact: FactTable, covered: _Digests, rows: Iterator[Ro
     found = _Digests()
     while chunk := list(islice(rows, _CHUNK)):
         found.extend([str(fact.ref(row)) for row in chunk], [digest(canonical(row)) for row in chunk])
+    if not covered and not found:
+        return
     was, now = covered.frame(fact), found.frame(fact)
-    both = was.join(now, on="key", how="full", coalesce=True, suffix="_now", maintain_order="left_right")
-    differing = both.filter(pl.col("digest").ne_missing(pl.col("digest_now")))
+    if was.equals(now):  # nearly always, and sooner known than what differs
+        return
+    differing = _differing(was, now)
     if proof.unchained:
         proof.uncovered += differing["digest"].null_count()
         differing = differing.filter(pl.col("digest").is_not_null())
@@ -156,6 +165,24 @@ def _compare(proof: Proof, fact: FactTable, covered: _Digests, rows: Iterator[Ro
     problem = pl.when(added).then(pl.lit("was added")).when(gone).then(pl.lit(missing)).otherwise(pl.lit("was changed"))
     shown = differing.head(SHOWN).select(pl.coalesce("ref", "ref_now"), problem.alias("problem"))
     proof.add([Finding(fact.kind.value, ref, problem) for ref, problem in shown.iter_rows()], differing.height)
+
+
+def _differing(was: pl.DataFrame, now: pl.DataFrame) -> pl.DataFrame:
+    """What was covered and what is there, key by key, where their digests differ; what is new comes last."""
+    shares = 1 + max(was.height, now.height) // _SHARE
+    odd = pl.concat(
+        one.join(other, on=["key", "digest"], how="anti").select("key")
+        for share in range(shares)
+        for first, second in [(_share(was, share, shares), _share(now, share, shares))]
+        for one, other in [(first, second), (second, first)]
+    ).unique()
+    was, now = (side.join(odd, on="key", how="semi", maintain_order="left") for side in (was, now))
+    both = was.join(now, on="key", how="full", coalesce=True, suffix="_now", maintain_order="left_right")
+    return both.filter(pl.col("digest").ne_missing(pl.col("digest_now")))
+
+
+def _share(facts: pl.DataFrame, number: int, shares: int) -> pl.DataFrame:
+    return facts.select("key", "digest").filter(pl.col("key").hash() % shares == number)
 
 
 def _hear(proof: Proof, witness: Witness, passed: dict[str, int]) -> None:

@@ -18,6 +18,7 @@ class Rows {
     this.attention = data.attention;
     this.plain = data.plain;
     this.coded = data.coded;
+    this.own = data.own ?? [];
     this.haystack = null;
   }
 
@@ -47,11 +48,17 @@ class Rows {
     return [status && `HTTP ${status}`, attempts > 1 && `${attempts} attempts`].filter(Boolean).join(", ");
   }
 
+  // The operator's own columns that have something in this row: each with its name.
+  owned(i) {
+    return this.own.map(([name, words, codes]) => [name, words[codes[i]]]).filter(([, word]) => word)
+      .map(([name, word]) => `${name}: ${word}`);
+  }
+
   // Made at the first search: most reports are read without one.
   text(i) {
     this.haystack ??= Array.from({ length: this.size }, (_, row) =>
       [...Object.keys(this.plain), ...Object.keys(this.coded)]
-        .map((name) => spoken(String(this.get(name, row)))).join(" ").toLowerCase());
+        .map((name) => spoken(String(this.get(name, row)))).concat(this.owned(row)).join(" ").toLowerCase());
     return this.haystack[i];
   }
 
@@ -59,6 +66,7 @@ class Rows {
     if (column === "row") return this.plain.row[i];
     if (column === "verdict") return ORDER.indexOf(this.finding(i));
     if (column === "steps") return this.steps(i).join(" ");
+    if (column === "own") return this.owned(i).join(" ");
     if (column === "why") return this.why(i).join(" ");
     return this.get(column, i);
   }
@@ -171,6 +179,7 @@ class Grid {
       cell("Verdict", spoken(verdict), spoken(rows.get("split", i))),
       cell("Why", ...rows.why(i)),
     );
+    if (rows.own.length) line.append(cell("Own columns", ...rows.owned(i)));
     const mark = element("span", MARKS[verdict], "mark");
     mark.setAttribute("aria-hidden", "true");
     line.querySelector('[data-label="Verdict"] > :first-child').prepend(mark, "\u00a0");

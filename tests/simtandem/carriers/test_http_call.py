@@ -1,11 +1,12 @@
 """What holds for a call to any carrier: it stays at its host, is journalled before it leaves, and ends in bounds."""
 
+import ssl
 from pathlib import Path
 
 import httpx
 import pytest
 
-from simtandem.carriers.http_call import Content, Kind, Received, Reply, Sender, by_status, shown, unusable
+from simtandem.carriers.http_call import Content, Kind, Received, Reply, Sender, by_status, shown, trusted, unusable
 from simtandem.carriers.protocol import Call, Outdated
 from simtandem.carriers.rate_limit import Window
 from simtandem.errors import CarrierRefused, Interrupted
@@ -96,3 +97,12 @@ async def test_call_is_in_the_journal_before_it_leaves_and_its_fault_after(tmp_p
 )
 def test_message_is_short_and_on_one_line(message: object, told: str) -> None:
     assert shown(message) == told
+
+
+def test_certificates_are_good_as_ever_and_none_is_over_plain_http() -> None:
+    assert trusted("https://cdn.emnify.net") is True
+    nobody = trusted("http://127.0.0.1:8080")
+    assert isinstance(nobody, ssl.SSLContext)
+    assert nobody.verify_mode is ssl.CERT_REQUIRED
+    assert nobody.check_hostname
+    assert nobody.get_ca_certs() == []

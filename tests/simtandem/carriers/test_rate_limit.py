@@ -8,6 +8,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from simtandem.carriers.host_slots import HostSlots
 from simtandem.carriers.rate_limit import LONGEST_CALL_S, CallBudget, Spacing, Window
 from simtandem.errors import Interrupted, LedgerError
 from simtandem.host.home_use import Host
@@ -72,7 +73,8 @@ ARRIVALS = st.lists(
 
 
 def budget(folder: Path, time: VirtualTime, host: Host | None = None) -> CallBudget:
-    return CallBudget(folder / "budget.sqlite", clock=time.clock, sleep=time.sleep, host=host)
+    slots = HostSlots(folder / "budget.sqlite", clock=time.clock, now=lambda: 1_000_000.0, host=host)
+    return CallBudget(slots, clock=time.clock, sleep=time.sleep)
 
 
 @given(arrivals=ARRIVALS, calls=st.integers(1, 8), seconds=st.floats(0.5, 20), processes=st.integers(1, 3))
@@ -272,17 +274,16 @@ async def test_after_a_restart_places_are_held_as_long_as_they_may_count_and_no_
     """Also where the clock shows more than before: then places would look as if they had been freed long ago."""
     before, wall = VirtualTime(start=1000.0), 1_000_000.0
     window = Window("calls", 1, 300.0)
-    old = CallBudget(
-        tmp_path / "budget.sqlite", clock=before.clock, sleep=before.sleep, now=lambda: wall, host=FIRST_HOST
-    )
+    file = tmp_path / "budget.sqlite"
+    kept = HostSlots(file, clock=before.clock, now=lambda: wall, host=FIRST_HOST)
+    old = CallBudget(kept, clock=before.clock, sleep=before.sleep)
     async with old.place([window]):
         pass
     old.throttled(100.0)
     old.close()
     restarted, after = Host("boot 3", "", "one", lambda: 10.0), VirtualTime(start=5000.0)
-    own = CallBudget(
-        tmp_path / "budget.sqlite", clock=after.clock, sleep=after.sleep, now=lambda: wall + after_s, host=restarted
-    )
+    slots = HostSlots(file, clock=after.clock, now=lambda: wall + after_s, host=restarted)
+    own = CallBudget(slots, clock=after.clock, sleep=after.sleep)
 
     async def call() -> float:
         async with own.place([window]):

@@ -4,7 +4,7 @@ import pytest
 
 from schemas.statuses import Outcome
 from simtandem.carriers.emnify.client import Emnify
-from simtandem.carriers.registry import lifecycle_of, open_carrier
+from simtandem.carriers.registry import lifecycle_for, lifecycle_of, open_carrier
 from simtandem.emulator.server import Emulator, Group
 from simtandem.errors import InputError
 from simtandem.settings import load
@@ -39,3 +39,13 @@ async def test_rules_are_those_of_the_carrier(tmp_path: Path) -> None:
     carrier = open_carrier(load(home=tmp_path, emnify_token="t"), MemoryJournal())
     assert type(lifecycle_of("emnify")) is type(carrier.lifecycle)
     await carrier.aclose()
+
+
+async def test_a_contracts_move_is_legal_in_every_step_where_the_settings_have_it(tmp_path: Path) -> None:
+    access = {"aeradmin_account_id": "1", "aeradmin_email": "a@b.example", "aeradmin_api_key": "hush-hush-hush"}
+    for allowed in (False, True):
+        settings = load(home=tmp_path, carrier="aeradmin", aeradmin_assigned_to_billed=allowed, **access)
+        carrier = open_carrier(settings, MemoryJournal())
+        for rules in (lifecycle_for(settings), carrier.lifecycle):
+            assert bool(rules.move("Assigned", None, "activated").refusal) is not allowed
+        await carrier.aclose()

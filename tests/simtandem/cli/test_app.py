@@ -140,9 +140,18 @@ def test_whoever_asks_for_it_sees_where_a_mistake_of_ours_is(monkeypatch: pytest
             "No such option: --acept-large. Did you mean --accept-large?",
             "simtandem plan",
         ),
-        (["plan"], "Missing argument 'FILE'.", "simtandem plan"),
-        (["schedule", "add"], "Missing argument 'FILE'.", "simtandem schedule add"),
+        (["reconcile"], "Give a device list (FILE), or select devices with --where, or both.", "simtandem reconcile"),
+        (["plan"], "Give a device list (FILE), or select devices with --where, or both.", "simtandem plan"),
+        (
+            ["schedule", "add"],
+            "Give a device list (FILE), or select devices with --where, or both.",
+            "simtandem schedule add",
+        ),
         (["report"], "Give a run, or a period", "simtandem report"),
+        (["audit", "--account"], "Option '--account' requires an argument.", "simtandem audit"),
+        (["plan", "x.csv", "--to"], "Option '--to' requires an argument.", "simtandem plan"),
+        (["schedule", "add", "--account"], "Option '--account' requires an argument.", "simtandem schedule add"),
+        (["prune", "--before"], "Option '--before' requires an argument.", "simtandem prune"),
     ],
 )
 def test_a_mistyped_command_line_is_answered_with_the_right_one(
@@ -156,6 +165,16 @@ def test_a_mistyped_command_line_is_answered_with_the_right_one(
     said = capsys.readouterr().err
     assert message in said
     assert f"Try `{help_of} --help`." in said
+
+
+@pytest.mark.parametrize("arguments", [[], ["schedule"]])
+def test_without_a_command_its_help_is_all_that_is_said(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], arguments: list[str]
+) -> None:
+    assert run_main(monkeypatch, *arguments) == 2
+    told = capsys.readouterr()
+    assert "Usage: simtandem" in told.out
+    assert told.err == ""
 
 
 @pytest.mark.parametrize("command", ["", *sorted(COMMANDS)])

@@ -1,11 +1,17 @@
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from simtandem.carriers.registry import lifecycle_of
 from simtandem.cli.aeris_emulators import settings_for
+from simtandem.cli.aeris_emulators import show_start as show_start_of
 from simtandem.cli.emulator import emulator, show_start, write_ids
+from simtandem.emulator.aeradmin.server import AerAdminEmulator
+from simtandem.emulator.iot_accelerator.server import IotAcceleratorEmulator
 from simtandem.emulator.seeding import build_fleet
 from simtandem.errors import InputError
+from simtandem.intake import parse_target, read_devices
 
 
 @pytest.mark.parametrize("devices", [1, 19, 1000])
@@ -43,6 +49,27 @@ def test_settings_lead_to_each_of_aeris_emulators() -> None:
     told = {carrier: settings_for(carrier, "http://127.0.0.1:1") for carrier in ("aeradmin", "iot-accelerator")}
     assert [each["SIMTANDEM_CARRIER"] for each in told.values()] == list(told)
     assert "SIMTANDEM_AERADMIN_CHANGE_PATH" not in told["aeradmin"]
+
+
+@pytest.mark.parametrize("carrier", ["aeradmin", "iot-accelerator"])
+def test_the_ids_of_aeris_emulators_are_written_as_a_list_that_their_carrier_reads(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], carrier: str
+) -> None:
+    file, lifecycle = tmp_path / "devices.csv", lifecycle_of(carrier)
+    write_ids(file, 30, carrier)
+    goal = parse_target(lifecycle.goals[0].word, lifecycle)
+    iccids = read_devices(file, goal, lifecycle=lifecycle).devices["iccid"].to_list()
+    kind = AerAdminEmulator if carrier == "aeradmin" else IotAcceleratorEmulator
+    with kind(30) as emulator:
+        assert iccids == emulator.change(_iccids)
+    show_start_of(carrier, "http://127.0.0.1:1", 30, file)
+    assert f"simtandem plan {file} --to {lifecycle.goals[0].word}" in capsys.readouterr().out
+
+
+def _iccids(site: Any) -> list[str]:
+    if hasattr(site, "inventory"):
+        return [each.icc for each in site.inventory.subscriptions]
+    return [each.iccid for each in site.fleet.profiles()]
 
 
 def test_a_carrier_that_has_no_emulator_is_refused() -> None:

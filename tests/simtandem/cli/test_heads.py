@@ -117,7 +117,7 @@ def test_a_file_without_any_head_is_no_witness(remembered: Ledger, tmp_path: Pat
 def test_a_schedule_that_was_changed_is_found(
     remembered: Ledger, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    rows = pl.DataFrame([(2, "1", None, None, "activated", None)], SCHEDULE_ROWS, orient="row")
+    rows = pl.DataFrame([(2, "1", None, None, "activated", None, None)], SCHEDULE_ROWS, orient="row")
     file = FileVersion("/inbox", "a.csv", 10, "1.000", "e3b0")
     new = NewSchedule("20261204.1", _WHEN, rows)
     assert Schedules(remembered).record(Arrival("20261204", file, _WHEN, "a.csv", 1, 0), [new], empty(Rejected))

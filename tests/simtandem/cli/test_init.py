@@ -11,6 +11,7 @@ from simtandem.emulator.server import Emulator
 from simtandem.errors import InputError
 from simtandem.host.settings_writer import added_account
 from simtandem.settings import load
+from tests.end_to_end.independent_aeris import IndependentAerAdmin, IndependentIotAccelerator
 
 TOKEN = "hush-of-init-9c"
 
@@ -81,5 +82,47 @@ def test_without_a_terminal_what_is_not_given_is_named(home: Path) -> None:
     assert home
     with pytest.raises(InputError, match="Name of the account, such as depot-eu: there is no terminal to ask on"):
         set_up("", "emnify", "", "")
-    with pytest.raises(InputError, match="init sets up emnify only"):
-        set_up("eu", "aeradmin", "", "")
+    with pytest.raises(InputError, match="there is no such carrier; use emnify, aeradmin, iot-accelerator"):
+        set_up("eu", "acme", "", "")
+    with pytest.raises(InputError, match=r"Account id: there is no terminal to ask on.*--set"):
+        set_up("eu", "aeradmin", "https://aer.test", "env:EU_TOKEN")
+    with pytest.raises(InputError, match="they are aeradmin_account_id=…, aeradmin_email=…"):
+        set_up("eu", "aeradmin", "https://aer.test", "env:EU_TOKEN", ["calls=1"])
+
+
+def test_aeradmin_is_set_up_with_what_it_needs_and_a_sim_to_read(
+    home: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asks = ["aeradmin_account_id=70007", "aeradmin_email=ops@example.org"]
+    aeradmin = IndependentAerAdmin({"89185015060000000001": "Bill"})
+    monkeypatch.setenv("AER_KEY", "wrong")
+    try:
+        with pytest.raises(InputError, match="The account was not added"):
+            set_up("aer", "aeradmin", aeradmin.url, "env:AER_KEY", asks, "89185015060000000001")
+        assert (len(aeradmin.calls), (home / "settings.toml").exists()) == (1, False)
+        monkeypatch.setenv("AER_KEY", aeradmin.key)
+        assert set_up("aer", "aeradmin", aeradmin.url, "env:AER_KEY", asks, "89185015060000000001") == 0
+    finally:
+        aeradmin.close()
+    said = capsys.readouterr().out
+    assert "SIM 89185015060000000001 is Active-billed; limit 1 calls in 1 s" in said
+    assert "Next: simtandem plan FILE --to STATUS --account aer" in said
+    assert stat.S_IMODE((home / "settings.toml").stat().st_mode) == 0o600
+
+
+def test_the_iot_accelerator_is_set_up_with_a_login_and_a_company(
+    home: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    iot = IndependentIotAccelerator({"99987100880000000001": "ACTIVE"})
+    asks = [f"iot_accelerator_username={iot.user}", f"iot_accelerator_company={iot.company}"]
+    monkeypatch.setenv("IOT_PASSWORD", "wrong")
+    try:
+        with pytest.raises(InputError, match="The account was not added"):
+            set_up("iot", "iot-accelerator", iot.url, "env:IOT_PASSWORD", asks)
+        assert (len(iot.calls), (home / "settings.toml").exists()) == (1, False)
+        monkeypatch.setenv("IOT_PASSWORD", iot.password)
+        assert set_up("iot", "iot-accelerator", iot.url, "env:IOT_PASSWORD", asks) == 0
+    finally:
+        iot.close()
+    assert "1 SIMs, 1 of them ACTIVE; limit 100 calls in 60 s" in capsys.readouterr().out
+    assert load("iot").iot_accelerator_company == iot.company

@@ -1,13 +1,14 @@
 """What is shown of a plan before anything is sent."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any, cast
 
 import pytest
 
 from simtandem.carriers.emnify.lifecycle import EMNIFY
 from simtandem.cli.plan_output import PlanView, show_plan
-from simtandem.domain.plan_sample import Sample, Symbol
+from simtandem.domain.plan_sample import Sample, Symbol, legend
 from simtandem.domain.reason_groups import ReasonGroup
 from simtandem.domain.safety import for_good
 from simtandem.reports.run_document import PlanCounts
@@ -46,6 +47,7 @@ def view(
         0,
         cast("PlanCounts", {**usual, **plan}),
         never_back=for_good(good, EMNIFY),
+        legend=legend(EMNIFY),
         notes=notes,
         samples=samples,
         refused_for=refused,
@@ -65,6 +67,11 @@ def test_a_plan_begins_with_what_it_will_do_and_has_counts_notes_and_what_the_ga
     assert text.split("\n")[1:3] == ["Plan d1g3st  for fleet.csv", SUMMARY]
     for words in ("1,234  rows", "3  SIMs to change", "at least 10 min 00 s", "read as text", "too many"):
         assert words in text
+
+
+def test_calls_that_are_the_least_are_shown_as_such() -> None:
+    assert "2,345  calls, at least 10 min 00 s" in shown(view())
+    assert "2,345  calls or more, at least 10 min 00 s" in shown(view(calls_at_least=True))
 
 
 @pytest.mark.parametrize(("count", "named"), [(0, False), (1200, True)])
@@ -119,3 +126,8 @@ def test_what_stands_in_a_file_is_never_taken_as_markup() -> None:
     text = shown(view(notes=["[bold]note[/bold]"], invalid=groups, refusal="[i]stop[/i]"))
     for words in ("[bold]note[/bold]", "[red]x[/red]", "[b]no[/b]", "[i]stop[/i]"):
         assert words in text
+
+
+def test_endpoints_are_counted_where_the_carrier_has_them() -> None:
+    assert "0  endpoints to change" in shown(view(endpoint_changes=0))
+    assert "endpoints" not in shown(replace(view(endpoint_changes=0), has_endpoints=False))

@@ -1,18 +1,49 @@
+import threading
+from collections.abc import Iterator
+
 import pytest
 
 from schemas.statuses import Half, Outcome
 from simtandem import progress
-from simtandem.cli import progress_bars
-from simtandem.cli.progress_bars import QuietProgress, TerminalProgress
+from simtandem.cli.progress_bars import LoggedProgress, QuietProgress, TerminalProgress
+from simtandem.progress import Sending
+from tests.kept_records import Kept, kept_records
 from tests.simtandem.cli.paper import paper
 
 
-def test_hooks_at_work_are_the_ones_that_are_found() -> None:
-    before = progress.current()
-    for hooks in (TerminalProgress(paper()[0]), QuietProgress()):
+class Clock:
+    """Time that passes when it is told to."""
+
+    def __init__(self) -> None:
+        self.s = 0.0
+
+    def __call__(self) -> float:
+        return self.s
+
+
+@pytest.fixture
+def logged() -> Iterator[Kept]:
+    with kept_records("simtandem.progress") as kept:
+        yield kept
+
+
+def _sending(devices: int) -> Sending:
+    return Sending(devices, devices, 0, devices)
+
+
+def _one_done(hooks: progress.ProgressHooks) -> None:
+    hooks.ended(Half.SIM, Outcome.APPLIED)
+    hooks.devices_done(1)
+
+
+def test_hooks_at_work_are_the_ones_that_are_found_and_end_their_thread() -> None:
+    before, threads = progress.current(), threading.active_count()
+    for hooks in (TerminalProgress(paper()[0]), QuietProgress(), LoggedProgress()):
         with hooks as at_work:
             assert progress.current() is at_work
+            assert progress.attended()
     progress.install(before)
+    assert threading.active_count() == threads
 
 
 def test_without_a_terminal_stages_and_notes_are_plain_lines() -> None:
@@ -20,82 +51,73 @@ def test_without_a_terminal_stages_and_notes_are_plain_lines() -> None:
     hooks = TerminalProgress(out)
     hooks.begins("planning")
     hooks.message("careful")
-    hooks.applies(2000, 5, lambda: 0.0)
+    hooks.applies(Sending(2000, 2000, 5, 2001))
     assert printed.getvalue().splitlines() == [
         "  planning",
         "! careful",
-        "  sending 2,000 SIM and 5 endpoint changes",
+        "  sending 2,000 SIM and 5 endpoint changes of 2,000 devices",
     ]
 
 
-def test_without_a_terminal_progress_is_a_line_now_and_then(monkeypatch: pytest.MonkeyPatch) -> None:
-    out, printed = paper()
-    hooks = TerminalProgress(out)
-    hooks.applies(3, 0, lambda: 0.0)
-    monkeypatch.setattr(progress_bars, "_PLAIN_EVERY_S", -1.0)
-    hooks.ended(Half.SIM, Outcome.APPLIED)
-    hooks.ended(Half.SIM, Outcome.REFUSED)
-    monkeypatch.setattr(progress_bars, "_PLAIN_EVERY_S", 3600.0)
-    hooks.ended(Half.SIM, Outcome.APPLIED)
-    assert printed.getvalue().splitlines()[1:] == ["  1 of 3 changes", "  2 of 3 changes  1 refused"]
+def test_in_a_pipe_what_moved_is_said_every_ten_seconds_and_silence_every_thirty() -> None:
+    (out, printed), clock = paper(), Clock()
+    hooks = TerminalProgress(out, clock)
+    hooks.applies(_sending(3))
+    said: list[float] = []
+    for second in range(101):
+        clock.s = float(second)
+        if second == 5:
+            _one_done(hooks)
+        before = printed.tell()
+        hooks.tick()
+        if printed.tell() > before:
+            said.append(clock.s)
+    assert said == [10, 40, 70, 100]
+    assert all("1 of 3 devices" in line for line in printed.getvalue().splitlines()[1:])
 
 
-def test_on_a_terminal_there_is_a_bar_for_each_half_that_has_steps() -> None:
-    out, printed = paper(terminal=True)
+def test_nothing_is_said_while_an_operator_is_asked() -> None:
+    (out, printed), clock = paper(), Clock()
+    hooks = TerminalProgress(out, clock)
+    hooks.begins("planning")
+    hooks.idles()
+    clock.s = 500.0
+    hooks.tick()
+    assert printed.getvalue() == "  planning\n"
+
+
+@pytest.mark.parametrize("width", [80, 120])
+def test_on_a_terminal_there_is_a_bar_of_devices_and_the_line_below_it(width: int) -> None:
+    out, printed = paper(terminal=True, width=width)
     with TerminalProgress(out) as hooks:
-        hooks.applies(2, 0, lambda: 0.0)
-        hooks.ended(Half.SIM, Outcome.APPLIED)
-        hooks.ended(Half.ENDPOINT, Outcome.HELD)
-    shown = printed.getvalue()
-    assert "SIMs" in shown
-    assert "1/2" in shown
-    assert "endpoints " not in shown
-
-
-@pytest.mark.parametrize(
-    ("ends", "wait", "stopping", "note"),
-    [
-        ([Outcome.APPLIED, Outcome.UNCHANGED], 0.4, False, ""),
-        ([Outcome.FAILED, Outcome.FAILED, Outcome.HELD], 0.0, False, "  2 failed, 1 not sent"),
-        ([], 41.2, False, "  rate limit reached, next call in 42 s"),
-        ([Outcome.UNKNOWN], 1.0, True, "  1 unknown, rate limit reached, next call in 1 s, stopping"),
-    ],
-)
-def test_the_note_tells_what_went_wrong_and_what_is_waited_for(
-    ends: list[Outcome], wait: float, stopping: bool, note: str
-) -> None:
-    hooks = TerminalProgress(paper()[0])
-    hooks.applies(9, 9, lambda: wait)
-    for end in ends:
-        hooks.ended(Half.SIM, end)
-    if stopping:
-        hooks.stop()
-    assert hooks.note() == note
-
-
-def test_what_went_wrong_with_a_half_stands_behind_its_own_bar() -> None:
-    out, printed = paper(terminal=True)
-    with TerminalProgress(out) as watcher:
-        watcher.applies(4, 4, lambda: 0.0)
-        watcher.ended(Half.ENDPOINT, Outcome.APPLIED, 4)
-        watcher.ended(Half.SIM, Outcome.HELD, 3)
-    last = [line for line in printed.getvalue().splitlines() if line.strip()]
-    (endpoints,) = [line for line in last if "endpoints" in line and "4/4" in line][-1:]
-    (sims,) = [line for line in last if "SIMs" in line and "0/4" in line][-1:]
-    assert "not sent" not in endpoints
-    assert "3 not sent" in sims
-
-
-def test_what_was_not_sent_does_not_fill_the_bar() -> None:
-    out, printed = paper(terminal=True)
-    with TerminalProgress(out) as hooks:
-        hooks.applies(4, 0, lambda: 0.0)
-        hooks.ended(Half.SIM, Outcome.APPLIED)
+        hooks.applies(_sending(4))
+        _one_done(hooks)
         hooks.ended(Half.SIM, Outcome.HELD, 3)
-    last = printed.getvalue()
-    assert "1/4" in last
-    assert "4/4" not in last
-    assert "3 not sent" in last
+    shown = printed.getvalue()
+    assert "1/4" in shown
+    assert "4/4" not in shown, "what was not sent does not fill the bar"
+    assert "1 of 4 devices" in shown
+    assert "3 not sent" in shown
+
+
+def test_a_second_wave_makes_the_bar_longer() -> None:
+    out, printed = paper(terminal=True)
+    with TerminalProgress(out) as hooks:
+        for _ in range(2):
+            hooks.applies(_sending(2))
+            _one_done(hooks)
+    assert "2/4" in printed.getvalue()
+
+
+def test_a_bar_takes_the_place_of_lines() -> None:
+    (out, printed), clock = paper(terminal=True), Clock()
+    hooks = TerminalProgress(out, clock)
+    hooks.applies(_sending(2))
+    clock.s = 100.0
+    before = printed.getvalue().count("0 of 2 devices")
+    hooks.show(hooks.meter)
+    assert printed.getvalue().count("0 of 2 devices") == before
+    hooks._progress.stop()
 
 
 def test_a_path_is_never_broken() -> None:
@@ -104,3 +126,15 @@ def test_a_path_is_never_broken() -> None:
     TerminalProgress(out).begins(f"reading {path}")
     TerminalProgress(out).message(f"{path} is damaged")
     assert printed.getvalue().splitlines() == [f"  reading {path}", f"! {path} is damaged"]
+
+
+def test_where_logs_are_records_so_is_the_progress(logged: Kept) -> None:
+    hooks = LoggedProgress()
+    hooks.begins("planning")
+    hooks.message("careful")
+    hooks.applies(_sending(3))
+    _one_done(hooks)
+    hooks.show(hooks.meter)
+    assert [each.levelname for each in logged.records] == ["INFO", "WARNING", "INFO", "INFO"]
+    assert logged.records[-1].__dict__["done"] == 1
+    assert "1 of 3 devices" in logged.records[-1].getMessage()

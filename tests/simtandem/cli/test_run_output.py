@@ -32,6 +32,7 @@ def document() -> Any:
         "calls": {"total": 2345, "retried": 6, "throttled": 7},
         "seconds": 95.0,
         "files": {"report": "/runs/r1/report.html", "plan": "/runs/r1/plan.csv"},
+        "next": "simtandem retry r1",
     }
 
 
@@ -63,6 +64,23 @@ def test_a_stopped_run_is_told_with_what_is_half_done_and_how_to_go_on() -> None
     assert "To continue: simtandem retry r1" in shown
 
 
+def test_what_no_run_can_change_is_told_in_place_of_a_retry() -> None:
+    out, printed = paper()
+    told = document() | {"instead": ["2 rows: no step leads there: ask for another status."]}
+    del told["next"]
+    show_result(out, told)
+    assert "To continue" not in printed.getvalue()
+    assert "  2 rows: no step leads there: ask for another status." in printed.getvalue()
+
+
+def test_of_several_reasons_the_commonest_is_shown_and_where_the_others_are() -> None:
+    out, printed = paper()
+    show_result(out, document() | {"instead": ["5 rows: this.", "1 row: that.", "1 row: the other."]})
+    assert "5 rows: this." in printed.getvalue()
+    assert "Other rows have other reasons: see report.html." in printed.getvalue()
+    assert "that." not in printed.getvalue()
+
+
 def test_files_are_named_on_a_line_each_that_can_be_copied_whole() -> None:
     out, printed = paper()
     long = "/" + "deep/" * 40 + "report.html"
@@ -80,3 +98,16 @@ def test_a_file_of_invalid_rows_is_listed_only_if_there_are_any(invalid: int, li
     show_files(out, shown)
     assert ("invalid.csv" in printed.getvalue()) is listed
     assert "plan.csv" in printed.getvalue()
+
+
+@pytest.mark.parametrize(
+    ("verdicts", "listed"),
+    [({"in_sync": 3, "refused": 1, "invalid": 1}, False), ({"in_sync": 3, "changed_by_others": 1}, True)],
+)
+def test_a_file_of_rows_to_retry_is_listed_only_if_there_are_any(verdicts: dict[str, int], listed: bool) -> None:
+    out, printed = paper()
+    shown = document()
+    shown["verdicts"] = {str(verdict): verdicts.get(verdict, 0) for verdict in Verdict}
+    shown["files"]["retry"] = "/runs/r1/retry.csv"
+    show_files(out, shown)
+    assert ("retry.csv" in printed.getvalue()) is listed

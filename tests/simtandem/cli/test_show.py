@@ -3,11 +3,13 @@
 import json
 from typing import Any
 
+import polars as pl
 import pytest
 
 from schemas.parameters import Mode
-from simtandem.cli.show import show_device
+from simtandem.cli.show import lines_of, show_device
 from simtandem.errors import InputError
+from simtandem.runs.device_findings import FINDING_HISTORY
 from tests.simtandem.cli.past_runs import Past
 from tests.simtandem.runs.acting_carrier import Refused
 
@@ -37,6 +39,7 @@ def test_a_run_that_came_to_no_verdict_is_told_as_well(past: Past, capsys: pytes
     run = past.run("1,activated\n", killed=True)
     [line] = shown("1", capsys)["history"]
     assert (line["run_id"], line["verdict"], line["after"]) == (run, "no verdict", "Activated")
+    assert line["reason"], "what the record says of it"
 
 
 def test_a_person_reads_runs_states_and_how_to_see_what_would_happen_now(
@@ -65,3 +68,15 @@ def test_what_no_run_had_or_is_no_id_is_said(past: Past, device: str, says: str)
     past.run("1,activated\n", mode=Mode.PLAN)
     with pytest.raises(InputError, match=says):
         show_device(device, as_json=True)
+
+
+def test_what_audits_found_is_told_where_it_began_and_for_how_long(
+    past: Past, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run = past.run("1,activated\n")
+    line = {"at": "2026-01-01T00:00:00.000Z", "run_id": run, "kind": "audit", "finding": "paying_but_off", "audits": 3}
+    told = {**line, "last_audit": "20260104-b", "after": "Activated+Disabled", "reason": "enable it"}
+    [head, body] = [str(each) for each in lines_of(pl.DataFrame([told], schema=FINDING_HISTORY))]
+    assert head == f"2026-01-01 00:00:00  {run}  audit"
+    assert body == "  Activated+Disabled: paying but off (3 audits in a row, last 20260104-b): enable it"
+    assert all(each["finding"] is None for each in shown("1", capsys)["history"])

@@ -44,7 +44,7 @@ def states(fleet: Fleet) -> dict[str, tuple[str | None, str | None]]:
     return {str(one.number): (one.sim, one.endpoint) for one in fleet.devices}
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=60, deadline=None)
 @given(CASES)
 def test_a_plan_reaches_its_goals_a_second_one_is_empty_and_all_rows_add_up(case: Case) -> None:
     fleet, words = case
@@ -71,7 +71,7 @@ def test_a_plan_reaches_its_goals_a_second_one_is_empty_and_all_rows_add_up(case
     assert (again.sim_changes, again.endpoint_changes, again.refused) == (0, 0, counted.refused)
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=60, deadline=None)
 @given(CASES)
 def test_undo_restores_what_it_does_not_refuse_and_charges_only_what_its_plan_shows(case: Case) -> None:
     fleet, words = case
@@ -91,7 +91,7 @@ def test_undo_restores_what_it_does_not_refuse_and_charges_only_what_its_plan_sh
     assert all(now[sim] == after[sim] for sim in now.keys() - returned)
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=50, deadline=None)
 @given(CASES, st.data())
 def test_every_row_has_a_verdict_and_every_state_its_findings(case: Case, data: st.DataObject) -> None:
     fleet, words = case

@@ -9,9 +9,11 @@ import pytest
 from schemas.event_types import STATUS_AFTER
 from schemas.statuses import Cause
 from schemas.tables import Changes, Events, Explained, Inventory, Managed, Steps, empty
+from simtandem.carriers.emnify.lifecycle import EMNIFY
 from simtandem.domain import attribution
 from simtandem.domain.attribution import CLOCK_SKEW, EVENT_LAG, EVENTS_KEPT
 
+MOVES = EMNIFY.events
 NOON = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
 MORNING = NOON - timedelta(hours=4)
 LATER = NOON + EVENT_LAG
@@ -69,7 +71,8 @@ def steps(*some: tuple[str, str, str, datetime]) -> pl.DataFrame:
 def cause(
     changes: pl.DataFrame, ours: pl.DataFrame | None = None, events: pl.DataFrame | None = None
 ) -> dict[str, Any]:
-    told = attribution.explain(changes, steps() if ours is None else ours, log() if events is None else events, LATER)
+    said = log() if events is None else events
+    told = attribution.explain(changes, steps() if ours is None else ours, said, MOVES, LATER)
     return Explained.validate(told).row(0, named=True)
 
 
@@ -105,7 +108,8 @@ def test_an_event_of_our_own_call_is_ours() -> None:
 def test_a_step_of_ours_without_an_event_stays_ours_and_says_so() -> None:
     ours = steps(("sim", "7", "Suspended", minutes(60)))
     early, late = (
-        attribution.explain(change(), ours, log(), read_at).row(0, named=True) for read_at in (NOON, NOON + EVENT_LAG)
+        attribution.explain(change(), ours, log(), MOVES, read_at).row(0, named=True)
+        for read_at in (NOON, NOON + EVENT_LAG)
     )
 
     assert (early["cause"], late["cause"]) == (Cause.OURS, Cause.OURS)
@@ -126,8 +130,8 @@ def test_a_sim_taken_from_its_endpoint_is_explained_by_the_event_that_says_so() 
 
 
 def test_events_about_pairs_are_asked_for_only_where_a_pair_changed() -> None:
-    assert set(attribution.types_for(change())) == set(STATUS_AFTER)
-    assert set(attribution.types_for(change("pair", "endpoint 9", "no endpoint"))) == {*STATUS_AFTER, 50, 51}
+    assert set(attribution.types_for(change(), MOVES)) == set(STATUS_AFTER)
+    assert set(attribution.types_for(change("pair", "endpoint 9", "no endpoint"), MOVES)) == {*STATUS_AFTER, 50, 51}
 
 
 def test_our_call_is_ours_even_before_its_event_is_there() -> None:
@@ -197,9 +201,9 @@ def test_an_event_of_an_unknown_source_is_quoted_and_not_guessed_about() -> None
 
 
 def test_an_event_is_missing_only_when_it_had_time_to_come() -> None:
-    early = attribution.explain(change(), steps(), log(), LATER - timedelta(seconds=1)).row(0, named=True)
-    late = attribution.explain(change(), steps(), log(), LATER).row(0, named=True)
-    impatient = attribution.explain(change(), steps(), log(), NOON, lag=timedelta(0)).row(0, named=True)
+    early = attribution.explain(change(), steps(), log(), MOVES, LATER - timedelta(seconds=1)).row(0, named=True)
+    late = attribution.explain(change(), steps(), log(), MOVES, LATER).row(0, named=True)
+    impatient = attribution.explain(change(), steps(), log(), MOVES, NOON, lag=timedelta(0)).row(0, named=True)
 
     assert (early["cause"], early["explanation"]) == (
         Cause.AWAITED,
@@ -220,7 +224,7 @@ def test_what_may_be_older_than_the_events_is_said_to_be() -> None:
 
 
 def test_events_that_could_not_be_read_leave_the_question_open() -> None:
-    told = attribution.explain(change(), steps(), None, LATER + EVENT_LAG).row(0, named=True)
+    told = attribution.explain(change(), steps(), None, MOVES, LATER + EVENT_LAG).row(0, named=True)
 
     assert told["cause"] == Cause.AWAITED
     assert "could not be read" in told["explanation"]
@@ -230,7 +234,7 @@ def test_every_change_is_explained_once_and_in_order() -> None:
     changes = pl.concat([change(ident=str(number), sim_id=str(number)) for number in range(20)])
     events = log(*[event(sim_id=str(number)) for number in range(0, 20, 2) for _ in range(3)])
 
-    told = Explained.validate(attribution.explain(changes, steps(), events, LATER))
+    told = Explained.validate(attribution.explain(changes, steps(), events, MOVES, LATER))
 
     assert told["ident"].to_list() == changes["ident"].to_list()
     assert told["cause"].to_list() == [Cause.SOMEBODY, Cause.UNEXPLAINED] * 10
@@ -300,8 +304,8 @@ def test_of_two_changes_of_a_half_the_one_seen_between_closer_looks_counts() -> 
 
 
 def test_a_question_an_earlier_audit_left_open_is_asked_again_while_it_stands() -> None:
-    awaited = attribution.explain(change(), steps(), log(), NOON)
-    unexplained = attribution.explain(change("endpoint", "Enabled", "Disabled"), steps(), log(), LATER)
+    awaited = attribution.explain(change(), steps(), log(), MOVES, NOON)
+    unexplained = attribution.explain(change("endpoint", "Enabled", "Disabled"), steps(), log(), MOVES, LATER)
     earlier = pl.concat([awaited, unexplained])
 
     stands = attribution.open_questions(earlier, inventory(("7", "Suspended", "9", "Disabled")))
@@ -312,7 +316,7 @@ def test_a_question_an_earlier_audit_left_open_is_asked_again_while_it_stands() 
 
 
 def test_what_an_earlier_audit_explained_is_not_asked_again() -> None:
-    explained = attribution.explain(change(), steps(), log(event()), LATER)
+    explained = attribution.explain(change(), steps(), log(event()), MOVES, LATER)
     now = change(seen=NOON + timedelta(days=40))
 
     still, told = attribution.already_explained(now, explained)
@@ -322,7 +326,7 @@ def test_what_an_earlier_audit_explained_is_not_asked_again() -> None:
 
 
 def test_what_an_earlier_audit_could_not_explain_keeps_the_time_it_was_first_seen() -> None:
-    awaited = attribution.explain(change(), steps(), log(), NOON)
+    awaited = attribution.explain(change(), steps(), log(), MOVES, NOON)
     still, told = attribution.already_explained(change(seen=NOON + timedelta(days=1)), awaited)
 
     assert Changes.validate(still)["seen"].to_list() == [NOON]
@@ -330,7 +334,7 @@ def test_what_an_earlier_audit_could_not_explain_keeps_the_time_it_was_first_see
 
 
 def test_a_device_put_right_since_is_a_new_question() -> None:
-    explained = attribution.explain(change(), steps(), log(event()), LATER)
+    explained = attribution.explain(change(), steps(), log(event()), MOVES, LATER)
     again = change(since=NOON + timedelta(days=1), seen=NOON + timedelta(days=2))
 
     still, told = attribution.already_explained(again, explained)

@@ -5,8 +5,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from schemas.statuses import EMNIFY_TARGETS, EndpointStatus, Finding, SimStatus, Target
+from simtandem.carriers.aeris.aeradmin.lifecycle import AERADMIN
+from simtandem.carriers.aeris.iot_accelerator.lifecycle import IOT_ACCELERATOR
 from simtandem.carriers.emnify.lifecycle import EMNIFY
 from simtandem.domain.audit_rules import Judgement, State, judge
+from simtandem.domain.lifecycle import Lifecycle
 
 LIFECYCLE = EMNIFY
 ACTIVATED, SUSPENDED, TEST = SimStatus.ACTIVATED, SimStatus.SUSPENDED, SimStatus.FACTORY_TEST
@@ -96,6 +99,23 @@ def test_a_device_that_left_where_it_was_put_goes_back_where_that_is_possible(
 
     assert (drift.repair, drift.charged) == (repair, charged)
     assert drift.remedy
+
+
+@pytest.mark.parametrize(
+    ("lifecycle", "now", "charged"),
+    [
+        (IOT_ACCELERATOR, "ACTIVE", None),
+        (AERADMIN, "Active-billed", True),
+        (AERADMIN, "Canceled", None),
+        (AERADMIN, "Provisioned", False),
+    ],
+)
+def test_a_drifted_sim_is_said_to_be_charged_only_where_that_is_known(
+    lifecycle: Lifecycle, now: str, charged: bool | None
+) -> None:
+    put = lifecycle.goal("suspended")
+    moved = State(True, now, False, None, put.word, put.sim)
+    assert {one.finding: one for one in judge(moved, lifecycle)}[Finding.DRIFTED].charged is charged
 
 
 def test_a_device_that_is_where_it_was_put_has_not_drifted() -> None:

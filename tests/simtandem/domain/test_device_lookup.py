@@ -172,6 +172,24 @@ def test_rows_that_contradict_each_other_are_all_refused() -> None:
     )
 
 
+def test_a_row_that_contradicts_one_which_is_not_used_is_refused_too() -> None:
+    rows = wishes((4, None, "101", None, Target.ACTIVATED), (5, "2", None, None, Target.ACTIVATED))
+    contested = wishes((2, "1", None, None, Target.ACTIVATED), (3, "1", None, None, Target.SUSPENDED))
+    plan = make_plan(rows, NO_REPEATS, ModelFleet([device(1), device(2)]).inventory(), LIFECYCLE, contested=contested)
+    assert plan.select("row", "action").rows() == [(4, Action.REFUSED), (5, Action.CHANGE)]
+    assert plan["reason"][0] == (
+        "rows contradict each other about one device: row 2 asks for activated, row 3 asks for suspended, "
+        "row 4 asks for activated; keep one of them"
+    )
+
+
+def test_a_row_never_repeats_one_which_is_not_used() -> None:
+    rows = wishes((4, None, "101", None, Target.ACTIVATED), (5, None, None, iccid(1), Target.ACTIVATED))
+    contested = wishes((2, "1", "101", None, Target.ACTIVATED), (3, "2", "101", None, Target.ACTIVATED))
+    plan = make_plan(rows, NO_REPEATS, ModelFleet([device(1), device(2)]).inventory(), LIFECYCLE, contested=contested)
+    assert plan.select("row", "action", "same_as").rows() == [(4, Action.CHANGE, None), (5, Action.REPEAT, 4)]
+
+
 def test_many_contradicting_rows_are_counted_rather_than_listed() -> None:
     rows = [(2 + at, "1", None, None, Target.ACTIVATED if at else Target.SUSPENDED) for at in range(9)]
     reason = plan_for(wishes(*rows), device(1))["reason"][0]

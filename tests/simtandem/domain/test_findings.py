@@ -11,6 +11,7 @@ from schemas.tables import Explained, Findings, Inventory, Managed, empty
 from simtandem.carriers.emnify.lifecycle import EMNIFY
 from simtandem.domain.findings import (
     dated_findings,
+    device_count,
     finding_counts,
     findings_of,
     repairs,
@@ -61,6 +62,7 @@ def test_every_kind_is_counted_and_listed() -> None:
         "factory_test": 1,
         "drifted": 2,
     }
+    assert device_count(findings) == 7, "one of them has two findings"
     assert findings.select("finding", "sim_id", "endpoint_id", "now", "expected", "charged").rows() == [
         ("paying_but_off", "2", "102", "Activated+Disabled", "", True),
         ("paying_but_off", "7", "107", "Activated+Disabled", "", True),
@@ -78,6 +80,7 @@ def test_a_clean_fleet_has_no_findings() -> None:
 
     assert findings.is_empty()
     assert set(finding_counts(findings).values()) == {0}
+    assert device_count(findings) == 0
     assert repairs(findings) == {}
     assert found(fleet=ModelFleet([])).is_empty()
 

@@ -6,7 +6,13 @@ from hypothesis import strategies as st
 from schemas.statuses import Action, EndpointStatus, Half, Outcome, SimStatus, Target, Verdict
 from schemas.tables import Outcomes, Plan, Repeats, Results, empty
 from simtandem.carriers.emnify.lifecycle import EMNIFY
-from simtandem.domain.inverse import as_devices, changed_devices, invert, undo_rows, without_wish
+from simtandem.domain.inverse import (
+    as_devices,
+    changed_devices,
+    invert,
+    undo_rows,
+    without_wish,
+)
 from simtandem.domain.last_sender import LATER, SENT
 from simtandem.domain.plan import make_plan
 from tests.simtandem.model_fleet import Job, ModelFleet, device, jobs, wishes
@@ -221,8 +227,8 @@ def calls(*lines: tuple[str, str, str, str]) -> pl.DataFrame:
     return pl.DataFrame(lines, schema=SENT, orient="row")
 
 
-def others(*lines: tuple[str, str, str, str, str | None, bool]) -> pl.DataFrame:
-    """The same of other runs, with the run that each undoes and whether it is sure."""
+def others(*lines: tuple[str, str, str, str, str | None, bool, str | None]) -> pl.DataFrame:
+    """The same of other runs, with the run that each undoes, whether it is sure, and where an undo sent the half to."""
     return pl.DataFrame(lines, schema=LATER, orient="row")
 
 
@@ -242,7 +248,11 @@ def test_a_half_that_a_later_run_sent_belongs_to_that_run(at: str, claimed: str 
     sim = plan["sim_id"][0]
     fleet.apply(plan)
     changes = changed_devices(
-        plan, all_applied(plan), EMNIFY, calls(("sim", sim, "mine", "1")), others(("sim", sim, "other", at, None, True))
+        plan,
+        all_applied(plan),
+        EMNIFY,
+        calls(("sim", sim, "mine", "1")),
+        others(("sim", sim, "other", at, None, True, None)),
     )
     assert changes["later_run"].to_list() == [claimed]
     back = inverse(fleet, changes)

@@ -43,7 +43,7 @@ def ran(
     return fleet, changed_devices(plan, ended(*steps), EMNIFY)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=35, deadline=None)
 @given(owner_jobs())
 def test_every_owner_a_run_changed_goes_back_or_its_device_is_refused(job: tuple[OwnedFleet, pl.DataFrame]) -> None:
     fleet, devices = job

@@ -37,7 +37,7 @@ def one(before: ModelDevice, desired: Target | None, owners: str | None) -> dict
 # What must hold for any fleet and any wish
 
 
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=40, deadline=None)
 @given(owner_jobs())
 def test_applying_a_plan_reaches_statuses_and_owners_and_leaves_nothing_to_do(
     job: tuple[OwnedFleet, pl.DataFrame],

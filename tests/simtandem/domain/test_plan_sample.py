@@ -1,8 +1,9 @@
 """The lines that show what a plan changes."""
 
 from schemas.statuses import EndpointStatus, SimStatus, Target
+from simtandem.carriers.aeris.iot_accelerator.lifecycle import IOT_ACCELERATOR
 from simtandem.carriers.emnify.lifecycle import EMNIFY
-from simtandem.domain.plan_sample import Sample, Symbol, samples
+from simtandem.domain.plan_sample import Sample, Symbol, legend, samples
 from tests.simtandem.model_fleet import device, wishes
 from tests.simtandem.planned_rows import plan_for
 
@@ -35,3 +36,8 @@ def test_each_kind_of_change_is_shown_once_with_its_first_device_and_what_it_cos
 
 def test_a_plan_without_changes_has_none() -> None:
     assert samples(plan_for(wishes((2, "1", None, None, Target.ACTIVATED)), device(1, *ON)), EMNIFY) == []
+
+
+def test_the_legend_says_no_more_of_the_bill_than_is_known() -> None:
+    assert legend(EMNIFY) == "+ billed from now, ~ changed, - no longer billed"
+    assert legend(IOT_ACCELERATOR) == "+ newly ACTIVE, ~ changed, - no longer ACTIVE; what that costs is the contract's"

@@ -6,6 +6,7 @@ import pytest
 
 from schemas.statuses import EndpointStatus, SimStatus, Target
 from simtandem.carriers.aeris.aeradmin.lifecycle import AERADMIN
+from simtandem.carriers.aeris.iot_accelerator.lifecycle import IOT_ACCELERATOR
 from simtandem.carriers.emnify.lifecycle import EMNIFY
 from simtandem.domain.plan_summary import PlanSummary, sentence, summary
 from tests.simtandem.model_fleet import device, wishes
@@ -54,6 +55,13 @@ def test_the_sentence_has_directions_money_and_what_is_left(numbers: dict[str, o
 def test_another_carrier_has_its_own_words() -> None:
     numbers = told(changes={"activated": 2, "suspended": 3, "provisioned": 0}, newly_billed={"activated": 2})
     assert sentence(numbers, AERADMIN).startswith("Start billing 2 (2 newly billed), suspend 3")
+
+
+def test_a_carrier_whose_charges_nobody_knows_has_no_word_and_no_price_of_them() -> None:
+    numbers = told(changes={"activated": 20, "suspended": 3}, newly_billed={"activated": 20}, rate=Decimal("0.45"))
+    assert sentence(numbers, IOT_ACCELERATOR).startswith("Activate 20, pause 3, deactivate 0 · ")
+    none = plan_for(wishes(), device(1, SimStatus.ISSUED, EndpointStatus.DISABLED))
+    assert summary(none, IOT_ACCELERATOR, invalid=0, rate=Decimal("0.45")).monthly_cost is None
 
 
 def test_the_numbers_are_those_of_the_plan() -> None:

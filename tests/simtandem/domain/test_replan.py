@@ -101,7 +101,7 @@ def test_owners_belong_to_what_a_sims_step_changes(customer: str, ended: dict[Ha
 _PAIRS = st.tuples(st.sampled_from([ISSUED, ACTIVE, SUSPENDED, TEST]), st.sampled_from(EndpointStatus))
 
 
-@settings(deadline=None, max_examples=300)
+@settings(deadline=None, max_examples=100)
 @given(before=_PAIRS, target=st.sampled_from(EMNIFY_TARGETS), now=_PAIRS)
 def test_what_is_left_is_legal_and_leads_to_what_is_asked_wherever_the_device_is_now(
     before: tuple[SimStatus, EndpointStatus], target: Target, now: tuple[SimStatus, EndpointStatus]

@@ -3,7 +3,7 @@ from collections.abc import Mapping, Sequence
 import polars as pl
 
 from schemas.tables import Results, empty
-from simtandem.domain.run_diff import differences
+from simtandem.domain.run_diff import by_device, differences
 
 USUAL = {
     "desired": "activated",
@@ -18,7 +18,7 @@ USUAL = {
 
 def results(*rows: Mapping[str, object]) -> pl.DataFrame:
     full: Sequence[Mapping[str, object]] = [{"row": row, **USUAL, **line} for row, line in enumerate(rows, 2)]
-    return Results.validate(pl.DataFrame(full, schema=empty(Results).schema))
+    return by_device(Results.validate(pl.DataFrame(full, schema=empty(Results).schema)))
 
 
 def test_runs_that_ended_the_same_do_not_differ() -> None:

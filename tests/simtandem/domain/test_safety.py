@@ -1,11 +1,15 @@
+from dataclasses import replace
+
 import polars as pl
 import pytest
 
-from schemas.statuses import EndpointStatus, SimStatus, Target
+from schemas.statuses import EndpointStatus, Half, SimStatus, Target
 from schemas.tables import Repeats, empty
+from simtandem.carriers.aeris.iot_accelerator.lifecycle import IOT_ACCELERATOR
 from simtandem.carriers.emnify.lifecycle import EMNIFY
+from simtandem.domain.lifecycle import Lifecycle
 from simtandem.domain.plan import make_plan
-from simtandem.domain.safety import Limits, StopRule, check, for_good, suspending, unlimited
+from simtandem.domain.safety import Limits, StopRule, check, costly, for_good, suspending, unlimited
 from simtandem.errors import PlanRefused
 from tests.simtandem.model_fleet import ModelFleet, device, wishes
 
@@ -32,10 +36,11 @@ def gate(
     accept_large: bool = False,
     change_owners: bool = False,
     expected_digest: str | None = None,
+    lifecycle: Lifecycle = EMNIFY,
 ) -> None:
     check(
         plan,
-        lifecycle=EMNIFY,
+        lifecycle=lifecycle,
         fleet_sims=sims,
         fleet_activated=activated,
         limits=limits or Limits(),
@@ -101,6 +106,11 @@ def test_newly_billed_sims_are_limited_only_where_a_limit_is_set() -> None:
         gate(plan_to_suspend(0), limits=Limits(newly_billed=1))
 
 
+def test_the_limit_holds_where_nobody_knows_what_is_billed_and_does_not_say_that_it_is() -> None:
+    with pytest.raises(PlanRefused, match=r"2 SIMs would be newly ACTIVE \(limit 1\)\.\nNothing was sent"):
+        gate(plan_to_suspend(0), limits=Limits(newly_billed=1), lifecycle=IOT_ACCELERATOR)
+
+
 def test_all_excesses_are_named_at_once() -> None:
     with pytest.raises(PlanRefused) as refused:
         gate(plan_to_suspend(5), activated=10, limits=Limits(newly_billed=0))
@@ -152,4 +162,26 @@ def test_a_rule_without_minimum_stops_at_failures_only() -> None:
 def test_what_is_said_of_sims_that_are_billed_for_good_and_without_a_limit() -> None:
     assert for_good(0, EMNIFY) == ""
     assert for_good(1250, EMNIFY).startswith("1,250 SIMs would be newly billed permanently")
-    assert [bool(unlimited(*given)) for given in [(0, None), (1, None), (1, 0), (5, 10)]] == [False, True, False, False]
+    assert [bool(unlimited(*given, EMNIFY)) for given in [(0, None), (1, None), (1, 0), (5, 10)]] == [
+        False,
+        True,
+        False,
+        False,
+    ]
+
+
+def test_a_call_to_any_endpoint_can_cost_money_where_the_carrier_moves_its_sim() -> None:
+    """Its endpoint may have another SIM by then, and a SIM in Factory Test would be activated."""
+    fleet = [
+        device(1),
+        device(2, SimStatus.SUSPENDED, EndpointStatus.ENABLED),
+        device(3, SimStatus.ACTIVATED, EndpointStatus.ENABLED),
+    ]
+    rows = wishes(*((1 + at, str(at), None, None, Target.SUSPENDED) for at in (2, 3)))
+    plan = make_plan(rows, empty(Repeats), ModelFleet(fleet).inventory(), EMNIFY)
+    assert plan["newly_billed"].to_list() == [False, False]
+    assert costly(plan, EMNIFY)["row"].to_list() == [3, 4]
+    assert costly(plan, EMNIFY, Half.SIM).is_empty(), "suspending costs nothing, wherever the SIM is"
+    assert costly(plan.with_columns(endpoint_step=False), EMNIFY).is_empty()
+    untouched = replace(EMNIFY, sims=tuple(replace(each, touched="") for each in EMNIFY.sims))
+    assert costly(plan, untouched).is_empty(), "there nothing moves by itself"

@@ -43,7 +43,7 @@ def judge(
     return Results.validate(judged).row(0, named=True)
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=30, deadline=None)
 @given(owner_jobs())
 def test_a_run_without_trouble_ends_in_sync_and_one_that_sent_nothing_does_not(
     job: tuple[OwnedFleet, pl.DataFrame],

@@ -29,7 +29,7 @@ def emulator(running: Emulator, clock: HandClock) -> Emulator:
 
 @pytest.fixture(scope="session")
 def connected(running: Emulator) -> Iterator[httpx.Client]:
-    with httpx.Client(base_url=running.url, timeout=5) as client:
+    with httpx.Client(base_url=running.url, timeout=60) as client:
         yield client
 
 

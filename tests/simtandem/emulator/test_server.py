@@ -13,6 +13,7 @@ import pytest
 from simtandem.emulator.faults import FaultKind, FaultRule
 from simtandem.emulator.seeding import Group
 from simtandem.emulator.server import Emulator
+from tests.free_port import free_port
 
 
 def test_emulator_answers_from_the_start_of_the_block_and_not_after_its_end() -> None:
@@ -37,7 +38,7 @@ def test_stopping_does_not_wait_for_a_hanging_call() -> None:
         caller.start()
         while emulator.stats()["calls"] == 0:
             pass
-    caller.join(10)
+    caller.join(60)
     assert len(failures) == 1
 
 
@@ -49,8 +50,7 @@ def test_two_emulators_are_two_carriers() -> None:
 
 
 def test_port_and_token_can_be_chosen() -> None:
-    with socket.create_server(("127.0.0.1", 0)) as probe:
-        port = probe.getsockname()[1]
+    port = free_port()
     with Emulator(port=port, token="mine") as emulator:
         assert emulator.url == f"http://127.0.0.1:{port}"
         answer = httpx.post(f"{emulator.url}/api/v1/authenticate", json={"application_token": "mine"})
@@ -92,7 +92,7 @@ def test_serve_says_its_url_and_returns_on_an_interrupt() -> None:
         answer = httpx.post(f"{url}/api/v1/authenticate", json={"application_token": "mine"})
         assert answer.status_code == 200
         server.send_signal(signal.SIGINT)
-        _, errors = server.communicate(timeout=10)
+        _, errors = server.communicate(timeout=60)
     finally:
         server.kill()
         server.wait()

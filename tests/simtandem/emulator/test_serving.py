@@ -25,7 +25,7 @@ def test_serve_says_its_url_and_returns_on_an_interrupt(package: str) -> None:
         fleet = httpx.get(f"{url}/_emulator/fleet").json()
         assert 25 in fleet.values()
         server.send_signal(signal.SIGINT)
-        _, errors = server.communicate(timeout=10)
+        _, errors = server.communicate(timeout=60)
     finally:
         server.kill()
         server.wait()

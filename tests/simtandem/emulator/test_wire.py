@@ -12,7 +12,7 @@ from simtandem.emulator.server import Emulator
 
 def connect(emulator: Emulator) -> socket.socket:
     host, port = emulator.url.removeprefix("http://").split(":")
-    return socket.create_connection((host, int(port)), timeout=5)
+    return socket.create_connection((host, int(port)), timeout=60)
 
 
 def ask(client: httpx.Client, path: str) -> bytes:

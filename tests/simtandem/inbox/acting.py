@@ -84,7 +84,7 @@ def results_of(devices: pl.DataFrame) -> pl.DataFrame:
     told = {name: pl.lit("") for name in ("before", "after", "reason", "error")}
     outcomes = {name: pl.lit("applied") for name in ("sim_outcome", "endpoint_outcome")}
     counted = {"attempts": pl.lit(1, pl.Int64), "http_status": pl.lit(204, pl.Int64)}
-    nothing = {name: pl.lit(None, pl.String) for name in ("owners_before", "owners_after")}
+    nothing = {name: pl.lit(None, pl.String) for name in ("owners_before", "owners_after", "named_as")}
     made = devices.with_columns(**told, **outcomes, **counted, **nothing, verdict=pl.lit(Verdict.IN_SYNC.value))
     return Results.validate(made.select(list(Results.to_schema().columns)))
 
@@ -154,10 +154,12 @@ def look_in(
     sleep: Callable[[float], None] = lambda _seconds: None,
     lookup: Lookup | None = None,
     told: list[LeftOut] | None = None,
+    urgent: bool | None = None,
 ) -> list[ScheduleState]:
     """What the flow does, without Prefect; how the runs ended. What was left out is added to `told`."""
-    schedules = Schedules(ledger)
-    inbox = Inbox(Store(url or settings.inbox_url), schedules, settings, sleep=sleep, reached=reached)
+    schedules = Schedules(ledger, urgent=urgent)
+    folder = f"{settings.inbox_url}/urgent" if urgent else settings.inbox_url
+    inbox = Inbox(Store(url or folder), schedules, settings, sleep=sleep, reached=reached)
     inbox.take_new()
     ends = []
     with due_runs(schedules, settings, reached, lookup=lookup) as work:

@@ -78,7 +78,9 @@ def test_a_file_that_asks_for_another_owner_is_refused(
     assert "simtandem apply --change-owners" in (inbox / "refused" / "owners.reason.txt").read_text()
 
 
-@pytest.mark.parametrize("name", [".a.csv", "~$a.csv", "a.csv.part", "a.csv.tmp", "a.csv.crdownload", "a.txt", "a"])
+@pytest.mark.parametrize(
+    "name", [".a.csv", "~$a.xlsx", "~$a.csv", "a.csv.part", "a.csv.tmp", "a.csv.crdownload", "a.txt", "a"]
+)
 def test_hidden_partial_and_other_files_are_left_alone(
     settings: Settings, ledger: Ledger, inbox: Path, drop: Drop, sim: Sim, name: str
 ) -> None:

@@ -137,8 +137,8 @@ def test_a_file_that_nobody_may_read_is_told(folder: Path) -> None:
 @pytest.mark.parametrize(
     ("data", "what"),
     [
-        (b"PK\x03\x04" + b"[Content_Types].xml", "an Excel workbook or another zip archive"),
-        (b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1", "an Excel workbook"),
+        (b"PK\x03\x04" + b"[Content_Types].xml", "the workbook is damaged or no Excel workbook"),
+        (b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1", "a workbook of an old Excel (.xls)"),
         (b"%PDF-1.7\n", "a PDF document"),
         (b"\x1f\x8b\x08", "the gzip archive is damaged"),
         (b"PAR1", "a Parquet file"),

@@ -11,11 +11,13 @@ from simtandem.intake import Bounds, read_devices
 from simtandem.intake.gzip_data import unpacked
 
 LIST = b"sim_id,status\n1,activated\n2,suspended\n"
-PACKED = gzip.compress(LIST)
+PACKED = gzip.compress(LIST, mtime=0)
 SMALL = Bounds(megabytes=1)
 
 
-@pytest.mark.parametrize("data", [LIST, PACKED, gzip.compress(LIST[:10]) + gzip.compress(LIST[10:]), b""])
+@pytest.mark.parametrize(
+    "data", [LIST, PACKED, gzip.compress(LIST[:10], mtime=0) + gzip.compress(LIST[10:], mtime=0), b""]
+)
 def test_a_packed_list_is_unpacked_and_another_is_left_as_it_is(data: bytes) -> None:
     assert unpacked(data, SMALL) == (LIST if data else b"")
 

@@ -69,5 +69,5 @@ def test_notes_tell_what_was_guessed_and_what_was_left_out() -> None:
             "Not read, because it may be the current status, not the target status: 'SIM Status'."
             " Name the target column status or target_status."
         ),
-        "Columns not needed and not read: 'Straße'.",
+        "Own columns, kept in plan, results and report: 'SIM Status', 'Straße'.",
     ]

@@ -90,40 +90,48 @@ def test_what_is_said_of_emnifys_other_words_stands_in_its_table(tmp_path: Path,
     assert reasons(read(tmp_path, f"sim_id,status\n1,{word}\n2,active\n", EMNIFY)) == [reason]
 
 
-@pytest.mark.parametrize(
-    ("header", "ident"),
-    [("IMSI", "310170123456789"), ("Device Profile ID", "AER0000012345678"), ("sim_id", "AER0000012345678")],
-)
-def test_an_id_of_another_kind_that_the_carrier_has_names_the_sim(tmp_path: Path, header: str, ident: str) -> None:
-    intake = read(tmp_path, f"{header}\n{ident}\n", AERADMIN, Target.SUSPENDED)
-    assert (intake.devices["sim_id"].to_list(), intake.notes) == ([ident], ())
+@pytest.mark.parametrize("header", ["IMSI", "sim_id"])
+def test_an_id_of_another_kind_that_the_carrier_has_names_the_sim(tmp_path: Path, header: str) -> None:
+    intake = read(tmp_path, f"{header}\n310170123456789\n", AERADMIN, Target.SUSPENDED)
+    assert (intake.devices["sim_id"].to_list(), intake.notes) == (["310170123456789"], ())
+
+
+def test_a_number_that_could_be_an_imsi_names_a_sim_as_msisdn_only_in_a_column_of_that_name(tmp_path: Path) -> None:
+    intake = read(tmp_path, "MSISDN\n467190000000001\n+46719000000001\n=1\n46 719\n", IOT_ACCELERATOR, Target.SUSPENDED)
+    assert intake.devices["sim_id"].to_list() == ["msisdn-467190000000001", "msisdn-46719000000001"]
+    assert [each[:12] for each in reasons(intake)] == ["is a formula", "is no id tha"]
+    bare = read(tmp_path, "sim_id\n467190000000001\n4671900000001\n", IOT_ACCELERATOR, Target.SUSPENDED)
+    assert (bare.devices["sim_id"].to_list(), bare.rejected["row"].to_list()) == (["467190000000001"], [3])
 
 
 def test_other_kinds_of_ids_are_not_read_beside_a_better_one(tmp_path: Path) -> None:
     intake = read(tmp_path, f"imsi,iccid\n310170123456789,{ICCID}\n", AERADMIN, Target.SUSPENDED)
     assert intake.devices.select("sim_id", "iccid").row(0) == (None, ICCID)
-    assert intake.notes == ("Columns not needed and not read: 'imsi'.",)
+    assert intake.notes == ("Own columns, kept in plan, results and report: 'imsi'.",)
     both = read(tmp_path, "device_profile_id,imsi\nAER0000012345678,310170123456789\n", AERADMIN, Target.SUSPENDED)
     assert both.devices["sim_id"].to_list() == ["310170123456789"]
-    assert both.notes == ("Columns not needed and not read: 'device_profile_id'.",)
+    assert both.notes == ("Own columns, kept in plan, results and report: 'device_profile_id'.",)
 
 
 NAMES = "is no id that aeradmin has; it names a device by iccid (19 or 20 digits) or imsi (14 or 15 digits)"
 
 
-@pytest.mark.parametrize(("header", "ident"), [("endpoint_id", "1234567"), ("sim_id", "1234567"), ("imsi", "12a")])
+@pytest.mark.parametrize(
+    ("header", "ident"),
+    [("endpoint_id", "1234567"), ("sim_id", "1234567"), ("imsi", "12a"), ("sim_id", "AER0000012345678")],
+)
 def test_an_id_that_the_carrier_can_not_have_is_invalid_and_the_kinds_it_has_are_named(
     tmp_path: Path, header: str, ident: str
 ) -> None:
     with pytest.raises(InputError, match="no row is usable") as told:
         read(tmp_path, f"{header}\n{ident}\n", AERADMIN, Target.SUSPENDED)
-    assert f"{NAMES} or device_profile_id (AER and 13 digits)" in str(told.value)
+    assert NAMES in str(told.value)
 
 
 def test_emnify_names_no_device_by_an_imsi(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="Name one of them sim_id, endpoint_id or iccid"):
         read(tmp_path, "imsi\n310170123456789\n", EMNIFY, Target.SUSPENDED)
-    with pytest.raises(InputError, match="Name one of them iccid or imsi"):
+    with pytest.raises(InputError, match="Name one of them iccid, imsi or msisdn"):
         read(tmp_path, "serial\n1\n", IOT_ACCELERATOR, Target.SUSPENDED)
 
 
@@ -134,5 +142,12 @@ def test_an_iccid_of_which_a_spreadsheet_lost_digits_is_seen_in_the_column_sim_i
 
 
 def test_a_status_for_all_rows_that_the_carrier_has_not_ends_it(tmp_path: Path) -> None:
-    with pytest.raises(InputError, match=r"--to provisioned: emnify has no such status. Nothing was sent"):
+    with pytest.raises(InputError, match=r"emnify has no status provisioned. Nothing was sent"):
         read(tmp_path, "sim_id\n1\n", EMNIFY, Target.PROVISIONED)
+
+
+def test_a_status_for_other_rows_that_the_carrier_has_not_keeps_no_list_from_its_own(tmp_path: Path) -> None:
+    of_emnify = read(tmp_path, "iccid,status\n8988303000000000011,activate\n", EMNIFY, Target.DEACTIVATED)
+    assert of_emnify.devices["desired"].to_list() == ["activated"]
+    with pytest.raises(InputError, match="emnify has no status deactivated"):
+        read(tmp_path, "iccid,status\n8988303000000000011,activate\n8988303000000000029,\n", EMNIFY, Target.DEACTIVATED)

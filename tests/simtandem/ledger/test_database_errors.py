@@ -43,6 +43,7 @@ def wrapped(cause: BaseException) -> OperationalError:
         (errors.InvalidPassword(), "refuses the login. Check user and password"),
         (errors.AdminShutdown(), "can't be reached. Check"),
         (errors.ConnectionFailure(), "can't be reached. Check"),
+        (errors.IdleInTransactionSessionTimeout(), "nothing came for too long. Check the network"),
         (psycopg.OperationalError("connection failed: FATAL:  password authentication failed"), "refuses the login."),
         (psycopg.OperationalError("connection failed: FATAL:  no pg_hba.conf entry for host"), "refuses the login."),
         (

@@ -13,7 +13,7 @@ from schemas.statuses import Half, Outcome
 from simtandem.carriers.protocol import Answer, Call, Journal
 from simtandem.errors import LedgerError
 from simtandem.ledger.journal import CallWriter
-from simtandem.ledger.records import SENDING, CallCounts, OutcomeRecord, RunKind, RunRecord, RunState
+from simtandem.ledger.records import CHANGING, CallCounts, OutcomeRecord, RunKind, RunRecord, RunState
 from simtandem.ledger.store import Ledger
 
 RUN = "20260131-a"
@@ -154,6 +154,27 @@ async def test_many_callers_share_a_commit_and_the_loop_runs_on_meanwhile(
     assert commits.count <= 2 + 1  # one for whoever came first, one for all others; and the look at the result
 
 
+async def test_the_last_answer_of_a_step_is_durable_with_how_it_ended_and_before_the_next_call(
+    started: Ledger, url: str, lock: Lock
+) -> None:
+    async with CallWriter(started, RUN) as journal:
+        call_id = await journal.intent(PATCH)
+        with lock(url):
+            await journal.answer(call_id, Answer(204, 0.1, last=True))  # nobody waits for it
+            following = asyncio.create_task(journal.intent(PATCH))
+            await asyncio.sleep(0)
+            assert not following.done()
+        await following
+        with closing(Ledger.open(url)) as other:
+            assert other.calls(RUN)["status"].to_list() == [204, None]
+
+
+async def test_a_failure_to_write_the_last_answer_of_a_step_is_that_of_whoever_comes_next(started: Ledger) -> None:
+    with pytest.raises(LedgerError):
+        async with CallWriter(started, RUN) as journal:
+            await journal.answer("nothing", Answer(204, 0.1, last=True))
+
+
 async def test_writers_of_one_run_do_not_get_in_each_others_way(started: Ledger) -> None:
     async with CallWriter(started, RUN) as one, CallWriter(started, RUN) as two:
         ids = await asyncio.gather(*(journal.intent(PATCH) for journal in (one, two) * 20))
@@ -267,7 +288,7 @@ def test_whatever_was_acknowledged_survives_a_kill(started: Ledger, url: str) ->
         assert reopened.run(RUN).state is RunState.INTERRUPTED
 
 
-@pytest.mark.parametrize("kind", [kind for kind in RunKind if kind not in SENDING])
+@pytest.mark.parametrize("kind", [kind for kind in RunKind if kind not in CHANGING])
 @pytest.mark.parametrize("call", [PATCH, Call("PATCH", "/api/v1/sim/11", "read"), Call("POST", "/api/v1/sim", "list")])
 async def test_what_is_recorded_as_a_look_can_send_no_change_whatever_the_call_is_called(
     ledger: Ledger, a_run: MakeRun, kind: RunKind, call: Call
@@ -283,3 +304,29 @@ async def test_what_is_recorded_as_a_look_can_send_no_change_whatever_the_call_i
     with pytest.raises(LedgerError, match=f"recorded as {kind}"):
         await send()
     assert ledger.calls(RUN)["method"].to_list() == ["POST", "GET"]
+
+
+async def test_the_end_of_a_step_is_committed_with_the_call_that_goes_next(started: Ledger) -> None:
+    patient = 20.0
+    async with CallWriter(started, RUN, gathers_s=patient) as journal, asyncio.timeout(patient / 2):
+        call_id, commits = await journal.intent(PATCH), Commits(started)
+        await journal.answer(call_id, Answer(204, 0.1, last=True))
+        await asyncio.gather(journal.outcome([OutcomeRecord(2, Half.SIM, Outcome.APPLIED, 1)]), journal.intent(PATCH))
+        assert commits.count == 1
+    assert started.calls(RUN)["status"].to_list() == [204, None]
+    assert started.outcomes(RUN)["outcome"].to_list() == ["applied"]
+
+
+async def test_the_end_of_a_step_does_not_wait_long_for_a_call_that_never_goes(started: Ledger) -> None:
+    async with CallWriter(started, RUN) as journal, asyncio.timeout(30):
+        call_id, commits = await journal.intent(PATCH), Commits(started)
+        await journal.answer(call_id, Answer(204, 0.1, last=True))
+        await journal.outcome([OutcomeRecord(2, Half.SIM, Outcome.APPLIED, 1)])
+        assert commits.count == 1
+        assert started.calls(RUN)["status"].to_list() == [204]
+
+
+async def test_an_answer_whose_step_never_ended_is_committed_when_the_journal_is_closed(started: Ledger) -> None:
+    async with CallWriter(started, RUN) as journal:
+        await journal.answer(await journal.intent(PATCH), Answer(204, 0.1, last=True))
+    assert started.calls(RUN)["status"].to_list() == [204]

@@ -17,7 +17,7 @@ from simtandem.ledger.last_known_rebuild import derive, differences, rebuild
 from simtandem.ledger.records import OutcomeRecord, RunKind, RunRecord, RunState
 from simtandem.ledger.store import Ledger
 from tests.simtandem.ledger.conftest import Clock
-from tests.simtandem.ledger.older_ledgers import OLDER, has, make_older
+from tests.simtandem.ledger.older_ledgers import make_older
 from tests.simtandem.ledger.test_fleet_history import _plan, _results
 
 HERE = "cdn.emnify.net"
@@ -109,6 +109,17 @@ def test_the_table_is_always_what_the_facts_say(history: History) -> None:
     assert kept(history.ledger).height == len(SIMS)
 
 
+@pytest.mark.parametrize("rows", [1, 2, 3, 16, 17, 1001])
+def test_so_many_steps_that_end_together_are_all_kept(ledger: Ledger, a_run: MakeRun, rows: int) -> None:
+    ledger.start_run(a_run("run-1", carrier_host=HERE))
+    plan = {sim: sim + 1 for sim in range(1, rows + 1)}
+    ledger.record_plan("run-1", _plan({**plan, rows + 1: rows + 2}, Target.SUSPENDED, ()))
+    ends = [OutcomeRecord(row, Half.SIM, Outcome.APPLIED, 1) for row in plan.values()]
+    ledger.record_outcomes("run-1", ends)
+    assert set(kept(ledger)["sim_id"]) == {str(sim) for sim in plan}
+    assert_frame_equal(kept(ledger), derived(ledger))
+
+
 def test_it_can_be_made_anew_from_the_facts_alone(history: History) -> None:
     history.go_on(60)
     before = kept(history.ledger)
@@ -123,7 +134,7 @@ def test_it_can_be_made_anew_from_the_facts_alone(history: History) -> None:
         assert differences(connection) == []
 
 
-@pytest.mark.parametrize("revision", [each for each in OLDER if not has(each, "0006")])
+@pytest.mark.parametrize("revision", ["0001", "0005"])  # the table is of 0006
 def test_an_upgrade_fills_the_table_from_the_runs_there_are(
     history: History, url: str, new_url: Callable[[], str], revision: str
 ) -> None:
@@ -145,3 +156,42 @@ def test_pruning_loses_nothing_of_it_and_leaves_it_derivable(history: History, t
         assert_frame_equal(derived(history.ledger), before)
     history.go_on(30)
     assert_frame_equal(kept(history.ledger), derived(history.ledger))
+
+
+def test_another_account_is_told_of_these_devices_also_where_a_run_was_pruned(history: History, tmp_path: Path) -> None:
+    history.go_on(60)
+    sims = set(kept(history.ledger)["sim_id"])
+
+    def told(account: str) -> pl.DataFrame:
+        return history.ledger.known_of_others(AccountKey(account, "elsewhere.test"))
+
+    assert set(told("us").select("account", "sim_id").rows()) == {(DEFAULT, sim) for sim in sims}
+    assert told("us")["iccid"].null_count() == 0
+    assert told(DEFAULT).is_empty(), "one account is one, whatever its address is now"
+    for run_id in history.ended:
+        prune_run(history.ledger, run_id, tmp_path, "ada")
+    assert set(told("us")["sim_id"]) == sims
+
+
+@pytest.mark.parametrize(
+    ("carrier", "before", "after", "word"),
+    [
+        ("iot-accelerator", "ACTIVE", "PAUSE", "activated"),
+        ("aeradmin", "Active-billed", "Suspended", "activated"),
+        ("aeradmin", "Assigned", "Provisioned", None),
+        ("a stranger", "ACTIVE", "PAUSE", None),
+    ],
+)
+def test_what_a_run_took_back_is_named_by_its_own_carriers_rules(
+    ledger: Ledger, a_run: MakeRun, carrier: str, before: str, after: str, word: str | None
+) -> None:
+    ledger.start_run(a_run("run-1", carrier=carrier, carrier_host=HERE))
+    halves = {"sim_before": before, "sim_after": after, "sim_step": True, "endpoint_step": False}
+    none = dict.fromkeys(("endpoint_id", "endpoint_before", "endpoint_after"))
+    plan = _plan({1: 2}, Target.SUSPENDED, ()).with_columns(**{name: pl.lit(value) for name, value in halves.items()})
+    ledger.record_plan("run-1", plan.with_columns(**{name: pl.lit(value, pl.String) for name, value in none.items()}))
+    for end in (Outcome.ACCEPTED, Outcome.REFUSED):
+        ledger.record_outcomes("run-1", [OutcomeRecord(2, Half.SIM, end, 1)])
+    status = before if word else None
+    assert kept(ledger).select("desired", "sim_status", "endpoint_status").rows() == [(word, status, None)]
+    assert_frame_equal(kept(ledger), derived(ledger))

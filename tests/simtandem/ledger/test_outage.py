@@ -3,20 +3,26 @@
 import asyncio
 import socket
 import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, closing, suppress
 from urllib.parse import urlsplit, urlunsplit
 
 import pytest
+from sqlalchemy import Connection, text
 
 from schemas.statuses import Half, Outcome
 from simtandem import progress
 from simtandem.carriers.protocol import Answer, Call
 from simtandem.errors import LedgerError, LedgerUnavailable
+from simtandem.ledger import flow_runs
+from simtandem.ledger.claims import Claimed, changed_hands, claim, current_turn, release
+from simtandem.ledger.flow_runs import Continued
 from simtandem.ledger.integrity.proof import Standing
 from simtandem.ledger.integrity.recorded import Recorded
 from simtandem.ledger.integrity.verify import verify_chain
 from simtandem.ledger.journal import CallWriter
+from simtandem.ledger.leases import Lease, held
 from simtandem.ledger.outage import waited_out
 from simtandem.ledger.records import OutcomeRecord, RunRecord, RunState
 from simtandem.ledger.store import Ledger
@@ -137,6 +143,66 @@ async def test_a_commit_whose_answer_was_lost_is_not_made_twice(remote: Ledger, 
     with remote.database.read() as connection:
         assert connection.exec_driver_sql("SELECT count(*) FROM outcomes").scalar() == 1
     assert is_whole(remote)
+
+
+def test_claims_whose_commit_lost_its_answer_are_there_once_and_say_who_had_the_devices_before(
+    remote: Ledger, wire: Wire
+) -> None:
+    database, devices = remote.database, ["sim 1", "sim 2"]
+    one, other = Lease(database, "host", "one"), Lease(database, "host", "other")
+    one.begin()
+    claim(database, one, ["sim 1"])
+    before = current_turn(database, "host")
+    one.end()
+
+    answers_lost = iter(("begin", "claim", "release", "changed hands", "end"))
+
+    def lose(step: str) -> None:
+        assert (next(answers_lost), wire.lose_answer_to_commit) == (step, False), "the one before was lost"
+        wire.lose_answer_to_commit = True
+
+    lose("begin")
+    holder = other.begin()
+    assert [each.lease_id for each in held(database, "host")] == [holder.lease_id]
+    lose("claim")
+    claimed = claim(database, other, devices)
+    assert isinstance(claimed, Claimed)
+    assert list(claimed.before) == ["sim 1"], "nobody had the other one"
+    assert claimed.touched("other", other.mine, lambda _: before) == {"sim 1"}
+    lose("release")
+    release(database, other, ["sim 2"])
+    lose("changed hands")
+    assert changed_hands(database, other, 0) == set()
+    lose("end")
+    other.end()
+    assert not wire.lose_answer_to_commit
+    assert held(database, "host") == []
+
+
+def test_a_transaction_of_which_the_server_heard_nothing_for_too_long_is_begun_again(remote: Ledger) -> None:
+    """So it is where the host stood still, or the network was cut, in the midst of it."""
+    tries = []
+
+    def work(connection: Connection) -> int:
+        connection.execute(text("SET LOCAL idle_in_transaction_session_timeout = '100ms'"))
+        tries.append(1)
+        if len(tries) == 1:
+            time.sleep(0.5)
+        return int(connection.scalar(text("SELECT 7")) or 0)
+
+    assert remote.database.writing(work) == 7
+    assert len(tries) == 2
+
+
+def test_a_flow_run_that_was_taken_is_not_taken_for_another_process_ones_where_the_answer_was_lost(
+    remote: Ledger, wire: Wire
+) -> None:
+    wire.lose_answer_to_commit = True
+    taken = flow_runs.take(remote.database, Continued("f-1"), RUN)
+    assert not wire.lose_answer_to_commit
+    assert taken is not None
+    assert (taken.epoch, taken.run_id) == (1, RUN)
+    assert flow_runs.take(remote.database, Continued("f-1"), "another") is None
 
 
 def test_what_is_read_is_read_again_where_the_connection_was_cut(remote: Ledger, wire: Wire) -> None:

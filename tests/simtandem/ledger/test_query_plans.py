@@ -68,14 +68,12 @@ QUESTIONS: dict[str, Question] = {
     "which steps changed something since": lambda ledger, at: fleet_history.read_steps(
         ledger, AccountKey(DEFAULT, HERE), at
     ),
-    "whether others changed something": lambda ledger, at: ledger.changed_by_others(RUN, at),
     "what killed runs sent since": lambda ledger, at: ledger.changes_at(
         AccountKey(DEFAULT, HERE), but_for=RUN, since=at
     ),
     "what others sent since": lambda ledger, at: ledger.changes_at(
         AccountKey(DEFAULT, HERE), but_for=RUN, since=at, judged=True
     ),
-    "which calls of others are on their way": lambda ledger, at: ledger.last_unanswered_by_others(RUN, at),
     "what the last audit counted": lambda ledger, _: fleet_history.last_audit(ledger, AccountKey(DEFAULT, HERE)),
     "which runs have no events yet": lambda ledger, at: explanations.unexplained_runs(
         ledger, AccountKey(DEFAULT, HERE), at, at
@@ -101,9 +99,20 @@ def test_the_last_known_status_of_a_device_is_kept_without_reading_a_table(whole
     with asked.listening(), whole_run.database.write() as connection:
         last_known.note_outcomes(connection, RUN, [2])
         last_known.note_verdicts(connection, RUN)
-    assert len(asked.statements) == 4
+    assert len(asked.statements) == 4, "whose run it is, and what changes, of the outcomes and of the verdicts"
     for statement, parameters in asked.statements:
         assert scanned(whole_run, statement, parameters) & {*LARGE, "p", "v", "o", "sim", "endpoint"} == set()
+
+
+def test_other_rows_do_not_make_other_statements(whole_run: Ledger) -> None:
+    """What a database was asked before is quick: every commit of a run that is sending asks this."""
+    asked = Asked(whole_run)
+    with asked.listening(), whole_run.database.write() as connection:
+        for rows in ([2], [3], [2, 3], [4, 5], [4, 5, 6], [2, 3, 4, 5]):
+            last_known.note_outcomes(connection, RUN, rows)
+    changes = [statement for statement, _ in asked.statements if statement.lstrip().startswith("INSERT")]
+    assert len(changes) == 6
+    assert len(set(changes)) == 3, "one for a row, for two and for up to four"
 
 
 def test_a_table_that_is_read_from_end_to_end_is_seen(whole_run: Ledger) -> None:

@@ -33,7 +33,7 @@ def arrival(ident: str = "one", file: FileVersion = FILE, taken_at: datetime = N
 
 
 def rows(*wishes: str, same_as: int | None = None) -> pl.DataFrame:
-    made = [(2 + n, str(n), None, None, wish, same_as if n else None) for n, wish in enumerate(wishes)]
+    made = [(2 + n, str(n), None, None, wish, same_as if n else None, None) for n, wish in enumerate(wishes)]
     return pl.DataFrame(made, schema=SCHEDULE_ROWS, orient="row")
 
 

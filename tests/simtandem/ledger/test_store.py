@@ -13,7 +13,16 @@ from sqlalchemy import event
 from schemas.statuses import Half, Outcome
 from schemas.tables import Outcomes, Plan, Rejected, Results, empty
 from simtandem.errors import InputError, LedgerError
-from simtandem.ledger.records import SENDING, OutcomeRecord, RunKind, RunRecord, RunState, RunSummary, StateRecord
+from simtandem.ledger.records import (
+    CHANGING,
+    SENDING,
+    OutcomeRecord,
+    RunKind,
+    RunRecord,
+    RunState,
+    RunSummary,
+    StateRecord,
+)
 from simtandem.ledger.store import Ledger
 
 RUN = "20260131-a"
@@ -96,8 +105,20 @@ def test_verdicts_recorded_before_invalid_and_refused_had_words_of_their_own_are
     )
 
 
+def test_without_a_latest_run_of_a_kind_it_is_said_that_nothing_was_sent(ledger: Ledger, a_run: MakeRun) -> None:
+    ledger.start_run(a_run("a", kind=RunKind.PLAN))
+    with pytest.raises(InputError, match=r"There is no run 'latest': no run has sent anything yet\."):
+        ledger.run("latest", kinds=SENDING)
+    with pytest.raises(InputError, match=r"no run of account us has sent anything yet\."):
+        ledger.run("latest", kinds=CHANGING, account="us")
+    ledger.start_run(a_run("b", kind=RunKind.ACTION))
+    assert ledger.run("latest", kinds=CHANGING).record.run_id == "b"
+    with pytest.raises(InputError, match=r"no run for statuses has sent anything yet\."):
+        ledger.run("latest", kinds=SENDING)
+
+
 def test_the_latest_run_is_found_by_that_word(ledger: Ledger, a_run: MakeRun) -> None:
-    with pytest.raises(InputError, match="There is no run 'latest'"):
+    with pytest.raises(InputError, match=r"There is no run 'latest': no run was made yet\."):
         ledger.run("latest")
     ledger.start_run(a_run("b", started_at=datetime(2026, 3, 1, tzinfo=UTC)))
     ledger.start_run(a_run("a", started_at=datetime(2026, 3, 2, tzinfo=UTC)))

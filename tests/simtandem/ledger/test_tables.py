@@ -8,8 +8,9 @@ from alembic.migration import MigrationContext
 from pandera.polars import DataFrameModel
 from sqlalchemy import Connection, Table, create_engine, inspect
 
+from schemas.sim_actions import ActionOutcomes, ActionPlan, ActionResults
 from schemas.tables import Outcomes, Plan, Rejected, Results, empty
-from simtandem.ledger import tables
+from simtandem.ledger import action_tables, tables
 from simtandem.ledger.store import Ledger
 
 
@@ -48,10 +49,13 @@ def test_migrations_name_constraints_and_indexes_as_the_code_does(ledger: Ledger
         (tables.rejections, Rejected),
         (tables.outcomes, Outcomes),
         (tables.verdicts, Results),
+        (action_tables.action_rows, ActionPlan),
+        (action_tables.action_outcomes, ActionOutcomes),
+        (action_tables.action_verdicts, ActionResults),
     ],
 )
 def test_tables_have_the_columns_of_what_they_hold(table: Table, schema: type[DataFrameModel]) -> None:
-    own = {"run_id", "seq", "at"}
+    own = {"run_id", "seq", "at", "turn"}
     assert {column.name for column in table.columns} - own == set(empty(schema).columns)  # type: ignore[arg-type]
 
 

@@ -17,7 +17,7 @@ from sqlalchemy import insert, inspect
 from schemas.accounts import DEFAULT, AccountKey
 from schemas.statuses import Half, Outcome
 from simtandem.errors import LedgerError
-from simtandem.ledger import inserts
+from simtandem.ledger import inserts, store
 from simtandem.ledger.database import Database
 from simtandem.ledger.integrity.archive import Archived
 from simtandem.ledger.integrity.canonical import canonical
@@ -30,6 +30,7 @@ from simtandem.ledger.records import OutcomeRecord, RunRecord, RunState
 from simtandem.ledger.store import Ledger
 from simtandem.ledger.tables import REVISION, last_known, metadata, runs
 from simtandem.ledger.upgrade import upgrade
+from tests.new_ledgers import as_the_ledger_does
 
 RUN = "20260131-a"
 BEFORE_ACCOUNTS = "0010"
@@ -45,6 +46,11 @@ ledger = Ledger.open(sys.argv[1])
 print(len(ledger.runs()), flush=True)
 ledger.close()
 """
+
+
+@pytest.fixture(autouse=True)
+def _through_every_revision(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(store, "_bring_up_to_date", as_the_ledger_does)
 
 
 def tables_of(database: Database) -> set[str]:
@@ -184,6 +190,9 @@ def test_a_run_of_before_chains_is_archived_with_all_it_recorded(url: str, a_run
         assert proof_of(ledger).standing is Standing.PRUNED
 
 
+FILES = ("run_files", "flow_runs", "store_marks")
+
+
 def test_a_ledger_of_before_accounts_is_all_of_the_account_default(
     url: str, a_run: MakeRun, plan: pl.DataFrame
 ) -> None:
@@ -210,6 +219,17 @@ def test_a_ledger_of_before_accounts_is_all_of_the_account_default(
             "DROP TABLE older",
             "ALTER TABLE runs DROP COLUMN account",
             "ALTER TABLE arrivals DROP COLUMN account",
+            *(
+                f"DROP TABLE {name}"
+                for name in ("call_slots", "call_gates", "call_waiters", "leases", "claims", "claim_turns", *FILES)
+            ),
+            "ALTER TABLE plan_rows DROP COLUMN named_as",
+            "ALTER TABLE verdicts DROP COLUMN named_as",
+            "ALTER TABLE outcomes DROP COLUMN turn",
+            *(f"DROP TABLE action_{each}" for each in ("rows", "outcomes", "verdicts")),
+            "ALTER TABLE schedule_rows DROP COLUMN own",
+            "ALTER TABLE schedules DROP COLUMN selection",
+            "DROP TABLE own_cells",
             f"UPDATE alembic_version SET version_num = '{BEFORE_ACCOUNTS}'",  # noqa: S608 - our own names
         ):
             connection.exec_driver_sql(statement)

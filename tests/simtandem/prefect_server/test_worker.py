@@ -1,5 +1,8 @@
 """What the worker does otherwise than Prefect's; in the whole it is shown in the tests of the operation."""
 
+import math
+from collections.abc import Callable
+from datetime import UTC, datetime
 from types import SimpleNamespace
 from typing import Any, cast
 from uuid import UUID, uuid4
@@ -8,9 +11,11 @@ import pytest
 from anyio.abc import TaskStatus
 from prefect.client.schemas.objects import FlowRun, State
 from prefect.runner._state_proposer import StateProposer
-from prefect.states import Cancelled, Cancelling, Completed, Failed, Pending
+from prefect.states import Cancelled, Cancelling, Completed, Failed, Pending, Running
 from prefect.workers.process import ProcessWorker, ProcessWorkerResult
 
+from simtandem.errors import LedgerError
+from simtandem.inbox.pickup_summary import NOTHING_DUE, nothing_due
 from simtandem.prefect_server import worker
 
 
@@ -63,8 +68,13 @@ class Deploying(Server):
         plain = {"entrypoint": "flows.bulk_update.bulk_update", "pull_steps": PULL, "path": None}
         self.deployment = SimpleNamespace(**{**plain, "storage_document_id": None, **other})
 
+        self.deleted: list[UUID] = []
+
     async def read_deployment(self, deployment_id: UUID) -> object:
         return self.deployment
+
+    async def delete_flow_run(self, flow_run_id: UUID) -> None:
+        self.deleted.append(flow_run_id)
 
 
 class Started(TaskStatus[Any]):
@@ -76,7 +86,14 @@ class Started(TaskStatus[Any]):
         self.value = value
 
 
-async def start(server: Deploying, deployment: UUID | None, monkeypatch: pytest.MonkeyPatch, **job: Any) -> bool:
+async def start(
+    server: Deploying,
+    deployment: UUID | None,
+    monkeypatch: pytest.MonkeyPatch,
+    *,
+    auto_scheduled: bool = False,
+    **job: Any,
+) -> bool:
     """Have the worker start a run; whether it did."""
     begun: list[object] = []
 
@@ -85,7 +102,7 @@ async def start(server: Deploying, deployment: UUID | None, monkeypatch: pytest.
         return ProcessWorkerResult(status_code=0, identifier="1")
 
     monkeypatch.setattr(ProcessWorker, "run", begin)
-    run = FlowRun(id=uuid4(), flow_id=uuid4(), deployment_id=deployment, name="run")
+    run = FlowRun(id=uuid4(), flow_id=uuid4(), deployment_id=deployment, name="run", auto_scheduled=auto_scheduled)
     configuration = worker.JobConfiguration(**{"env": DEPLOYED, **job})
     configuration.prepare_for_flow_run(run)
     mine = worker.Worker(work_pool_name="simtandem")
@@ -146,3 +163,84 @@ async def test_a_run_without_a_deployment_is_not_started(monkeypatch: pytest.Mon
     server = Deploying()
     assert not await start(server, None, monkeypatch)
     assert "another deployment" in str(server.state.message)
+
+
+def says(answer: bool | Exception) -> Callable[..., bool]:
+    def nothing_to_do(account: str, *, urgent: bool) -> bool:
+        assert (account, urgent) == ("", False)
+        if isinstance(answer, Exception):
+            raise answer
+        return answer
+
+    return nothing_to_do
+
+
+@pytest.mark.parametrize(
+    ("auto_scheduled", "entrypoint", "idle", "started"),
+    [
+        (True, worker.LOOKS, True, False),
+        (True, worker.LOOKS, False, True),
+        (True, worker.LOOKS, LedgerError("The ledger is locked."), True),
+        (False, worker.LOOKS, True, True),
+        (True, "flows.fleet_audit.fleet_audit", True, True),
+    ],
+    ids=["idle look", "look with work", "unknown", "asked for by hand", "another flow"],
+)
+async def test_a_scheduled_look_that_would_find_nothing_is_removed_instead_of_started(
+    *, auto_scheduled: bool, entrypoint: str, idle: bool | Exception, started: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(worker, "nothing_to_do", says(idle))
+    server = Deploying(entrypoint=entrypoint)
+    env = worker._deployed()[entrypoint]["env"]
+    assert await start(server, uuid4(), monkeypatch, auto_scheduled=auto_scheduled, env=env) is started
+    assert (server.deleted == []) is started
+    assert server.state.is_pending()
+
+
+FOUND_NOTHING: State[Any] = Completed(name=NOTHING_DUE, message=nothing_due(""))
+
+
+@pytest.mark.parametrize(
+    ("auto_scheduled", "state", "removed"),
+    [
+        (True, FOUND_NOTHING, True),
+        (True, Completed(name=NOTHING_DUE, message=f"east: {nothing_due('')} west: {nothing_due('')}"), True),
+        (True, Completed(name=NOTHING_DUE, message=nothing_due("not taken: folder.csv (a folder)")), False),
+        (True, Completed(message="1 file taken."), False),
+        (True, Running(), False),
+        (False, FOUND_NOTHING, False),
+    ],
+    ids=["nothing", "nothing for two accounts", "something aside", "something", "not ended", "asked for by hand"],
+)
+async def test_a_scheduled_look_that_found_nothing_after_all_leaves_no_run(
+    *, auto_scheduled: bool, state: State[Any], removed: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Two may be due at once: that of the urgent inbox, or one that another host was asked for."""
+    monkeypatch.setattr(worker, "nothing_to_do", says(False))
+    server = Deploying(entrypoint=worker.LOOKS)
+    server.state = state
+    env = worker._deployed()[worker.LOOKS]["env"]
+    assert await start(server, uuid4(), monkeypatch, auto_scheduled=auto_scheduled, env=env)
+    assert (server.deleted != []) is removed
+
+
+class Scheduling:
+    """Prefect's API, as far as the worker asks it for what is due: it is 2020 there."""
+
+    asked: datetime | None = None
+
+    async def request(self, method: str, path: str) -> object:
+        return SimpleNamespace(headers={"Date": "Thu, 26 Nov 2020 20:05:53 GMT"})
+
+    async def get_scheduled_flow_runs_for_work_pool(self, *, scheduled_before: datetime, **_: object) -> list[object]:
+        self.asked = scheduled_before
+        return []
+
+
+async def test_what_is_due_is_judged_by_the_clock_of_the_server() -> None:
+    mine = worker.Worker(work_pool_name="simtandem", prefetch_seconds=10)
+    server = Scheduling()
+    mine._client = cast("Any", server)
+    mine.looks_again_at, mine._has_successfully_synced = math.inf, True
+    assert await mine.get_and_submit_flow_runs() == []
+    assert server.asked == datetime(2020, 11, 26, 20, 6, 3, tzinfo=UTC)

@@ -55,6 +55,7 @@ def told(**changed: object) -> dict[str, Any]:
         "whole": True,
         "listed_at": NOW.isoformat(),
         "findings": counts,
+        "devices": 2,
         "repairable": {"drifted": 1},
         "trend": counts | {"drifted": -3},
         "causes": dict.fromkeys([cause.value for cause in Cause], 0) | {"somebody": 7},
@@ -125,7 +126,7 @@ def page(
 def test_the_page_says_what_was_found_what_it_costs_and_what_repairs_it() -> None:
     read = page()
 
-    assert "2 findings in 1,200 SIMs and 1,100 endpoints" in read.text
+    assert "2 devices with findings in 1,200 SIMs and 1,100 endpoints" in read.text
     assert "Drifted 2 -3 0.45 repair-drifted.csv (1 row)" in read.text
     assert "0.90 EUR a month, an estimate: x" in read.text
     assert "by someone else (API or Portal) 7" in read.text
@@ -222,6 +223,12 @@ def test_what_costs_money_is_repaired_first_by_a_command_to_copy() -> None:
     assert "simtandem apply '/a home/repair-paying_but_off.csv'" in read.text
     assert "No status ends it for the other 1" in read.text
     assert read.tags.count("button") == 2
+
+
+def test_an_audit_of_sims_without_endpoints_lists_no_findings_of_pairs() -> None:
+    read = page(told(carrier="aeradmin"))
+    assert "Drifted" in read.text
+    assert all(name not in read.text for name in ("Paying but off", "On but dead", "without endpoint", "without SIM"))
 
 
 def test_an_audit_that_found_nothing_says_so() -> None:

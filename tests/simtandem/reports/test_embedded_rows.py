@@ -26,7 +26,7 @@ def test_every_value_can_be_had_back_by_its_place(make_results: MakeResults) -> 
         assert column == examined[name].to_list()
     for name, (words, codes) in data["coded"].items():
         assert [words[code] for code in codes] == ["" if cell is None else str(cell) for cell in examined[name]]
-    beside_states = {"owners", "owners_before", "owners_after"}
+    beside_states = {"owners", "owners_before", "owners_after", "named_as"}
     assert set(data["plain"]) | set(data["coded"]) == {*empty(Results).columns, "split"} - beside_states
 
 

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from schemas.statuses import StoppedBy
-from simtandem.reports.headline import headline, parts, retry_command
+from simtandem.reports.headline import command, headline, next_lines, parts, retry_command
 
 
 def told(**more: Any) -> dict[str, Any]:
@@ -45,8 +45,12 @@ def test_a_run_that_is_still_at_work_is_told_to_be() -> None:
     assert headline(told(exit_code=None)).startswith("Still running: 69 in sync")
 
 
+def test_a_run_that_pauses_is_not_told_to_be_running() -> None:
+    assert headline(told(exit_code=None, state="paused")).startswith("Paused: 69 in sync, 933 partly changed, 46 not")
+
+
 def test_a_refused_plan_is_no_run_that_failed() -> None:
-    document = told(refusal="emnify: too many.")
+    document = told(refusal="emnify: too many.", next="simtandem retry r1")
     assert headline(document) == "Refused before anything was sent: 1,050 rows left as they were"
     assert retry_command(document) == ""
 
@@ -56,6 +60,13 @@ def test_rows_that_were_not_sent_are_called_so() -> None:
 
 
 def test_the_next_command_can_be_pasted_into_a_shell() -> None:
-    assert retry_command(told(run_id="a b")) == "simtandem retry 'a b'"
-    assert retry_command(told(plan={"owner_changes": 1})) == "simtandem retry r1 --change-owners"
-    assert retry_command(told(verdicts={"in_sync": 5, "refused": 3})) == ""
+    assert command("retry", told(run_id="a b")) == "simtandem retry 'a b'"
+    assert command("retry", told(plan={"owner_changes": 1})) == "simtandem retry r1 --change-owners"
+
+
+def test_what_to_do_next_is_as_the_rows_decided_it() -> None:
+    assert next_lines(told()) == []
+    assert next_lines(told(next="simtandem retry r1", instead=["2 rows: no."])) == [
+        "To continue: simtandem retry r1",
+        "2 rows: no.",
+    ]

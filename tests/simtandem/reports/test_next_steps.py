@@ -4,8 +4,11 @@ from typing import cast
 import polars as pl
 import pytest
 
+from schemas import own_columns
+from schemas.own_columns import Places
 from schemas.tables import Rejected, empty
 from simtandem.carriers.emnify.lifecycle import EMNIFY
+from simtandem.reports.left_open import offered
 from simtandem.reports.next_steps import Advice, next_steps
 from simtandem.reports.run_document import Document
 from simtandem.reports.urgency import examine
@@ -21,7 +24,8 @@ def advise(make_results: Make, make_document: MakeDocument) -> Advise:
         rows: Sequence[Mapping[str, object]], rejected: pl.DataFrame | None = None, **facts: object
     ) -> list[Advice]:
         results = make_results(rows)
-        document = cast("Document", make_document(results, **facts))
+        made = make_document(results, **facts)
+        document = cast("Document", made | offered(made, results, Places(own_columns.none())))
         return next_steps(document, examine(results, EMNIFY), empty(Rejected) if rejected is None else rejected)
 
     return make
@@ -66,6 +70,20 @@ def test_the_retry_count_is_the_rows_of_the_retry_file(advise: Advise) -> None:
 
     assert first.headline == "1 row is in retry.csv"
     assert first.text.startswith("2 failed. ")
+
+
+def test_no_retry_is_advised_for_rows_that_no_run_can_change(advise: Advise) -> None:
+    gone = {"verdict": "failed", "after": "Deleted+Disabled"}
+    (only,) = advise([gone, gone, {}])
+
+    assert (only.headline, only.command) == ("2 rows can't be changed from where they are", "")
+    assert only.details[0].startswith("2 rows: the SIM is Deleted")
+
+
+def test_a_split_pair_that_no_run_can_change_is_left_to_an_audit(advise: Advise) -> None:
+    first, *_ = advise([{"verdict": "failed", "after": "Activated+Deleted"}])
+
+    assert first.command == "simtandem audit"
 
 
 def test_pairs_that_cost_money_come_first_and_name_their_rows(advise: Advise) -> None:

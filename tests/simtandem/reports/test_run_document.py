@@ -1,14 +1,17 @@
 import json
+from typing import cast
 
 import pytest
 
 from schemas.statuses import Outcome, Verdict
 from simtandem.reports.run_document import (
+    Document,
     document,
     exit_code_for,
     exit_code_for_plan,
     exit_code_for_reconcile,
     recorded_document,
+    with_rows,
 )
 
 
@@ -113,6 +116,22 @@ def test_a_run_exits_0_only_if_every_row_is_in_sync(verdicts: dict[str, int], co
 @pytest.mark.parametrize(("refused", "invalid", "code"), [(0, 0, 0), (1, 0, 1), (0, 1, 1)])
 def test_a_plan_exits_0_only_if_nothing_is_refused_or_invalid(refused: int, invalid: int, code: int) -> None:
     assert exit_code_for_plan(refused=refused, invalid=invalid) == code
+
+
+@pytest.mark.parametrize(
+    ("invalid", "verdicts", "names"),
+    [
+        (0, {"in_sync": 200}, ["plan", "results"]),
+        (2, {"in_sync": 197, "refused": 1, "invalid": 2}, ["plan", "invalid", "results"]),
+        (0, {"in_sync": 199, "failed": 1}, ["plan", "results", "retry"]),
+    ],
+)
+def test_files_without_rows_are_not_shown(invalid: int, verdicts: dict[str, int], names: list[str]) -> None:
+    read = {"invalid": invalid, "rows": 200, "sha256": "ab", "file": "fleet.csv"}
+    files = {name: f"{name}.csv" for name in ("plan", "invalid", "results", "retry")}
+    made = cast("Document", make(input=read, verdicts=verdicts, files=files))
+    assert [*with_rows(made)] == names
+    assert [*made["files"]] == [*files], "programs find all of them"
 
 
 def test_a_document_of_the_first_form_is_read_in_todays() -> None:

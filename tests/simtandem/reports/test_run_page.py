@@ -2,6 +2,7 @@ import base64
 import hashlib
 import json
 import re
+import shlex
 from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from html.parser import HTMLParser
@@ -225,6 +226,7 @@ def test_values_from_outside_stay_text(
             ]
         )
         document = {**make_document(results, file=text, run_id=text), "who": text, "carrier": text}
+        document["next"] = f"simtandem retry {shlex.quote(text)}"
         document["files"] = {text: text}
         rejected = make_rejected([(3, text, text, text)])
         calls = make_calls([{"purpose": text, "fault": text, "path": text}])

@@ -26,7 +26,7 @@ from simtandem.carriers.protocol import (
     never_stops,
 )
 from simtandem.domain.lifecycle import Lifecycle
-from simtandem.errors import CarrierRefused, CarrierUnavailable, Interrupted
+from simtandem.errors import AuthenticationFailed, CarrierRefused, CarrierUnavailable, Interrupted
 from tests.simtandem.model_fleet import ModelFleet
 
 
@@ -73,7 +73,15 @@ class Endless:
     """Carried out, and the answer never comes."""
 
 
-Act = Refused | Failed | Silent | Unreached | Broken | There | Endless
+@dataclass(frozen=True)
+class Unaccepted:
+    """The token is not accepted any more. `sent`: the carrier answered so; else it had said so before."""
+
+    sent: bool = True
+    carried_out: bool = False
+
+
+Act = Refused | Failed | Silent | Unreached | Broken | There | Endless | Unaccepted
 
 
 @dataclass
@@ -106,8 +114,10 @@ class ActingCarrier:
     counts_asked: int = 0
     whole: bool = True
     pages: int | None = 1
+    pages_s: float | None = None
     halted: bool = False
     changes_halted: bool = False
+    held: bool = False
     gives_up: bool = False  # endpoints one by one, until too many of those tried are refused
     on_the_way: int = 0
     most_on_the_way: int = 0
@@ -121,9 +131,9 @@ class ActingCarrier:
         activated = inventory.filter(pl.col("sim_status") == SimStatus.ACTIVATED).height
         sims = inventory["sim_id"].drop_nulls().len()
         known = (sims, activated) if self.whole else (None, None)
-        return Listing(inventory, whole=self.whole, sims=known[0], activated=known[1], pages=self.pages)
+        return Listing(inventory, self.whole, known[0], known[1], pages=self.pages, pages_s=self.pages_s)
 
-    async def read(self, pairs: pl.DataFrame) -> pl.DataFrame:
+    async def read(self, pairs: pl.DataFrame, *, by_id: bool = False) -> pl.DataFrame:
         self._take_turn()
         self._reach()
         asked = list(pairs.select("sim_id", "endpoint_id").iter_rows())
@@ -134,7 +144,7 @@ class ActingCarrier:
             return empty(Inventory)
         return inventory.filter(pl.col("sim_id").is_in(list(wanted)) | pl.col("endpoint_id").is_in(list(wanted)))
 
-    async def read_owners(self, sims: Sequence[str]) -> pl.DataFrame:
+    async def read_owners(self, sims: Sequence[str], *, by_id: bool = False) -> pl.DataFrame:
         self._take_turn()
         self._reach()
         self.owners_asked.append(list(sims))
@@ -169,9 +179,11 @@ class ActingCarrier:
     async def _change_sim(self, change: Change, act: Act | None) -> StepResult:
         if isinstance(act, Unreached):
             raise CarrierUnavailable(f"SIM {change.ident}: no connection")
+        _let_in(act, sent=False)
         self._reach()
         await self._write_down(Call("PATCH", f"/sim/{change.ident}", "change"), act)
         self.sent.append((Half.SIM, change.ident))
+        _let_in(act, sent=True)
         if isinstance(act, Refused):
             return StepResult(change.row, Outcome.REFUSED, 1, 403, "the carrier says no", act.now)
         if isinstance(act, Failed):
@@ -203,8 +215,8 @@ class ActingCarrier:
             if after != NOBODY:
                 self.owners[change.ident][name] = after
 
-    async def put_back_endpoints(self, changes: Sequence[Change]) -> list[StepResult]:
-        return await self._change_endpoints(changes, put_back=True)
+    async def put_back_endpoints(self, changes: Sequence[Change], *, fresh: Fresh = always_fresh) -> list[StepResult]:
+        return await self._change_endpoints(changes, put_back=True, fresh=fresh)
 
     async def change_endpoints(
         self, changes: Sequence[Change], *, stops: Stops = never_stops, fresh: Fresh = always_fresh
@@ -219,8 +231,10 @@ class ActingCarrier:
                 break
         return results
 
-    async def _change_endpoints(self, changes: Sequence[Change], *, put_back: bool = False) -> list[StepResult]:
-        self._take_turn(changing=not put_back)
+    async def _change_endpoints(
+        self, changes: Sequence[Change], *, put_back: bool = False, fresh: Fresh = always_fresh
+    ) -> list[StepResult]:
+        self._take_turn(changing=not put_back, fresh=fresh)
         idents = tuple(change.ident for change in changes)
         self.before_change(idents)
         acts = {change.ident: self._next_act(change.ident) for change in changes}
@@ -228,7 +242,7 @@ class ActingCarrier:
             raise CarrierUnavailable("endpoints: no connection")
         self._reach()
         self.endpoint_calls.append(list(idents))
-        silent = any(isinstance(act, Silent | Broken) for act in acts.values())
+        silent = any(isinstance(act, Silent | Broken | Unaccepted) for act in acts.values())
         results = []
         for change in changes:
             act = acts[change.ident]
@@ -247,6 +261,7 @@ class ActingCarrier:
                 if (act is None and not silent) or (isinstance(act, Silent | Broken) and act.carried_out):
                     self.fleet.change_endpoint(change.ident, EndpointStatus(change.after))
                 results.append(StepResult(change.row, Outcome.APPLIED, 1, 204))
+        _let_in(*acts.values(), sent=True)
         if any(isinstance(act, Broken) for act in acts.values()):
             raise CarrierRefused("endpoints: reading them back was refused")
         if silent:
@@ -259,11 +274,17 @@ class ActingCarrier:
     def halt_changes(self) -> None:
         self.changes_halted = True
 
+    def allow_changes(self) -> None:
+        self.changes_halted = False
+
     def halt(self) -> None:
         self.halted = True
 
+    def hold(self) -> None:
+        self.held = True
+
     def resume(self) -> None:
-        self.halted = False
+        self.halted = self.held = False
 
     async def aclose(self) -> None:
         pass
@@ -282,9 +303,16 @@ class ActingCarrier:
             raise Outdated(sent=False)
         if self._at_next_turn:
             self._at_next_turn()
-        if self.halted or (changing and self.changes_halted):
+        if self.halted or self.held or (changing and self.changes_halted):
             raise Interrupted("halted")
 
     def _reach(self) -> None:
         if self.away:
             raise CarrierUnavailable("the carrier is away")
+
+
+def _let_in(*acts: Act | None, sent: bool) -> None:
+    """Raises where one of these says that the token is not accepted: of a call that was sent, or of none."""
+    if any(isinstance(act, Unaccepted) and act.sent is sent for act in acts):
+        refused = AuthenticationFailed("the token is not accepted")
+        raise refused.of_change(401, 1) if sent else refused

@@ -100,7 +100,7 @@ def planned(run: Run, fleet: ModelFleet, targets: list[Target]) -> pl.DataFrame:
     asked = wishes(*((at + 1, str(at), None, None, target) for at, target in enumerate(targets, 1)))
     plan = make_plan(asked, empty(Repeats), fleet.inventory(), EMNIFY)
     run.folder.save_table("plan.parquet", plan)
-    run.folder.save("listing.json", {"begun": run.ledger.clock().isoformat()})
+    run.folder.save("listing.json", {"begun": run.ledger.clock().isoformat(), "turn": 0})
     run.ledger.start_run(
         run.record({"file": "trial.csv", "sha256": "", "rows": plan.height, "invalid": 0, "notes": []})
     )

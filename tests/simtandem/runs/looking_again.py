@@ -16,8 +16,8 @@ class LateCarrier(ActingCarrier):
 
     late_for: int = 0
 
-    async def read(self, pairs: pl.DataFrame) -> pl.DataFrame:
-        seen = await super().read(pairs)
+    async def read(self, pairs: pl.DataFrame, *, by_id: bool = False) -> pl.DataFrame:
+        seen = await super().read(pairs, by_id=by_id)
         if len(self.reads) > self.late_for:
             return seen
         stale = pl.when(pl.col("sim_id") == "1").then(pl.lit("Issued")).otherwise("sim_status")

@@ -1,7 +1,13 @@
 """What the flow does with the batches of a run, without Prefect."""
 
+from contextlib import nullcontext
+
+from sqlalchemy import update
+
 from schemas.statuses import EndpointStatus, Half, Outcome, SimStatus
 from simtandem.errors import CarrierUnavailable
+from simtandem.ledger.leases import next_turn
+from simtandem.ledger.sharing_tables import claims
 from simtandem.runs.apply import Applying
 from simtandem.runs.batch import BatchWork
 from simtandem.runs.run import Run
@@ -13,9 +19,10 @@ RUNNING = (SimStatus.ACTIVATED, EndpointStatus.ENABLED)
 
 
 async def send_all(applying: Applying, *, retries: int = 0) -> None:
-    """One batch after the other, each half as often as its task would be tried."""
-    for work in applying.batches():
-        await send(applying, work, retries=retries)
+    """One batch after the other, each half as often as its task would be tried; in a turn of its own if in none yet."""
+    async with nullcontext() if applying._run.lease.lease_id else applying.turn():
+        for work in applying.batches():
+            await send(applying, work, retries=retries)
 
 
 async def send(applying: Applying, work: BatchWork, *, retries: int = 0) -> None:
@@ -31,6 +38,15 @@ async def _tried(applying: Applying, work: BatchWork, half: Half, retries: int) 
         except CarrierUnavailable:
             continue
         return
+
+
+def had_by_another_run(run: Run, *devices: str) -> None:
+    """Another run has claimed these meanwhile, and released them; so the lease is lost."""
+    with run.ledger.database.write() as connection:
+        turn = next_turn(connection, run.lease.account)
+        theirs = update(claims).where(claims.c.device.in_(devices))
+        connection.execute(theirs.values(run_id="another", lease_id=None, turn=turn))
+    run.lease.lost = True
 
 
 def fleet_of(count: int, sim: SimStatus = SimStatus.ISSUED, endpoint: EndpointStatus | None = None) -> ModelFleet:

@@ -1,13 +1,16 @@
 """Batches are sent: in which order, side by side, and what becomes of the partner of a half that did not change."""
 
 import asyncio
+from collections.abc import Sequence
 
 import pytest
 
 from schemas.statuses import EndpointStatus, Half, Outcome, SimStatus, Target
 from simtandem import progress
-from simtandem.ledger.records import RunState
-from simtandem.progress import ProgressHooks
+from simtandem.ledger.journal import CallWriter
+from simtandem.ledger.records import OutcomeRecord, RunState
+from simtandem.progress import ProgressHooks, Sending
+from simtandem.runs.apply import Applying
 from tests.simtandem.model_fleet import ModelFleet, device
 from tests.simtandem.runs.acting_carrier import Act, ActingCarrier, Failed, Refused, Silent, There, Unreached
 from tests.simtandem.runs.conftest import Begun, MakeRun
@@ -187,6 +190,31 @@ async def test_sims_are_changed_side_by_side_as_many_as_set(make_run: MakeRun, b
     assert carrier.most_on_the_way == 3
 
 
+class SlowPen:
+    """A journal that does not say that an end is recorded before the next call has been sent."""
+
+    def __init__(self, journal: CallWriter, sent: asyncio.Event) -> None:
+        self._journal, self._sent = journal, sent
+        self.recorded: list[int] = []
+
+    async def outcome(self, records: Sequence[OutcomeRecord]) -> None:
+        await self._journal.outcome(records)
+        if records[0].half is SIM and not self.recorded:
+            await self._sent.wait()
+        self.recorded += [each.row for each in records if each.half is SIM]
+
+
+async def test_the_next_sim_is_sent_while_the_end_of_one_is_recorded(make_run: MakeRun, begun: Begun) -> None:
+    carrier, second = ActingCarrier(fleet_of(2)), asyncio.Event()
+    carrier.before_change = lambda ident: second.set() if ident == "2" else None
+    run = make_run(sims(2), settings={"sim_concurrency": 1})
+    async with begun(run, carrier), CallWriter(run.ledger, run.run_id) as journal, asyncio.timeout(30):
+        pen = SlowPen(journal, second)
+        await send_all(Applying(run, carrier, pen))  # type: ignore[arg-type]  # it has what is used of a journal
+    assert sorted(pen.recorded) == [2, 3]
+    assert carrier.most_on_the_way == 1
+
+
 async def test_batches_side_by_side_share_the_number_of_sims_at_a_time(make_run: MakeRun, begun: Begun) -> None:
     carrier = ActingCarrier(fleet_of(12, *RUNNING))
     run = make_run(sims(12), Target.SUSPENDED, batch_size=4, settings={"sim_concurrency": 2})
@@ -221,11 +249,12 @@ async def test_the_record_and_the_hooks_know_what_is_about_to_be_sent(make_run: 
     class Counting(ProgressHooks):
         """Remembers what it is told."""
 
-        told: tuple[int, int] = (0, 0)
+        told: tuple[int, ...] = ()
         ends: list[tuple[Half, Outcome]] = []  # noqa: RUF012 - one hooks only
 
-        def applies(self, sim_steps: int, endpoint_steps: int, waiting_s: object) -> None:
-            self.told = (sim_steps, endpoint_steps)
+        def applies(self, sending: Sending) -> None:
+            super().applies(sending)
+            self.told = (sending.devices, sending.sim_steps, sending.endpoint_steps, sending.calls)
 
         def ended(self, half: Half, outcome: Outcome, count: int = 1) -> None:
             self.ends += [(half, outcome)] * count
@@ -235,8 +264,9 @@ async def test_the_record_and_the_hooks_know_what_is_about_to_be_sent(make_run: 
     fleet = ModelFleet([device(1, SimStatus.ISSUED, EndpointStatus.ENABLED), device(2), device(3)])
     run = make_run(sims(3), batch_size=2)
     async with begun(run, ActingCarrier(fleet, acts={"2": [Refused()]})) as applying:
-        assert counting.told == (3, 2)
+        assert counting.told == (3, 3, 2, 5)
         await send_all(applying)
     assert run.ledger.states(run.run_id)[-1].state is RunState.APPLYING
     assert run.ledger.states(run.run_id)[-1].detail == {"batches": 2}
     assert len(counting.ends) == 5, "a step is told once, even where its endpoint is put back later"
+    assert counting.meter.done == 2, "the endpoint that was put back makes its device none that is done"

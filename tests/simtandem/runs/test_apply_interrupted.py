@@ -3,12 +3,12 @@
 import pytest
 
 from schemas.statuses import EndpointStatus, Half, Outcome, SimStatus, Target
-from simtandem.errors import CarrierRefused, CarrierUnavailable, LedgerError
+from simtandem.errors import AuthenticationFailed, CarrierRefused, CarrierUnavailable, LedgerError
 from simtandem.ledger.journal import CallWriter
 from simtandem.progress import ProgressHooks
 from simtandem.runs.apply import Applying
 from simtandem.runs.run import Run
-from tests.simtandem.runs.acting_carrier import ActingCarrier, Broken, Endless, Silent, Unreached
+from tests.simtandem.runs.acting_carrier import ActingCarrier, Broken, Endless, Silent, Unaccepted, Unreached
 from tests.simtandem.runs.conftest import Begun, MakeRun, planned
 from tests.simtandem.runs.sending import (
     ENDPOINT,
@@ -224,6 +224,46 @@ async def test_what_was_on_its_way_when_an_error_ended_the_sending_is_unknown(
         await applying.finish(work)
     assert {outcomes(run)[number, half] for number in (1, 2)} == {Outcome.UNKNOWN}
     assert {outcomes(run)[number, SIM if half is ENDPOINT else ENDPOINT] for number in (1, 2)} == {Outcome.HELD}
+
+
+@pytest.mark.parametrize("sent", [True, False])
+async def test_what_was_answered_before_the_token_was_refused_keeps_its_end_and_the_rest_is_not_sent(
+    make_run: MakeRun,
+    begun: Begun,
+    sent: bool,
+) -> None:
+    carrier = ActingCarrier(fleet_of(20, *RUNNING), acts={"3": [Unaccepted(sent)]})
+    run = make_run(sims(20), Target.SUSPENDED)
+    async with begun(run, carrier) as applying:
+        work = next(applying.batches())
+        with pytest.raises(AuthenticationFailed):
+            await applying.apply(work, work.first)
+        assert carrier.halted
+        await applying.finish(work)
+    ended = {number: outcomes(run)[number, SIM] for number in range(1, 21)}
+    done = {int(ident) for half, ident in carrier.sent if half is SIM} - {3}
+    assert done >= {1, 2}
+    assert {ended[number] for number in done} == {Outcome.APPLIED}
+    assert ended[3] is (Outcome.REFUSED if sent else Outcome.HELD)
+    assert {ended[number] for number in range(1, 21) if number not in done | {3}} == {Outcome.HELD}
+    assert "does not accept the key or token any more" in said(run, 20, SIM)
+    lines = {line["row"]: line for line in run.ledger.outcomes(run.run_id).iter_rows(named=True) if line["half"] == SIM}
+    assert lines[4]["http_status"] == (401 if sent else None)
+
+
+async def test_endpoints_whose_call_was_answered_that_the_token_is_refused_are_refused(
+    make_run: MakeRun, begun: Begun
+) -> None:
+    carrier = ActingCarrier(fleet_of(2, *RESTING), acts={"102": [Unaccepted()]})
+    run = make_run(sims(2))
+    async with begun(run, carrier) as applying:
+        work = next(applying.batches())
+        with pytest.raises(AuthenticationFailed):
+            await applying.apply(work, ENDPOINT)
+        await applying.finish(work)
+    assert {outcomes(run)[number, ENDPOINT] for number in (1, 2)} == {Outcome.REFUSED}
+    assert {outcomes(run)[number, SIM] for number in (1, 2)} == {Outcome.HELD}
+    assert {state(carrier.fleet, number) for number in (1, 2)} == {RESTING}
 
 
 async def test_without_a_record_nothing_more_is_sent(make_run: MakeRun) -> None:

@@ -40,7 +40,7 @@ async def applying(
     told = await carrier.read_owners([sim for sim in sims if sim])
     plan = make_plan(devices, empty(Repeats), carrier.fleet.inventory(), EMNIFY, told)
     run.folder.save_table("plan.parquet", plan)
-    run.folder.save("listing.json", {"begun": run.ledger.clock().isoformat()})
+    run.folder.save("listing.json", {"begun": run.ledger.clock().isoformat(), "turn": 0})
     run.ledger.start_run(
         run.record({"file": "trial.csv", "sha256": "", "rows": plan.height, "invalid": 0, "notes": []})
     )

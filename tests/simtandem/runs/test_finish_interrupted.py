@@ -35,11 +35,11 @@ async def test_an_interrupted_run_does_not_wait_long_for_the_look(
     class Endless(ActingCarrier):
         """Never answers a reading."""
 
-        async def read(self, pairs: pl.DataFrame) -> pl.DataFrame:
+        async def read(self, pairs: pl.DataFrame, *, by_id: bool = False) -> pl.DataFrame:
             await asyncio.Event().wait()
             return pairs
 
-    monkeypatch.setattr(finish, "_BRIEFLY_S", 0.01)
+    monkeypatch.setattr(finish, "BRIEFLY_S", 0.01)
     carrier = Endless(fleet_of(2))
     run = make_run(sims(2))
     await sent(run, carrier)
@@ -50,7 +50,7 @@ async def test_an_interrupted_run_does_not_wait_long_for_the_look(
 class Poor(ActingCarrier):
     """Has no calls left: reading waits for the rate limit."""
 
-    async def read(self, pairs: pl.DataFrame) -> pl.DataFrame:
+    async def read(self, pairs: pl.DataFrame, *, by_id: bool = False) -> pl.DataFrame:
         await asyncio.Event().wait()
         return pairs
 
@@ -70,7 +70,7 @@ async def test_an_interrupted_run_without_calls_left_tells_each_device_by_the_re
         await send_all(applying)
     begun = asyncio.get_running_loop().time()
     await finish.reconcile_briefly(run, carrier)
-    assert asyncio.get_running_loop().time() - begun < finish._BRIEFLY_S, "no calls left: no waiting"
+    assert asyncio.get_running_loop().time() - begun < finish.BRIEFLY_S, "no calls left: no waiting"
     told = finish.finish(run, RunState.INTERRUPTED)
     verdicts = dict(run.ledger.results(run.run_id).select("sim_id", "verdict").iter_rows())
     assert verdicts == {"1": "in_sync", "2": "failed", "3": "unknown", "4": "skipped"}
@@ -90,7 +90,7 @@ async def test_a_look_that_is_stopped_leaves_the_record_to_tell(make_run: MakeRu
 async def test_a_brief_look_that_is_cut_short_keeps_what_was_seen(
     make_run: MakeRun, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(finish, "_BRIEFLY_S", 0.3)
+    monkeypatch.setattr(finish, "BRIEFLY_S", 0.3)
     carrier = LateCarrier(fleet_of(3))
     carrier.late_for = 99
     run = make_run(sims(3))

@@ -1,82 +1,18 @@
 """What costs money, or can't be undone, is looked at again before it is sent on an old look."""
 
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
 from datetime import timedelta
 
 import pytest
 
 from schemas.organisations import OwnerField
 from schemas.statuses import EndpointStatus, Outcome, SimStatus, Target
-from simtandem.ledger.journal import CallWriter
 from simtandem.runs import finish
-from simtandem.runs.apply import Applying
 from simtandem.runs.fresh_look import note_confirmed
-from simtandem.runs.run import Run
 from tests.simtandem.model_fleet import ModelFleet, device
 from tests.simtandem.runs.acting_carrier import ActingCarrier, Silent
 from tests.simtandem.runs.conftest import MakeRun, prepare
-from tests.simtandem.runs.sending import ENDPOINT, RUNNING, SIM, fleet_of, outcomes, said, send, send_all, sims, state
-
-TESTING = (SimStatus.FACTORY_TEST, EndpointStatus.ENABLED)
-RESTING = (SimStatus.ISSUED, EndpointStatus.DISABLED)
-
-
-@dataclass
-class Time:
-    """A monotonic clock that passes when it is told to."""
-
-    now: float = 0.0
-
-    def __call__(self) -> float:
-        return self.now
-
-    def passes(self) -> None:
-        """More than a minute."""
-        self.now += 61
-
-
-@dataclass
-class Desk:
-    """A run that is ready to send, its carrier and its clock."""
-
-    run: Run
-    carrier: ActingCarrier
-    time: Time = field(default_factory=Time)
-
-    @property
-    def fleet(self) -> ModelFleet:
-        return self.carrier.fleet
-
-    def move(self, number: int, sim: SimStatus, endpoint: EndpointStatus) -> None:
-        """Somebody changes a device in the portal."""
-        self.fleet.devices[number - 1].sim, self.fleet.devices[number - 1].endpoint = sim, endpoint
-
-    @asynccontextmanager
-    async def sending(self) -> AsyncIterator[Applying]:
-        async with CallWriter(self.run.ledger, self.run.run_id) as journal:
-            self.carrier.journal = journal
-            applying = Applying(self.run, self.carrier, journal, steady=self.time)
-            async with applying.turn():
-                yield applying
-
-    async def send_all(self) -> None:
-        async with self.sending() as applying:
-            await send_all(applying)
-
-
-async def sit_down(run: Run, fleet: ModelFleet) -> Desk:
-    """A desk with the plan made; `carrier.reads` begins with what is read after that."""
-    desk = Desk(run, ActingCarrier(fleet))
-    await prepare(run, desk.carrier)
-    return desk
-
-
-def age(run: Run, by: timedelta) -> None:
-    """The listing was begun earlier than it says."""
-    listing = run.folder.listing()
-    run.folder.save("listing.json", {**listing, "begun": (run.ledger.clock() - by).isoformat()})
+from tests.simtandem.runs.desk import RESTING, TESTING, Desk, age, sit_down
+from tests.simtandem.runs.sending import ENDPOINT, RUNNING, SIM, fleet_of, outcomes, said, send, sims, state
 
 
 async def test_a_sim_put_into_factory_test_while_the_question_stood_is_not_activated(make_run: MakeRun) -> None:
@@ -122,8 +58,9 @@ async def test_a_listing_that_may_be_older_than_a_minute_is_not_good_enough(
     assert set(outcomes(desk.run).values()) == {Outcome.APPLIED}
 
 
-async def test_suspending_needs_no_fresh_look(make_run: MakeRun) -> None:
-    desk = await sit_down(make_run(sims(2), Target.SUSPENDED), fleet_of(2, *RUNNING))
+async def test_suspending_a_sim_needs_no_fresh_look(make_run: MakeRun) -> None:
+    off = fleet_of(2, SimStatus.ACTIVATED, EndpointStatus.DISABLED)
+    desk = await sit_down(make_run(sims(2), Target.SUSPENDED), off)
     note_confirmed(desk.run)
     await desk.send_all()
     assert desk.carrier.reads == []
@@ -132,7 +69,7 @@ async def test_suspending_needs_no_fresh_look(make_run: MakeRun) -> None:
 
 async def test_only_the_devices_that_would_cost_money_are_looked_at(make_run: MakeRun) -> None:
     fleet = ModelFleet([device(1), device(2, SimStatus.ACTIVATED, EndpointStatus.DISABLED), device(3)])
-    run = make_run("sim_id,status\n1,activated\n2,activated\n3,factory_test\n", to=None)
+    run = make_run("sim_id,status\n1,activated\n2,suspended\n3,factory_test\n", to=None)
     desk = await sit_down(run, fleet)
     note_confirmed(run)
     await desk.send_all()
@@ -217,19 +154,6 @@ async def test_a_call_that_waits_for_its_turn_until_its_look_is_old_is_not_sent_
     assert desk.carrier.sent == [(SIM, "2")]
     assert outcomes(desk.run)[1, SIM] is Outcome.HELD
     assert state(desk.fleet, 1) == TESTING
-
-
-async def test_endpoints_that_wait_for_their_turn_are_looked_at_again_as_well(make_run: MakeRun) -> None:
-    desk = await sit_down(make_run(sims(2)), fleet_of(2))
-
-    def wait() -> None:
-        desk.time.passes()
-        desk.move(1, SimStatus.FACTORY_TEST, EndpointStatus.DISABLED)
-
-    desk.carrier.before_turn = [wait]
-    await desk.send_all()
-    assert state(desk.fleet, 1) == (SimStatus.FACTORY_TEST, EndpointStatus.DISABLED)
-    assert state(desk.fleet, 2) == RUNNING
 
 
 async def test_what_a_call_without_answer_did_counts_as_applied_when_it_is_seen_later(make_run: MakeRun) -> None:

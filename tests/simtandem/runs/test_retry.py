@@ -105,6 +105,35 @@ def test_a_retry_of_a_retry_asks_for_the_same(desk: Desk) -> None:
     assert retried(desk, second["run_id"])["verdicts"]["in_sync"] == 2
 
 
+def test_what_someone_has_changed_since_is_said_in_the_plan_of_a_retry(desk: Desk) -> None:
+    run = failing(desk)
+    desk.emulator.change(lambda fleet: fleet.drift_endpoint(ROUND + 100, EndpointStatus.ENABLED))
+    told = retried(desk, run["run_id"])["plan"]["consequences"]
+    [said] = told
+    assert said.startswith("1 device was changed by someone else, by another run or by the carrier since run ")
+    assert said.endswith(f"{run['run_id']} left it: this retry changes it to what that run was asked for. Row 2.")
+
+
+def test_of_devices_that_are_as_the_run_left_them_a_retry_says_nothing(desk: Desk) -> None:
+    assert "consequences" not in retried(desk, failing(desk)["run_id"])["plan"]
+
+
+def test_a_run_that_failed_is_said_to_be_done_once_the_retry_of_its_retry_is(
+    desk: Desk, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run = failing(desk)
+    desk.emulator.inject(FaultRule(FaultKind.HTML, "PATCH", "/sim/", status=403))
+    second = retried(desk, run["run_id"])
+    desk.emulator.inject()
+    report.write_page(run["run_id"], as_json=False)
+    page = Path(run["files"]["report"])
+    assert f"simtandem retry {run['run_id']}" in page.read_text(encoding="utf-8")
+    third = retried(desk, second["run_id"])
+    report.write_page(run["run_id"], as_json=False)
+    assert f"simtandem retry {run['run_id']}" not in page.read_text(encoding="utf-8")
+    assert f"Run {third['run_id']} has brought what this run had left open" in page.read_text(encoding="utf-8")
+
+
 def test_an_undo_is_retried_with_every_device(desk: Desk) -> None:
     run = desk.apply({ROUND: Target.ACTIVATED, PLAIN: Target.ACTIVATED})
     desk.emulator.inject(FaultRule(FaultKind.HTML, "PATCH", "/sim/", status=403))
@@ -163,7 +192,14 @@ def test_a_run_that_was_killed_once_planned_goes_on_with_a_retry(
     capsys.readouterr()
     report.write_page(killed["run_id"], as_json=False)
     assert f"To continue: simtandem retry {killed['run_id']}" in capsys.readouterr().err
-    assert retried(desk, killed["run_id"])["exit_code"] == 0
+    again = retried(desk, killed["run_id"])
+    assert again["exit_code"] == 0
+    report.write_page(killed["run_id"], as_json=False)
+    told = capsys.readouterr()
+    assert "To continue" not in told.err
+    assert f"What it left open is done: run {again['run_id']} has brought it in sync." in told.err
+    page = Path(told.out.splitlines()[0]).read_text(encoding="utf-8")
+    assert (f"simtandem retry {killed['run_id']}" in page, again["run_id"] in page) == (False, True)
     with closing(Ledger.open(desk.settings.ledger())) as ledger:
         assert ledger.run(killed["run_id"]).state is RunState.INTERRUPTED
 

@@ -217,6 +217,36 @@ async def test_a_device_that_another_run_moved_is_reported_with_that_run(make_ru
     ]
 
 
+def clocked(run: Run, seconds: float) -> Run:
+    """A run of a host whose clock is so far from the right time."""
+    run.ledger.clock = lambda: datetime.now(UTC) + timedelta(seconds=seconds)
+    return run
+
+
+@pytest.mark.parametrize("wrong_s", [-300, 300])
+async def test_which_run_moved_a_device_last_is_known_whatever_the_clocks_of_hosts_say(
+    make_run: MakeRun, wrong_s: float
+) -> None:
+    fleet = fleet_of(3, SimStatus.ACTIVATED)
+    carrier, suspend = ActingCarrier(fleet), {"to": Target.SUSPENDED, "accept_large": True}
+    await sent(clocked(make_run(sims(3), **suspend), -wrong_s), carrier)
+    run = make_run(sims(3))
+    await sent(run, carrier)
+    second = clocked(make_run(sims(2), **suspend), wrong_s)
+    await sent(second, carrier)
+    await sent(clocked(make_run(sims(1)), -wrong_s), carrier)
+    third = clocked(make_run(sims(1), **suspend), -2 * wrong_s)
+    await sent(third, carrier)
+    fleet.devices[2].sim, fleet.devices[2].endpoint = SimStatus.SUSPENDED, EndpointStatus.DISABLED
+    await finish.reconcile(run, carrier, sleep=at_once)
+    finish.finish(run)
+    assert [reason.split(":")[0] for reason in run.ledger.results(run.run_id)["reason"]] == [
+        f"changed by simtandem (run {third.run_id})",
+        f"changed by simtandem (run {second.run_id})",
+        "changed by someone else (API or Portal) or by the carrier",
+    ]
+
+
 async def test_a_run_that_moved_a_device_before_this_one_began_is_not_named(make_run: MakeRun) -> None:
     fleet = fleet_of(2, SimStatus.ACTIVATED)
     carrier, other = ActingCarrier(fleet), make_run(sims(2), Target.SUSPENDED, accept_large=True)

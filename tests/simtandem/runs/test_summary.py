@@ -57,9 +57,15 @@ def told(exit_code: int, *, sent: bool = True, **verdicts: int) -> dict[str, Any
         ),
         (
             told(130, in_sync=4, skipped=6)
-            | {"stopped": {"by": "prefect", "why": ""}, "not_sent": {"half_done": 4, "not_begun": 2}},
+            | {"stopped": {"by": "prefect", "why": ""}, "not_sent": {"half_done": 4, "not_begun": 2}}
+            | {"next": "simtandem retry r1"},
             "",
             f"Cancelled in Prefect: 4 in sync, 4 partly changed, 2 not begun. {RECORDED} Plan d1, run r1.",
+        ),
+        (
+            told(1, in_sync=9, refused=1) | {"instead": ["1 row: no step leads there: take it out."]},
+            "",
+            "9 of 10 rows in sync, 1 refused. 1 row: no step leads there: take it out. Plan d1, run r1.",
         ),
         (
             told(1, sent=False, skipped=8, invalid=2),

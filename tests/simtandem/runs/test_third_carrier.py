@@ -17,12 +17,13 @@ from schemas.tables import Inventory, Plan, empty
 from simtandem.carriers import protocol
 from simtandem.carriers.protocol import Carrier, Change, Journal, Listing, StepResult, always_fresh, never_stops
 from simtandem.carriers.registry import ADAPTERS, Adapter
+from simtandem.carriers.sharing import Shared
 from simtandem.domain.abilities import Ability
 from simtandem.domain.device_ids import IdKind
 from simtandem.domain.lifecycle import Goal, Lifecycle, Status
 from simtandem.ledger.records import RunKind
 from simtandem.reports.run_document import Document
-from simtandem.runs import finish, pipeline, prepare
+from simtandem.runs import audit_pipeline, finish, prepare
 from simtandem.runs.apply import Applying
 from simtandem.runs.fleet_audit import auditing_of
 from simtandem.runs.run import AskedOn, Run
@@ -57,7 +58,7 @@ class Pigeon:
     journal: Journal | None = None
     sent: list[tuple[str, str]] = field(default_factory=list)
 
-    def opened(self, _settings: Settings, journal: Journal) -> Carrier:
+    def opened(self, _settings: Settings, journal: Journal, _shared: Shared) -> Carrier:
         self.journal = journal
         return self
 
@@ -68,7 +69,7 @@ class Pigeon:
     async def find(self, devices: pl.DataFrame) -> Listing:
         return Listing(self.inventory(), whole=False, sims=None, activated=None)
 
-    async def read(self, pairs: pl.DataFrame) -> pl.DataFrame:
+    async def read(self, pairs: pl.DataFrame, *, by_id: bool = False) -> pl.DataFrame:
         return self.inventory().filter(pl.col("sim_id").is_in(pairs["sim_id"].implode()))
 
     async def change_sim(self, change: Change, *, fresh: protocol.Fresh = always_fresh) -> StepResult:
@@ -85,10 +86,12 @@ class Pigeon:
     ) -> list[StepResult]:
         raise NotImplementedError("there are no endpoints")
 
-    async def put_back_endpoints(self, changes: Sequence[Change]) -> list[StepResult]:
+    async def put_back_endpoints(
+        self, changes: Sequence[Change], *, fresh: protocol.Fresh = always_fresh
+    ) -> list[StepResult]:
         raise NotImplementedError("there are no endpoints")
 
-    async def read_owners(self, sims: Sequence[str]) -> pl.DataFrame:
+    async def read_owners(self, sims: Sequence[str], *, by_id: bool = False) -> pl.DataFrame:
         raise NotImplementedError("it knows of no owners")
 
     async def list_fleet(self) -> Listing:
@@ -108,7 +111,7 @@ class Pigeon:
     def halt(self) -> None:
         """Nothing waits here."""
 
-    halt_changes = resume = halt
+    halt_changes = allow_changes = hold = resume = halt
 
     async def aclose(self) -> None:
         """Nothing is open."""
@@ -184,5 +187,5 @@ async def test_a_third_carrier_is_planned_changed_judged_undone_and_audited(
 
     pigeon.sims["3"] = "parked"
     with auditing_of(settings) as audit:
-        audited = await pipeline.audit_fleet(audit)
+        audited = await audit_pipeline.audit_fleet(audit)
     assert (audited["findings"]["drifted"], audited["findings"]["on_but_dead"]) == (1, 0)

@@ -164,6 +164,10 @@ def test_a_block_of_prefects_is_read_by_runs_in_prefect_alone(home: Path) -> Non
         ("[accounts]\ndepot = 3\n", "write a section, [accounts.depot]"),
         (f"token == '{SECRET}'\n", "it is not TOML: at line 1"),
         ("home = '/elsewhere'\n", "home: there is no such setting"),
+        ("[accounts.aer]\naeradmin_url = 'x'\n", "[accounts.aer] aeradmin_url: a settings file calls it url"),
+        ("[accounts.aer]\naeradmin_api_key = 'x'\n", "[accounts.aer] aeradmin_api_key: a settings file calls it token"),
+        ("emnify_url = 'https://x.example'\n", "emnify_url: a settings file calls it url"),
+        ("iot_accelerator_password = 'x'\n", "iot_accelerator_password: a settings file calls it token"),
         ("\0", "it is not TOML"),
     ],
 )

@@ -253,6 +253,12 @@ def test_what_is_unwanted_is_kept_from_children_or_forgotten(monkeypatch: pytest
     assert "PREFECT_X" not in child_environment({}, lambda name: name == "PREFECT_X")
     assert child_environment({"PREFECT_X": "2"}, lambda name: name == "PREFECT_X")["PREFECT_X"] == "2"
     assert os.environ["PREFECT_X"] == "1"
+
+
+def test_a_default_for_children_yields_to_what_is_set(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PREFECT_X", "1")
+    child = child_environment({}, None, {"PREFECT_X": "2", "PREFECT_Y": "3"})
+    assert (child["PREFECT_X"], child["PREFECT_Y"]) == ("1", "3")
     assert forget(lambda name: name == "PREFECT_X") == ["PREFECT_X"]
     assert "PREFECT_X" not in os.environ
 
@@ -312,3 +318,25 @@ def test_no_file_supplies_settings(tmp_path: Path, monkeypatch: pytest.MonkeyPat
     monkeypatch.chdir(tmp_path)
     (tmp_path / ".env").write_text("SIMTANDEM_EMNIFY_URL=https://evil.test\nSIMTANDEM_EMNIFY_TOKEN=theirs\n")
     assert (load().emnify_url, load().emnify_token) == ("https://cdn.emnify.net", None)
+
+
+@pytest.mark.parametrize(
+    "address",
+    ["s3://ada:secret@bucket/folder", "s3://bucket/folder?key=secret", "zip://x::s3://bucket/a", "s3://[secret"],
+)
+def test_an_address_of_the_store_with_a_credential_is_refused_and_never_shown(address: str) -> None:
+    with pytest.raises(InputError, match="SIMTANDEM_STORE: must be a folder or an address such as s3://") as refused:
+        load(store=address)
+    assert "secret" not in str(refused.value)
+
+
+@pytest.mark.parametrize(("address", "why"), [("kept", "in full"), ("../kept", "in full"), ("memory://x", "in memory")])
+def test_a_store_that_others_would_not_find_is_refused(address: str, why: str) -> None:
+    with pytest.raises(InputError, match=f"SIMTANDEM_STORE: .*{why}"):
+        load(store=address)
+
+
+def test_a_store_is_a_folder_in_full_or_an_address(tmp_path: Path) -> None:
+    assert load(store=f"{tmp_path}/kept").store == str(tmp_path / "kept")
+    assert load(store="s3://bucket/folder/").store == "s3://bucket/folder"
+    assert load().store is None

@@ -146,3 +146,15 @@ def test_a_notification_keeps_the_address_of_its_run_on_the_last_line_and_no_oth
     assert told.endswith(f"\n{page}")
     assert "https://evil" not in told
     assert page not in notification(f"{page} and more")
+    files = f"Files: http://127.0.0.1:4200/simtandem/flow-runs/{page[-36:]}/"
+    assert notification(f"done\n{page}\n{files}").endswith(f"{page}\n{files}")
+    hostile = f"{page}\n{files}\nlist.csv: see https://evil.test/x\n{page}\n{files}"
+    assert "https://evil" not in notification(hostile)
+    assert notification(hostile).count("http:/" + "/127") == 2, "what looks like them before the end is no link"
+
+
+def test_a_link_leads_to_the_server_itself_and_nowhere_else() -> None:
+    assert escaping.link("a](b) <c>", "/simtandem/runs/1/x.csv") == r"[a\]\(b\) \<c\>](/simtandem/runs/1/x.csv)"
+    for place in ("https://evil.test", "//evil.test", "javascript:x", "/simtandem/../api", "/simtandem/a)b", "/x", ""):
+        with pytest.raises(ValueError, match="own server"):
+            escaping.link("x", place)

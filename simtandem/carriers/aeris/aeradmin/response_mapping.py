@@ -35,8 +35,9 @@ class DeviceAnswer:
 
     @property
     def not_activated(self) -> bool:
-        """Whether AerAdmin says that the SIM was never provisioned."""
-        return self.reply.kind is Kind.REFUSED and self.reply.code == NOT_ACTIVATED
+        """Whether AerAdmin says that the device was never provisioned; of one SIM of it, that says nothing certain."""
+        whole = self.reply.data.get("resultCode") if isinstance(self.reply.data, dict) else None
+        return self.reply.kind is Kind.REFUSED and _code(whole) == NOT_ACTIVATED
 
 
 def read_reply(received: Received) -> Reply:
@@ -47,13 +48,14 @@ def read_reply(received: Received) -> Reply:
         return by_status(received, _code(error.get("resultCode")), shown(error.get("message")))
     if received.flaw or not isinstance(data, dict) or not _code(data.get("resultCode")):
         return unusable(received, received.flaw or "it has no resultCode")
+    whole = {"resultCode": data["resultCode"]}
     for result in [data, *_results_of_sims(data)]:
         code = _code(result.get("resultCode"))
         if code != "0":
             message = shown(result.get("resultMessage"))
             detail = f"HTTP {received.status}, code {code or 'none'}" + (f": {message}" if message else "")
             sentence = f"the carrier refused the request ({detail})"
-            return Reply(Kind.REFUSED, received.status, sentence, code, headers=received.headers)
+            return Reply(Kind.REFUSED, received.status, sentence, code, data=whole, headers=received.headers)
     return Reply(Kind.OK, received.status, data=data, headers=received.headers)
 
 

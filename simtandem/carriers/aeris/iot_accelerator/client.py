@@ -39,11 +39,12 @@ from simtandem.carriers.aeris.paths import CHANGE_HISTORY as HISTORY
 from simtandem.carriers.aeris.paths import REQUESTS
 from simtandem.carriers.aeris.paths import STATE_CHANGES as CHANGES
 from simtandem.carriers.aeris.paths import SUBSCRIPTION_DETAILS as DETAILS
-from simtandem.carriers.http_call import Content, Kind, Reader, Reply, Sender
+from simtandem.carriers.http_call import Content, Kind, Reader, Reply, Sender, trusted
 from simtandem.carriers.protocol import Call, Fresh, Journal, always_fresh
 from simtandem.carriers.rate_limit import CallBudget
+from simtandem.carriers.refused_tokens import RefusedTokens
 from simtandem.carriers.response_body import ACCEPT_ENCODING
-from simtandem.errors import CarrierRefused
+from simtandem.errors import AuthenticationFailed, CarrierRefused
 
 _CHANGE_STATE = "CHANGE_SUBSCRIPTIONSTATE"
 _TIMEOUT = httpx.Timeout(60.0, connect=10.0, pool=None)
@@ -63,18 +64,20 @@ class IotAcceleratorClient:
         *,
         rates: Rates | None = None,
         transport: httpx.AsyncBaseTransport | None = None,
+        refused: RefusedTokens | None = None,
     ) -> None:
         self._rates = rates or Rates()
         self._http = httpx.AsyncClient(
             base_url=credentials.base_url,
             transport=transport,
+            verify=trusted(credentials.base_url),
             follow_redirects=False,  # the server must not choose who gets the token next
             trust_env=False,
             timeout=_TIMEOUT,
             headers={"User-Agent": f"simtandem/{__version__}", "Accept-Encoding": ACCEPT_ENCODING},
         )
         self._sender = Sender(self._http, budget, journal)
-        logins = Logins(credentials, self._sender, self._rates)
+        logins = Logins(credentials, self._sender, self._rates, refused=refused)
         self._bearer, self._access = Tokens(logins.bearer), Tokens(logins.access)
 
     async def __aenter__(self) -> Self:
@@ -92,9 +95,9 @@ class IotAcceleratorClient:
     async def details(
         self, kind: str, idents: Sequence[str], *, purpose: str = "read", attempt: int = 1
     ) -> SubscriptionsAnswer:
-        """Read subscriptions by `ICC`, `IMSI` or `MSISDN`. Those that the platform does not have may be left out."""
+        """Read subscriptions by `ICC`, `IMSI` or `MSISDN`, with their locks. Those not there may be missing."""
         body = {"identifierType": kind, "identifierValues": list(idents)}
-        reply = await self._send(Call("POST", DETAILS, purpose, attempt), body)
+        reply = await self._send(Call("POST", DETAILS, purpose, attempt), body, {"additionalFields": "LOCK_STATE"})
         return read_subscriptions(reply, {})
 
     async def page(
@@ -122,7 +125,7 @@ class IotAcceleratorClient:
         """How far a request is, with a page of its subscriptions, counted from 0."""
         _require_id(ticket)
         query = {"page": str(page), "perPage": str(per_page)}
-        call = Call("GET", f"{REQUESTS}/{ticket}", "read", attempt)
+        call = Call("GET", f"{REQUESTS}/{ticket}", "read_back", attempt)
         reply = await self._send(call, query=query, read=partial(read_polled, ticket))
         return read_ticket_state(reply, ticket)
 
@@ -134,7 +137,7 @@ class IotAcceleratorClient:
             "timeCreatedAfter": _moment(since),
             "limit": limit,
         }
-        return read_tickets(await self._send(Call("POST", f"{REQUESTS}/find", "read", attempt), wanted))
+        return read_tickets(await self._send(Call("POST", f"{REQUESTS}/find", "read_back", attempt), wanted))
 
     async def ask_history(
         self, imsis: Sequence[str], since: datetime, until: datetime, *, attempt: int = 1
@@ -167,7 +170,10 @@ class IotAcceleratorClient:
         token = await tokens.current()
         reply = await self._once(call, content, token, read)
         if reply.kind is Kind.UNAUTHORIZED:
-            token = await tokens.current(rejected=token)
+            try:
+                token = await tokens.current(rejected=token)
+            except AuthenticationFailed as error:
+                raise error.of_change(reply.status, call.attempt) if call.purpose == "change" else error from error
             reply = await self._once(replace(call, attempt=call.attempt + 1), content, token, read)
         return reply
 
@@ -178,7 +184,10 @@ class IotAcceleratorClient:
             headers = {"Authorization": f"Bearer {token}", "Accept": "application/json"}
         if content.body is not None:
             headers["Content-Type"] = "application/json"
-        return await self._sender.send(call, replace(content, headers=headers), self._rates.windows(call.path), read)
+        windows, counted = self._rates.windows(call.path), partial(self._rates.counted, call.path)
+        reply = await self._sender.send(call, replace(content, headers=headers), windows, read, counted)
+        self._rates = self._rates.lowered(call.path, reply.headers)
+        return reply
 
 
 def _moment(at: datetime) -> str:

@@ -1,17 +1,21 @@
 """Logging in, in the platform's two ways: a bearer token for `/iot/api`, an access token for all below `/dcpapi`."""
 
+import asyncio
 import json
 import math
-import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from urllib.parse import urlencode
 
 from simtandem.carriers.aeris.iot_accelerator.rates import Rates
 from simtandem.carriers.aeris.iot_accelerator.response_mapping import read_reply
+from simtandem.carriers.aeris.paced import known_refused, login_refused, pause
 from simtandem.carriers.http_call import Content, Kind, Reply, Sender
 from simtandem.carriers.protocol import Call
-from simtandem.errors import AuthenticationFailed, CarrierUnavailable
+from simtandem.carriers.refused_tokens import RefusedTokens
+from simtandem.errors import CarrierUnavailable
+from simtandem.host import clock
+from simtandem.host.file_lock import lock_file, taken
 from simtandem.text.redaction import learn, learn_passing
 
 BEARER = "/iot/api/auth/token"
@@ -36,13 +40,21 @@ class Logins:
     """
 
     def __init__(
-        self, credentials: Credentials, sender: Sender, rates: Rates, now: Callable[[], float] = time.time
+        self,
+        credentials: Credentials,
+        sender: Sender,
+        rates: Rates,
+        now: Callable[[], float] = clock.seconds,
+        refused: RefusedTokens | None = None,
     ) -> None:
         learn(credentials.password)
         self._credentials = credentials
         self._sender = sender
         self._rates = rates
         self._now = now
+        self._refused = refused
+        self._secret = f"{credentials.username}\n{credentials.password}"
+        self._one_at_a_time = asyncio.Lock()
 
     async def bearer(self) -> tuple[str, float]:
         """A bearer token."""
@@ -66,13 +78,30 @@ class Logins:
         return _token(reply, "token"), left if left > 0 else math.inf  # clocks that differ: only a 401 shows it
 
     async def _log_in(self, path: str, content: Content) -> Reply:
+        """One of many processes finds out whether the password is refused, and the others read what it found."""
+        if self._refused is None:
+            return await self._once(path, content)
+        lock = lock_file(self._refused.lock_file)
+        async with self._one_at_a_time:
+            try:
+                while not taken(lock):
+                    await pause(1)
+                if known := await asyncio.to_thread(self._refused.refusal_of, self._secret):
+                    raise known_refused(known, "this user name and password")
+                return await self._once(path, content)
+            finally:
+                lock.release()
+
+    async def _once(self, path: str, content: Content) -> Reply:
         reply = await self._sender.send(
             Call("POST", path, "authenticate"), content, self._rates.windows(path), read_reply
         )
         if reply.kind is Kind.OK:
             return reply
+        if reply.kind is Kind.UNAUTHORIZED and self._refused is not None:
+            await asyncio.to_thread(self._refused.remember, self._secret, f"HTTP {reply.status}")
         if reply.kind in (Kind.UNAUTHORIZED, Kind.REFUSED):
-            raise AuthenticationFailed(f"Aeris refuses the user name or the password: {reply.sentence}.")
+            raise login_refused(reply)
         raise CarrierUnavailable(f"Aeris can't be reached to log in: {reply.sentence}.", status=reply.status)
 
 

@@ -17,12 +17,13 @@ ENDED = ("CANCELED", "REJECTED", "COMPLETED", "COMPLETED_WITH_FAILURES")
 
 @dataclass(frozen=True, slots=True)
 class Subscription:
-    """A SIM as it is listed. `state_word` is the platform's, untranslated."""
+    """A SIM as it is listed. `state_word` is the platform's, untranslated; `locked`: its state can't be changed."""
 
     iccid: str
     imsi: str
     msisdn: str
     state_word: str
+    locked: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,8 +147,10 @@ def read_subscriptions(reply: Reply, cursor_of: Mapping[str, str]) -> Subscripti
 
 
 def _subscription(item: Mapping[str, Any]) -> Subscription | None:
-    iccid, imsi, msisdn, word = (_text(item.get(name)) for name in ("iccid", "imsi", "msisdn", "state"))
-    return Subscription(iccid, imsi, msisdn, word) if word and (iccid or imsi) else None
+    iccid, imsi, msisdn = (_number(item.get(name)) for name in ("iccid", "imsi", "msisdn"))
+    word = _text(item.get("state"))
+    locked = item.get("subscriptionStateLocked") is True
+    return Subscription(iccid, imsi, msisdn, word, locked) if word and (iccid or imsi) else None
 
 
 def _line(item: Mapping[str, Any]) -> TicketLine:
@@ -179,6 +182,11 @@ def _mapping(value: object) -> Mapping[str, Any]:
 
 def _sequence(value: object) -> Sequence[object]:
     return value if isinstance(value, list) else ()
+
+
+def _number(value: object) -> str:
+    """An id, which one of the published examples shows without quotes."""
+    return str(value) if type(value) is int else _text(value)
 
 
 def _text(value: object) -> str:

@@ -1,6 +1,6 @@
-"""Reading subscriptions: by ICCID, many in a call, or a whole company by cursor."""
+"""Reading subscriptions: by ids, many of a kind in a call, or a whole company by cursor."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 from simtandem.carriers.aeris.iot_accelerator.client import IotAcceleratorClient
 from simtandem.carriers.aeris.iot_accelerator.response_mapping import Subscription, SubscriptionsAnswer
@@ -8,8 +8,10 @@ from simtandem.carriers.aeris.paced import persist, same_sim
 from simtandem.carriers.http_call import Kind
 from simtandem.errors import CarrierRefused
 
+KINDS = {"iccid": "ICC", "imsi": "IMSI", "msisdn": "MSISDN"}
+"""The platform's words for the kinds of ids it reads a subscription by."""
 AT_ONCE = 1000
-"""ICCIDs in a call. 10,000 stood in an old version; the present one states no limit."""
+"""Ids in a call. 10,000 stood in an old version; the present one states no limit."""
 _MOST_PAGES = 10_000
 
 
@@ -19,7 +21,7 @@ class SubscriptionReader:
     def __init__(self, client: IotAcceleratorClient) -> None:
         self._client = client
         self.refused: dict[str, str] = {}
-        """Why the platform would not show an ICCID when it was read last."""
+        """Why the platform would not show an id when it was read last."""
 
     async def by_iccid(self, iccids: Sequence[str], *, purpose: str = "read") -> dict[str, Subscription]:
         """The subscriptions of these ICCIDs, by the ICCID as it was asked for; those not there are missing."""
@@ -27,8 +29,28 @@ class SubscriptionReader:
         wanted = list(dict.fromkeys(iccids))
         for start in range(0, len(wanted), AT_ONCE):
             some = wanted[start : start + AT_ONCE]
-            found.update(_matched(some, await self._read(some, purpose)))
+            found.update(_matched(some, await self._read("ICC", some, purpose)))
         return found
+
+    async def by_other_id(self, kind: str, idents: Sequence[str]) -> dict[str, Subscription]:
+        """The subscriptions of ids of another of `KINDS`, by the id; those not there, or not one, are missing."""
+        found: dict[str, Subscription] = {}
+        wanted = list(dict.fromkeys(idents))
+        for start in range(0, len(wanted), AT_ONCE):
+            some = wanted[start : start + AT_ONCE]
+            told: dict[str, list[Subscription]] = {each: [] for each in some}
+            for one in await self._read(KINDS[kind], some, "read"):
+                told.get(getattr(one, kind), []).append(one)
+            found.update(self._one_each(kind, told))
+        return found
+
+    def _one_each(self, kind: str, told: Mapping[str, Sequence[Subscription]]) -> dict[str, Subscription]:
+        for ident, several in told.items():
+            if len({one.iccid for one in several}) > 1:
+                self.refused[ident] = f"the carrier shows several SIMs for this {kind}; name the SIM by its ICCID"
+            elif several and not several[0].iccid:
+                self.refused[ident] = f"the carrier shows no ICCID for this {kind}, so it can't be changed by that"
+        return {ident: several[0] for ident, several in told.items() if several and ident not in self.refused}
 
     async def company(self, name: str) -> tuple[list[Subscription], bool]:
         """All subscriptions of a company, and whether the list came to its end."""
@@ -49,21 +71,21 @@ class SubscriptionReader:
             seen.add(cursor)
         return list(found.values()), False
 
-    async def _read(self, iccids: Sequence[str], purpose: str) -> list[Subscription]:
-        """Where a call of many is refused, it is asked in halves: one ICCID must not hide the others."""
+    async def _read(self, kind: str, idents: Sequence[str], purpose: str) -> list[Subscription]:
+        """Where a call of many is refused, it is asked in halves: one id must not hide the others."""
         answer: SubscriptionsAnswer = await persist(
-            lambda attempt: self._client.details("ICC", iccids, purpose=purpose, attempt=attempt)
+            lambda attempt: self._client.details(kind, idents, purpose=purpose, attempt=attempt)
         )
         if answer.reply.kind is Kind.OK:
-            for iccid in iccids:
-                self.refused.pop(iccid, None)
+            for ident in idents:
+                self.refused.pop(ident, None)
             return list(answer.subscriptions)
-        if len(iccids) == 1:
+        if len(idents) == 1:
             if answer.reply.status != 404:
-                self.refused[iccids[0]] = answer.reply.sentence
+                self.refused[idents[0]] = answer.reply.sentence
             return []
-        middle = len(iccids) // 2
-        return [*await self._read(iccids[:middle], purpose), *await self._read(iccids[middle:], purpose)]
+        middle = len(idents) // 2
+        return [*await self._read(kind, idents[:middle], purpose), *await self._read(kind, idents[middle:], purpose)]
 
 
 def _matched(asked: Iterable[str], found: Sequence[Subscription]) -> dict[str, Subscription]:

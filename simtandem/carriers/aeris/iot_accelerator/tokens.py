@@ -1,10 +1,10 @@
 """A token of the moment: made when needed, renewed before it ends, by one call at a time."""
 
 import asyncio
-import time
 from collections.abc import Awaitable, Callable
 
 from simtandem.errors import AuthenticationFailed
+from simtandem.host.clock import steady
 
 _EARLY_S = 60.0  # renew this long before the end, or in the last tenth of a short life
 
@@ -15,9 +15,7 @@ class Tokens:
     If the platform refuses the password, every later caller gets that refusal without another call.
     """
 
-    def __init__(
-        self, log_in: Callable[[], Awaitable[tuple[str, float]]], clock: Callable[[], float] = time.monotonic
-    ) -> None:
+    def __init__(self, log_in: Callable[[], Awaitable[tuple[str, float]]], clock: Callable[[], float] = steady) -> None:
         self._log_in = log_in
         self._clock = clock
         self._one_at_a_time = asyncio.Lock()

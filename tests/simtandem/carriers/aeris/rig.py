@@ -5,6 +5,7 @@ from pathlib import Path
 
 import httpx
 
+from simtandem.carriers.host_slots import HostSlots
 from simtandem.carriers.rate_limit import CallBudget
 from tests.simtandem.carriers.emnify.rig import NO_CERTIFICATES, QuickTime
 
@@ -13,7 +14,8 @@ Handler = Callable[[httpx.Request], httpx.Response]
 
 def budget(folder: Path, time: QuickTime | None = None) -> CallBudget:
     quick = time or QuickTime()
-    return CallBudget(folder / "budget.sqlite", clock=quick.clock, sleep=quick.sleep)
+    slots = HostSlots(folder / "budget.sqlite", clock=quick.clock)
+    return CallBudget(slots, clock=quick.clock, sleep=quick.sleep)
 
 
 def network() -> httpx.AsyncHTTPTransport:
@@ -35,3 +37,8 @@ class Recorder:
     @property
     def transport(self) -> httpx.MockTransport:
         return httpx.MockTransport(self)
+
+
+def remembered(home: Path) -> list[str]:
+    """What is kept of refused keys and passwords, by account."""
+    return [each.read_text(encoding="utf-8") for each in sorted(home.glob("refused-tokens-*.json"))]

@@ -1,13 +1,17 @@
 """The tables of both of Aeris's platforms: what moves, what is refused, and what a suspension costs."""
 
+from datetime import timedelta
+
 import pytest
 
-from schemas.statuses import Finding, Half
-from simtandem.carriers.aeris.aeradmin.lifecycle import AERADMIN
+from schemas.statuses import Finding, Half, Target
+from simtandem.carriers.aeris.aeradmin.lifecycle import AERADMIN, of_contract
 from simtandem.carriers.aeris.iot_accelerator.lifecycle import IOT_ACCELERATOR
+from simtandem.carriers.emnify.lifecycle import EMNIFY
 from simtandem.domain.audit_rules import State, judge
 from simtandem.domain.lifecycle import Lifecycle, Move
 from simtandem.domain.split_pairs import split
+from simtandem.intake import parse_target
 
 
 @pytest.mark.parametrize(
@@ -45,6 +49,16 @@ def test_aeradmin_refuses_what_no_source_has(before: str, word: str, says: str) 
     assert move.sim_after is None
 
 
+def test_a_setting_lets_an_assigned_sim_be_billed_at_once_and_the_refusal_names_it() -> None:
+    assert "set SIMTANDEM_AERADMIN_ASSIGNED_TO_BILLED=1" in AERADMIN.move("Assigned", None, "activated").refusal
+    assert "SIMTANDEM" not in AERADMIN.move("Assigned", None, "suspended").refusal
+    allowed = of_contract(assigned_to_billed=True)
+    assert allowed.move("Assigned", None, "activated") == Move("Active-billed", None, Half.SIM)
+    assert allowed.move("Assigned", None, "suspended").refusal == AERADMIN.move("Assigned", None, "suspended").refusal
+    assert "Assigned" in allowed.without_return, "so a plan says that nothing leads back"
+    assert of_contract(assigned_to_billed=False) == AERADMIN
+
+
 def test_suspending_at_aeradmin_costs_a_fee_and_does_not_silence() -> None:
     assert "one-time fee" in AERADMIN.fees("Active-billed", "Suspended")
     assert AERADMIN.sim("Suspended").on
@@ -78,3 +92,15 @@ def test_the_iot_accelerator_leaves_alone_what_the_operator_imposed() -> None:
     assert IOT_ACCELERATOR.move("OPERATOR_BLOCKED", None, "activated").refusal
     assert IOT_ACCELERATOR.move("TERMINATED", None, "activated").refusal.endswith("take the row out")
     assert IOT_ACCELERATOR.move("ACTIVE", None, "suspended") == Move("PAUSE", None, Half.SIM)
+
+
+def test_the_history_is_asked_for_within_three_months_however_short() -> None:
+    """From 1 February to 1 May it is 89 days, and what is asked for comes to the platform a moment later."""
+    assert IOT_ACCELERATOR.events.kept < timedelta(days=89)
+
+
+@pytest.mark.parametrize("lifecycle", [AERADMIN, IOT_ACCELERATOR, EMNIFY], ids=lambda one: one.carrier)
+def test_lists_and_options_may_name_every_goal_by_our_word_and_by_the_carriers(lifecycle: Lifecycle) -> None:
+    for goal in lifecycle.goals:
+        spelled = (goal.word, goal.sim, goal.sim.upper(), goal.sim.replace(" ", "_").lower())
+        assert [parse_target(each, lifecycle) for each in spelled] == [Target(goal.word)] * len(spelled)

@@ -15,11 +15,13 @@ from schemas.statuses import EndpointStatus, Outcome, SimStatus
 from schemas.tables import Devices, empty
 from simtandem.carriers.emnify.endpoint_writer import EndpointWriter
 from simtandem.carriers.emnify.reader import Reader
-from simtandem.carriers.emnify.refused_tokens import RefusedTokens
 from simtandem.carriers.emnify.response_mapping import Kind
 from simtandem.carriers.emnify.transport import Limits, Transport
+from simtandem.carriers.host_slots import HostSlots
 from simtandem.carriers.protocol import Answer, Call, Change, StepResult
 from simtandem.carriers.rate_limit import CallBudget, Window
+from simtandem.carriers.refused_tokens import RefusedTokens
+from simtandem.carriers.sharing import turn_of_host
 from simtandem.emulator.server import Emulator
 
 APPLICATION_TOKEN = "application-token-that-must-stay-secret"
@@ -132,12 +134,13 @@ class Rig:
 
     def __init__(self, home: Path, http: httpx.AsyncClient, token: str, time: QuickTime | None = None) -> None:
         self.time, self.journal = time or QuickTime(), MemoryJournal()
-        self.budget = CallBudget(Path(":memory:"), clock=self.time.clock, sleep=self.time.sleep)
+        slots = HostSlots(Path(":memory:"), clock=self.time.clock)
+        self.budget = CallBudget(slots, clock=self.time.clock, sleep=self.time.sleep)
         limits = Limits(Window("calls", 1_000_000, 300.0), Window("authenticate", 1_000_000, 300.0))
         self.refused = RefusedTokens(home / "refused-tokens.json")
         self.transport = Transport(http, self.budget, self.journal, limits, token, self.refused, sleep=self.time.sleep)
-        self.reader = Reader(self.transport, 8)
-        self.endpoints = EndpointWriter(self.transport, self.reader, home / "endpoint-writes.lock")
+        self.reader = Reader(self.transport, 8, clock=self.time.clock)
+        self.endpoints = EndpointWriter(self.transport, self.reader, turn_of_host(home / "endpoint-writes.lock"))
 
 
 @asynccontextmanager

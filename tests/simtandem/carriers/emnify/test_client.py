@@ -11,7 +11,7 @@ import pytest
 from schemas.statuses import EndpointStatus, Outcome, SimStatus, Target
 from simtandem import progress
 from simtandem.carriers.emnify.client import Account, Emnify, Wire
-from simtandem.carriers.protocol import Carrier, Change
+from simtandem.carriers.protocol import Carrier, Change, Outdated, StepResult
 from simtandem.emulator.server import Emulator, FaultKind, FaultRule, Group
 from simtandem.errors import AuthenticationFailed, Interrupted, LedgerError
 from tests.simtandem.carriers.emnify.rig import (
@@ -246,8 +246,50 @@ async def test_once_changes_are_halted_what_waits_is_not_sent_and_all_else_goes_
         back = await emnify.put_back_endpoints(endpoint_changes([FIRST_ENDPOINT]))
         assert [each.outcome for each in back] == [Outcome.APPLIED]
         assert (await emnify.find(asked(sim_id=[FIRST_SIM]))).inventory.height == 1
-    assert carrier.stats()["sim_patches"] == 1
+        assert carrier.stats()["sim_patches"] == 1
+        emnify.allow_changes()
+        assert [each.outcome for each in await emnify.change_endpoints(endpoint_changes([FIRST_ENDPOINT + 1]))] == [
+            Outcome.APPLIED
+        ]
     assert journal.unanswered() == []
+
+
+async def test_while_it_is_held_nothing_that_waits_is_sent_and_what_was_sent_is_read_back(
+    tmp_path: Path, carrier: Emulator
+) -> None:
+    """The second change is carried out, and its answer is lost."""
+    carrier.refill([Group(5)])
+    carrier.configure(latency_s=0.3)
+    carrier.inject(FaultRule(FaultKind.CLOSE, "PATCH", f"/sim/{FIRST_SIM + 1}$", processed=True))
+    journal = MemoryJournal()
+    async with Emnify(account(tmp_path, carrier, calls=4, window_s=2.0), journal) as emnify:
+        work = [asyncio.create_task(emnify.change_sim(change)) for change in sim_changes(5)]
+        while True:
+            if carrier.stats()["sim_patches"] >= 2:
+                break
+            await asyncio.sleep(0.02)
+        emnify.hold()
+        got = await asyncio.gather(*work, return_exceptions=True)
+        assert [each.outcome for each in got if isinstance(each, StepResult)] == [Outcome.APPLIED] * carrier.stats()[
+            "sim_patches"
+        ]
+        assert {type(each) for each in got} == {StepResult, Interrupted}
+        for call in (emnify.change_endpoints, emnify.put_back_endpoints):
+            with pytest.raises(Interrupted):
+                await call(endpoint_changes([FIRST_ENDPOINT]))
+        with pytest.raises(Interrupted):
+            await emnify.find(asked(sim_id=[FIRST_SIM]))
+        emnify.resume()
+        assert (await emnify.find(asked(sim_id=[FIRST_SIM]))).inventory.height == 1
+    assert journal.unanswered() == []
+
+
+async def test_endpoints_are_not_put_back_once_they_must_not_be(tmp_path: Path, carrier: Emulator) -> None:
+    carrier.refill([Group(1)])
+    async with Emnify(account(tmp_path, carrier), MemoryJournal()) as emnify:
+        with pytest.raises(Outdated):
+            await emnify.put_back_endpoints(endpoint_changes([FIRST_ENDPOINT]), fresh=lambda: False)
+    assert carrier.fleet.state_counts() == {"Issued/Disabled": 1}
 
 
 class Told(progress.ProgressHooks):

@@ -57,6 +57,30 @@ async def test_pairs_are_read_again_the_cheaper_way(
     assert {pair(number) for number in range(wanted)} <= devices(found)
 
 
+async def test_pairs_are_never_listed_where_that_takes_too_long(carrier: Emulator, paged: Rig) -> None:
+    carrier.refill([Group(350), Group(2, SimStatus.ISSUED, None)])
+    await paged.reader.find(asked(endpoint_id=range(FIRST_ENDPOINT, FIRST_ENDPOINT + 5)))
+    before = Counter(calls_to(carrier))
+    rows = pairs_of(
+        sim_id=range(FIRST_SIM, FIRST_SIM + 352), endpoint_id=[*range(FIRST_ENDPOINT, FIRST_ENDPOINT + 350), None, None]
+    )
+    found = await paged.reader.read(rows, by_id=True)
+    assert Counter(calls_to(carrier)) - before == Counter({ENDPOINT: 350, SIM: 2})
+    assert found.height == 352
+    owners = await paged.reader.read_owners([str(FIRST_SIM + number) for number in range(20)], by_id=True)
+    assert owners.height == 20
+    assert Counter(calls_to(carrier)) - before == Counter({ENDPOINT: 350, SIM: 22})
+
+
+async def test_a_listing_says_how_long_its_pages_take(carrier: Emulator, paged: Rig) -> None:
+    carrier.refill([Group(350)])
+    now = paged.time.clock()
+    listing = await paged.reader.find(asked(endpoint_id=range(FIRST_ENDPOINT, FIRST_ENDPOINT + 350)))
+    assert listing.pages == 4
+    assert listing.pages_s == pytest.approx(paged.time.clock() - now, abs=0.05)
+    assert listing.pages_s, "the waits between pages included"
+
+
 @pytest.mark.parametrize("fleet", [8, 350], ids=["listed", "by id"])
 async def test_reading_shows_the_present_state(carrier: Emulator, paged: Rig, fleet: int) -> None:
     carrier.refill([Group(fleet)])

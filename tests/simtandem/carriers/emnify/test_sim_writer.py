@@ -256,8 +256,25 @@ async def test_being_locked_out_is_not_mistaken_for_an_outage(tmp_path: Path) ->
         return says(502 if request.method == "PATCH" else 401)(request)
 
     async with scripted(tmp_path, carrier) as rig:
-        with pytest.raises(AuthenticationFailed):
+        with pytest.raises(AuthenticationFailed) as refused:
             await change(rig)
+    assert refused.value.maybe_processed
+
+
+async def test_a_change_that_is_answered_that_the_token_is_refused_says_so(tmp_path: Path) -> None:
+    logins = [logged_in(), httpx.Response(401)]
+
+    def carrier(request: httpx.Request) -> httpx.Response:
+        return logins.pop(0) if request.method == "POST" else says(401)(request)
+
+    async with scripted(tmp_path, carrier) as rig:
+        with pytest.raises(AuthenticationFailed) as refused:
+            await change(rig)
+        with pytest.raises(AuthenticationFailed) as unsent:
+            await change(rig)
+    assert (refused.value.status, refused.value.attempts, refused.value.maybe_processed) == (401, 1, False)
+    assert (unsent.value.status, unsent.value.maybe_processed) == (None, False)
+    assert [call.method for call in rig.journal.calls] == ["POST", "PATCH", "POST"]
 
 
 @pytest.mark.parametrize("status", [400, 409, 422])

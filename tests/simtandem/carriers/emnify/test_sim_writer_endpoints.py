@@ -6,7 +6,7 @@ import httpx
 import pytest
 
 from schemas.statuses import EndpointStatus, Outcome, SimStatus
-from simtandem.carriers.emnify.endpoint_writer import BULK
+from simtandem.carriers.emnify.paths import BULK
 from simtandem.carriers.emnify.transport import ATTEMPTS
 from simtandem.carriers.protocol import Change
 from simtandem.emulator.server import Emulator, FaultKind, FaultRule, Group

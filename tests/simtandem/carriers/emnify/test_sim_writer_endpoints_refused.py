@@ -6,11 +6,11 @@ import httpx
 import pytest
 
 from schemas.statuses import EndpointStatus, Outcome, SimStatus
-from simtandem.carriers.emnify.endpoint_writer import BULK
-from simtandem.carriers.protocol import StepResult
+from simtandem.carriers.emnify.paths import BULK
+from simtandem.carriers.protocol import PartlyChanged, StepResult
 from simtandem.emulator.fleet import Fleet
 from simtandem.emulator.server import Emulator, Group
-from simtandem.errors import CarrierUnavailable, Interrupted
+from simtandem.errors import AuthenticationFailed, CarrierUnavailable, Interrupted, LedgerError
 from tests.simtandem.carriers.emnify.picky_carrier import PickyCarrier
 from tests.simtandem.carriers.emnify.rig import (
     FIRST_ENDPOINT,
@@ -221,25 +221,62 @@ def stopping(rig: Callable[[], Rig], carrier: PickyCarrier) -> Handler:
 
 
 @pytest.mark.parametrize(("count", "bad"), [(2001, []), (8, [8])], ids=["between two parts", "while bisecting"])
-async def test_stop_after_something_was_sent_says_that_it_may_have_been_processed(
+async def test_stop_after_something_was_sent_says_of_each_what_is_known(
     tmp_path: Path, count: int, bad: list[int]
 ) -> None:
     carrier = PickyCarrier(count, bad)
     rigs: list[Rig] = []
     async with scripted(tmp_path, stopping(lambda: rigs[0], carrier)) as rig:
         rigs.append(rig)
-        with pytest.raises(CarrierUnavailable) as caught:
+        with pytest.raises((PartlyChanged, CarrierUnavailable)) as caught:
             await rig.endpoints.change(endpoint_changes(range(1, count + 1)))
-    assert caught.value.maybe_processed
     assert len(carrier.patches) == 1
+    if bad:
+        assert isinstance(caught.value, CarrierUnavailable)
+        assert caught.value.maybe_processed, "it was refused as a whole, and could not be read"
+    else:
+        assert isinstance(caught.value, PartlyChanged)
+        assert (len(caught.value.results), caught.value.unclear) == (2000, set())
+        assert isinstance(caught.value.cause, Interrupted)
 
 
-async def test_outage_after_something_was_sent_says_that_it_may_have_been_processed(tmp_path: Path) -> None:
+async def test_outage_after_something_was_sent_says_of_each_what_is_known(tmp_path: Path) -> None:
     carrier = ScriptedCarrier(says(204), breaks(httpx.ConnectError))
     async with scripted(tmp_path, carrier) as rig:
-        with pytest.raises(CarrierUnavailable) as caught:
+        with pytest.raises(PartlyChanged) as caught:
             await rig.endpoints.change(endpoint_changes(range(1, 2002)))
         with pytest.raises(CarrierUnavailable) as never:
             await rig.endpoints.change(endpoint_changes([1, 2]))
-    assert caught.value.maybe_processed
+    assert isinstance(caught.value.cause, CarrierUnavailable)
+    assert {each.outcome for each in caught.value.results} == {Outcome.APPLIED}
+    assert (len(caught.value.results), len(caught.value.tried), caught.value.unclear) == (2000, 2001, set())
     assert not never.value.maybe_processed
+
+
+class Ends:
+    """The carrier, until three endpoints were changed: then the token is not accepted any more, or something breaks."""
+
+    def __init__(self, carrier: PickyCarrier, fault: str) -> None:
+        self._carrier, self._fault = carrier, fault
+        self._over = False
+
+    def __call__(self, request: httpx.Request) -> httpx.Response:
+        changed = sum(status == 0 for status in self._carrier.status.values())
+        self._over = self._over or (request.method == "PATCH" and changed == 3)
+        if self._over and self._fault == "ledger":
+            raise LedgerError("The disk is full.")
+        return httpx.Response(401) if self._over else self._carrier(request)
+
+
+@pytest.mark.parametrize("fault", ["token", "ledger"])
+async def test_what_ends_it_between_two_calls_leaves_each_row_its_own_end(tmp_path: Path, fault: str) -> None:
+    """Without bulk calls each endpoint has its own: three are answered well, the fourth is not."""
+    carrier = PickyCarrier(6, forbids=("/multi",))
+    async with scripted(tmp_path, Ends(carrier, fault)) as rig:
+        with pytest.raises(PartlyChanged) as caught:
+            await rig.endpoints.change(endpoint_changes(range(1, 7)))
+    ends = {each.row: (each.outcome, each.http_status) for each in caught.value.results}
+    assert [ends.pop(row) for row in (2, 3, 4)] == [(Outcome.APPLIED, 204)] * 3
+    assert ends == ({5: (Outcome.REFUSED, 401)} if fault == "token" else {})
+    assert caught.value.unclear == (set() if fault == "token" else {5})
+    assert isinstance(caught.value.cause, AuthenticationFailed if fault == "token" else LedgerError)

@@ -45,7 +45,7 @@ def aeradmin(started: AerAdminEmulator, hand_clock: HandClock) -> AerAdminEmulat
 
 @pytest.fixture(scope="session")
 def connected(started: AerAdminEmulator) -> Iterator[httpx.Client]:
-    with httpx.Client(base_url=started.url, timeout=5) as client:
+    with httpx.Client(base_url=started.url, timeout=60) as client:
         yield client
 
 

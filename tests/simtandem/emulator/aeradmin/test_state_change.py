@@ -13,7 +13,7 @@ from tests.simtandem.emulator.hand_clock import HandClock
 def test_without_a_description_there_is_no_such_call() -> None:
     with (
         AerAdminEmulator(1) as emulator,
-        httpx.Client(base_url=emulator.url, timeout=5) as client,
+        httpx.Client(base_url=emulator.url, timeout=60) as client,
     ):
         asking = Asking(client, API_KEY)
         iccid = emulator.change(lambda site: site.fleet.devices[0].profiles[0].iccid)

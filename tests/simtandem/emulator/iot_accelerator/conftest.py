@@ -38,7 +38,7 @@ def platform(started: IotAcceleratorEmulator, hand_clock: HandClock) -> IotAccel
 
 @pytest.fixture(scope="session")
 def connected(started: IotAcceleratorEmulator) -> Iterator[httpx.Client]:
-    with httpx.Client(base_url=started.url, timeout=5) as client:
+    with httpx.Client(base_url=started.url, timeout=60) as client:
         yield client
 
 

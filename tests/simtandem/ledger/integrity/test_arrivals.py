@@ -29,7 +29,7 @@ KINDS = tuple(ARRIVAL_FACTS)
 
 
 def rows(*wishes: str) -> pl.DataFrame:
-    made = [(2 + n, str(n), None, "89ä", wish, 2 if n else None) for n, wish in enumerate(wishes)]
+    made = [(2 + n, str(n), None, "89ä", wish, 2 if n else None, None) for n, wish in enumerate(wishes)]
     return pl.DataFrame(made, schema=SCHEDULE_ROWS, orient="row")
 
 
@@ -129,7 +129,7 @@ def test_a_row_and_a_schedule_that_were_added_are_found_and_named(recorded: Ledg
     tamper(
         recorded,
         "INSERT INTO schedule_rows (schedule_id, row, sim_id, desired) VALUES ('one.1', 99, '7', 'suspended')",
-        "INSERT INTO schedules SELECT 'one.3', arrival_id, effective_at, rows, wishes FROM schedules"
+        "INSERT INTO schedules SELECT 'one.3', arrival_id, effective_at, rows, wishes, selection FROM schedules"
         " WHERE schedule_id = 'one.1'",
     )
     assert found(recorded, "one") == ["schedule one.3 was added", "schedule row one.1 99 was added"]
@@ -235,7 +235,7 @@ def test_a_ledger_without_arrivals_is_brought_up_to_date(url: str) -> None:
 
 
 def test_a_large_file_is_covered_part_by_part(url: str) -> None:
-    many = [(2 + n, str(n), None, None, "activated", None) for n in range(45_000)]
+    many = [(2 + n, str(n), None, None, "activated", None, None) for n in range(45_000)]
     with closing(Ledger.open(url)) as ledger:
         arrival = Arrival("big", FileVersion("/i", "b.csv", 1, "1", "e"), NOON, "b.csv", 45_000, 0)
         nothing = pl.DataFrame(schema={"row": pl.Int64, "column": pl.String, "value": pl.String, "reason": pl.String})

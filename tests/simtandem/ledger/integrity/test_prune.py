@@ -62,7 +62,7 @@ def test_a_pruned_run_keeps_its_head_and_states_and_its_details_are_in_the_archi
     assert whole_run.run(RUN, may_run=everything_runs).state is RunState.FINISHED
     pruned = whole_run.pruning(RUN)
     assert pruned is not None
-    assert (pruned.os_user, pruned.archive, pruned.facts) == ("ada", path.name, 16)
+    assert (pruned.os_user, pruned.archive, pruned.facts) == ("ada", path.name, 21)
     assert pruned.archive_sha256 == archive_hash(path)
 
     proof = proof_of(whole_run, RUN, Witness("the report", before.head))
@@ -85,7 +85,7 @@ def test_an_archive_is_lines_of_json_whose_rows_are_what_was_hashed(whole_run: L
 def test_what_pruning_took_is_an_error_to_ask_for(whole_run: Ledger, tmp_path: Path) -> None:
     prune_run(whole_run, RUN, tmp_path, "ada")
     for ask in (whole_run.plan, whole_run.results, whole_run.rejected, whole_run.outcomes, whole_run.calls):
-        with pytest.raises(InputError, match=rf"was pruned on 2026-01-31: its 16 details .* archive {RUN}\.jsonl\.gz"):
+        with pytest.raises(InputError, match=rf"was pruned on 2026-01-31: its 21 details .* archive {RUN}\.jsonl\.gz"):
             ask(RUN)
     assert whole_run.plan("another").height == 3
     assert whole_run.pruning("another") is None
@@ -198,7 +198,7 @@ def test_only_runs_that_ended_before_the_date_and_are_not_pruned_yet_may_go(
 
 def test_what_would_go_is_counted(whole_run: Ledger) -> None:
     found = {each.run.record.run_id: (each.facts, each.archive) for each in prunable(whole_run, FOREVER)}
-    assert found == {RUN: (16, f"{RUN}.jsonl.gz"), "another": (16, "another.jsonl.gz")}
+    assert found == {RUN: (21, f"{RUN}.jsonl.gz"), "another": (21, "another.jsonl.gz")}
 
 
 def test_a_run_id_can_not_lead_out_of_the_archive_folder() -> None:

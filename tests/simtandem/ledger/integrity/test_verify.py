@@ -90,8 +90,8 @@ def one_bit_else(table: Table, column: str, value: object) -> object:
     return was[:-1] + chr(ord(was[-1]) ^ 1) if was else "x"
 
 
-def test_a_record_that_nobody_touched_is_proved_with_its_counts_and_head(whole_run: Ledger) -> None:
-    proof = proof_of(whole_run)
+def test_a_record_that_nobody_touched_is_proved_with_its_counts_and_head(kept_run: Ledger) -> None:
+    proof = proof_of(kept_run)
     assert (said(proof), proof.standing, proof.found) == ([], Standing.UNTOUCHED, 0)
     assert proof.counts == {
         "run": 1,
@@ -103,15 +103,20 @@ def test_a_record_that_nobody_touched_is_proved_with_its_counts_and_head(whole_r
         "outcome": 3,
         "verdict": 2,
         "explained": 2,
+        "action_plan": 1,
+        "action_outcome": 1,
+        "action_verdict": 1,
+        "own_cells": 1,
+        "file": 1,
     }
-    head = whole_run.head(RUN)
+    head = kept_run.head(RUN)
     assert head is not None
     assert (head.hash, head.facts) == (proof.head, proof.facts)
-    assert whole_run.heads([RUN, "another", "nobody"]) == {
+    assert kept_run.heads([RUN, "another", "nobody"]) == {
         RUN: proof.head,
-        "another": proof_of(whole_run, "another").head,
+        "another": proof_of(kept_run, "another").head,
     }
-    assert run_ids_of(whole_run) == [RUN, "another"]
+    assert run_ids_of(kept_run) == [RUN, "another"]
 
 
 def run_ids_of(ledger: Ledger) -> list[str]:
@@ -120,10 +125,10 @@ def run_ids_of(ledger: Ledger) -> list[str]:
 
 
 @pytest.mark.parametrize("kind", PRESENT)
-def test_any_change_in_any_column_of_a_fact_is_found_and_the_fact_named(whole_run: Ledger, kind: Kind) -> None:
+def test_any_change_in_any_column_of_a_fact_is_found_and_the_fact_named(kept_run: Ledger, kind: Kind) -> None:
     fact = FACTS[kind]
     for name in [column.name for column in fact.table.columns]:
-        with tampering(whole_run) as connection:
+        with tampering(kept_run) as connection:
             key = key_of(connection, kind)
             value = connection.scalar(sql(f'SELECT "{name}" FROM {at_key(kind)}', key=key, run=RUN))
             other = one_bit_else(fact.table, name, value) if name not in ("seq", "row", "number", "by_row") else 999
@@ -133,9 +138,9 @@ def test_any_change_in_any_column_of_a_fact_is_found_and_the_fact_named(whole_ru
             assert (kind.value, str(key)) in found, name
 
 
-def test_any_change_in_any_column_of_the_chain_is_found_and_the_link_named(whole_run: Ledger) -> None:
+def test_any_change_in_any_column_of_the_chain_is_found_and_the_link_named(kept_run: Ledger) -> None:
     for name in [column.name for column in links.columns]:
-        with tampering(whole_run) as connection:
+        with tampering(kept_run) as connection:
             where = "WHERE run_id = :run AND seq = 3"
             value = connection.scalar(sql(f"SELECT {name} FROM links {where}", run=RUN))
             other = 999 if name == "seq" else one_bit_else(links, name, value)
@@ -144,9 +149,9 @@ def test_any_change_in_any_column_of_the_chain_is_found_and_the_link_named(whole
             assert ("link", "3") in [(each.kind, each.ref) for each in proof_within(connection).findings], name
 
 
-def test_a_fact_taken_away_is_found_and_named(whole_run: Ledger) -> None:
+def test_a_fact_taken_away_is_found_and_named(kept_run: Ledger) -> None:
     for kind in PRESENT:
-        with tampering(whole_run) as connection:
+        with tampering(kept_run) as connection:
             key = key_of(connection, kind)
             connection.execute(sql(f"DELETE FROM {at_key(kind)}", key=key, run=RUN))
             first = proof_within(connection).findings[0]
@@ -155,10 +160,10 @@ def test_a_fact_taken_away_is_found_and_named(whole_run: Ledger) -> None:
             assert "is missing" in first.problem
 
 
-def test_a_fact_added_is_found_and_named(whole_run: Ledger) -> None:
+def test_a_fact_added_is_found_and_named(kept_run: Ledger) -> None:
     for kind in [kind for kind in PRESENT if kind is not Kind.RUN]:
         fact = FACTS[kind]
-        with tampering(whole_run) as connection:
+        with tampering(kept_run) as connection:
             if kind is Kind.ANSWER:  # to a call that has none
                 connection.execute(
                     sql(
@@ -182,8 +187,8 @@ def test_a_fact_added_is_found_and_named(whole_run: Ledger) -> None:
             )
 
 
-def test_facts_that_changed_places_are_found(whole_run: Ledger) -> None:
-    with tampering(whole_run) as connection:
+def test_facts_that_changed_places_are_found(kept_run: Ledger) -> None:
+    with tampering(kept_run) as connection:
         one, two = connection.scalars(
             text("SELECT seq FROM outcomes WHERE run_id = :run AND row = 2 AND half = 'sim' ORDER BY seq"), {"run": RUN}
         )
@@ -193,8 +198,8 @@ def test_facts_that_changed_places_are_found(whole_run: Ledger) -> None:
         assert said(proof) == [f"outcome {one} (row 2 sim) was changed", f"outcome {two} (row 2 sim) was changed"]
 
 
-def test_links_that_changed_places_are_found(whole_run: Ledger) -> None:
-    with tampering(whole_run) as connection:
+def test_links_that_changed_places_are_found(kept_run: Ledger) -> None:
+    with tampering(kept_run) as connection:
         for was, now in ((2, 1_000), (3, 2), (1_000, 3)):
             connection.execute(
                 text("UPDATE links SET seq = :now WHERE run_id = :run AND seq = :was"),
@@ -204,26 +209,26 @@ def test_links_that_changed_places_are_found(whole_run: Ledger) -> None:
         assert [each for each in found if each.startswith(("link 2 of the chain was changed", "link 3 of"))]
 
 
-def test_a_link_taken_away_is_missing_and_its_facts_are_not_covered(whole_run: Ledger) -> None:
-    with tampering(whole_run) as connection:
+def test_a_link_taken_away_is_missing_and_its_facts_are_not_covered(kept_run: Ledger) -> None:
+    with tampering(kept_run) as connection:
         connection.execute(text("DELETE FROM links WHERE run_id = :run AND kind = 'plan'"), {"run": RUN})
         assert said(proof_within(connection)) == [
             "link 3 of the chain is missing",
             *(f"plan row {row} was added" for row in (2, 3, 4)),
-            "the head in the run's last state covers 15 facts, not the 18 it was recorded for",
+            "the head in the run's last state covers 20 facts, not the 23 it was recorded for",
         ]
 
 
-def test_a_run_without_any_link_has_no_chain(whole_run: Ledger) -> None:
-    with tampering(whole_run) as connection:
+def test_a_run_without_any_link_has_no_chain(kept_run: Ledger) -> None:
+    with tampering(kept_run) as connection:
         connection.execute(text("DELETE FROM links WHERE run_id = :run"), {"run": RUN})
         proof = proof_within(connection)
         assert said(proof)[0] == "link 1 of the chain is missing: the run has no chain"
         assert proof.standing is Standing.BROKEN
 
 
-def test_emptying_a_link_is_not_taken_for_pruning(whole_run: Ledger) -> None:
-    with tampering(whole_run) as connection:
+def test_emptying_a_link_is_not_taken_for_pruning(kept_run: Ledger) -> None:
+    with tampering(kept_run) as connection:
         connection.execute(
             text("UPDATE links SET refs = NULL, digests = NULL WHERE run_id = :run AND kind = 'plan'"), {"run": RUN}
         )
@@ -245,11 +250,11 @@ def cut_off(connection: Connection, kept: int) -> None:
     connection.execute(sql("DELETE FROM links WHERE run_id = :run AND seq > :kept", run=RUN, kept=kept))
 
 
-def test_an_end_that_was_cut_off_is_found_by_a_head_kept_outside_and_by_nothing_else(whole_run: Ledger) -> None:
-    proof = proof_of(whole_run)
+def test_an_end_that_was_cut_off_is_found_by_a_head_kept_outside_and_by_nothing_else(kept_run: Ledger) -> None:
+    proof = proof_of(kept_run)
     kept = Witness("the report", proof.head)
-    assert proof_of(whole_run, witnesses=[kept]).confirmed == [(kept, 0)]
-    with tampering(whole_run) as connection:
+    assert proof_of(kept_run, witnesses=[kept]).confirmed == [(kept, 0)]
+    with tampering(kept_run) as connection:
         cut_off(connection, proof.links - 2)  # the verdicts, and the state that ends the run
         assert said(proof_within(connection)) == []
         assert said(proof_within(connection, [kept])) == [
@@ -263,9 +268,9 @@ def test_a_head_that_was_kept_earlier_tells_how_much_came_later(whole_run: Ledge
     assert proof_of(whole_run, witnesses=[kept]).confirmed == [(kept, 2)]
 
 
-def test_facts_taken_from_under_the_last_state_are_found_even_where_the_chain_is_made_to_fit(whole_run: Ledger) -> None:
-    links_before = proof_of(whole_run).links
-    with tampering(whole_run) as connection:
+def test_facts_taken_from_under_the_last_state_are_found_even_where_the_chain_is_made_to_fit(kept_run: Ledger) -> None:
+    links_before = proof_of(kept_run).links
+    with tampering(kept_run) as connection:
         connection.execute(text("DELETE FROM verdicts WHERE run_id = :run"), {"run": RUN})
         connection.execute(text("DELETE FROM links WHERE run_id = :run AND kind = 'verdict'"), {"run": RUN})
         connection.execute(
@@ -296,8 +301,8 @@ def test_the_first_findings_are_told_and_the_others_counted(ledger: Ledger, a_ru
     assert said(proof)[0] == "plan row 21 was changed"
 
 
-def test_facts_of_no_run_are_looked_for_as_well(whole_run: Ledger) -> None:
-    with tampering(whole_run) as connection:
+def test_facts_of_no_run_are_looked_for_as_well(kept_run: Ledger) -> None:
+    with tampering(kept_run) as connection:
         connection.execute(text("UPDATE verdicts SET run_id = 'nobody' WHERE run_id = :run"), {"run": RUN})
         connection.execute(text("UPDATE answers SET call_id = 'x' WHERE call_id = (SELECT min(call_id) FROM answers)"))
         assert run_ids(connection) == [RUN, "another", "nobody"]

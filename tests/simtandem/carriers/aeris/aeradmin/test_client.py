@@ -108,6 +108,16 @@ async def test_result_of_one_sim_refuses_the_whole_answer(emulator: AerAdminEmul
     assert (answer.reply.kind, answer.reply.code, answer.sims) == (Kind.REFUSED, "5", ())
 
 
+async def test_never_provisioned_is_what_the_whole_answer_says_not_one_sim_of_it(
+    emulator: AerAdminEmulator, tmp_path: Path
+) -> None:
+    iccid = iccid_in(emulator, State.ACTIVE_BILLED)
+    emulator.change(lambda site: setattr(site.fleet.find("ICCID", iccid)[1], "result", (1047, "Made up.")))  # type: ignore[index]
+    async with connected(emulator, tmp_path) as client:
+        answer = await client.details("ICCID", iccid)
+    assert (answer.reply.code, answer.not_activated) == ("1047", False), "another SIM of the device may be billed"
+
+
 async def test_key_that_has_ended_is_told_apart_from_other_refusals(emulator: AerAdminEmulator, tmp_path: Path) -> None:
     emulator.change(lambda site: site.keys.update({KEY: 0.0}))
     async with connected(emulator, tmp_path) as client:
@@ -227,10 +237,15 @@ class Echo:
 async def test_key_is_sent_and_shows_nowhere(tmp_path: Path, caplog: pytest.LogCaptureFixture, echo: Echo) -> None:
     caplog.set_level(logging.DEBUG)
     recorder, journal = Recorder(echo), MemoryJournal()
-    async with AerAdminClient(
-        access(), budget(tmp_path), journal, state_change=STATE_CHANGE, transport=recorder.transport
-    ) as client:
-        answers = [(await client.details("ICCID", "1")).reply, await client.change("ICCID", "1", "do-bill")]
+
+    def client() -> AerAdminClient:
+        """One for each call: after a refused key none begins."""
+        return AerAdminClient(
+            access(), budget(tmp_path), journal, state_change=STATE_CHANGE, transport=recorder.transport
+        )
+
+    async with client() as reading, client() as changing:
+        answers = [(await reading.details("ICCID", "1")).reply, await changing.change("ICCID", "1", "do-bill")]
     assert [request.url.params["apiKey"] for request in recorder.requests] == [KEY, KEY]
     assert caplog.records or echo.breaks, "httpx tells of its calls"
     assert "apiKey" not in f"{caplog.text} {journal.calls}"

@@ -6,13 +6,14 @@ import httpx
 
 from simtandem.carriers.aeris.iot_accelerator.client import IotAcceleratorClient
 from simtandem.carriers.aeris.iot_accelerator.logins import Credentials
+from simtandem.carriers.rate_limit import CallBudget
 from simtandem.emulator.iot_accelerator.server import USERNAME
 from tests.simtandem.carriers.aeris.rig import Handler, Recorder, budget
 from tests.simtandem.carriers.emnify.rig import MemoryJournal
 
 
 def scripted(
-    answer: Handler, folder: Path, journal: MemoryJournal | None = None
+    answer: Handler, folder: Path, journal: MemoryJournal | None = None, limits: CallBudget | None = None
 ) -> tuple[IotAcceleratorClient, Recorder]:
     """Lets everybody in, and answers the other calls as told."""
 
@@ -26,6 +27,8 @@ def scripted(
     recorder = Recorder(answered)
     credentials = Credentials("http://127.0.0.1:9", USERNAME, "a-password-nobody-repeats-7")
     return (
-        IotAcceleratorClient(credentials, budget(folder), journal or MemoryJournal(), transport=recorder.transport),
+        IotAcceleratorClient(
+            credentials, limits or budget(folder), journal or MemoryJournal(), transport=recorder.transport
+        ),
         recorder,
     )

@@ -70,3 +70,11 @@ async def test_address_of_the_next_page_is_never_called_as_it_stands(tmp_path: P
         await client.page("1", first.cursor)
     assert first.cursor == "42"
     assert {request.url.host for request in recorder.requests} == {"127.0.0.1"}
+
+
+async def test_ids_without_quotes_are_read_to_the_last_digit(tmp_path: Path) -> None:
+    shown = {"iccid": 99987100883000170205, "imsi": 100883000170205, "msisdn": 200883000155016, "state": "ACTIVE"}
+    client, _ = scripted(lambda _: httpx.Response(200, json={"subscriptions": [shown]}), tmp_path)
+    async with client:
+        found = (await client.details("ICC", ["99987100883000170205"])).subscriptions
+    assert [(each.iccid, each.imsi) for each in found] == [("99987100883000170205", "100883000170205")]
