@@ -112,12 +112,12 @@ async def test_a_pause_while_a_wave_is_read_breaks_off_the_look_and_does_it_agai
             hold()
             held.set()
 
-        async def ask(pairs: "pl.DataFrame") -> "pl.DataFrame":
+        async def ask(pairs: "pl.DataFrame", *, by_id: bool = False) -> "pl.DataFrame":
             looks.append(len(carrier.sent))
             if len(looks) == 1:
                 session.run.ledger.record_state(session.run.run_id, RunState.PAUSING, {"by": "Ada"})
                 await held.wait()
-            return await read(pairs)
+            return await read(pairs, by_id=by_id)
 
         async def stay() -> None:
             if session.pauses():
