@@ -22,6 +22,7 @@ SHOWN_ELSEWHERE = {
     "simtandem/carriers/emnify/endpoint_actions.py": "tests/end_to_end/test_actions.py",
     "schemas/store_settings.py": "tests/simtandem/settings/test_model.py",
     "simtandem/ledger/file_tables.py": "tests/simtandem/ledger/test_tables.py",
+    "simtandem/ledger/run_summaries.py": "tests/simtandem/ledger/test_store.py",
     "simtandem/ledger/flow_runs.py": "tests/simtandem/runs/test_waiting_run.py",
     "simtandem/ledger/run_files.py": "tests/simtandem/runs/test_shared_files.py",
     "simtandem/prefect_server/continued_runs.py": "tests/flows/test_continued_runs.py",

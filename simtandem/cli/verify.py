@@ -21,7 +21,7 @@ from simtandem.ledger.integrity.kept_heads import Kept, by_subject
 from simtandem.ledger.integrity.proof import Finding, Proof, Standing, Witness, printable, spoken_counts
 from simtandem.ledger.integrity.recorded import Recorded, answers_to_nothing, arrival_ids, of_no_schedule, run_ids
 from simtandem.ledger.integrity.verify import verify_chain
-from simtandem.ledger.queries import LATEST
+from simtandem.ledger.run_summaries import LATEST
 from simtandem.ledger.store import Ledger
 from simtandem.runs.run_folder import RunFolder
 from simtandem.settings import Settings, load_home

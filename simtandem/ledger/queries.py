@@ -1,8 +1,7 @@
 """Every question asked of the ledger. Each function works inside the caller's transaction."""
 
 import json
-from collections.abc import Collection, Sequence
-from dataclasses import replace
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
@@ -10,7 +9,6 @@ import polars as pl
 from sqlalchemy import (
     ColumnElement,
     Connection,
-    Row,
     Select,
     Table,
     Text,
@@ -24,26 +22,17 @@ from sqlalchemy import (
     type_coerce,
 )
 
-from schemas.accounts import DEFAULT, AccountKey
+from schemas.accounts import AccountKey
 from schemas.statuses import Verdict
 from schemas.tables import Outcomes, Plan, Rejected, Results, empty
-from simtandem.errors import InputError
-from simtandem.ledger import run_processes
-from simtandem.ledger.accounts import named, of_account
+from simtandem.ledger.accounts import of_account
 from simtandem.ledger.records import (
-    CHANGING,
     SENDING,
     CallCounts,
     ChainHead,
-    ProcessProbe,
     PruningRecord,
-    RunKind,
-    RunRecord,
     RunState,
-    RunSummary,
     StateRecord,
-    is_done,
-    state_to_show,
 )
 from simtandem.ledger.tables import (
     answers,
@@ -82,10 +71,6 @@ _CALLS = pl.Schema(
 )
 
 
-LATEST = "latest"
-"""Instead of a run's id: the run that was begun last."""
-
-_NEWEST_FIRST = (runs.c.started_at.desc(), runs.c.run_id.desc())
 _REJECTED = "rejected"  # the verdict that invalid rows and refused moves had in common once
 
 
@@ -95,53 +80,6 @@ def read_revision(connection: Connection) -> str | None:
         return None
     found: str | None = connection.scalar(select(table("alembic_version", column("version_num")).c.version_num))
     return found
-
-
-def read_runs(connection: Connection, limit: int | None, may_run: ProcessProbe, account: str = "") -> list[RunSummary]:
-    """The newest runs, newest first, of that account alone where one is named; all where there is no limit."""
-    query = _summaries().where(named(account)).limit(limit)
-    return _summaries_of(connection, connection.execute(query).all(), may_run)
-
-
-def read_run(
-    connection: Connection,
-    prefix: str,
-    may_run: ProcessProbe,
-    kinds: Collection[RunKind] = tuple(RunKind),
-    account: str = "",
-) -> RunSummary:
-    """The run with this id, the only one whose id begins so, or the `latest` of these kinds, and of that account.
-
-    `InputError` where that is not one.
-    """
-    if prefix == LATEST:
-        newest = select(runs.c.run_id).where(runs.c.kind.in_(kinds), named(account))
-        newest = newest.order_by(*_NEWEST_FIRST).limit(1)
-        prefix = connection.scalar(newest) or prefix
-    begins_so = func.substr(runs.c.run_id, 1, len(prefix)) == prefix
-    query = _summaries().where(begins_so).order_by(None).order_by(runs.c.run_id).limit(4)  # the id itself sorts first
-    found = connection.execute(query).all() if prefix else []
-    exact = [each for each in found if each.run_id == prefix] or found
-    if not exact and prefix == LATEST:
-        why = _none_yet(connection, kinds, account)
-        raise InputError(f"There is no run 'latest': {why}. `simtandem runs` lists all runs.")
-    if not exact:
-        raise InputError(f"There is no run {prefix!r}. `simtandem runs` lists them.")
-    if len(exact) > 1:
-        names = ", ".join(each.run_id for each in exact[:3])
-        raise InputError(
-            f"More than one run begins with {prefix!r}: {names}{', …' if len(exact) > 3 else ''}. Write more of the id."
-        )
-    return _summaries_of(connection, exact, may_run)[0]
-
-
-def _none_yet(connection: Connection, kinds: Collection[RunKind], account: str) -> str:
-    """Why no run of these kinds is the latest."""
-    whose = f" of account {account}" if account else ""
-    if set(kinds) == set(RunKind):
-        return f"no run{whose} was made yet"
-    sent = connection.scalar(select(runs.c.run_id).where(runs.c.kind.in_(CHANGING), named(account)).limit(1))
-    return f"no run{whose}{' for statuses' if sent else ''} has sent anything yet"
 
 
 def read_head(connection: Connection, run_id: str) -> ChainHead | None:
@@ -297,37 +235,6 @@ def count_calls(connection: Connection, run_id: str) -> CallCounts:
 
 def _count(condition: ColumnElement[bool]) -> ColumnElement[int]:
     return func.count(case((condition, 1)))
-
-
-def _summaries() -> Select[Any]:
-    of_run = run_states.alias()
-    newest = select(func.max(of_run.c.seq)).where(of_run.c.run_id == runs.c.run_id).correlate(runs).scalar_subquery()
-    return (
-        select(runs, run_states.c.at, run_states.c.state, run_states.c.detail)
-        .select_from(runs.outerjoin(run_states, run_states.c.seq == newest))
-        .order_by(*_NEWEST_FIRST)
-    )
-
-
-def _summaries_of(connection: Connection, found: Sequence[Row[Any]], may_run: ProcessProbe) -> list[RunSummary]:
-    recorded = [_recorded(each) for each in found]
-    open_ones = [each.record.run_id for each in recorded if not is_done(each.record, each.state)]
-    at_work = run_processes.at_work(connection, open_ones, may_run)
-    return [
-        replace(each, state=state_to_show(each.record, each.state, may_run, at_work=at_work.get(each.record.run_id)))
-        for each in recorded
-    ]
-
-
-def _recorded(found: Row[Any]) -> RunSummary:
-    values = {column.name: getattr(found, column.name) for column in runs.columns}
-    record = RunRecord(
-        **values
-        | {"kind": RunKind(found.kind), "account": found.account or DEFAULT, "parameters": json.loads(found.parameters)}
-    )
-    recorded = None if found.state is None else RunState(found.state)
-    detail = {} if found.detail is None else json.loads(found.detail)
-    return RunSummary(record, recorded, found.at, detail)
 
 
 def _read_table(connection: Connection, source: Table, run_id: str, schema: pl.Schema) -> pl.DataFrame:

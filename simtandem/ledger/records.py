@@ -58,7 +58,7 @@ class RunState(StrEnum):
 PAUSES = (RunState.PAUSING, RunState.PAUSED)
 """The states of a run that someone has asked to pause."""
 
-_FINAL = {
+FINAL = {
     RunState.WAITING,
     RunState.CONTINUED,
     RunState.REFUSED,
@@ -202,4 +202,4 @@ def has_ended(run: RunSummary) -> bool:
 
 def is_done(record: RunRecord, state: RunState | None) -> bool:
     """Whether a run in that state has nothing more to do, unless someone lets it continue."""
-    return state in _FINAL or (state is RunState.PLANNED and record.kind is RunKind.PLAN)
+    return state in FINAL or (state is RunState.PLANNED and record.kind is RunKind.PLAN)

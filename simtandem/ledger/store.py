@@ -19,6 +19,7 @@ from simtandem.ledger import (
     inserts,
     last_known,
     queries,
+    run_summaries,
     schedule_tables,  # noqa: F401 - likewise
     sharing_tables,  # noqa: F401 - likewise
 )
@@ -164,7 +165,7 @@ class Ledger:
 
         An unfinished one whose process is gone is shown as interrupted.
         """
-        return self.database.reading(lambda connection: queries.read_runs(connection, limit, may_run, account))
+        return self.database.reading(lambda connection: run_summaries.read_runs(connection, limit, may_run, account))
 
     def run(
         self,
@@ -178,7 +179,9 @@ class Ledger:
 
         Raises `InputError` where that fits none, or several.
         """
-        return self.database.reading(lambda connection: queries.read_run(connection, run_id, may_run, kinds, account))
+        return self.database.reading(
+            lambda connection: run_summaries.read_run(connection, run_id, may_run, kinds, account)
+        )
 
     def states(self, run_id: str) -> list[StateRecord]:
         """All states a run went through, oldest first."""

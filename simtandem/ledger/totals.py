@@ -10,6 +10,8 @@ from typing import Any
 from sqlalchemy import Connection, case, func, or_, select, text
 
 from schemas.accounts import DEFAULT
+from simtandem.host.processes import process_may_run
+from simtandem.ledger.run_summaries import ENDED, read_open_runs
 from simtandem.ledger.store import Ledger
 from simtandem.ledger.tables import answers, calls, run_states, runs
 
@@ -69,7 +71,7 @@ class Totals:
             self.audited[account] = max(at, self.audited.get(account, at))
 
     def _count_runs(self, connection: Connection) -> None:
-        """Runs by kind and by the state that they reached last."""
+        """Runs by kind and state: one whose process is gone is interrupted, as lists of runs show it."""
         last = select(run_states.c.run_id, func.max(run_states.c.seq).label("seq")).group_by(run_states.c.run_id)
         newest = last.subquery()
         query = (
@@ -78,7 +80,11 @@ class Totals:
             .join(run_states, run_states.c.seq == newest.c.seq)
             .group_by(runs.c.kind, run_states.c.state)
         )
-        self.runs = {(kind, state): count for kind, state, count in connection.execute(query)}
+        found = Counter({(kind, state): count for kind, state, count in connection.execute(query.where(ENDED))})
+        found.update(
+            (each.record.kind, each.state) for each in read_open_runs(connection, process_may_run) if each.state
+        )
+        self.runs = dict(found)
 
     def _count_under_way(self, connection: Connection) -> None:
         """Calls of runs that have no document, as long as they have none; of older ones what was counted stands."""

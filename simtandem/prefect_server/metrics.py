@@ -66,7 +66,7 @@ class RunMetrics(Collector):
         yield _gauge("simtandem_ledger_readable", "1 where the ledger could be read.", [], [((), int(self._readable))])
         size = "Bytes of the ledger's database."
         yield _gauge("simtandem_ledger_bytes", size, [], [((), totals.ledger_bytes)])
-        runs = "Runs by kind, and by the state that they reached last."
+        runs = "Runs by kind and state; one whose process is gone is interrupted."
         yield _gauge("simtandem_runs", runs, ["kind", "state"], totals.runs.items())
         devices = "Rows of the runs that ended, by verdict."
         yield _counter("simtandem_devices", devices, ["account", "verdict"], totals.verdicts.items())

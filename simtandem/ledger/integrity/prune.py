@@ -17,7 +17,7 @@ from sqlalchemy import BigInteger, ColumnElement, Connection, Integer, delete, f
 from schemas.statuses import Half
 from simtandem.errors import LedgerError
 from simtandem.host.processes import process_may_run
-from simtandem.ledger import inserts, last_known, last_known_rebuild, queries
+from simtandem.ledger import inserts, last_known, last_known_rebuild, run_summaries
 from simtandem.ledger.accounts import account_of
 from simtandem.ledger.integrity import head_checks, heads
 from simtandem.ledger.integrity.archive import Archived, archive_hash, archive_name, write_archive
@@ -53,7 +53,7 @@ def prunable(ledger: Ledger, before: datetime, *, may_run: ProcessProbe = proces
     """The runs that ended before a moment and still have details, oldest first; also those half pruned."""
     with ledger.database.read() as connection:
         gone = set(connection.scalars(select(prunings.c.run_id)))
-        every = queries.read_runs(connection, None, may_run)
+        every = run_summaries.read_runs(connection, None, may_run)
         old = [(run, run.at or run.record.started_at) for run in reversed(every) if has_ended(run)]
         return [
             Prunable(run, ended, _count(connection, run.record.run_id), archive_name(run.record.run_id))

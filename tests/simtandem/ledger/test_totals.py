@@ -1,9 +1,13 @@
 """Counts over all runs: read a little at a time, and never less than before."""
 
+import os
+import socket
+from collections import Counter
 from collections.abc import Callable
 from datetime import UTC, datetime
 
 from simtandem.carriers.protocol import Answer, Call
+from simtandem.host.processes import process_mark
 from simtandem.ledger.journal import CallWriter
 from simtandem.ledger.records import RunKind, RunRecord, RunState
 from simtandem.ledger.store import Ledger
@@ -63,3 +67,23 @@ async def test_a_run_that_was_killed_is_counted_as_far_as_it_came(
     for _ in range(3):
         totals.read(ledger)
         assert totals.calls_made() == {"default": (1, 0)}, "a counter never goes back"
+
+
+def test_runs_are_counted_in_the_states_that_lists_show(ledger: Ledger, a_run: Callable[..., RunRecord]) -> None:
+    gone = {"host": socket.gethostname(), "pid": 2**30, "process": "long ago"}
+    for run_id, kind in (("20260131-a", RunKind.APPLY), ("20260131-b", RunKind.PLAN), ("20260131-c", RunKind.PLAN)):
+        ledger.start_run(a_run(run_id, kind=kind, **gone))
+    ledger.record_state("20260131-a", RunState.APPLYING, {"batches": 1})
+    ledger.record_state("20260131-b", RunState.PLANNED, {})
+    ledger.start_run(a_run("20260131-d", pid=os.getpid(), host=socket.gethostname(), process=process_mark(os.getpid())))
+    ledger.record_state("20260131-d", RunState.APPLYING, {"batches": 1})
+    totals = Totals()
+    totals.read(ledger)
+    assert totals.runs == {
+        ("apply", "interrupted"): 1,
+        ("plan", "planned"): 1,
+        ("plan", "interrupted"): 1,
+        ("apply", "applying"): 1,
+    }
+    shown = Counter((str(each.record.kind), str(each.state)) for each in ledger.runs())
+    assert totals.runs == dict(shown)
