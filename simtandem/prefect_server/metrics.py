@@ -1,7 +1,7 @@
 """Metrics for Prometheus, at a port of this machine: what runs came to, what the rate limits have left.
 
 Off unless SIMTANDEM_METRICS_PORT is set. They say how many, never which: no run, device or file is a label, and nothing
-secret is read for them. Names of accounts are labels.
+secret is read for them. Names of accounts and of hosts are labels.
 """
 
 import threading
@@ -22,6 +22,7 @@ from simtandem import __version__
 from simtandem.carriers.calls_left import bounding_window, calls_left
 from simtandem.errors import InputError, SimtandemError
 from simtandem.ledger import call_slots
+from simtandem.ledger.call_holders import by_kind_and_host
 from simtandem.ledger.store import Ledger
 from simtandem.ledger.totals import Totals
 from simtandem.settings import Settings, account_names, load
@@ -41,6 +42,7 @@ class RunMetrics(Collector):
         self._read_at = float("-inf")
         self._readable = False
         self._left: dict[str, CallsLeft] = {}
+        self._held: dict[tuple[str, str, str], int] = {}
 
     def collect(self) -> Iterable[Metric]:
         """See `Collector`."""
@@ -55,6 +57,11 @@ class RunMetrics(Collector):
             with Ledger.open(self._settings.ledger()) as ledger:
                 self._totals.read(ledger)
                 self._left = dict(_left_by_account(ledger))
+                self._held = {
+                    (name, *holder): count
+                    for name, left in self._left.items()
+                    for holder, count in by_kind_and_host(ledger.database, left.holders).items()
+                }
         except SimtandemError:
             self._readable = False
         else:
@@ -85,6 +92,8 @@ class RunMetrics(Collector):
         yield _gauge("simtandem_calls_left", "Calls that the rate limit has left just now.", ["account"], left)
         allowed = [((name,), each.calls) for name, each in self._left.items()]
         yield _gauge("simtandem_calls_allowed", "Calls in a window of the rate limit.", ["account"], allowed)
+        held = "Calls that count in the window now, by who made them; known where hosts share the ledger."
+        yield _gauge("simtandem_calls_held", held, ["account", "kind", "host"], self._held.items())
 
 
 def _left_by_account(ledger: Ledger) -> Iterator[tuple[str, CallsLeft]]:

@@ -2,18 +2,27 @@
 
 import urllib.error
 import urllib.request
+from collections.abc import Callable
+from contextlib import closing
 from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
+from pydantic import SecretStr
 
+from simtandem.carriers.calls_left import bounding_window
+from simtandem.carriers.rate_limit import Asked, Taken
 from simtandem.errors import InputError
+from simtandem.ledger.call_slots import LedgerSlots
 from simtandem.ledger.records import RunKind, RunRecord, RunState
 from simtandem.ledger.store import Ledger
 from simtandem.prefect_server.metrics import MetricsServer, RunMetrics
 from simtandem.settings import Settings
 from tests.free_port import free_port
+from tests.simtandem.ledger.conftest import new_schema, postgres_server
+
+__all__ = ["new_schema", "postgres_server"]
 
 DOCUMENT = {"verdicts": {"in_sync": 3, "failed": 1}, "calls": {"total": 9, "throttled": 2}}
 FORBIDDEN = ("hush", "20260131-a", "devices.csv", "grace")
@@ -74,6 +83,22 @@ def test_what_runs_came_to_and_what_the_rate_limit_has_left_is_told(settings: Se
     assert values["simtandem_ledger_readable",] == 1
     assert values["simtandem_ledger_bytes",] > 10_000
     assert [each for each in FORBIDDEN if each in told] == [], "no secret and no id is in them"
+
+
+async def test_whose_calls_fill_the_rate_limit_is_counted_where_hosts_share_the_ledger(
+    settings: Settings, new_schema: Callable[[], str]
+) -> None:
+    shared = settings.model_copy(update={"ledger_url": SecretStr(new_schema())})
+    window = bounding_window(shared)
+    with Ledger.open(shared.ledger()) as ledger:
+        ledger.start_run(_record())
+        with closing(LedgerSlots(ledger.database, shared.slots_pool, "20260131-a", at_most_s=5)) as slots:
+            for _ in range(2):
+                assert isinstance(await slots.take(Asked((window,)), lambda: False), Taken)
+    with MetricsServer(shared) as server:
+        told = _read(server.address)
+    assert _values(told)["simtandem_calls_held", "default", "elsewhere", "apply"] == 2
+    assert [each for each in FORBIDDEN if each in told] == []
 
 
 def test_pages_elsewhere_and_other_paths_get_nothing(settings: Settings) -> None:
