@@ -8,9 +8,9 @@ from rich.table import Table
 
 from simtandem.cli.options import AsJson
 from simtandem.errors import InputError, LedgerError
-from simtandem.host.user_name import user_name
-from simtandem.ledger.integrity.prune import Prunable, prunable, prune_run
+from simtandem.ledger.integrity.prune import Prunable, prunable
 from simtandem.ledger.store import Ledger
+from simtandem.runs.archiving import archive_run
 from simtandem.runs.shared_files import remove_unreferenced
 from simtandem.settings import Settings, load_home
 from simtandem.text.terminal import messages, print_json, results
@@ -48,7 +48,7 @@ def prune_before(date: str, *, yes: bool, as_json: bool) -> int:
         lines = [_line(each, str(settings.archive_folder / each.archive)) for each in runs]
         for each in lines if yes else []:
             try:
-                prune_run(ledger, each["run_id"], settings.archive_folder, user_name())
+                archive_run(settings, ledger, each["run_id"])
                 each["pruned"] = True
             except LedgerError as error:
                 each["error"] = str(error)

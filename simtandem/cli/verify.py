@@ -14,15 +14,15 @@ from simtandem.cli.stored_files import bring_heads, look_at_files, looked_at, re
 from simtandem.errors import InputError, LedgerError
 from simtandem.ledger import last_known_rebuild
 from simtandem.ledger.integrity import head_checks
-from simtandem.ledger.integrity.archive import archive_hash
 from simtandem.ledger.integrity.facts import ARRIVALS
 from simtandem.ledger.integrity.heads import TAKEN_IN_ARRIVAL, chain_ids, of_chain
 from simtandem.ledger.integrity.kept_heads import Kept, by_subject
-from simtandem.ledger.integrity.proof import Finding, Proof, Standing, Witness, printable, spoken_counts
+from simtandem.ledger.integrity.proof import Proof, Standing, Witness, printable, spoken_counts
 from simtandem.ledger.integrity.recorded import Recorded, answers_to_nothing, arrival_ids, of_no_schedule, run_ids
 from simtandem.ledger.integrity.verify import verify_chain
 from simtandem.ledger.run_summaries import LATEST
 from simtandem.ledger.store import Ledger
+from simtandem.runs.archiving import look_at_archive
 from simtandem.runs.run_folder import RunFolder
 from simtandem.settings import Settings, load_home
 from simtandem.text.terminal import print_json, results
@@ -211,7 +211,7 @@ def _prove(
     proof.confirmed = [each for each in proof.confirmed if each[0] not in chained[:-1]]  # the newest says it all
     notes = [] if outside or proof.unchained else ["nothing outside the ledger remembers its head: see --head"]
     if proof.pruned and not proof.found:
-        notes.append(_look_at_archive(ledger, proof, settings.archive_folder))
+        notes.append(look_at_archive(settings, ledger, proof, read=read))
     notes.append(look_at_files(ledger, settings, proof, read=read))
     return proof, notes
 
@@ -241,20 +241,6 @@ def _shown_in(report: Path) -> Iterable[str]:
         return _IN_REPORT.findall(report.read_text(encoding="utf-8", errors="replace"))[-1:]
     except OSError:
         return []
-
-
-def _look_at_archive(ledger: Ledger, proof: Proof, folder: Path) -> str:
-    pruned = ledger.pruning(proof.run_id)
-    if pruned is None:
-        return ""
-    path = folder / pruned.archive
-    if not path.exists():
-        where = f"is not in {folder}; it was made where {pruned.os_user} pruned the run"
-        return f"head kept, archive {pruned.archive} {where}, and has SHA-256 {pruned.archive_sha256}"
-    if archive_hash(path) != pruned.archive_sha256:
-        proof.add([Finding("archive", str(path), "was changed: its SHA-256 isn't the one recorded when it was made")])
-        return ""
-    return f"head kept, archive {path} is as it was made"
 
 
 def _told(proof: Proof, notes: list[str], whose: str = "run_id") -> ProofDocument:

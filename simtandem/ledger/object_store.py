@@ -7,6 +7,7 @@ with its SHA-256 before it is used. Files pass in parts, and are never in memory
 Credentials are fsspec's own business (its environment and configuration); no message has any.
 """
 
+import math
 import re
 import secrets
 import shutil
@@ -44,6 +45,8 @@ _TIMES = ("mtime", "LastModified", "last_modified", "updated", "created")
 
 class ObjectStore:
     """A store. Every method raises `StoreError` where it can't be used."""
+
+    MISSING = "is not in the store"
 
     def __init__(self, url: str) -> None:
         import fsspec  # noqa: PLC0415 - it takes time to load, and most homes have no store
@@ -86,8 +89,11 @@ class ObjectStore:
                 self._files.mv(draft, target)
             return True
 
-    def fetch(self, digest: str, size: int, target: Path) -> None:
-        """Write the file with this SHA-256 to `target`. Where it is not there, or is another one, nothing is."""
+    def fetch(self, digest: str, size: int | None, target: Path) -> None:
+        """Write the file with this SHA-256 to `target`. Where it is not there, or is another one, nothing is.
+
+        Of a file whose `size` is not known all is read.
+        """
         with self._using("read"):
             target.parent.mkdir(parents=True, exist_ok=True)
             with replacing(target, private=True) as file:
@@ -95,15 +101,15 @@ class ObjectStore:
                 if problem:
                     raise StoreError(f"The file {digest[:12]} {problem} (store {self.place}). It is not used.")
 
-    def problem(self, digest: str, size: int, *, read: bool) -> str:
-        """What is wrong with a file there; empty where nothing is. Without `read` its size alone is looked at."""
+    def problem(self, digest: str, size: int | None, *, read: bool) -> str:
+        """What is wrong with a file there; empty where nothing is. Without `read` only its size, if known."""
         with self._using("read"):
             if read:
                 return self._compare(digest, size, lambda _part: None)
             found = self._size(digest)
             if found is None:
-                return "is not in the store"
-            return "" if found == size else "was changed in the store: it has another size"
+                return self.MISSING
+            return "" if size in (found, None) else "was changed in the store: it has another size"
 
     def mark(self) -> str | None:
         """What the ledger is called whose files are there; None where nothing says so."""
@@ -176,9 +182,9 @@ class ObjectStore:
                 found = {}
             return [path for path, info in found.items() if _changed_at(info) < time.time() - seconds]
 
-    def _compare(self, digest: str, size: int, write: Callable[[bytes], object]) -> str:
+    def _compare(self, digest: str, size: int | None, write: Callable[[bytes], object]) -> str:
         """What is wrong with a file, which is read to its end and handed on in parts."""
-        seen, left = sha256(), size
+        seen, left = sha256(), math.inf if size is None else size
         try:
             with self._files.open(self._at(digest), "rb") as source:
                 while left >= 0 and (part := source.read(_PART)):
@@ -186,7 +192,7 @@ class ObjectStore:
                     left -= len(part)
                     write(part)
         except FileNotFoundError:
-            return "is not in the store"
+            return self.MISSING
         return "" if seen.hexdigest() == digest else "was changed in the store: its SHA-256 is another one"
 
     def _is_trusted(self, digest: str) -> bool:

@@ -12,6 +12,7 @@ from simtandem.ledger.database import Database
 from simtandem.ledger.file_tables import run_files
 from simtandem.ledger.integrity.facts import Kind
 from simtandem.ledger.store import Ledger
+from simtandem.ledger.tables import prunings
 
 _AT_ONCE = 500
 
@@ -54,13 +55,14 @@ def nobody_refers_to(database: Database, some: Collection[str]) -> Iterator[set[
     """Those of these digests that no run refers to; in this block none is recorded."""
     with database.write() as connection:
         if database.is_postgres:  # SQLite has one writer at a time
-            connection.execute(text("LOCK TABLE run_files IN SHARE ROW EXCLUSIVE MODE"))
+            connection.execute(text("LOCK TABLE run_files, prunings IN SHARE ROW EXCLUSIVE MODE"))
         yield set(some) - _referred_to(connection, sorted(some))
 
 
 def _referred_to(connection: Connection, some: Sequence[str]) -> set[str]:
     found: set[str] = set()
     for start in range(0, len(some), _AT_ONCE):
-        query = select(run_files.c.sha256).where(run_files.c.sha256.in_(some[start : start + _AT_ONCE]))
-        found.update(connection.scalars(query))
+        for digest in (run_files.c.sha256, prunings.c.archive_sha256):
+            query = select(digest).where(digest.in_(some[start : start + _AT_ONCE]))
+            found.update(connection.scalars(query))
     return found

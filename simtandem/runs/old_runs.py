@@ -6,10 +6,10 @@ from collections.abc import Callable
 from datetime import timedelta
 
 from simtandem.errors import LedgerError
-from simtandem.host.user_name import user_name
-from simtandem.ledger.integrity.prune import prunable, prune_run
+from simtandem.ledger.integrity.prune import prunable
 from simtandem.ledger.store import Ledger
 from simtandem.ledger.work_lock import work_lock
+from simtandem.runs.archiving import archive_run
 from simtandem.settings import Settings
 
 log = logging.getLogger(__name__)
@@ -33,7 +33,7 @@ def archive_old_runs(ledger: Ledger, settings: Settings, steady: Callable[[], fl
                 break
             run_id = each.run.record.run_id
             try:
-                prune_run(ledger, run_id, settings.archive_folder, user_name())
+                archive_run(settings, ledger, run_id)
             except LedgerError as error:
                 log.warning("Run %s was not archived: %s", run_id, error)
             else:

@@ -69,6 +69,7 @@ def prune_run(
     os_user: str,
     *,
     write: Writer = write_archive,
+    keep: Callable[[Path, str], object] = lambda _path, _sha256: None,
     pause: Callable[[float], None] = time.sleep,
     at_once: int = _AT_ONCE,
 ) -> Proof:
@@ -76,6 +77,8 @@ def prune_run(
 
     Nothing is locked for longer than it takes to write `at_once` facts or one link's, and others get the lock in
     between. Where it is killed on the way, the record still verifies, and pruning again continues from there.
+    `keep` is given the archive and its SHA-256 before its run is noted as pruned, and once more before details are
+    taken: only then is it known that what it put somewhere is referred to.
     Raises `LedgerError` and takes nothing where the record doesn't verify, the archive isn't equal to it, or someone
     still writes to the run.
     """
@@ -83,10 +86,12 @@ def prune_run(
     begun = ledger.pruning(run_id)
     if begun is None:
         proof, sha256 = _archive(ledger, run_id, path, write)
+        keep(path, sha256)
         head = _keep_baseline(ledger, run_id, proof.head, pause, at_once)
         _note(ledger, run_id, head, pruning=(os_user, path.name, sha256))
     else:
-        proof = _resume(ledger, run_id, path, begun)
+        proof, sha256 = _resume(ledger, run_id, path, begun), begun.archive_sha256
+    keep(path, sha256)
     began = time.monotonic()
     for _ in _take(ledger, run_id, at_once):
         pause(max(_BREATH_S, time.monotonic() - began))  # other writers get the lock half of the time
