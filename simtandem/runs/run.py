@@ -58,7 +58,7 @@ def require_account(record: RunRecord, account: AccountKey) -> None:
             f"Nothing was sent. Use --account {record.account}, or none: the run's own is taken then."
         )
     if record.account_key != account:
-        where = "SIMTANDEM_EMNIFY_URL" if account.name == DEFAULT else f"url in [accounts.{account.name}]"
+        where = "the carrier's address" if account.name == DEFAULT else f"url in [accounts.{account.name}]"
         raise InputError(
             f"Run {record.run_id} was at {record.carrier_host}, and the settings name {account.host}. "
             f"Nothing was sent. Set {where} to the carrier of that run."

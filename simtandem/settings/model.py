@@ -217,7 +217,7 @@ class Settings(AerisSettings, StoreSettings, BaseSettings):
         if self._in_the_open:
             found.append(
                 f"The calls to {self.carrier_host} are not encrypted: anyone on the network can read the token and "
-                f"change the calls. Use https ({PREFIX}{self._url_name})."
+                f"change the calls. Use https ({self.address_setting})."
             )
         if self._same_token:
             found.append(
@@ -264,8 +264,10 @@ class Settings(AerisSettings, StoreSettings, BaseSettings):
         return max(1, int(self.calls * (1 - self.calls_reserve) + 1e-9))
 
     @property
-    def _url_name(self) -> str:
-        return f"{self.carrier.replace('-', '_').upper()}_URL"
+    def address_setting(self) -> str:
+        """What to set where the carrier's address is not the right one."""
+        own = f"{PREFIX}{self.carrier.replace('-', '_').upper()}_URL"
+        return own if self.account == DEFAULT else f"url in [accounts.{self.account}]"
 
     @property
     def carrier_url(self) -> str:
@@ -313,7 +315,7 @@ class Settings(AerisSettings, StoreSettings, BaseSettings):
         """Raise `InputError` where others would read the token, key or password on its way to the carrier."""
         if self._in_the_open and not self.allow_http:
             raise InputError(
-                f"{PREFIX}{self._url_name} is an http:// address beyond this machine: anyone on the network could "
+                f"{self.address_setting} is an http:// address beyond this machine: anyone on the network could "
                 "read the token. Nothing was sent.\n"
                 f"Use https://, or set {PREFIX}ALLOW_HTTP=1 if that is what you want."
             )

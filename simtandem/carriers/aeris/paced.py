@@ -51,7 +51,8 @@ def login_refused(reply: Reply) -> AuthenticationFailed:
     """What is raised where a token that was just made, or the login, is refused with this reply."""
     return AuthenticationFailed(
         f"Aeris refuses the user name or the password: {reply.sentence}. Check SIMTANDEM_IOT_ACCELERATOR_USERNAME and "
-        f"SIMTANDEM_IOT_ACCELERATOR_PASSWORD, then run again.{TRY_AGAIN}"
+        "SIMTANDEM_IOT_ACCELERATOR_PASSWORD, or `iot_accelerator_username` and `token` of the named account, then run "
+        f"again.{TRY_AGAIN}"
     )
 
 

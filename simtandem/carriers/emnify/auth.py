@@ -57,7 +57,7 @@ class Gate:
         if not of_the_token(reply):
             return AuthenticationFailed(
                 f"The carrier does not let simtandem in ({said}). It was tried once only, because three failures lock "
-                "the account.\nCheck SIMTANDEM_EMNIFY_URL and SIMTANDEM_EMNIFY_TOKEN, then run again."
+                f"the account.\nCheck {_ADDRESS_SETTING} and {_LOGIN_SETTING}, then run again."
             )
         await asyncio.to_thread(self.refused.remember, self.token, said)
         return AuthenticationFailed(
@@ -66,8 +66,10 @@ class Gate:
         )
 
 
+_LOGIN_SETTING = "the token (SIMTANDEM_EMNIFY_TOKEN, or `token` of the named account)"
+_ADDRESS_SETTING = "the address (SIMTANDEM_EMNIFY_URL, or `url` of the named account)"
 _NEXT = (
-    "Check SIMTANDEM_EMNIFY_TOKEN and SIMTANDEM_EMNIFY_URL and set a token that is accepted, then run again. To try "
+    f"Check {_LOGIN_SETTING} and {_ADDRESS_SETTING} and set a token that is accepted, then run again. To try "
     "the same token once more, run `simtandem retry-token` first."
 )
 

@@ -54,8 +54,10 @@ def test_a_refused_token_leaves_everything_as_it_was(
     file.chmod(0o600)
     monkeypatch.setenv("EU_TOKEN", "wrong")
     for _ in range(2):
-        with pytest.raises(InputError, match="The account was not added"):
+        with pytest.raises(InputError, match=r"(?s)`token` of the named account.*The account was not added"):
             set_up("eu", "emnify", carrier.url, "env:EU_TOKEN")
+    with pytest.raises(InputError, match=r"url in \[accounts\.eu\] is an http:// address"):
+        set_up("eu", "emnify", "http://carrier.test", "env:EU_TOKEN")
     assert file.read_text() == "# mine\ncalls = 100\n"
     assert carrier.stats()["by_route"]["POST /api/v1/authenticate"] == 1, "what was refused is not tried again"
 

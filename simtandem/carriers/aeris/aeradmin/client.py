@@ -171,5 +171,5 @@ def key_refused(reply: Reply) -> AuthenticationFailed:
     """What is raised where the key was refused with this reply."""
     return AuthenticationFailed(
         f"AerAdmin: {reply.sentence}. A key that has ended is deleted without notice: make one in AerPort, set "
-        f"SIMTANDEM_AERADMIN_API_KEY to it, then run again.{TRY_AGAIN}"
+        f"SIMTANDEM_AERADMIN_API_KEY, or `token` of the named account, to it, then run again.{TRY_AGAIN}"
     )
