@@ -9,6 +9,7 @@ from simtandem.ledger import run_files, store_mark
 from simtandem.ledger.integrity.proof import Finding, Proof, printable
 from simtandem.ledger.object_store import ObjectStore
 from simtandem.ledger.store import Ledger
+from simtandem.runs.archiving import restore_archive
 from simtandem.runs.shared_files import brought, restore, store_of
 from simtandem.settings import Settings, load_home
 from simtandem.text.formats import of
@@ -94,7 +95,7 @@ def restore_files(ledger: Ledger, settings: Settings, run_ids: Sequence[str]) ->
     if run_ids and settings.store is None:
         raise InputError("--restore puts files into the store, and SIMTANDEM_STORE names none. Nothing was changed.")
     for run_id in run_ids:
-        for name in restore(settings, ledger, run_id):
+        for name in filter(None, [*restore(settings, ledger, run_id), restore_archive(settings, ledger, run_id)]):
             told = f"Put into the store again: {printable(name)} of run {run_id}"
             messages().print(told, markup=False, soft_wrap=True)
 

@@ -32,6 +32,23 @@ def archive_run(settings: Settings, ledger: Ledger, run_id: str) -> None:
     prune_run(ledger, run_id, settings.archive_folder, user_name(), keep=store.put)
 
 
+def restore_archive(settings: Settings, ledger: Ledger, run_id: str) -> str:
+    """Put a pruned run's archive into the store where it is missing or was changed there, and is here as it was made.
+
+    Returns its name; empty where nothing was to be put there. Raises `StoreError`.
+    """
+    pruned, store = ledger.pruning(run_id), store_of(settings)
+    if pruned is None or store is None:
+        return ""
+    path = settings.archive_folder / pruned.archive
+    if not path.exists() or archive_hash(path) != pruned.archive_sha256:
+        return ""
+    if not store.problem(pruned.archive_sha256, path.stat().st_size, read=True):
+        return ""
+    store.put(path, pruned.archive_sha256, anew=True)
+    return pruned.archive
+
+
 def look_at_archive(settings: Settings, ledger: Ledger, proof: Proof, *, read: bool) -> str:
     """Add what is wrong with the archive of a pruned run, here or in the store; returns a note of where it is.
 

@@ -16,7 +16,7 @@ from simtandem.ledger.integrity.recorded import Recorded
 from simtandem.ledger.integrity.verify import verify_chain
 from simtandem.ledger.object_store import MARK, ObjectStore
 from simtandem.ledger.store import Ledger
-from simtandem.runs.archiving import archive_run, look_at_archive
+from simtandem.runs.archiving import archive_run, look_at_archive, restore_archive
 from simtandem.runs.shared_files import remove_unreferenced
 from simtandem.settings import Settings
 from tests.simtandem.ledger.conftest import (
@@ -131,4 +131,7 @@ def test_an_archive_that_was_changed_in_the_store_is_a_finding(hosts: Hosts) -> 
     assert note == ""
     assert len(wrong) == 1
     assert "was changed in the store" in wrong[0]
-    assert not hosts.seen_by(hosts.other, read=False)[1], "that it is there is all that was looked at"
+    assert not restore_archive(hosts.other, hosts.ledger, RUN), "that home has none"
+    assert restore_archive(hosts.one, hosts.ledger, RUN) == archive_name(RUN)
+    assert not restore_archive(hosts.one, hosts.ledger, RUN)
+    assert not hosts.seen_by(hosts.other)[1]
