@@ -18,6 +18,8 @@ def by_kind_and_host(database: Database, holders: Sequence[tuple[str, int]]) -> 
 
     `holders` are those of a `CallsLeft`. The host is the one that sends, or else the one that began the run.
     """
+    if not holders:  # a ledger of one host knows none
+        return Counter()
     names = [holder for holder, _ in holders]
     with database.read() as connection:
         known = {

@@ -4,6 +4,8 @@ It is in the store before the details leave the ledger. Nothing of the run refer
 pruning, which holds its SHA-256.
 """
 
+from pathlib import Path
+
 from simtandem.errors import InputError, StoreError
 from simtandem.host.user_name import user_name
 from simtandem.ledger import store_mark
@@ -11,6 +13,7 @@ from simtandem.ledger.integrity.archive import archive_hash, archive_name
 from simtandem.ledger.integrity.proof import Finding, Proof
 from simtandem.ledger.integrity.prune import prune_run
 from simtandem.ledger.object_store import ObjectStore
+from simtandem.ledger.records import PruningRecord
 from simtandem.ledger.store import Ledger
 from simtandem.runs.shared_files import store_of
 from simtandem.settings import Settings
@@ -41,9 +44,7 @@ def restore_archive(settings: Settings, ledger: Ledger, run_id: str) -> str:
     if pruned is None or store is None:
         return ""
     path = settings.archive_folder / pruned.archive
-    if not path.exists() or archive_hash(path) != pruned.archive_sha256:
-        return ""
-    if not store.problem(pruned.archive_sha256, path.stat().st_size, read=True):
+    if not _is_as_made(path, pruned) or not store.problem(pruned.archive_sha256, path.stat().st_size, read=True):
         return ""
     store.put(path, pruned.archive_sha256, anew=True)
     return pruned.archive
@@ -60,7 +61,7 @@ def look_at_archive(settings: Settings, ledger: Ledger, proof: Proof, *, read: b
     problem: str | None
     path, sha256 = settings.archive_folder / pruned.archive, pruned.archive_sha256
     if path.exists():
-        place, problem = str(path), "" if archive_hash(path) == sha256 else _CHANGED
+        place, problem = str(path), "" if _is_as_made(path, pruned) else _CHANGED
         note = f"head kept, archive {path} is as it was made"
     else:
         place, problem = pruned.archive, _problem_in_store(settings, ledger, sha256, read=read)
@@ -72,6 +73,10 @@ def look_at_archive(settings: Settings, ledger: Ledger, proof: Proof, *, read: b
         proof.add([Finding("archive", place, problem)])
         return ""
     return note
+
+
+def _is_as_made(path: Path, pruned: PruningRecord) -> bool:
+    return path.exists() and archive_hash(path) == pruned.archive_sha256
 
 
 def _problem_in_store(settings: Settings, ledger: Ledger, sha256: str, *, read: bool) -> str | None:
